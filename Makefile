@@ -1,0 +1,52 @@
+# Everything runs from a bare Python 3.11 and make: each target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+WORKERS ?= 2
+GENERATED := docs/protocol.md client_sdk/batonbox/_wire.py tests/vectors
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-long check lint types gen drift bench audit
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## make .venv with both distributions, editable, and the tools
+
+$(STAMP): pyproject.toml client_sdk/pyproject.toml requirements-dev.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -r requirements-dev.txt
+	@touch $@
+
+run: setup ## serve on 127.0.0.1:8080 with a demo organisation
+	@$(BIN)/batonbox-server serve --demo
+
+test: setup ## everything that guards a merge
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not long and not bench"
+
+test-long: setup ## soaks, topologies, big runs
+	$(BIN)/python -m pytest -m "long and not bench"
+
+check: lint types drift ## what runs before the tests in CI
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+gen: setup ## write the files that derive from wire.py
+	$(BIN)/python -m batonbox_server.gen
+
+drift: gen ## fail when a generated file is not what `make gen` writes
+	@git diff --exit-code -- $(GENERATED) || \
+		{ echo "generated files drifted: run make gen and commit the result"; exit 1; }
+
+bench: setup ## measure; prints figures of this machine
+	$(BIN)/python -m pytest -m bench -n 0 -s tests/bench
+
+audit: setup ## installed packages agree with each other
+	$(BIN)/python -m pip check

@@ -1,0 +1,73 @@
+"""Each room imports only what the table of ARCHITECTURE.md allows."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "server" / "batonbox_server"
+BASE = {"domain", "wire", "errors", "tasks"}
+EVERYTHING = {"*"}
+ROOMS: dict[str, set[str]] = {
+    "__init__": set(),
+    "errors": set(),
+    "tasks": set(),
+    "wire": set(),
+    "domain": set(),
+    "session": {"wire", "errors"},
+    "store": {"domain", "wire", "errors", "tasks"},
+    "engine": {"errors", "tasks"},
+    "hub": {"wire", "errors", "tasks"},
+    "service": {"domain", "errors", "tasks", "store.port", "hub.port", "carriers.port"},
+    "carriers": {"errors", "tasks"},
+    "asgi": BASE | {"session", "store", "hub", "service", "carriers"},
+    "cli": EVERYTHING,
+    "config": EVERYTHING,
+    "gen": EVERYTHING,
+    "__main__": EVERYTHING,
+}
+FOREIGN = {"service": {"redis", "starlette", "websockets"}}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Absolute dotted names that the file imports."""
+    package = ["batonbox_server", *path.relative_to(ROOT).parts[:-1]]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            up = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*up, *([node.module] if node.module else [])])
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def refused(room: str, name: str) -> bool:
+    """Whether `room` may not import the dotted `name`."""
+    top, _, inner = name.partition(".")
+    if top != "batonbox_server":
+        return top in FOREIGN.get(room, set())
+    if not inner or inner == "__version__" or inner.split(".")[0] == room:
+        return False
+    allowed = ROOMS[room]
+    return allowed != EVERYTHING and not any(
+        inner == row or inner.startswith(f"{row}.") for row in allowed
+    )
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert room in ROOMS, f"{room} is a new room: give it a row here and in ARCHITECTURE.md"
+    assert {name for name in imports_of(path) if refused(room, name)} == set()
+
+
+def test_the_rule_catches_what_it_is_for() -> None:
+    assert refused("service", "batonbox_server.store.redis")
+    assert refused("service", "starlette.applications")
+    assert not refused("service", "batonbox_server.store.port.Store")
+    assert refused("domain", "batonbox_server.wire.OPS")
+    assert refused("asgi", "batonbox_server.engine.embedded")
