@@ -1,0 +1,117 @@
+"""The one table of settings: name, default, unit, help; environment, CLI and docs derive from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+PREFIX: Final = "BATONBOX_"
+# Read by the SDK and the test suite; known here so that they are not mistaken for typing errors.
+FOREIGN: Final = frozenset({"BATONBOX_URL", "BATONBOX_TOKEN", "BATONBOX_TEST_ENGINE"})
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used; the message names it and says what it takes."""
+
+
+def _s(default: Any, help: str, *, unit: str = "", secret: bool = False) -> Any:  # noqa: A002
+    return field(default=default, metadata={"help": help, "unit": unit, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting; `BATONBOX_<NAME>` sets it, `BATONBOX_<NAME>_FILE` reads it from a file."""
+
+    host: str = _s("127.0.0.1", "address to listen on")
+    port: int = _s(8080, "port to listen on; 0 picks a free one")
+    data_dir: str = _s("data", "folder of the embedded engine, the lock and the control socket")
+    redis_url: str = _s("", "an engine of your own; empty: the embedded one", secret=True)
+    key_space: str = _s("bb", "prefix of every key; one organisation per space")
+    public_url: str = _s("", "base address as customers' carriers and browsers see it")
+    origins: str = _s("", "browser origins allowed besides localhost, comma-separated")
+    log_level: str = _s("info", "debug, info, warning or error")
+    webhook_secret: str = _s(
+        "", "base64 key of the webhook carrier, with or without `whsec_`", secret=True
+    )
+    webhook_url: str = _s("", "where the webhook carrier sends outbound messages")
+    loopback: bool = _s(True, "offer the loopback carrier (simulated phones)")
+    text_max_chars: int = _s(1600, "longest text of a message", unit="characters")
+    pre_auth_max_bytes: int = _s(8192, "largest websocket message before sign-in", unit="bytes")
+    message_max_bytes: int = _s(65536, "largest websocket message or HTTP body", unit="bytes")
+    commands_in_flight: int = _s(16, "commands under way per connection")
+    commands_per_s: float = _s(20.0, "sustained commands per user", unit="1/s")
+    commands_burst: int = _s(40, "commands a user may send at once")
+    subscriptions_max: int = _s(128, "list and conv subscriptions per connection")
+    connections_per_user: int = _s(16, "connections per user and node")
+    handshakes_per_s: float = _s(500.0, "websocket handshakes per node; more get 503", unit="1/s")
+    hello_timeout_s: float = _s(5.0, "time for HELLO after the upgrade", unit="s")
+    ping_s: float = _s(25.0, "silence after which the server sends PING", unit="s")
+    pong_timeout_s: float = _s(20.0, "time for the answer to PING", unit="s")
+    write_timeout_s: float = _s(30.0, "a write blocked longer closes with 4002", unit="s")
+    write_batch_bytes: int = _s(65536, "most bytes joined into one write", unit="bytes")
+    ring_events: int = _s(4096, "events kept in memory per followed inbox")
+    ring_bytes: int = _s(4 << 20, "bytes kept in memory per followed inbox", unit="bytes")
+    check_interval_s: float = _s(10.0, "how often a node compares its feeds with the log", unit="s")
+    badge_interval_s: float = _s(0.1, "badges are pushed at most this often", unit="s")
+    drain_s: float = _s(10.0, "time for clients to move away on SIGTERM", unit="s")
+    engine_timeout_s: float = _s(5.0, "an engine that answers nothing for so long is down", unit="s")
+    log_events: int = _s(10000, "log entries kept per inbox, at least")
+    connection_token_s: int = _s(900, "lifetime of a connection token", unit="s")
+    outbox_lease_s: float = _s(30.0, "a node owns an outbound message for so long", unit="s")
+    outbox_attempts: int = _s(8, "attempts before a message is failed")
+    outbox_sweep_s: float = _s(1.0, "how often a node looks for due outbound messages", unit="s")
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment, then `overrides` that are not None; raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    known = {f.name: f for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for key, raw in environ.items():
+        if not key.startswith(PREFIX) or key in FOREIGN:
+            continue
+        name = key.removeprefix(PREFIX).lower()
+        if name not in known and name.endswith("_file"):
+            name, raw = name.removesuffix("_file"), _read(key, raw)
+        if name not in known:
+            raise ConfigError(f"{key} is not a setting; `batonbox-server config` lists them")
+        values[name] = _parse(key, raw, known[name].default)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    return Settings(**values)
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The effective settings with secrets hidden."""
+    shown = {}
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        shown[f.name] = "********" if f.metadata["secret"] and value else value
+    return shown
+
+
+def _read(key: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{key}: {path} cannot be read ({error.strerror})") from error
+
+
+def _parse(key: str, raw: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if raw.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if raw.lower() in {"0", "false", "no", "off"}:
+            return False
+        raise ConfigError(f"{key} must be true or false, not {raw!r}")
+    if isinstance(default, int | float):
+        try:
+            value = type(default)(raw)
+        except ValueError:
+            raise ConfigError(f"{key} must be a number, not {raw!r}") from None
+        if value < 0:
+            raise ConfigError(f"{key} must not be negative")
+        return value
+    return raw

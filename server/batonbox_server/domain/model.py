@@ -1,0 +1,126 @@
+"""The nouns as values: rows, members, messages' kinds and states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+UNDO_WINDOW_MS: Final = 10_000
+
+
+class Status(StrEnum):
+    """Where a conversation stands; Open = UNASSIGNED and ASSIGNED together."""
+
+    UNASSIGNED = "unassigned"
+    ASSIGNED = "assigned"
+    DONE = "done"
+
+
+class Role(StrEnum):
+    """What a person may do; the organisation's role, copied into each inbox's membership."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+
+
+class Kind(StrEnum):
+    """Types of events; those about a conversation are also the kinds of its messages."""
+
+    RECEIVED = "received"
+    ASSIGNED = "assigned"
+    TRANSFERRED = "transferred"
+    RETURNED = "returned"
+    DONE = "done"
+    UNDONE = "undone"
+    REPLIED = "replied"
+    COMPOSED = "composed"
+    NOTED = "noted"
+    DELIVERY_CHANGED = "delivery_changed"
+    INBOX_CREATED = "inbox_created"
+    INBOX_CHANGED = "inbox_changed"
+    INBOX_DELETED = "inbox_deleted"
+    MEMBER_JOINED = "member_joined"
+    MEMBER_REMOVED = "member_removed"
+
+
+class Delivery(StrEnum):
+    """Towards the carrier; a message only moves forward, except by a retry of a failed one."""
+
+    NONE = ""
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A conversation's public state: an absolute register, the same in events, pages, snapshots.
+
+    `att` and `in_seq` are marks `"<seq>.<tip8>"` compared for equality only, "" for none; times are
+    epoch ms, 0 for none; `assignee` and `last_assignee` are "" for nobody.
+    """
+
+    id: str
+    our: str
+    customer: str
+    status: Status = Status.UNASSIGNED
+    assignee: str = ""
+    own_tok: str = ""
+    rev: int = 0
+    att: str = ""
+    in_seq: str = ""
+    last_ms: int = 0
+    waiting_since: int = 0
+    last_assignee: str = ""
+    unanswered: int = 0
+    preview: str = ""
+    n: int = 0
+
+    @property
+    def inbox(self) -> str:
+        """The inbox's id: a conversation's id begins with it."""
+        return inbox_of(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Prev:
+    """What an ownership change replaced: kept on the row, never shown, for undo."""
+
+    status: Status
+    assignee: str
+    actor: str
+    tok: str
+    at_ms: int
+    waiting_since: int
+    unanswered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody's standing in an inbox.
+
+    Every active admin stands in every inbox; `joined` decides badges, notifications and being a
+    transfer target.  `since_seq` is the log position at which the membership began.
+    """
+
+    role: Role
+    joined: bool
+    since_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of an inbox's log, decoded: the frame `[EV, inbox, seq, meta, body, tip]`."""
+
+    inbox: str
+    seq: int
+    meta: dict[str, Any]
+    body: Any
+    tip: str
+
+
+def inbox_of(conversation: str) -> str:
+    """The inbox a conversation lives in: ids are `<inbox>.<unique>`."""
+    return conversation.partition(".")[0]

@@ -1,0 +1,133 @@
+"""The organisation's own log and directory: users, tokens, inboxes, grants, number routes.
+
+What stands here is what is *wanted*; a change that concerns inboxes leaves a durable job in the same
+step, and applying it to an inbox (`InboxStore.join`, `remove`, ...) is idempotent, so any node can
+finish what another began.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from batonbox_server.domain.model import Role
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A team member or bot."""
+
+    id: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token as stored: by the SHA-256 of its secret, never the secret."""
+
+    id: str
+    user: str
+    created_ms: int
+    label: str = ""
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """An inbox as the organisation knows it: `members` joined explicitly, admins stand beside."""
+
+    id: str
+    name: str
+    members: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a number delivers, and through which carrier it sends."""
+
+    number: str
+    inbox: str
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrgState:
+    """The whole directory at `seq` of the organisation's log; tokens are not in it."""
+
+    epoch: str
+    seq: int
+    tip: str
+    users: dict[str, User]
+    inboxes: dict[str, Inbox]
+    routes: dict[str, Route]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work an organisation change left for an inbox.
+
+    kind: create | join | remove | number | drop_number | delete; `data` holds its arguments.
+    """
+
+    id: str
+    kind: str
+    inbox: str
+    data: dict[str, Any]
+
+
+class DirectoryStore(Protocol):
+    """Mutations append to the organisation's log (types in capitals below, meta carries `data`)."""
+
+    async def open(self) -> None:
+        """Make the organisation's log if this engine is new."""
+
+    async def state(self) -> OrgState:
+        """One instant of the directory."""
+
+    async def secret(self) -> bytes:
+        """32 random bytes made once per organisation: signs connection tokens."""
+
+    async def put_user(self, user: User) -> list[Job]:
+        """Create or change; USER_CHANGED. An admin's jobs put them beside every inbox."""
+
+    async def delete_user(self, user: str) -> list[Job]:
+        """Tokens die in this step; USER_DELETED. Jobs remove them from every inbox."""
+
+    async def put_inbox(self, inbox: Inbox) -> list[Job]:
+        """Create or change name, members, numbers; INBOX_CHANGED. Jobs carry the difference.
+
+        Numbers' routes are flipped here (a number has one inbox); carrier of new ones: `carrier`.
+        """
+
+    async def delete_inbox(self, inbox: str) -> list[Job]:
+        """INBOX_DELETED; its routes end."""
+
+    async def set_route(self, route: Route) -> list[Job]:
+        """Bind a number to an inbox and a carrier."""
+
+    async def route(self, number: str) -> Route | None:
+        """Read through, for intake."""
+
+    async def pin(self, *, number: str, provider_id: str, inbox: str) -> str:
+        """The inbox this provider id was first delivered to, for seven days (`inbox` if new)."""
+
+    async def add_token(self, token: Token, *, sha256: str) -> None:
+        """Store a token; TOKEN_CHANGED without the hash."""
+
+    async def token(self, sha256: str) -> Token | None:
+        """Look a token up by the hash of its secret."""
+
+    async def tokens(self, user: str) -> list[Token]:
+        """A user's tokens."""
+
+    async def delete_token(self, token: str) -> bool:
+        """Revoke; TOKEN_DELETED {id, user} makes every node close its connections (4101)."""
+
+    async def lease_jobs(self, *, lease_ms: int, n: int = 16) -> list[Job]:
+        """Jobs that are due: left by a node that died, or never begun."""
+
+    async def finish_job(self, job: str) -> None:
+        """The job is applied."""

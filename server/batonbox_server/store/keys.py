@@ -1,0 +1,30 @@
+"""Every key of the engine is spelled here and in `lua/lib/keys.lua`, nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key prefixes; `space` separates organisations or test runs on one engine."""
+
+    space: str = "bb"
+
+    def inbox(self, inbox: str) -> str:
+        """Prefix of an inbox's keys; the braces make them one Cluster slot."""
+        return f"{self.space}{{ib:{inbox}}}"
+
+    @property
+    def org(self) -> str:
+        """Prefix of the organisation's keys."""
+        return f"{self.space}{{org}}"
+
+    def number(self, e164: str) -> str:
+        """Prefix of a phone number's keys."""
+        return f"{self.space}{{num:{e164}}}"
+
+    @staticmethod
+    def channel(prefix: str) -> str:
+        """The sharded channel on which a log's events are published."""
+        return f"{prefix}:ev"
