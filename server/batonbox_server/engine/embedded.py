@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import structlog
 
-from ..errors import EngineUnsuitable
-from ..tasks import cancel_all, spawn
+from batonbox_server.errors import EngineUnsuitable
+from batonbox_server.tasks import cancel_all, spawn
+
 from .configuration import render
 from .folder import lock_folder, socket_path
 from .locate import EngineBinary, locate
@@ -62,6 +63,11 @@ class EmbeddedEngine:
     def url(self) -> str:
         """`unix://` with the password; valid from `start` to `stop`, restarts included."""
         return f"unix://:{self._password}@{quote(str(self._socket))}"
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, absolute."""
+        return self._folder
 
     @property
     def pid(self) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ..errors import EngineUnsuitable
+from batonbox_server.errors import EngineUnsuitable
 
 __all__ = ["lock_folder", "socket_path"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..errors import EngineUnsuitable
+from batonbox_server.errors import EngineUnsuitable
 
 __all__ = ["EngineBinary", "locate"]
 

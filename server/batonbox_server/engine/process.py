@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 import structlog
 
-from ..errors import EngineUnsuitable
+from batonbox_server.errors import EngineUnsuitable
+
 from .locate import EngineBinary
 
 __all__ = ["EngineProcess", "Tie"]

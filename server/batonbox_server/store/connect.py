@@ -7,20 +7,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as NotServed
-from redis.exceptions import RedisError
 
-from ..errors import BatonboxError, EngineUnavailable, OutcomeUnknown
-from ..tasks import cancel_all, spawn
-from .backoff import pauses_s
-from .resp import Argument, close_connection, open_connection, pack, replies, send
-from .suitable import Server, check_server
+from batonbox_server.errors import EngineUnavailable, OutcomeUnknown
+
+from .link import Jobs, Link
+from .resp import Argument, pack, replies, send
 
 __all__ = ["EngineClient"]
 
-_log = structlog.get_logger(__name__)
 _Waiting = asyncio.Future[Any]
 
 
@@ -40,16 +36,21 @@ class EngineClient:
         max_in_flight: int = 4096,
         on_state: Callable[[bool], None] | None = None,
     ) -> None:
-        self._url = url
         self._timeout_s = command_timeout_s
         self._max_in_flight = max_in_flight
         self.on_state = on_state
-        self._server = Server("", "")
         self._up = False
         self._unsent: list[tuple[bytes, _Waiting]] = []
         self._sent: deque[tuple[float, _Waiting]] = deque()
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._link = Link(
+            url,
+            name="engine-client",
+            timeout_s=command_timeout_s,
+            jobs=self._jobs,
+            on_up=self._came_up,
+            on_down=self._went_down,
+        )
 
     @property
     def state(self) -> bool:
@@ -59,12 +60,12 @@ class EngineClient:
     @property
     def server_name(self) -> str:
         """`redis` or `valkey`; empty before the first connect."""
-        return self._server.name
+        return self._link.server.name
 
     @property
     def server_version(self) -> str:
         """As the server says it, e.g. `9.1.2`."""
-        return self._server.version
+        return self._link.server.version
 
     async def connect(self) -> None:
         """Connect and check the engine; from then on the connection is kept up.
@@ -73,13 +74,11 @@ class EngineClient:
             EngineUnavailable: not reachable, or the credentials were refused.
             EngineUnsuitable: too old, or it may evict keys.
         """
-        connection = await self._open()
-        spawn(self._tasks, self._keep_up(connection), name="engine-client")
-        self._set_state(up=True)
+        await self._link.connect()
 
     async def aclose(self) -> None:
         """Close; commands still waiting for a reply end in `OutcomeUnknown`."""
-        await cancel_all(self._tasks)
+        await self._link.aclose()
 
     def execute(self, *args: Argument) -> asyncio.Future[Any]:
         """Send a command; await the result for its reply (bytes undecoded, RESP2 shapes).
@@ -100,48 +99,8 @@ class EngineClient:
         self._wake.set()
         return waiting
 
-    async def _open(self) -> AbstractConnection:
-        connection = await open_connection(self._url, timeout_s=self._timeout_s)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                self._server = await check_server(connection)
-        except (RedisError, OSError, TimeoutError) as error:
-            await close_connection(connection)
-            raise EngineUnavailable(f"The engine does not answer: {error}") from error
-        except BaseException:
-            await close_connection(connection)
-            raise
-        return connection
-
-    async def _keep_up(self, connection: AbstractConnection) -> None:
-        while True:
-            try:
-                await self._serve(connection)
-            finally:
-                self._fail_waiting()
-                self._set_state(up=False)
-                await close_connection(connection)
-            connection = await self._reopen()
-            self._set_state(up=True)
-
-    async def _reopen(self) -> AbstractConnection:
-        for pause_s in pauses_s():
-            await asyncio.sleep(pause_s)
-            try:
-                return await self._open()
-            except BatonboxError as error:
-                _log.warning("engine_unreachable", error=str(error))
-        raise AssertionError("pauses never end")
-
-    async def _serve(self, connection: AbstractConnection) -> None:
-        """Write, read and watch until the first of the three finds the connection lost."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._write(connection))
-                group.create_task(self._read(connection))
-                group.create_task(self._watch())
-        except* (RedisError, OSError) as lost:
-            _log.warning("engine_connection_lost", error=str(lost.exceptions[0]))
+    def _jobs(self, connection: AbstractConnection) -> Jobs:
+        return self._write(connection), self._read(connection), self._watch()
 
     async def _write(self, connection: AbstractConnection) -> None:
         now_s = asyncio.get_running_loop().time
@@ -171,7 +130,13 @@ class EngineClient:
             if self._sent and now_s() - self._sent[0][0] > self._timeout_s:
                 raise TimeoutError(f"no reply within {self._timeout_s} s")
 
-    def _fail_waiting(self) -> None:
+    def _came_up(self) -> None:
+        self._up = True
+        if self.on_state is not None:
+            self.on_state(True)
+
+    def _went_down(self) -> None:
+        self._up = False
         for _, waiting in self._sent:
             _fail(waiting, OutcomeUnknown("The connection to the engine broke after sending."))
         for _, waiting in self._unsent:
@@ -179,17 +144,13 @@ class EngineClient:
         self._sent.clear()
         self._unsent.clear()
         self._wake.clear()
-
-    def _set_state(self, *, up: bool) -> None:
-        if up != self._up:
-            self._up = up
-            if self.on_state is not None:
-                self.on_state(up)
+        if self.on_state is not None:
+            self.on_state(False)
 
 
 def _resolve(waiting: _Waiting, reply: Any) -> None:
     if isinstance(reply, NotServed):
-        # LOADING, NOAUTH and the like: redis-py's classes for "not executed, try elsewhere or later"
+        # LOADING, NOAUTH and the like: certainly not executed
         _fail(waiting, EngineUnavailable(str(reply)))
     elif isinstance(reply, Exception):
         waiting.set_exception(reply)

@@ -16,7 +16,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from ..errors import EngineUnavailable
+from batonbox_server.errors import EngineUnavailable
+
 from .plain import NOT_YET, PlainReader, pack_command
 
 hiredis: Any
@@ -48,11 +49,11 @@ async def open_connection(url: str, *, timeout_s: float) -> AbstractConnection:
     connection = connection_class(**kwargs, socket_connect_timeout=timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]
     except (RedisError, OSError, TimeoutError) as error:
         await close_connection(connection)
         raise EngineUnavailable(
-            f"Cannot reach the engine: {error or 'no answer'}. Check that it runs and that "
+            f"Cannot reach the engine: {str(error) or 'no answer'}. Check that it runs and that "
             "BATONBOX_REDIS_URL has its address and password."
         ) from error
     except BaseException:

