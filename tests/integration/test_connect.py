@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from typing import Any
 
 import pytest
 from redis.exceptions import NoScriptError, ResponseError
@@ -61,13 +62,14 @@ async def test_commands_of_one_tick_leave_in_few_writes(client: EngineClient, pr
 
 async def test_an_error_reply_concerns_only_its_command(client: EngineClient, prefix: str) -> None:
     await client.execute("SET", prefix + "s", "text")
-    good, wrong, missing, after = await asyncio.gather(
+    answers: list[object] = await asyncio.gather(
         client.execute("GET", prefix + "s"),
         client.execute("LPUSH", prefix + "s", 1),
         client.execute("EVALSHA", "0" * 40, 0),
         client.execute("GET", prefix + "s"),
         return_exceptions=True,
     )
+    good, wrong, missing, after = answers
     assert (good, after) == (b"text", b"text")
     assert isinstance(wrong, ResponseError)
     assert isinstance(missing, NoScriptError)
@@ -122,7 +124,9 @@ async def test_a_killed_connection_makes_outcomes_unknown_and_comes_back(
 
 async def victim_blocked(client: EngineClient, client_id: int) -> None:
     async with asyncio.timeout(10):
-        while b" flags=b " not in await client.execute("CLIENT", "LIST", "ID", client_id):
+        while b" flags=b" not in await client.execute(  # noqa: ASYNC110
+            "CLIENT", "LIST", "ID", client_id
+        ):
             await asyncio.sleep(0.01)
 
 
@@ -271,7 +275,7 @@ def test_the_plain_reader_agrees_however_the_bytes_are_cut(size: int) -> None:
 def test_the_plain_packer_agrees_with_hiredis() -> None:
     import hiredis
 
-    args = ("SET", b"\x00\xff", 12, 1.5, "é")
+    args: Any = ("SET", b"\x00\xff", 12, 1.5, "é")
     assert pack_command(args) == hiredis.pack_command(args)
 
 

@@ -112,7 +112,9 @@ class EngineProcess:
         level, text = match.groups() if match else ("-", line)
         if text:
             self.lines.append(text)
-            (_log.warning if level == "#" else _log.debug)("engine_log", line=text, pid=self.pid)
+            # The engine also says goodbye at its highest level; that is no warning of ours.
+            telling = level == "#" and _TELLING.search(text)
+            (_log.warning if telling else _log.debug)("engine_log", line=text, pid=self.pid)
 
 
 def _die_with(parent: int) -> Callable[[], None]:
