@@ -1,0 +1,35 @@
+"""Files that derive from `wire.py`, `errors.py` and `config.py`: rendered here, never edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from batonbox_server.gen.sdk import sdk_wire
+from batonbox_server.gen.tables import protocol
+from batonbox_server.gen.vectors import vectors
+
+__all__ = ["ROOT", "rendered", "write"]
+
+ROOT = Path(__file__).parents[3]
+
+
+def rendered() -> dict[Path, str]:
+    """Every generated file's path, relative to the repository, and its text."""
+    template = (ROOT / "docs" / "protocol.in.md").read_text(encoding="utf-8")
+    return {
+        Path("client_sdk/batonbox/_wire.py"): sdk_wire(),
+        Path("docs/protocol.md"): protocol(template),
+        Path("tests/vectors/frames.json"): vectors(),
+    }
+
+
+def write() -> list[Path]:
+    """Write the files that differ; returns those."""
+    changed = []
+    for relative, text in rendered().items():
+        path = ROOT / relative
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            changed.append(relative)
+    return changed

@@ -1,0 +1,104 @@
+"""Golden frames: the same values in both codecs, read by the tests of server and clients."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from batonbox_server import wire
+from batonbox_server.wire import Op
+
+TIP = "0123456789abcdef"
+ROW: dict[str, Any] = {
+    "id": "sales.c1",
+    "our": "+14165550100",
+    "customer": "+14165550199",
+    "status": "unassigned",
+    "assignee": "",
+    "own_tok": "7.89abcdef",
+    "rev": 7,
+    "att": "7.01234567",
+    "in_seq": "7.01234567",
+    "last_ms": 1_700_000_000_000,
+    "waiting_since": 1_700_000_000_000,
+    "last_assignee": "",
+    "unanswered": 1,
+    "preview": "hello",
+    "n": 1,
+}
+META: dict[str, Any] = {
+    "type": "received",
+    "conv": "sales.c1",
+    "actor": "",
+    "cid": "",
+    "unseen": False,
+    "n": 1,
+    "row": ROW,
+}
+MESSAGE: list[Any] = [1, 7, 1_700_000_000_000, "received", "", "", "", {"text": "h\u00e9llo"}]
+
+FRAMES: dict[str, list[Any]] = {
+    "hello": [Op.HELLO, "bb_token", "sdk/1"],
+    "cmd": [Op.CMD, 1, "assign", {"cid": "c-1", "conv": "sales.c1"}],
+    "sub_fresh": [Op.SUB, 2, [["sales", "list"]]],
+    "sub_resume": [Op.SUB, 3, [["sales", "list", "e1", 7, TIP], ["support", "conv:support.c2"]]],
+    "unsub": [Op.UNSUB, ["sales"]],
+    "seen": [Op.SEEN, "sales", "sales.c1", "7.01234567"],
+    "refresh": [Op.REFRESH, 4, "bb_token2"],
+    "pong": [Op.PONG, [["sales", 7]]],
+    "page": [Op.PAGE, 5, "sales", "open", None, 50],
+    "history": [Op.HISTORY, 6, "sales.c1", 0, 50],
+    "check": [Op.CHECK, 7, "sales", [[7, TIP]]],
+    "welcome": [
+        Op.WELCOME,
+        "n1-1",
+        "agent1",
+        25,
+        {"commands_in_flight": 16},
+        "0.1.0",
+        0,
+        1_700_000_000_000,
+    ],
+    "ok": [Op.OK, 1, {"conv": "sales.c1", "seq": 8, "tip": TIP, "own_tok": "8.89abcdef"}],
+    "err": [Op.ERR, 1, 120, "conflict", "Somebody else owns it; see cur.assignee.", None, ROW],
+    "snap": [
+        Op.SNAP,
+        "sales",
+        "e1",
+        7,
+        TIP,
+        {"unassigned": 1, "open": 1, "done": 0},
+        {"seq": 7, "mv": 0, "blue": ["sales.c1"], "green": []},
+        [ROW],
+    ],
+    "ev": [Op.EV, "sales", 7, META, {"text": "hello", "media": []}, TIP],
+    "me": [Op.ME, "sales", {"seq": 7, "mv": 1, "blue": [], "green": []}],
+    "badge": [Op.BADGE, "sales", 1, 0, 1, 7],
+    "reset": [Op.RESET, "sales", "fork", ["c-1"]],
+    "goaway": [Op.GOAWAY, 250, 10_000],
+    "ping": [Op.PING],
+    "auth": [Op.AUTH, 30],
+    "unsubd": [Op.UNSUBD, "sales", 103],
+    "status": [Op.STATUS, {"degraded": True}],
+    "org": [
+        Op.ORG,
+        "state",
+        {"user": {"id": "agent1"}, "inboxes": [{"id": "sales"}], "users": []},
+    ],
+    "notify": [Op.NOTIFY, "handed_to_you", "sales", "sales.c1", {"by": "agent2"}],
+    "conv": [Op.CONV, "sales", "sales.c1", 7, ROW, [MESSAGE], 0],
+}
+
+
+def vectors() -> str:
+    """The text of tests/vectors/frames.json."""
+    entries = [
+        {
+            "name": name,
+            "frame": [int(frame[0]), *frame[1:]],
+            "msgpack_hex": wire.encode(frame, wire.MSGPACK_SUBPROTOCOL).hex(),
+            "json": wire.encode(frame, wire.JSON_SUBPROTOCOL).decode(),
+        }
+        for name, frame in FRAMES.items()
+    ]
+    return json.dumps(entries, indent=1, ensure_ascii=True) + "\n"
