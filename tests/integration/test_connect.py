@@ -194,6 +194,22 @@ async def test_a_killed_subscription_is_reported_and_restored(engine: EmbeddedEn
     await client.aclose()
 
 
+async def test_a_subscriber_without_channels_comes_back_and_closes(
+    client: EngineClient, engine_url: str
+) -> None:
+    heard = Heard(engine_url)
+    await heard.subscriber.connect()
+    own_id: int = await client.execute("CLIENT", "ID")
+    listed: bytes = await client.execute("CLIENT", "LIST")
+    newest = max(int(line.split()[0][3:]) for line in listed.splitlines())
+    assert newest > own_id
+    assert await client.execute("CLIENT", "KILL", "ID", newest) == 1
+    await eventually(lambda: heard.up == 2, what="on_up")
+    async with asyncio.timeout(2):
+        await heard.subscriber.aclose()
+    assert heard.lost == 1
+
+
 async def test_a_callback_that_raises_does_not_cost_the_connection(
     client: EngineClient, engine_url: str, prefix: str
 ) -> None:

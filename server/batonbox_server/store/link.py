@@ -79,15 +79,22 @@ class Link:
             connection = await self._reopen()
 
     async def _serve(self, connection: AbstractConnection) -> None:
+        # Not a TaskGroup: 3.11's leaves its parent marked as cancelled once a child has failed,
+        # and one that is cancelled while a child fails forgets the cancellation.
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(job) for job in self._jobs(connection)]
         try:
-            async with asyncio.TaskGroup() as group:
-                for job in self._jobs(connection):
-                    group.create_task(job)
-        except* (RedisError, OSError) as lost:
-            _log.warning("engine_connection_lost", link=self._name, error=str(lost.exceptions[0]))
-        except* Exception:
-            # A fault of ours, or uvloop's RuntimeError on a closed transport: start afresh.
-            _log.exception("engine_connection_failed", link=self._name)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ends:
+            if isinstance(error, RedisError | OSError):
+                _log.warning("engine_connection_lost", link=self._name, error=str(error))
+            elif isinstance(error, Exception) and not isinstance(error, BatonboxError):
+                # A fault of ours, or uvloop's RuntimeError on a closed transport: start afresh.
+                _log.error("engine_connection_failed", link=self._name, exc_info=error)
 
     async def _reopen(self) -> AbstractConnection:
         for pause_s in pauses_s():
