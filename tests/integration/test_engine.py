@@ -200,3 +200,8 @@ async def test_a_stopped_engine_is_killed_when_it_does_not_obey(tmp_path: Path) 
     os.kill(pid, signal.SIGSTOP)
     await engine.stop()
     assert not alive(pid)
+
+
+def test_the_engine_itself_holds_the_lock(engine: EmbeddedEngine) -> None:
+    held = [entry.resolve() for entry in Path(f"/proc/{engine.pid}/fd").iterdir()]
+    assert engine.folder.resolve() / "lock" in held
