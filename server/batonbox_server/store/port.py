@@ -227,7 +227,9 @@ class InboxStore(Protocol):
     async def retry(self, *, conv: str, actor: str, cid: str, n: int) -> Applied:
         """Queue the failed message again."""
 
-    async def note(self, *, conv: str, actor: str, cid: str, body: bytes) -> Applied:
+    async def note(
+        self, *, conv: str, actor: str, cid: str, body: bytes, mentions: Sequence[str] = ()
+    ) -> Applied:
         """Append an internal note."""
 
     async def compose(

@@ -1,0 +1,33 @@
+#!lua
+-- Delete an inbox: everybody's access goes in the first step, its data in bounded batches.
+--
+-- KEYS[1] inbox prefix
+-- derives meta log ev mem num c m cx un op done unm out try due as su gm mv ghosts
+-- Returns {"ok", left} | {"not_found"}
+--- @include "lib/log"
+local BATCH = 200
+local cx = open()
+if cx then
+  local users = redis.call("HKEYS", key("mem"))
+  tick(cx)
+  emit(cx, {type = "inbox_deleted", actor = ""})
+  commit_log(cx)
+  if #users > 0 then redis.call("SADD", key("ghosts"), unpack(users)) end
+  redis.call("DEL", key("mem"), key("num"))
+  redis.call("HSET", key("meta"), "deleted", 1)
+end
+if redis.call("EXISTS", key("meta")) == 0 then return {"not_found"} end
+for _, index in ipairs({key("op"), key("done")}) do
+  for _, conv in ipairs(redis.call("ZRANGE", index, 0, BATCH - 1)) do
+    redis.call("DEL", key("c", conv), key("m", conv))
+    redis.call("ZREM", index, conv)
+  end
+end
+local left = redis.call("ZCARD", key("op")) + redis.call("ZCARD", key("done"))
+if left > 0 then return {"ok", left} end
+for _, user in ipairs(redis.call("SMEMBERS", key("ghosts"))) do
+  redis.call("DEL", key("as", user), key("su", user), key("gm", user))
+end
+redis.call("DEL", key("cx"), key("un"), key("unm"), key("out"), key("try"), key("due"), key("mv"))
+redis.call("DEL", key("ghosts"), key("log"), key("meta"))
+return {"ok", 0}

@@ -1,0 +1,25 @@
+#!lua
+-- A conversation's row and its messages below number `before` (0: the newest), ascending.
+--
+-- KEYS[1] inbox prefix
+-- derives meta log ev mem c m
+-- ARGV[1] conv
+-- ARGV[2] actor
+-- ARGV[3] before
+-- ARGV[4] n
+-- Returns {"ok", seq, row, messages, next} | {"not_found"} | {"forbidden"}
+--- @include "lib/row"
+--- @include "lib/member"
+local conv, actor, before, n = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local cx = open()
+if not cx then return {"not_found"} end
+if not member(cx, actor) then return {"forbidden"} end
+local c = read_row(conv)
+if not c then return {"not_found"} end
+local last = before == 0 and c.n or math.min(c.n, before - 1)
+local first = math.max(c.trimmed + 1, last - n + 1)
+local messages = {}
+if last >= first then
+  messages = redis.call("LRANGE", key("m", conv), first - 1 - c.trimmed, last - 1 - c.trimmed)
+end
+return {"ok", cx.seq, cur(c), messages, first > 1 and last >= first and first or 0}

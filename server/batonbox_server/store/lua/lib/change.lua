@@ -1,0 +1,87 @@
+--- @include "lib/row"
+--- @include "lib/member"
+-- Moves of one conversation, planned in memory: the Lua mirror of domain/transitions.py.
+
+local function load(cx, conv)
+  local c = read_row(conv)
+  if not c then return nil end
+  c.prev = c.prev and c.prev ~= "" and cmsgpack.unpack(c.prev) or nil
+  c.unseen = c.status == "assigned"
+    and redis.call("SISMEMBER", key("gm", c.assignee), conv) == 1
+  cx.was[conv] = copy(c)
+  return c
+end
+
+local function fresh(conv, our, customer)
+  return {
+    id = conv, our = our, customer = customer, status = "done", assignee = "", own_tok = "",
+    rev = 0, att = "", in_seq = "", last_ms = 0, waiting_since = 0, last_assignee = "",
+    unanswered = 0, preview = "", n = 0, trimmed = 0, unseen = false,
+  }
+end
+
+-- Every change of (status, assignee) mints a new ownership token and forgets the way back.
+local function shift(cx, c, status, assignee, salt)
+  if c.status == "assigned" then c.last_assignee = c.assignee end
+  c.status, c.assignee, c.prev = status, assignee, nil
+  c.own_tok = mark(cx, "own" .. salt)
+end
+
+local function to_unassigned(cx, c, actor, salt)
+  shift(cx, c, "unassigned", "", salt)
+  c.att, c.unseen = mark(cx, "att" .. salt), false
+  if actor ~= "" and member(cx, actor) then cx.saw[actor] = c.id .. ":" .. c.att end
+end
+
+-- `handed`: somebody else's doing, green until opened; a claim is green only if it was unread.
+local function to_assigned(cx, c, user, salt, handed)
+  if handed then
+    c.att, c.unseen = mark(cx, "att" .. salt), true
+  else
+    c.unseen = c.att ~= "" and (cx.cleared[user]
+      or redis.call("SISMEMBER", key("su", user), c.id .. ":" .. c.att) == 0)
+  end
+  shift(cx, c, "assigned", user, salt)
+end
+
+local function to_done(cx, c, salt)
+  shift(cx, c, "done", "", salt)
+  c.att, c.unseen, c.unanswered, c.waiting_since = "", false, 0, 0
+end
+
+-- What undo needs; `at` is the time of this change.
+local function undoable(c, was, actor, at)
+  c.prev = {
+    status = was.status, assignee = was.assignee, actor = actor, tok = c.own_tok, at_ms = at,
+    waiting_since = was.waiting_since, unanswered = was.unanswered,
+  }
+end
+
+-- Plan the event and the thread's line of a change already made to `c`.
+local function record(cx, kind, c, was, actor, cid, more)
+  more = more or {}
+  c.n, c.rev, c.last_ms = c.n + 1, cx.seq + 1, cx.last_ms
+  local meta = {
+    type = kind, conv = c.id, actor = actor, cid = cid, unseen = c.unseen, n = c.n,
+    state = more.state, reason = more.reason, mentions = more.mentions, row = public(c),
+  }
+  if was.rev > 0 then
+    meta.before = {status = was.status, assignee = was.assignee, att = was.att}
+  end
+  local body = more.body or "\192"
+  local seq = emit(cx, meta, body)
+  local head = {c.n, seq, c.last_ms, kind, actor, cid, more.state or ""}
+  for i = 1, 7 do head[i] = cmsgpack.pack(head[i]) end
+  cx.rows[c.id] = c
+  cx.lines[c.id] = cx.lines[c.id] or {}
+  table.insert(cx.lines[c.id], "\152" .. table.concat(head) .. body)
+end
+
+-- Whoever meets a conversation whose owner has left returns it first, as nobody's act.
+local function release_stale(cx, c)
+  if c.status ~= "assigned" or owner_counts(cx, c) then return end
+  local was = copy(c)
+  tick(cx)
+  to_unassigned(cx, c, "", c.id)
+  record(cx, "returned", c, was, "", "", {reason = "membership"})
+end

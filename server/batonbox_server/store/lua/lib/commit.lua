@@ -1,0 +1,71 @@
+--- @include "lib/change"
+--- @include "lib/reply"
+-- The writing half: everything a script planned, in one go, after its last read.
+
+local function lists(c)
+  if not c or c.rev == 0 then return {} end
+  if c.status == "done" then return {[key("done")] = true} end
+  local owned = c.status == "assigned" and key("as", c.assignee) or key("un")
+  return {[key("op")] = true, [owned] = true}
+end
+
+local function on_board(c)
+  return c and c.status == "unassigned" and c.att ~= "" and c.id .. ":" .. c.att or nil
+end
+
+local function reindex(was, c)
+  local now = lists(c)
+  for k in pairs(lists(was)) do
+    if not now[k] then redis.call("ZREM", k, c.id) end
+  end
+  for k in pairs(now) do redis.call("ZADD", k, c.last_ms, c.id) end
+  local old, new = on_board(was), on_board(c)
+  if old and old ~= new then redis.call("SREM", key("unm"), old) end
+  if new and old ~= new then redis.call("SADD", key("unm"), new) end
+  if was and was.status == "assigned" and was.assignee ~= c.assignee then
+    redis.call("SREM", key("gm", was.assignee), c.id)
+  end
+  if c.status == "assigned" then
+    redis.call(c.unseen and "SADD" or "SREM", key("gm", c.assignee), c.id)
+  end
+end
+
+local function write_row(cx, c)
+  local flat = {"prev", c.prev and cmsgpack.pack(c.prev) or "", "trimmed", c.trimmed}
+  for _, f in ipairs(PUBLIC) do
+    table.insert(flat, f)
+    table.insert(flat, c[f])
+  end
+  redis.call("HSET", key("c", c.id), unpack(flat))
+  redis.call("RPUSH", key("m", c.id), unpack(cx.lines[c.id]))
+  reindex(cx.was[c.id], c)
+end
+
+local function commit(cx)
+  for user, m in pairs(cx.members) do
+    if m then
+      redis.call("HSET", key("mem"), user, m.role .. ":" .. (m.joined and 1 or 0) .. ":" .. m.since)
+    else
+      redis.call("HDEL", key("mem"), user)
+    end
+  end
+  for user in pairs(cx.cleared) do redis.call("DEL", key("su", user), key("gm", user)) end
+  for _, c in pairs(cx.rows) do write_row(cx, c) end
+  for user, k in pairs(cx.saw) do redis.call("SADD", key("su", user), k) end
+  for _, item in ipairs(cx.out) do redis.call("ZADD", key("out"), cx.now, item) end
+  commit_log(cx)
+end
+
+-- A refusal still writes down that a departed owner's conversation went back.
+local function refuse(cx, reply)
+  commit(cx)
+  return reply
+end
+
+-- Success: write, and keep the answer for a retry of the same command.
+local function finish(cx, c, command, noop)
+  commit(cx)
+  local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.n, noop and 1 or 0}
+  keep_reply(command, reply)
+  return reply
+end

@@ -1,0 +1,48 @@
+--- @include "lib/keys"
+-- A log: contiguous seqs, each tip the hash of the whole prefix. Scripts plan events in memory and
+-- write them last: Redis never rolls back, so every read comes before the first write.
+
+local function open()
+  local m = redis.call("HMGET", key("meta"), "epoch", "seq", "tip", "last_ms", "keep", "deleted")
+  if not m[1] or m[6] then return nil end
+  local t = redis.call("TIME")
+  return {
+    epoch = m[1], seq = tonumber(m[2]), tip = m[3], last_ms = tonumber(m[4]), keep = m[5],
+    now = t[1] * 1000 + math.floor(t[2] / 1000), entries = {},
+  }
+end
+
+-- The next event's time: unique and rising within the log, so that it can order and page its rows.
+local function tick(cx)
+  cx.last_ms = math.max(cx.now, cx.last_ms + 1)
+  return cx.last_ms
+end
+
+-- A mark "<seq>.<8 hex>" for the next event; the hash keeps the same seq of two lineages apart.
+local function mark(cx, salt)
+  return (cx.seq + 1) .. "." .. string.sub(redis.sha1hex(cx.tip .. salt), 1, 8)
+end
+
+-- Plan one event: the frame [20, id, seq, meta, body, tip] is final wire bytes.
+local function emit(cx, meta, body)
+  local seq = cx.seq + 1
+  local core = "\150\20" .. cmsgpack.pack(ID) .. cmsgpack.pack(seq) .. cmsgpack.pack(meta)
+  core = core .. (body or "\192")
+  local tip = string.sub(redis.sha1hex(cx.tip .. core), 1, 16)
+  table.insert(cx.entries, {seq = seq, prev = cx.tip, frame = core .. cmsgpack.pack(tip)})
+  cx.seq, cx.tip = seq, tip
+  return seq
+end
+
+-- Write the planned events: log, end of log, one message on the channel.
+local function commit_log(cx)
+  if #cx.entries == 0 then return end
+  local parts = {"E"}
+  for _, e in ipairs(cx.entries) do
+    redis.call("XADD", key("log"), "MAXLEN", "~", cx.keep, e.seq .. "-0", "f", e.frame, "p", e.prev)
+    table.insert(parts, e.prev .. struct.pack(">I4", #e.frame) .. e.frame)
+  end
+  redis.call("HSET", key("meta"), "seq", cx.seq, "tip", cx.tip, "last_ms", cx.last_ms)
+  redis.call("SPUBLISH", key("ev"), table.concat(parts))
+  cx.entries = {}
+end

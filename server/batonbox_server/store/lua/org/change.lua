@@ -1,0 +1,45 @@
+#!lua
+-- Write a change that was planned against the directory as of `expected`; anything newer refuses it.
+-- A deleted user's tokens die in the same step. Jobs are leased to the caller at once.
+--
+-- KEYS[1] organisation prefix
+-- derives meta log ev users inboxes routes tokens tk ut jobs due
+-- ARGV[1] expected
+-- ARGV[2] writes
+-- ARGV[3] events
+-- ARGV[4] jobs
+-- ARGV[5] lease_ms
+-- ARGV[6] gone
+-- Returns {"ok", seq} | {"stale"} | {"not_found"}
+--- @include "lib/log"
+local expected, lease_ms, gone = tonumber(ARGV[1]), tonumber(ARGV[5]), ARGV[6]
+local writes, events, jobs =
+  cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3]), cmsgpack.unpack(ARGV[4])
+local cx = open()
+if not cx then return {"not_found"} end
+if cx.seq ~= expected then return {"stale"} end
+local dead = {}
+for _, id in ipairs(gone ~= "" and redis.call("SMEMBERS", key("ut", gone)) or {}) do
+  local raw = redis.call("HGET", key("tokens"), id)
+  if raw then dead[id] = cmsgpack.unpack(raw).sha256 end
+end
+tick(cx)
+for _, e in ipairs(events) do emit(cx, {type = e[1], actor = ""}, e[2]) end
+for id, sha256 in pairs(dead) do
+  redis.call("HDEL", key("tokens"), id)
+  redis.call("HDEL", key("tk"), sha256)
+end
+if gone ~= "" then redis.call("DEL", key("ut", gone)) end
+for _, w in ipairs(writes) do
+  if w[3] == "" then
+    redis.call("HDEL", key(w[1]), w[2])
+  else
+    redis.call("HSET", key(w[1]), w[2], w[3])
+  end
+end
+for _, j in ipairs(jobs) do
+  redis.call("HSET", key("jobs"), j[1], j[2])
+  redis.call("ZADD", key("due"), cx.now + lease_ms, j[1])
+end
+commit_log(cx)
+return {"ok", cx.seq}

@@ -1,0 +1,36 @@
+#!lua
+-- Append a customer's message; get-or-create of the conversation and dedupe are the same step.
+--
+-- KEYS[1] inbox prefix
+-- derives meta log ev mem c m cx p num gm su as un op done unm out i
+-- ARGV[1] candidate
+-- ARGV[2] our
+-- ARGV[3] customer
+-- ARGV[4] provider_id
+-- ARGV[5] body
+-- ARGV[6] preview
+-- Returns {"ok", conv, n, seq} | {"duplicate", place} | {"not_found"} | {"number_not_routed"}
+--- @include "lib/command"
+local candidate, our, customer, provider_id, body, preview = unpack(ARGV)
+local cx = open()
+if not cx then return {"not_found"} end
+local place = redis.call("GET", key("p", provider_id))
+if place then return {"duplicate", place} end
+if redis.call("SISMEMBER", key("num"), our) == 0 then return {"number_not_routed"} end
+plan(cx)
+local pair = our .. "|" .. customer
+local known = redis.call("HGET", key("cx"), pair)
+local c = known and load(cx, known) or fresh(candidate, our, customer)
+release_stale(cx, c)
+local was = copy(c)
+local at = tick(cx)
+if c.status == "done" then to_unassigned(cx, c, "", provider_id) end
+if c.unanswered == 0 then c.waiting_since = at end
+c.att = mark(cx, "in" .. provider_id .. body)
+c.in_seq, c.preview, c.unanswered = c.att, preview, c.unanswered + 1
+c.unseen = c.status == "assigned"
+record(cx, "received", c, was, "", "", {body = body})
+commit(cx)
+if not known then redis.call("HSET", key("cx"), pair, c.id) end
+redis.call("SET", key("p", provider_id), cmsgpack.pack({c.id, c.n, cx.seq}), "PX", 604800000)
+return {"ok", c.id, c.n, cx.seq}

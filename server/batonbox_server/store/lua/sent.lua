@@ -1,0 +1,34 @@
+#!lua
+-- Record what became of an outbound message; it only moves forward, receipts come in any order.
+--
+-- KEYS[1] inbox prefix
+-- derives meta log ev mem c m gm su as un op done unm out try pm i
+-- ARGV[1] conv
+-- ARGV[2] n
+-- ARGV[3] state
+-- ARGV[4] carrier_id
+-- ARGV[5] reason
+-- Returns {"ok", seq} | {"not_found"}
+--- @include "lib/command"
+--- @include "lib/thread"
+local conv, n, state, carrier_id, reason = unpack(ARGV)
+local cx = open()
+if not cx then return {"not_found"} end
+plan(cx)
+local c = load(cx, conv)
+local entry = c and line(conv, tonumber(n), c.trimmed)
+if not entry or entry.head[7] == "" then return {"not_found"} end
+local item, now = conv .. ":" .. n, entry.head[7]
+if carrier_id ~= "" then redis.call("SET", key("pm", carrier_id), item, "PX", 604800000) end
+redis.call("ZREM", key("out"), item)
+-- A carrier that fails a message may still deliver it, never the other way round.
+if RANK[state] <= RANK[now] and not (now == "failed" and state == "delivered") then
+  return {"ok", 0}
+end
+if now == "delivered" then return {"ok", 0} end
+redis.call("HDEL", key("try"), item)
+tick(cx)
+set_state(conv, entry, state)
+delivery_event(cx, c, entry, state, "", "", reason ~= "" and reason or nil)
+commit(cx)
+return {"ok", cx.seq}

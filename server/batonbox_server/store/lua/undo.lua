@@ -1,0 +1,44 @@
+#!lua
+-- Take back my own last ownership change within ten seconds, while its token still stands; never
+-- back to somebody who left since, nor into Done over a message nobody answered.
+--
+-- KEYS[1] inbox prefix
+-- derives meta log ev mem c m gm su as un op done unm out i
+-- ARGV[1] conv
+-- ARGV[2] actor
+-- ARGV[3] cid
+-- ARGV[4] digest
+-- ARGV[5] own_tok
+-- Returns {"ok"} | {"stale_token", row} | {"not_undoable", row} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
+--- @include "lib/command"
+local conv, actor, cid, digest, own_tok = unpack(ARGV)
+local command = {actor = actor, cid = cid, digest = digest, keep_ms = ACTION_MS}
+local cx, me = begin(command)
+if not cx then return me end
+local c = load(cx, conv)
+if not c then return {"not_found"} end
+release_stale(cx, c)
+if own_tok ~= c.own_tok then return refuse(cx, {"stale_token", cur(c)}) end
+local prev = c.prev
+local back = prev and prev.tok == own_tok and prev.actor == actor and cx.now - prev.at_ms <= 10000
+if back and prev.status == "assigned" then
+  local m = member(cx, prev.assignee)
+  back = m ~= nil and m.since < tonumber(string.match(prev.tok, "^%d+"))
+elseif back and prev.status == "done" then
+  back = c.unanswered == 0
+end
+if not back then return refuse(cx, {"not_undoable", cur(c)}) end
+local was, salt = copy(c), conv .. actor .. cid
+tick(cx)
+if prev.status == "assigned" then
+  to_assigned(cx, c, prev.assignee, salt, true)
+elseif prev.status == "unassigned" then
+  to_unassigned(cx, c, actor, salt)
+else
+  to_done(cx, c, salt)
+end
+if was.status == "done" then
+  c.unanswered, c.waiting_since = prev.unanswered, prev.waiting_since
+end
+record(cx, "undone", c, was, actor, cid)
+return finish(cx, c, command)

@@ -1,0 +1,139 @@
+"""Lua as first-class code: one verb per file, a header that is the signature, includes, calls by name.
+
+A header reads, in this order: `#!lua`, what the verb does, `KEYS[1] ...`, `derives` and every key the
+flattened body spells, `ARGV[n] name`, `Returns {"word", ...} | ...`.  A header that disagrees with
+its body is a ValueError when the folder is loaded; a call with a wrong name is a TypeError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError
+
+from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
+from batonbox_server.store.connect import EngineClient
+
+FOLDER: Final = Path(__file__).parent / "lua"
+# How long a command whose outcome is unknown is sent again before its caller is told so.
+RESEND_S: Final = 2.0
+_INCLUDE: Final = re.compile(r'^--- @include "([\w/]+)"$', re.MULTILINE)
+_KEY: Final = re.compile(r'\bkey\("(\w+)"')
+_STATUS: Final = re.compile(r'\{"([a-z_]+)"[,}]')
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One verb: its flattened source, its SHA-1 as the engine names it, its arguments in order."""
+
+    name: str
+    source: bytes
+    sha: str
+    params: tuple[str, ...]
+    statuses: frozenset[str]
+
+
+def load_folder(folder: Path = FOLDER) -> dict[str, Script]:
+    """Every script of the folder; raises ValueError where a header disagrees with its body."""
+    return {path.stem: _load(path, folder) for path in sorted(folder.glob("*.lua"))}
+
+
+class Scripts:
+    """`await scripts.assign(prefix, conv=..., actor=..., ...)`: one attribute per file.
+
+    Raises Refused("unavailable") when the engine is down, and after RESEND_S of unknown outcome.
+    Every script may be sent again: it is idempotent by a stored reply, a provider id or its nature.
+    """
+
+    def __init__(self, client: EngineClient, folder: Path = FOLDER) -> None:
+        self._client = client
+        self._scripts = load_folder(folder)
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[list[Any]]]:
+        try:
+            script = self._scripts[name]
+        except KeyError:
+            raise AttributeError(f"there is no script {name}.lua") from None
+
+        def call(prefix: str, **args: Any) -> Awaitable[list[Any]]:
+            return self._call(script, prefix, args)
+
+        return call
+
+    async def _call(self, script: Script, prefix: str, args: dict[str, Any]) -> list[Any]:
+        if tuple(args) != script.params and set(args) != set(script.params):
+            raise TypeError(f"{script.name} takes {', '.join(script.params)}, not {sorted(args)}")
+        packed = [args[name] for name in script.params]
+        try:
+            return await self._evaluate(script, prefix, packed)
+        except OutcomeUnknown:
+            return await self._resend(script, prefix, packed)
+        except EngineUnavailable as error:
+            raise Refused("unavailable") from error
+
+    async def _resend(self, script: Script, prefix: str, packed: list[Any]) -> list[Any]:
+        deadline = time.monotonic() + RESEND_S
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+            try:
+                return await self._evaluate(script, prefix, packed)
+            except EngineUnavailable:
+                continue
+        raise Refused("unavailable", "The outcome is unknown; retry with the same id.")
+
+    async def _evaluate(self, script: Script, prefix: str, packed: list[Any]) -> list[Any]:
+        try:
+            reply = await self._client.execute("EVALSHA", script.sha, 1, prefix, *packed)
+        except NoScriptError:
+            reply = await self._client.execute("EVAL", script.source, 1, prefix, *packed)
+        return list(reply)
+
+
+def _load(path: Path, folder: Path) -> Script:
+    text = path.read_text(encoding="utf-8")
+    body = _flatten(text, folder, set())
+    params = tuple(re.findall(r"^-- ARGV\[\d+\] (\w+)$", text, re.MULTILINE))
+    _check(path.stem, text, body, params)
+    source = body.encode()
+    statuses = frozenset(_STATUS.findall(_header(text, "Returns")))
+    sha = hashlib.sha1(source, usedforsecurity=False).hexdigest()
+    return Script(path.stem, source, sha, params, statuses)
+
+
+def _flatten(text: str, folder: Path, included: set[str]) -> str:
+    def include(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name in included:
+            return ""
+        included.add(name)
+        return _flatten((folder / f"{name}.lua").read_text(encoding="utf-8"), folder, included)
+
+    return _INCLUDE.sub(include, text)
+
+
+def _header(text: str, word: str) -> str:
+    match = re.search(rf"^-- {word} (.*)$", text, re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def _check(name: str, text: str, body: str, params: tuple[str, ...]) -> None:
+    if not text.startswith("#!lua\n-- ") or "\n-- KEYS[1] " not in text:
+        raise ValueError(f"{name}.lua: begin with #!lua, what it does, KEYS[1]")
+    numbers = [int(n) for n in re.findall(r"^-- ARGV\[(\d+)\] \w+$", text, re.MULTILINE)]
+    if numbers != list(range(1, len(params) + 1)) or len(params) > 8:
+        raise ValueError(f"{name}.lua: ARGV are numbered from 1, at most 8")
+    declared, used = set(_header(text, "derives").split()), set(_KEY.findall(body))
+    if declared != used:
+        raise ValueError(f"{name}.lua: derives differs from the keys used: {declared ^ used}")
+    code = "\n".join(line for line in body.splitlines() if not line.startswith("--"))
+    promised = set(_STATUS.findall(_header(text, "Returns")))
+    returned = set(_STATUS.findall(code)) & promised
+    if not promised or returned != promised:
+        raise ValueError(f"{name}.lua: Returns promises {promised - returned}, never returned")
