@@ -162,7 +162,7 @@ class Page(Struct, array_like=True, frozen=True):
 
 
 class History(Struct, array_like=True, frozen=True):
-    """Messages with a number below `before` (0: the newest); OK carries `{messages, next, seq}`."""
+    """Messages below number `before` (0: newest); OK carries `{row, messages, next, seq}`."""
 
     id: RequestId
     conv: Id
@@ -346,7 +346,8 @@ class WireError(Exception):
 def decode(data: bytes | str, subprotocol: str) -> list[Frame]:
     """Split one websocket message into its frames; raises WireError."""
     try:
-        frames = _from_json(data) if subprotocol == JSON_SUBPROTOCOL else _from_msgpack(data)
+        read = _from_json if subprotocol == JSON_SUBPROTOCOL else _from_msgpack
+        frames: list[Any] = read(data)
     except WireError:
         raise
     except Exception as error:

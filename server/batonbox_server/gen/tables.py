@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -176,7 +176,7 @@ def message_fields() -> str:
     )
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[], str]] = {
     "client_frames": client_frames,
     "server_frames": server_frames,
     "commands": commands,

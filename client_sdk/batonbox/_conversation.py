@@ -1,0 +1,128 @@
+"""A conversation's handle: its verbs, and its newest known state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batonbox._errors import AdminOnly, AlreadyAssigned, Forbidden
+from batonbox._models import Message, Row
+
+if TYPE_CHECKING:
+    from batonbox._client import Client
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """One conversation as seen by one client.
+
+    Verbs carry the ownership token by themselves.  `done()` says which message of the customer was
+    the last you were shown: by the event or page this handle came from, `now`, `history()` or
+    `refresh()`; a newer one refuses it with NewActivity.
+    """
+
+    __slots__ = ("_client", "_shown", "id")
+
+    def __init__(self, client: Client, row: Row) -> None:
+        self._client = client
+        self._shown = row
+        self.id = row.id
+
+    def __repr__(self) -> str:
+        row = self._newest()
+        return f"<Conversation {self.id} {row.status} {row.assignee}>".replace(" >", ">")
+
+    @property
+    def inbox(self) -> str:
+        """The inbox's id."""
+        return self._shown.inbox
+
+    @property
+    def now(self) -> Row:
+        """The newest known state, frozen; live while events of its inbox are followed."""
+        self._shown = self._newest()
+        return self._shown
+
+    async def refresh(self) -> Row:
+        """Read the state from the server."""
+        await self._client.read_thread(self.id, n=1)
+        return self.now
+
+    async def claim(self, *, key: str | None = None) -> None:
+        """Assign to Me; raises AlreadyAssigned(by) when somebody else was first."""
+        await self._run("assign", {}, key)
+
+    async def try_claim(self, *, key: str | None = None) -> bool:
+        """Assign to Me; False when somebody else was first."""
+        try:
+            await self.claim(key=key)
+        except AlreadyAssigned:
+            return False
+        return True
+
+    async def assign(self, user: str, *, key: str | None = None) -> None:
+        """Hand an unassigned conversation to a colleague; raises AdminOnly where that is so."""
+        try:
+            await self._run("assign", {"to": user}, key)
+        except Forbidden as error:
+            if user == self._client.user.id or isinstance(error, AdminOnly):
+                raise
+            raise AdminOnly(error.code, error.slug, error.message, cid=error.cid) from error
+
+    async def transfer(self, to: str, *, note: str = "", key: str | None = None) -> None:
+        """Hand over; by an admin also of somebody else's, to themselves too (the take-over)."""
+        await self._run("transfer", {"to": to, **({"note": note} if note else {})}, key)
+
+    async def release(self, *, key: str | None = None) -> None:
+        """Return to Inbox."""
+        await self._run("return", {}, key)
+
+    async def done(self, *, key: str | None = None) -> None:
+        """Mark as Done; raises NewActivity when the customer wrote what you were not shown."""
+        await self._run("done", {"seen": self._shown.in_seq}, key)
+
+    async def undo(self, *, key: str | None = None) -> None:
+        """Take back my last ownership change, within ten seconds."""
+        await self._run("undo", {}, key)
+
+    async def reply(self, text: str, media: Sequence[str] = (), *, key: str | None = None) -> int:
+        """Send to the customer; returns the message's number. Raises NotOwner, StaleToken."""
+        args: dict[str, Any] = {"text": text, "seen": self._shown.att}
+        if media:
+            args["media"] = list(media)
+        return int((await self._run("reply", args, key)).get("n", 0))
+
+    async def note(self, text: str, mentions: Sequence[str] = (), *, key: str | None = None) -> int:
+        """Internal note; returns its number."""
+        args: dict[str, Any] = {"text": text, "mentions": list(mentions)}
+        return int((await self._run("note", args, key)).get("n", 0))
+
+    async def retry(self, n: int, *, key: str | None = None) -> None:
+        """Send the failed message `n` again."""
+        await self._run("retry", {"n": n}, key)
+
+    async def unread(self, *, key: str | None = None) -> None:
+        """Mark unread for me."""
+        await self._run("unread", {}, key)
+
+    def seen(self) -> bool:
+        """Mark as seen what you were shown; False when there is no connection (never resent)."""
+        return self._client.send_seen(self.id, self._shown.att)
+
+    async def history(self, *, before: int = 0, n: int = 50) -> list[Message]:
+        """Messages below number `before` (0: the newest), oldest first."""
+        thread = await self._client.read_thread(self.id, before=before, n=n)
+        self._shown = self._newest()
+        return [msgspec.convert(message, Message) for message in thread["messages"]]
+
+    def _newest(self) -> Row:
+        return self._client.row(self.id) or self._shown
+
+    async def _run(self, command: str, args: dict[str, Any], key: str | None) -> dict[str, Any]:
+        result = await self._client.call(command, {"conv": self.id, **args}, key=key)
+        if command in {"assign", "transfer", "return", "done", "undo"}:
+            self._shown = self._newest()
+        return result

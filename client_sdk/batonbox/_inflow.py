@@ -1,0 +1,334 @@
+"""What arrives, and whom it concerns: requests' answers, rows, streams, badges."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batonbox import _session as on
+from batonbox._conversation import Conversation
+from batonbox._errors import ApiError, BatonboxError, Forbidden, api_error
+from batonbox._events import Event, Notified, Resync, event_of
+from batonbox._models import Badge, Inbox, Position, Row, User, Write, row_of
+from batonbox._requests import Request, Requests
+from batonbox._rows import Rows
+from batonbox._streams import BadgeStream, EventStream
+from batonbox._tasks import cancel_all, spawn
+from batonbox._wire import Frame, Op
+from batonbox._writes import Writes
+
+if TYPE_CHECKING:
+    from batonbox._client import Client
+    from batonbox._connection import Connection
+
+__all__ = ["Inflow"]
+
+RESUBSCRIBE_S = 1.0
+_log = logging.getLogger("batonbox")
+
+
+class Inflow:
+    """Everything the read loop touches; it never awaits user code."""
+
+    connection: Connection
+    client: Client
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        self.session = on.Session()
+        self.requests = Requests(clock=clock)
+        self.rows = Rows()
+        self.writes = Writes()
+        self.badges: dict[str, Badge] = {}
+        self.streams: set[EventStream] = set()
+        self.badge_streams: set[BadgeStream] = set()
+        self.user = User(id="")
+        self.degraded = False
+        self._inboxes: dict[str, Inbox] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._error: Exception | None = None
+
+    def start(self) -> None:
+        """Bind to the running loop."""
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._org = asyncio.Event()
+
+    async def ready(self) -> None:
+        """Until the first WELCOME and the organisation's state; raises why there is none."""
+        await asyncio.shield(self._ready)
+        await self._org.wait()
+
+    async def organisation(self) -> dict[str, Inbox]:
+        """Inboxes I may see."""
+        if self._error is not None:
+            raise self._error
+        return self._inboxes
+
+    async def aclose(self) -> None:
+        """End what the read loop started."""
+        await cancel_all(self._tasks)
+
+    def request(
+        self,
+        op: Op,
+        *rest: Any,
+        command: str = "",
+        cid: str = "",
+        conv: str = "",
+        inbox: str = "",
+    ) -> Request:
+        """Line up a request; its `answer` is OK's map or an exception."""
+        if self._error is not None:
+            raise self._error
+        number = self.session.next_id()
+        answer = asyncio.get_running_loop().create_future()
+        frame = [int(op), number, *rest]
+        request = Request(number, frame, answer, command, cid, conv, inbox)
+        self.requests.add(request)
+        self._flush()
+        return request
+
+    async def follow(self, inboxes: list[str], *, since: Position | None = None) -> None:
+        """Follow at level `list` and wait until nothing can be missed any more."""
+        loop = asyncio.get_running_loop()
+        waits = []
+        fresh = [i for i in inboxes if self.session.position(i) is None]
+        for inbox in fresh:
+            waits.append(loop.create_future())
+            self._waiting.setdefault(inbox, []).append(waits[-1])
+        asked = [i for i in fresh if i not in self.session.follows]
+        for inbox in asked:
+            self.session.follow(inbox, since=since)
+        if asked and self.connection.state == "connected":
+            self.session.subscribe(asked)
+            self._flush()
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def unfollow_unwanted(self) -> None:
+        """Inboxes without a stream go back to level `badge`."""
+        for inbox in list(self.session.follows):
+            if not any(stream.follows(inbox) for stream in self.streams):
+                self.session.unfollow(inbox)
+        self._flush()
+
+    def acknowledged(self, request: Request, args: dict[str, Any], result: dict[str, Any]) -> None:
+        """My command took effect."""
+        if result.get("tip"):
+            seq, tip = int(result["seq"]), str(result["tip"])
+            self.writes.add(Write(request.inbox, request.command, request.cid, seq, tip))
+        self.rows.acknowledged(request.command, args=args, me=self.user.id, result=result)
+
+    async def lost_writes(self, inbox: str, *, timeout_s: float) -> tuple[Write, ...]:
+        """CHECK the remembered writes of an inbox; those that are gone are forgotten."""
+        pairs = [[write.seq, write.tip] for write in self.writes.of(inbox)]
+        if not pairs:
+            return ()
+        request = self.request(Op.CHECK, inbox, pairs)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return self.writes.missing(inbox, (await request.answer)["missing"])
+        finally:
+            self.requests.drop(request)
+
+    def opened(self) -> None:
+        """A connection said WELCOME: subscribe again, send again what is unanswered."""
+        for request in self.requests.requeue():
+            self.rows.forget(request.conv)
+        self.session.opening()
+        self._flush()
+
+    def stopped(self, error: Exception, *, quietly: bool = False) -> None:
+        """There will be no connection any more."""
+        if self._error is not None:
+            return
+        self._error = error
+        self.requests.fail(error)
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()
+        self._org.set()
+        streams: list[EventStream | BadgeStream] = [*self.streams, *self.badge_streams]
+        for stream in streams:
+            stream.end() if quietly else stream.fail(error)
+        for wait in [w for waits in self._waiting.values() for w in waits if not w.done()]:
+            wait.set_exception(error)
+
+    def frame(self, frame: Frame, current: bool) -> None:
+        """One frame; a replaced connection may still bring answers, and nothing else."""
+        if not current and frame[0] not in {Op.OK, Op.ERR}:
+            return
+        for happening in self.session.receive(frame):
+            self._happened(happening)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self.connection.state != "connected":
+            return
+        outgoing, self.session.outgoing = self.session.outgoing, []
+        for frame in (*outgoing, *self.requests.due()):
+            self.connection.send(frame)
+
+    def _happened(self, happening: on.Happening) -> None:
+        match happening:
+            case on.Applied():
+                self._applied(happening)
+            case on.Answered(id=number, result=result):
+                self._settle(number, result)
+            case on.Refused(id=number, frame=frame):
+                self._settle(number, self._error_of(frame))
+            case on.Reset():
+                self._reset(happening)
+            case on.Received(op=op, frame=frame):
+                self._received(op, frame)
+            case _:
+                self._subscription(happening)
+
+    def _subscription(self, happening: on.Happening) -> None:
+        match happening:
+            case on.Snapped(rows=rows):
+                for row in rows:
+                    self.rows.put(row)
+            case on.Subscribed(inbox=inbox):
+                self._release(inbox, None)
+            case on.SubscribeFailed(inboxes=inboxes, error=frame):
+                self._not_subscribed(inboxes, self._error_of(frame))
+            case on.Unsubscribed(inbox=inbox, code=code):
+                gone = Forbidden(code, "forbidden", f"the subscription of {inbox} ended")
+                self._not_subscribed((inbox,), gone)
+
+    def _applied(self, applied: on.Applied) -> None:
+        self.rows.put(applied.meta.get("row"))
+        if self.streams:
+            self._tell(event_of(applied, self._handle))
+
+    def _reset(self, reset: on.Reset) -> None:
+        self.rows.reset(reset.inbox)
+        lost = self.writes.by_cid(reset.inbox, reset.lost)
+        self._tell(Resync(inbox=reset.inbox, reason=reset.reason, lost=lost))
+        if reset.reason in {"fork", "epoch"}:
+            spawn(self._tasks, self._check(reset.inbox), name="batonbox-check")
+
+    async def _check(self, inbox: str) -> None:
+        try:
+            lost = await self.lost_writes(inbox, timeout_s=60.0)
+        except (BatonboxError, TimeoutError) as error:
+            _log.warning("cannot tell which writes of %s were lost: %s", inbox, error)
+            return
+        if lost:
+            _log.error("the engine lost %d acknowledged command(s) of %s", len(lost), inbox)
+            self._tell(Resync(inbox=inbox, reason="writes_lost", lost=lost))
+
+    def _settle(self, number: int, outcome: Any) -> None:
+        request = self.requests.take(number)
+        if request is None or request.answer.done():
+            return
+        if isinstance(outcome, ApiError):
+            outcome.cid = request.cid
+            self.rows.put(outcome.cur)
+            request.answer.set_exception(outcome)
+        else:
+            request.answer.set_result(outcome)
+
+    def _release(self, inbox: str, error: Exception | None) -> None:
+        for wait in self._waiting.pop(inbox, ()):
+            if wait.done():
+                continue
+            if error is None:
+                wait.set_result(None)
+            else:
+                wait.set_exception(error)
+
+    def _not_subscribed(self, inboxes: tuple[str, ...], error: ApiError) -> None:
+        if error.retryable:
+            delay_s = error.retry_ms / 1000 if error.retry_ms else RESUBSCRIBE_S
+            asyncio.get_running_loop().call_later(delay_s, self._subscribe_again, inboxes)
+            return
+        for inbox in inboxes:
+            self.session.follows.pop(inbox, None)
+            self._release(inbox, error)
+            for stream in self.streams:
+                stream.refused(inbox, error)
+
+    def _subscribe_again(self, inboxes: tuple[str, ...]) -> None:
+        if self._error is None and self.connection.state == "connected":
+            self.session.subscribe([i for i in inboxes if i in self.session.follows])
+            self._flush()
+
+    def _received(self, op: int, frame: Frame) -> None:
+        match op, frame:
+            case Op.BADGE, [_, inbox, blue, green, unassigned, seq, *_]:
+                badge = self.badges[inbox] = Badge(inbox, blue, green, unassigned, seq)
+                for stream in self.badge_streams:
+                    stream.offer(badge)
+            case Op.WELCOME, [_, _, user, _, limits, *_]:
+                self._welcomed(user, limits)
+            case Op.ORG, [_, kind, data, *_]:
+                self._organisation(str(kind), data)
+            case Op.STATUS, [_, status, *_]:
+                self.degraded = bool(status.get("degraded"))
+            case Op.AUTH, _:
+                refreshing = self.connection.refresh(self.session.next_id())
+                spawn(self._tasks, refreshing, name="batonbox-refresh")
+            case Op.CONV, [_, _, _, _, row, *_]:
+                self.rows.put(row)
+            case Op.NOTIFY, [_, kind, inbox, conv, data, *_]:
+                self._notified(str(kind), inbox, conv, data or {})
+            case _:
+                pass  # of a newer server
+
+    def _welcomed(self, user: Any, limits: Any) -> None:
+        if not self.user.id:
+            self.user = User(id=str(user))
+        self.requests.in_flight = max(1, int((limits or {}).get("commands_in_flight", 16)))
+        self._flush()
+        if not self._ready.done():
+            self._ready.set_result(None)
+
+    def _organisation(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "state":
+            self.user = msgspec.convert(data["user"], User)
+            new = {d["id"]: msgspec.convert(d, Inbox) for d in data["inboxes"]}
+        elif kind == "inbox":
+            new = self._inboxes | {data["id"]: msgspec.convert(data, Inbox)}
+        elif kind == "inbox_gone":
+            new = {i: inbox for i, inbox in self._inboxes.items() if i != data["id"]}
+        else:
+            return
+        added = [inbox for inbox in new if inbox not in self._inboxes]
+        self._inboxes = new
+        self._org.set()
+        self._follow_added(added)
+
+    def _follow_added(self, added: list[str]) -> None:
+        """Streams of every inbox also want those that appear later."""
+        wanted = [i for i in added if i not in self.session.follows]
+        wanted = [i for i in wanted if any(s.follows(i) for s in self.streams)]
+        for inbox in wanted:
+            self.session.follow(inbox)
+        self.session.subscribe(wanted)
+
+    def _notified(self, kind: str, inbox: str, conv: str, data: dict[str, Any]) -> None:
+        row = self.rows.get(conv) or Row(id=conv)
+        by = str(data.get("by") or "")
+        self._tell(Notified(inbox=inbox, kind=kind, conversation=self._handle(row), by=by))
+
+    def _handle(self, row: Row) -> Conversation:
+        return Conversation(self.client, row)
+
+    def _tell(self, event: Event) -> None:
+        for stream in self.streams:
+            stream.offer(event)
+
+    def _error_of(self, frame: Frame) -> ApiError:
+        number, slug, message, retry_ms, cur = (*frame[2:7], None, None, None, None, None)[:5]
+        return api_error(
+            int(number), str(slug), str(message or ""), retry_ms=retry_ms, cur=row_of(cur)
+        )

@@ -1,0 +1,115 @@
+"""What the client shows of the server's state: frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["Badge", "Inbox", "Message", "Position", "Row", "State", "User", "Write", "row_of"]
+
+
+class State(StrEnum):
+    """Of a client's connection."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RECONNECTING = "reconnecting"
+    STOPPED = "stopped"
+
+
+class Position(NamedTuple):
+    """A place in an inbox's log; keep it to go on from there after a restart."""
+
+    epoch: str
+    seq: int
+    tip: str
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A conversation at one instant; empty strings and zeros mean nobody and never."""
+
+    id: str
+    our: str = ""
+    customer: str = ""
+    status: str = "unassigned"
+    assignee: str = ""
+    own_tok: str = ""
+    rev: int = 0
+    att: str = ""
+    in_seq: str = ""
+    last_ms: int = 0
+    waiting_since: int = 0
+    last_assignee: str = ""
+    unanswered: int = 0
+    preview: str = ""
+    n: int = 0
+
+    @property
+    def inbox(self) -> str:
+        """The inbox's id: a conversation's id begins with it."""
+        return self.id.partition(".")[0]
+
+
+class Badge(Struct, frozen=True):
+    """Absolute totals of an inbox for me: unassigned and unseen, mine and unseen, queue depth."""
+
+    inbox: str
+    blue: int
+    green: int
+    unassigned: int
+    seq: int = 0
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """A team member or bot."""
+
+    id: str
+    name: str = ""
+    role: str = "member"
+
+
+class Inbox(Struct, frozen=True, kw_only=True):
+    """An inbox I may see; `joined`: its badges and hand-overs reach me."""
+
+    id: str
+    name: str = ""
+    joined: bool = True
+    numbers: list[str] = []
+    members: list[str] = []
+
+
+class Message(Struct, array_like=True, frozen=True):
+    """One line of a conversation, in the order of the wire's MESSAGE_FIELDS."""
+
+    n: int
+    seq: int
+    at_ms: int
+    kind: str
+    actor: str = ""
+    cid: str = ""
+    state: str = ""
+    body: Any = None
+
+    @property
+    def text(self) -> str:
+        """The text, empty for system lines."""
+        return str(self.body.get("text", "")) if isinstance(self.body, Mapping) else ""
+
+
+class Write(NamedTuple):
+    """An acknowledged command and the place its event took in the log."""
+
+    inbox: str
+    command: str
+    cid: str
+    seq: int
+    tip: str
+
+
+def row_of(value: Any) -> Row | None:
+    """A row from the wire's map; None where there is none."""
+    return msgspec.convert(value, Row) if isinstance(value, dict) and "id" in value else None

@@ -1,0 +1,116 @@
+"""Queues between the read loop and user code: bounded, and honest when they overflow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from batonbox._events import Event, Resync
+from batonbox._models import Badge
+
+__all__ = ["BadgeStream", "EventStream"]
+
+
+class EventStream:
+    """Async iterator of events.
+
+    `Resync` always comes through, whatever the types asked for.  When user code is slower than the
+    inbox, the queue is emptied and a single `Resync(reason="slow_consumer")` takes its place.
+    """
+
+    def __init__(
+        self,
+        types: tuple[type[Event], ...] = (),
+        *,
+        inbox: str | None = None,
+        queue_max: int = 4096,
+    ) -> None:
+        self._types = (*types, Resync) if types else (Event,)
+        self._inbox = inbox
+        self._queue_max = queue_max
+        self._queue: deque[Event] = deque()
+        self._ready = asyncio.Event()
+        self._error: Exception | None = None
+        self._ended = False
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._queue:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise StopAsyncIteration
+            self._ready.clear()
+            await self._ready.wait()
+        return self._queue.popleft()
+
+    def offer(self, event: Event) -> None:
+        """Called by the read loop; never blocks."""
+        if self._inbox is not None and event.inbox not in {self._inbox, ""}:
+            return
+        if not isinstance(event, self._types):
+            return
+        if len(self._queue) >= self._queue_max:
+            self._queue.clear()
+            self._queue.append(Resync(inbox="", reason="slow_consumer"))
+        self._queue.append(event)
+        self._ready.set()
+
+    def follows(self, inbox: str) -> bool:
+        """Whether this stream wants the inbox."""
+        return self._inbox is None or self._inbox == inbox
+
+    def refused(self, inbox: str, error: Exception) -> None:
+        """The inbox is not to be had: the end of a stream that asked for it by name."""
+        if self._inbox == inbox:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """No more events; raised once what is queued has been read."""
+        self._error = error
+        self._ready.set()
+
+    def end(self) -> None:
+        """No more events."""
+        self._ended = True
+        self._ready.set()
+
+
+class BadgeStream:
+    """Async iterator of badges; only the latest of each inbox is kept."""
+
+    def __init__(self, known: dict[str, Badge]) -> None:
+        self._latest = dict(known)
+        self._ready = asyncio.Event()
+        self._error: Exception | None = None
+        self._ended = False
+
+    def __aiter__(self) -> BadgeStream:
+        return self
+
+    async def __anext__(self) -> Badge:
+        while not self._latest:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise StopAsyncIteration
+            self._ready.clear()
+            await self._ready.wait()
+        return self._latest.pop(next(iter(self._latest)))
+
+    def offer(self, badge: Badge) -> None:
+        """Called by the read loop; replaces an unread one of the same inbox."""
+        self._latest[badge.inbox] = badge
+        self._ready.set()
+
+    def fail(self, error: Exception) -> None:
+        """No more badges; raised once the latest have been read."""
+        self._error = error
+        self._ready.set()
+
+    def end(self) -> None:
+        """No more badges."""
+        self._ended = True
+        self._ready.set()
