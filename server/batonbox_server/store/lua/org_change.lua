@@ -18,6 +18,7 @@ local writes, events, jobs =
 local cx = open()
 if not cx then return {"not_found"} end
 if cx.seq ~= expected then return {"stale"} end
+local hashes = {users = key("users"), inboxes = key("inboxes"), routes = key("routes")}
 local dead = {}
 for _, id in ipairs(gone ~= "" and redis.call("SMEMBERS", key("ut", gone)) or {}) do
   local raw = redis.call("HGET", key("tokens"), id)
@@ -32,9 +33,9 @@ end
 if gone ~= "" then redis.call("DEL", key("ut", gone)) end
 for _, w in ipairs(writes) do
   if w[3] == "" then
-    redis.call("HDEL", key(w[1]), w[2])
+    redis.call("HDEL", hashes[w[1]], w[2])
   else
-    redis.call("HSET", key(w[1]), w[2], w[3])
+    redis.call("HSET", hashes[w[1]], w[2], w[3])
   end
 end
 for _, j in ipairs(jobs) do

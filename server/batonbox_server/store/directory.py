@@ -1,0 +1,208 @@
+"""The organisation's directory over an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final
+
+from batonbox_server.errors import EngineUnavailable, Refused
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.directory_plan import (
+    Plan,
+    plan_inbox,
+    plan_inbox_gone,
+    plan_route,
+    plan_user,
+    plan_user_gone,
+)
+from batonbox_server.store.directory_port import Inbox, Job, OrgState, Route, Token, User
+from batonbox_server.store.directory_records import (
+    inbox_from,
+    job_from,
+    job_map,
+    pack,
+    route_from,
+    token_from,
+    token_map,
+    unpack,
+    user_from,
+)
+from batonbox_server.store.keys import Keys
+from batonbox_server.store.scripts import Scripts
+
+__all__ = ["RedisDirectory"]
+
+_JOB_LEASE_MS: Final = 30_000
+_PIN_S: Final = 7 * 24 * 3600
+_UNROUTED_MOST: Final = 1000
+_ATTEMPTS: Final = 50
+_PUBLIC_TOKEN: Final = ("id", "user", "label", "limits", "created_ms")
+
+
+class RedisDirectory:
+    """Implements `store.directory_port.DirectoryStore`.
+
+    A change is planned against the whole directory and written only if nothing has changed since
+    (compare and set on the log's seq): organisations change seldom, and plans stay plain Python.
+    """
+
+    def __init__(self, client: EngineClient, *, keys: Keys, carrier: str, log_events: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._carrier = carrier
+        self._log_events = log_events
+        self._scripts = Scripts(client)
+        self._writing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """See the port."""
+        await self._scripts.org_open(
+            self._keys.org,
+            epoch=secrets.token_hex(8),
+            keep=self._log_events,
+            secret=secrets.token_bytes(32),
+        )
+
+    async def state(self) -> OrgState:
+        """See the port."""
+        reply = await self._scripts.org_state(self._keys.org)
+        if reply[0] != b"ok":
+            raise Refused("unavailable", "The engine has lost the organisation; restart the node.")
+        _, epoch, seq, tip, users, inboxes, routes = reply
+        return OrgState(
+            epoch.decode(),
+            seq,
+            tip.decode(),
+            {user.id: user for user in map(user_from, map(unpack, users[1::2]))},
+            {inbox.id: inbox for inbox in map(inbox_from, map(unpack, inboxes[1::2]))},
+            {route.number: route for route in map(route_from, map(unpack, routes[1::2]))},
+        )
+
+    async def secret(self) -> bytes:
+        """See the port."""
+        return bytes(await self._execute("GET", f"{self._keys.org}:secret") or b"")
+
+    async def put_user(self, user: User) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_user(state, user))
+
+    async def delete_user(self, user: str) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_user_gone(state, user))
+
+    async def put_inbox(self, inbox: Inbox) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_inbox(state, inbox, carrier=self._carrier))
+
+    async def delete_inbox(self, inbox: str) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_inbox_gone(state, inbox))
+
+    async def set_route(self, route: Route) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_route(state, route))
+
+    async def change(self, plan: Callable[[OrgState], Plan]) -> list[Job]:
+        """Apply what `plan` makes of the present state; it may be called again on a newer one."""
+        return await self._change(plan)
+
+    async def route(self, number: str) -> Route | None:
+        """See the port."""
+        raw = await self._execute("HGET", f"{self._keys.org}:routes", number)
+        return None if raw is None else route_from(unpack(raw))
+
+    async def pin(self, *, number: str, provider_id: str, inbox: str) -> str:
+        """See the port."""
+        key = f"{self._keys.number(number)}:pin:{provider_id}"
+        first = await self._execute("SET", key, inbox, "NX", "GET", "EX", _PIN_S)
+        return inbox if first is None else str(first.decode())
+
+    async def unpin(self, *, number: str, provider_id: str) -> None:
+        """Forget where a provider id went: that inbox is no more."""
+        await self._execute("DEL", f"{self._keys.number(number)}:pin:{provider_id}")
+
+    async def keep_unrouted(self, provider_id: str, record: dict[str, Any]) -> None:
+        """Keep a message that no inbox wants, once per provider id; bounded, the oldest go."""
+        await self._scripts.org_keep_unrouted(
+            self._keys.org, id=provider_id, record=pack(record), most=_UNROUTED_MOST
+        )
+
+    async def unrouted(self) -> list[dict[str, Any]]:
+        """The messages kept by `keep_unrouted`, in no order."""
+        return [unpack(raw) for raw in await self._execute("HVALS", f"{self._keys.org}:unrouted")]
+
+    async def add_token(self, token: Token, *, sha256: str) -> None:
+        """See the port."""
+        told = {name: value for name, value in asdict(token).items() if name in _PUBLIC_TOKEN}
+        reply = await self._scripts.org_add_token(
+            self._keys.org,
+            id=token.id,
+            user=token.user,
+            sha256=sha256,
+            record=pack(token_map(token, sha256=sha256)),
+            body=pack(told),
+        )
+        if reply[0] != b"ok":
+            raise Refused("not_found", "There is no such user.")
+
+    async def token(self, sha256: str) -> Token | None:
+        """See the port."""
+        reply = await self._scripts.org_token(self._keys.org, sha256=sha256)
+        return token_from(unpack(reply[1])) if reply[0] == b"ok" else None
+
+    async def tokens(self, user: str) -> list[Token]:
+        """See the port."""
+        reply = await self._scripts.org_tokens(self._keys.org, user=user)
+        return sorted(
+            (token_from(unpack(raw)) for raw in reply[1]), key=lambda t: (t.created_ms, t.id)
+        )
+
+    async def token_alive(self, token: str) -> bool:
+        """Whether an API token, named by its id, still stands."""
+        return bool(await self._execute("HEXISTS", f"{self._keys.org}:tokens", token))
+
+    async def delete_token(self, token: str) -> bool:
+        """See the port."""
+        reply = await self._scripts.org_drop_token(
+            self._keys.org, id=token, body=pack({"id": token})
+        )
+        return bool(reply[0] == b"ok")
+
+    async def lease_jobs(self, *, lease_ms: int, n: int = 16) -> list[Job]:
+        """See the port."""
+        reply = await self._scripts.org_lease_jobs(self._keys.org, lease_ms=lease_ms, n=n)
+        return [job_from(unpack(raw)) for raw in reply[1]]
+
+    async def finish_job(self, job: str) -> None:
+        """See the port."""
+        await self._scripts.org_finish_job(self._keys.org, id=job)
+
+    async def _change(self, plan: Callable[[OrgState], Plan]) -> list[Job]:
+        async with self._writing:
+            for _ in range(_ATTEMPTS):
+                state = await self.state()
+                planned = plan(state)
+                if not planned.events or await self._write(planned, expected=state.seq):
+                    return planned.jobs
+        raise Refused("unavailable", "The directory changes too fast; try again.")
+
+    async def _write(self, plan: Plan, *, expected: int) -> bool:
+        reply = await self._scripts.org_change(
+            self._keys.org,
+            expected=expected,
+            writes=pack(plan.writes),
+            events=pack(plan.events),
+            jobs=pack([(job.id, pack(job_map(job))) for job in plan.jobs]),
+            lease_ms=_JOB_LEASE_MS,
+            gone=plan.gone,
+        )
+        return bool(reply[0] == b"ok")
+
+    async def _execute(self, *args: str | bytes | int) -> Any:
+        try:
+            return await self._client.execute(*args)
+        except EngineUnavailable as error:
+            raise Refused("unavailable") from error

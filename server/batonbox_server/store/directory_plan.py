@@ -1,0 +1,124 @@
+"""Changes of the directory, planned against one instant of it; pure."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from batonbox_server.domain.model import Role
+from batonbox_server.errors import Refused
+from batonbox_server.store.directory_port import Inbox, Job, OrgState, Route, User
+from batonbox_server.store.directory_records import inbox_map, pack, route_map, user_map
+
+__all__ = ["Plan", "plan_inbox", "plan_inbox_gone", "plan_route", "plan_user", "plan_user_gone"]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one step writes: records, events in order, jobs, and whose tokens die."""
+
+    writes: list[tuple[str, str, bytes]] = field(default_factory=list)
+    events: list[tuple[str, bytes]] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    gone: str = ""
+
+    def put(self, hash_name: str, name: str, event: str, record: dict[str, Any]) -> None:
+        """Write a record and tell about it."""
+        self.writes.append((hash_name, name, pack(record)))
+        self.events.append((event, pack(record)))
+
+    def drop(self, hash_name: str, name: str, event: str, told: dict[str, Any]) -> None:
+        """Take a record away and tell about it."""
+        self.writes.append((hash_name, name, b""))
+        self.events.append((event, pack(told)))
+
+    def sync(self, inbox: str, *, gone: list[str] | None = None) -> None:
+        """Leave a job that makes the inbox what is wanted; `gone` leave it first."""
+        data = {"gone": gone or []}
+        self.jobs.append(Job(uuid.uuid4().hex, "sync", inbox, data))
+
+
+def plan_user(state: OrgState, user: User) -> Plan:
+    """Create or change a user; an admin stands beside every inbox."""
+    plan, old = Plan(), state.users.get(user.id)
+    if old == user:
+        return plan
+    plan.put("users", user.id, "user_changed", user_map(user))
+    role_changed = old is not None and old.role is not user.role
+    for inbox in state.inboxes.values():
+        if user.role is Role.ADMIN or (role_changed and old is not None):
+            plan.sync(inbox.id)
+    return plan
+
+
+def plan_user_gone(state: OrgState, user: str) -> Plan:
+    """Delete a user: out of every inbox they stand in, their tokens dead."""
+    found = state.users.get(user)
+    if found is None:
+        raise Refused("not_found", "There is no such user.")
+    plan = Plan(gone=user)
+    for inbox in state.inboxes.values():
+        if user in inbox.members:
+            left = replace(inbox, members=tuple(m for m in inbox.members if m != user))
+            plan.put("inboxes", inbox.id, "inbox_changed", inbox_map(left))
+        if user in inbox.members or found.role is Role.ADMIN:
+            plan.sync(inbox.id, gone=[user])
+    plan.drop("users", user, "user_deleted", {"id": user})
+    return plan
+
+
+def plan_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
+    """Create or change an inbox; a number moves here from wherever it was."""
+    for member in inbox.members:
+        if member not in state.users:
+            raise Refused("not_found", f"There is no user {member!r} to put into the inbox.")
+    plan, old = Plan(), state.inboxes.get(inbox.id)
+    moved = set(inbox.numbers) - set(old.numbers if old else ())
+    for other in state.inboxes.values():
+        if other.id != inbox.id and moved & set(other.numbers):
+            rest = tuple(n for n in other.numbers if n not in moved)
+            record = inbox_map(replace(other, numbers=rest))
+            plan.put("inboxes", other.id, "inbox_changed", record)
+            plan.sync(other.id)
+    for number in inbox.numbers:
+        bound = state.routes.get(number)
+        if bound is None or bound.inbox != inbox.id:
+            route = Route(number, inbox.id, bound.carrier if bound else carrier)
+            plan.put("routes", number, "route_changed", route_map(route))
+    for number in set(old.numbers if old else ()) - set(inbox.numbers):
+        plan.drop("routes", number, "route_deleted", {"number": number})
+    if old != inbox:
+        plan.put("inboxes", inbox.id, "inbox_changed", inbox_map(inbox))
+        left = [m for m in old.members if m not in inbox.members] if old else []
+        # First the inbox that receives a number, then the one that gave it.
+        plan.sync(inbox.id, gone=left)
+        plan.jobs.reverse()
+    return plan
+
+
+def plan_inbox_gone(state: OrgState, inbox: str) -> Plan:
+    """Delete an inbox and the routes that lead to it."""
+    found = state.inboxes.get(inbox)
+    if found is None:
+        raise Refused("not_found", "There is no such inbox.")
+    plan = Plan()
+    for number in found.numbers:
+        plan.drop("routes", number, "route_deleted", {"number": number})
+    plan.drop("inboxes", inbox, "inbox_deleted", {"id": inbox})
+    plan.sync(inbox)
+    return plan
+
+
+def plan_route(state: OrgState, route: Route) -> Plan:
+    """Bind a number to an inbox and a carrier."""
+    inbox = state.inboxes.get(route.inbox)
+    if inbox is None:
+        raise Refused("not_found", "There is no such inbox.")
+    plan = Plan()
+    if route.number not in inbox.numbers:
+        wanted = replace(inbox, numbers=(*inbox.numbers, route.number))
+        plan = plan_inbox(state, wanted, carrier=route.carrier)
+    if state.routes.get(route.number) != route:
+        plan.put("routes", route.number, "route_changed", route_map(route))
+    return plan

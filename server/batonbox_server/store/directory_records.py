@@ -1,0 +1,106 @@
+"""How the directory's records are stored and told: MessagePack maps without surprises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from batonbox_server.domain.model import Role
+from batonbox_server.store.directory_port import Inbox, Job, Route, Token, User
+
+__all__ = [
+    "inbox_from",
+    "inbox_map",
+    "job_from",
+    "job_map",
+    "pack",
+    "route_from",
+    "route_map",
+    "token_from",
+    "token_map",
+    "unpack",
+    "user_from",
+    "user_map",
+]
+
+
+def pack(value: Any) -> bytes:
+    """As bytes for the engine."""
+    return bytes(msgpack.packb(value))
+
+
+def unpack(raw: bytes) -> Any:
+    """What `pack` packed."""
+    return msgpack.unpackb(raw)
+
+
+def user_map(user: User) -> dict[str, Any]:
+    """A user as events and the hash carry it."""
+    return {"id": user.id, "name": user.name, "role": str(user.role)}
+
+
+def user_from(found: dict[str, Any]) -> User:
+    """The reverse of `user_map`."""
+    return User(found["id"], found["name"], Role(found["role"]))
+
+
+def inbox_map(inbox: Inbox) -> dict[str, Any]:
+    """An inbox as events and the hash carry it."""
+    return {
+        "id": inbox.id,
+        "name": inbox.name,
+        "members": list(inbox.members),
+        "numbers": list(inbox.numbers),
+        "deleted": inbox.deleted,
+    }
+
+
+def inbox_from(found: dict[str, Any]) -> Inbox:
+    """The reverse of `inbox_map`."""
+    return Inbox(
+        found["id"],
+        found["name"],
+        tuple(found["members"]),
+        tuple(found["numbers"]),
+        found["deleted"],
+    )
+
+
+def route_map(route: Route) -> dict[str, Any]:
+    """A number's binding as events and the hash carry it."""
+    return {"number": route.number, "inbox": route.inbox, "carrier": route.carrier}
+
+
+def route_from(found: dict[str, Any]) -> Route:
+    """The reverse of `route_map`."""
+    return Route(found["number"], found["inbox"], found["carrier"])
+
+
+def token_map(token: Token, *, sha256: str) -> dict[str, Any]:
+    """A token as it is stored; its secret is nowhere."""
+    return {
+        "id": token.id,
+        "user": token.user,
+        "created_ms": token.created_ms,
+        "label": token.label,
+        "limits": token.limits,
+        "sha256": sha256,
+    }
+
+
+def token_from(found: dict[str, Any]) -> Token:
+    """The reverse of `token_map`."""
+    return Token(
+        found["id"], found["user"], found["created_ms"], found["label"], found["limits"] or {}
+    )
+
+
+def job_map(job: Job) -> dict[str, Any]:
+    """A job as it waits to be done."""
+    return {"id": job.id, "kind": job.kind, "inbox": job.inbox, "data": job.data}
+
+
+def job_from(found: dict[str, Any]) -> Job:
+    """The reverse of `job_map`."""
+    return Job(found["id"], found["kind"], found["inbox"], found["data"] or {})
