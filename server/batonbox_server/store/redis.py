@@ -46,7 +46,7 @@ class RedisStore:
     async def delete_inbox(self, *, inbox: str) -> bool:
         """See the port."""
         reply = await self._scripts.erase_inbox(self._keys.inbox(inbox))
-        return reply[0] == b"not_found" or reply[1] == 0
+        return bool(reply[0] == b"not_found" or reply[1] == 0)
 
     async def inbox_info(self, *, inbox: str) -> port.InboxInfo | None:
         """See the port."""
@@ -122,9 +122,7 @@ class RedisStore:
     ) -> port.Applied:
         """See the port."""
         body = msgpack.packb({"note": note} if note else {})
-        return await self._command(
-            "transfer", conv, actor, cid, own_tok=own_tok, to=to, body=body
-        )
+        return await self._command("transfer", conv, actor, cid, own_tok=own_tok, to=to, body=body)
 
     async def release(self, *, conv: str, actor: str, cid: str, own_tok: str) -> port.Applied:
         """See the port."""

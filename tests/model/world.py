@@ -1,0 +1,256 @@
+"""Two of the same inbox: one as a value in the domain, one on the engine; and their comparison."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+
+from batonbox_server.domain.inbox import Fact, Inbox, Stamp
+from batonbox_server.domain.indicators import totals
+from batonbox_server.domain.model import Event, Kind, Member, Role, Row
+from batonbox_server.domain.replay import Replay, chain, row_of
+from batonbox_server.domain.transitions import Command, Refusal
+from batonbox_server.domain.verbs import decide
+from batonbox_server.domain.views import ordered
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.scripts import Scripts
+
+USERS = ("ann", "bob", "cy", "adm", "boss")
+NUMBERS = ("+15550100", "+15550101")
+BODY = bytes(msgpack.packb({"text": "x"}))
+# Which of a command's fields each script takes, and under which name.
+ARGS: dict[str, dict[str, str]] = {
+    "receive": {"candidate": "conv", "our": "our", "customer": "customer",
+                "provider_id": "provider_id", "body": "body", "preview": "text"},
+    "assign": {"conv": "conv", "to": "to"},
+    "transfer": {"conv": "conv", "own_tok": "own_tok", "to": "to", "body": "body"},
+    "release": {"conv": "conv", "own_tok": "own_tok"},
+    "done": {"conv": "conv", "own_tok": "own_tok", "seen": "seen"},
+    "undo": {"conv": "conv", "own_tok": "own_tok"},
+    "reply": {"conv": "conv", "own_tok": "own_tok", "body": "body", "preview": "text",
+              "seen": "seen"},
+    "note": {"conv": "conv", "body": "body"},
+    "compose": {"candidate": "conv", "our": "our", "customer": "customer", "body": "body",
+                "preview": "text"},
+    "retry": {"conv": "conv", "n": "n"},
+    "unread": {"conv": "conv"},
+    "seen": {"conv": "conv", "att": "seen"},
+}  # fmt: skip
+WITHOUT_CID = frozenset({"receive", "seen"})
+
+
+@dataclass
+class World:
+    """One inbox, twice."""
+
+    client: EngineClient
+    scripts: Scripts
+    name: str
+    counts: Counter[str]
+    model: Inbox = field(default_factory=Inbox)
+    replayed: Replay = field(default_factory=Replay)
+    stamps: dict[int, Stamp] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+    outbound: list[tuple[str, int]] = field(default_factory=list)
+    commands: int = 0
+
+    @property
+    def prefix(self) -> str:
+        """The inbox's keys."""
+        return f"m{{ib:{self.name}}}"
+
+    async def open(self) -> None:
+        """Both begin with the same members and one number."""
+        await self.scripts.create_inbox(self.prefix, epoch="e", keep=10_000)
+        await self.scripts.number(self.prefix, number=NUMBERS[0], on=1)
+        self.model.seq = 2
+        self.model.numbers.add(NUMBERS[0])
+        for user in USERS[:3]:
+            await self.run(Command(verb="join", to=user))
+        await self.run(Command(verb="join", to="adm", role=Role.ADMIN))
+        await self.run(Command(verb="join", to="boss", role=Role.ADMIN, joined=False))
+
+    async def run(self, command: Command) -> None:
+        """The same command on both; answers, events and the whole state must agree."""
+        self.commands += 1
+        seq = self.model.seq
+        told = await self._on_engine(command)
+        entries = await self._take_events(seq)
+        said, facts = self._on_model(command)
+        assert told == said, (command, told, said)
+        assert [_brief(event) for event in entries] == [_fact(fact) for fact in facts], command
+        self.counts[f"{command.verb}:{said}"] += 1
+        await self.compare()
+
+    async def _on_engine(self, command: Command) -> str:
+        match command.verb:
+            case "join":
+                reply = await self.scripts.join(
+                    self.prefix, user=command.to, role=str(command.role), joined=int(command.joined)
+                )
+            case "remove":
+                role = "admin" if command.role is Role.ADMIN else ""
+                reply = await self.scripts.remove(self.prefix, user=command.to, role=role)
+            case "fail":
+                reply = await self.scripts.sent(
+                    self.prefix, conv=command.conv, n=command.n, state="failed", carrier_id="",
+                    reason="no",
+                )  # fmt: skip
+            case verb:
+                args: dict[str, Any] = {k: getattr(command, f) for k, f in ARGS[verb].items()}
+                if verb not in {"receive"}:
+                    args["actor"] = command.actor
+                if verb not in WITHOUT_CID:
+                    args |= {"cid": command.cid, "digest": "d" * 40}
+                if verb == "note":
+                    args["mentions"] = b""
+                reply = await getattr(self.scripts, verb)(self.prefix, **args)
+        word = reply[0].decode()
+        return "ok" if word == "duplicate" else str(word)
+
+    def _on_model(self, command: Command) -> tuple[str, list[Fact]]:
+        try:
+            facts = decide(self.model, command, self._stamp)
+        except Refusal as refusal:
+            return refusal.word, refusal.args[1]
+        for fact in facts:
+            if fact.kind in (Kind.REPLIED, Kind.COMPOSED) and fact.row:
+                self.outbound.append((fact.row.id, fact.row.n))
+            if fact.row and fact.row.own_tok not in self.tokens:
+                self.tokens.append(fact.row.own_tok)
+        return "ok", facts
+
+    def _stamp(self, seq: int) -> Stamp:
+        # A command that ends up refused may ask for the stamp of an event that never came.
+        return self.stamps.get(seq, Stamp(self.replayed.tip, self._now_ms()))
+
+    def _now_ms(self) -> int:
+        return max((stamp.at_ms for stamp in self.stamps.values()), default=0)
+
+    async def _take_events(self, seq: int) -> list[Event]:
+        raw = await self.client.execute("XRANGE", f"{self.prefix}:log", f"{seq + 1}-0", "+")
+        events = []
+        for _, values in raw:
+            fields = dict(zip(values[::2], values[1::2], strict=True))
+            frame, prev = fields[b"f"], fields[b"p"].decode()
+            _, inbox, number, meta, body, tip = msgpack.unpackb(frame)
+            if self.replayed.seq == 0:
+                self.replayed.seq, self.replayed.tip = number - 1, prev
+            assert prev == self.replayed.tip
+            assert chain(prev, frame[:-17]) == tip
+            event = Event(inbox, number, meta, body, tip)
+            row = meta.get("row", {})
+            changed = meta["type"] != "delivery_changed"
+            self.stamps[number] = Stamp(prev, row.get("last_ms", 0) if changed else 0)
+            self.replayed.apply(event)
+            events.append(event)
+        assert self.replayed.wrong == []
+        return events
+
+    # The whole state
+
+    async def compare(self) -> None:
+        """Every row, index, mark and badge of the engine equals what the model says."""
+        rows = list(self.model.rows.values())
+        await asyncio.gather(
+            self._compare_rows(rows),
+            self._compare_indexes(rows),
+            *(self._compare_user(user, rows) for user in USERS),
+        )
+
+    async def _compare_rows(self, rows: list[Row]) -> None:
+        known = await self.client.execute("HGETALL", f"{self.prefix}:cx")
+        assert {v.decode() for v in known[1::2]} == {row.id for row in rows}
+        for row in rows:
+            assert self.replayed.rows[row.id] == row
+            flat = await self.client.execute("HGETALL", f"{self.prefix}:c:{row.id}")
+            stored = {k.decode(): v.decode(errors="replace") for k, v in _pairs(flat)}
+            prev, trimmed = stored.pop("prev"), stored.pop("trimmed")
+            assert trimmed == "0"
+            assert stored == {f: str(getattr(row, f)) for f in Row.__dataclass_fields__}
+            assert bool(prev) == (row.id in self.model.prev)
+            assert await self.client.execute("LLEN", f"{self.prefix}:m:{row.id}") == row.n
+
+    async def _compare_indexes(self, rows: list[Row]) -> None:
+        for name, view in (("un", "unassigned"), ("op", "open"), ("done", "done")):
+            got = await self.client.execute("ZRANGE", f"{self.prefix}:{name}", 0, -1, "WITHSCORES")
+            want = [(row.id, row.last_ms) for row in reversed(ordered(view, rows, ""))]
+            assert [(k.decode(), int(v)) for k, v in _pairs(got)] == want, name
+        board = await self.client.execute("SMEMBERS", f"{self.prefix}:unm")
+        assert {key.decode() for key in board} == self.model.board()
+
+    async def _compare_user(self, user: str, rows: list[Row]) -> None:
+        mine = await self.client.execute("ZRANGE", f"{self.prefix}:as:{user}", 0, -1)
+        want = [row.id for row in reversed(ordered("mine", rows, user))]
+        assert [conv.decode() for conv in mine] == want
+        reply = await self.scripts.me(self.prefix, user=user)
+        _, _, _, _, standing, which, keys, green = reply
+        member = self.model.members.get(user)
+        assert standing.decode() == (_standing(member) if member else "")
+        told = {key.decode() for key in keys}
+        board = self.model.board()
+        blue = board - told if which == b"seen" else told
+        expected = totals(self.model, user)
+        assert len(blue) == expected.blue, (user, blue)
+        assert len(green) == expected.green, (user, green)
+        assert {g.decode() for g in green} == self.model.green.get(user, set())
+
+    async def compare_pages(self) -> None:
+        """Views, page by page, equal the ordered rows."""
+        rows = list(self.model.rows.values())
+        for user in self.model.members:
+            for view in ("unassigned", "mine", "others", "open", "done", "walk"):
+                got, after = [], ""
+                while True:
+                    name = "walk" if view == "walk" else "page"
+                    args = {} if view == "walk" else {"view": view}
+                    reply = await getattr(self.scripts, name)(
+                        self.prefix, actor=user, after_ms=after, n=2, **args
+                    )
+                    got += [row_of(msgpack.unpackb(row)) for row in reply[4]]
+                    after = reply[3].decode()
+                    if not after:
+                        break
+                assert got == ordered(view, rows, user), (view, user)
+
+    def token(self, pick: int, row: Row | None) -> str:
+        """Usually the present token, sometimes none, an old one, or nonsense."""
+        if row is None or pick % 8 == 7:
+            return ""
+        if pick % 8 == 1 and self.tokens:
+            return self.tokens[pick % len(self.tokens)]
+        return row.own_tok if pick % 8 > 1 else "0.ffffffff"
+
+
+def fresh_world(client: EngineClient, scripts: Scripts, counts: Counter[str]) -> World:
+    """An inbox nobody else uses."""
+    return World(client, scripts, f"w{uuid.uuid4().hex[:12]}", counts)
+
+
+def _pairs(flat: list[bytes]) -> list[tuple[bytes, bytes]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _standing(member: Member) -> str:
+    return f"{member.role}:{int(member.joined)}:{member.since_seq}"
+
+
+def _brief(event: Event) -> tuple[Any, ...]:
+    meta = event.meta
+    row = row_of(meta["row"]) if "row" in meta else None
+    before = meta.get("before")
+    told = (before["status"], before["assignee"], before["att"]) if before else None
+    user = meta.get("user", "")
+    unseen = meta.get("unseen", False)
+    return event.seq, meta["type"], meta["actor"], told, row, unseen, user
+
+
+def _fact(fact: Fact) -> tuple[Any, ...]:
+    before = fact.before
+    told = (str(before.status), before.assignee, before.att) if before else None
+    return fact.seq, str(fact.kind), fact.actor, told, fact.row, fact.unseen, fact.user
