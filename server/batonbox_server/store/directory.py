@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
+from batonbox_server.domain.model import Role
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory_plan import (
     Plan,
+    existing_inbox,
+    existing_user,
     plan_inbox,
     plan_inbox_gone,
+    plan_member,
+    plan_new_inbox,
+    plan_new_user,
     plan_route,
     plan_user,
     plan_user_gone,
@@ -105,9 +111,50 @@ class RedisDirectory:
         """See the port."""
         return await self._change(lambda state: plan_route(state, route))
 
-    async def change(self, plan: Callable[[OrgState], Plan]) -> list[Job]:
-        """Apply what `plan` makes of the present state; it may be called again on a newer one."""
+    async def create_user(self, user: User) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_new_user(state, user))
+
+    async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> list[Job]:
+        """See the port."""
+
+        def plan(state: OrgState) -> Plan:
+            old = existing_user(state, user)
+            return plan_user(state, User(user, name or old.name, role or old.role))
+
         return await self._change(plan)
+
+    async def create_inbox(self, inbox: Inbox) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_new_inbox(state, inbox, carrier=self._carrier))
+
+    async def edit_inbox(
+        self,
+        inbox: str,
+        *,
+        name: str | None,
+        members: tuple[str, ...] | None,
+        numbers: tuple[str, ...] | None,
+    ) -> list[Job]:
+        """See the port."""
+
+        def plan(state: OrgState) -> Plan:
+            old = existing_inbox(state, inbox)
+            wanted = replace(
+                old,
+                name=name or old.name,
+                members=old.members if members is None else members,
+                numbers=old.numbers if numbers is None else numbers,
+            )
+            return plan_inbox(state, wanted, carrier=self._carrier)
+
+        return await self._change(plan)
+
+    async def set_member(self, *, inbox: str, user: str, on: bool) -> list[Job]:
+        """See the port."""
+        return await self._change(
+            lambda state: plan_member(state, inbox=inbox, user=user, on=on, carrier=self._carrier)
+        )
 
     async def route(self, number: str) -> Route | None:
         """See the port."""

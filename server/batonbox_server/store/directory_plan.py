@@ -11,7 +11,19 @@ from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import Inbox, Job, OrgState, Route, User
 from batonbox_server.store.directory_records import inbox_map, pack, route_map, user_map
 
-__all__ = ["Plan", "plan_inbox", "plan_inbox_gone", "plan_route", "plan_user", "plan_user_gone"]
+__all__ = [
+    "Plan",
+    "existing_inbox",
+    "existing_user",
+    "plan_inbox",
+    "plan_inbox_gone",
+    "plan_member",
+    "plan_new_inbox",
+    "plan_new_user",
+    "plan_route",
+    "plan_user",
+    "plan_user_gone",
+]
 
 
 @dataclass(slots=True)
@@ -39,6 +51,48 @@ class Plan:
         self.jobs.append(Job(uuid.uuid4().hex, "sync", inbox, data))
 
 
+def existing_user(state: OrgState, user: str) -> User:
+    """The user; raises Refused("not_found")."""
+    if user not in state.users:
+        raise Refused("not_found", f"There is no user {user!r}.")
+    return state.users[user]
+
+
+def existing_inbox(state: OrgState, inbox: str) -> Inbox:
+    """The inbox; raises Refused("not_found")."""
+    if inbox not in state.inboxes:
+        raise Refused("not_found", f"There is no inbox {inbox!r}.")
+    return state.inboxes[inbox]
+
+
+def plan_new_user(state: OrgState, user: User) -> Plan:
+    """Create a user whose id is free."""
+    if user.id in state.users:
+        raise Refused("conflict", f"There is a user {user.id!r} already; choose another id.")
+    return plan_user(state, user)
+
+
+def plan_new_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
+    """Create an inbox whose id and numbers are free."""
+    if inbox.id in state.inboxes:
+        raise Refused("conflict", f"There is an inbox {inbox.id!r} already; choose another id.")
+    for number in inbox.numbers:
+        if number in state.routes:
+            raise Refused("conflict", f"{number} delivers to {state.routes[number].inbox!r}.")
+    return plan_inbox(state, inbox, carrier=carrier)
+
+
+def plan_member(state: OrgState, *, inbox: str, user: str, on: bool, carrier: str) -> Plan:
+    """Put a user into an inbox, or take them out."""
+    found = existing_inbox(state, inbox)
+    existing_user(state, user)
+    if (user in found.members) == on:
+        return Plan()
+    kept = tuple(m for m in found.members if m != user)
+    wanted = replace(found, members=(*kept, user) if on else kept)
+    return plan_inbox(state, wanted, carrier=carrier)
+
+
 def plan_user(state: OrgState, user: User) -> Plan:
     """Create or change a user; an admin stands beside every inbox."""
     plan, old = Plan(), state.users.get(user.id)
@@ -47,16 +101,14 @@ def plan_user(state: OrgState, user: User) -> Plan:
     plan.put("users", user.id, "user_changed", user_map(user))
     role_changed = old is not None and old.role is not user.role
     for inbox in state.inboxes.values():
-        if user.role is Role.ADMIN or (role_changed and old is not None):
+        if role_changed or (old is None and user.role is Role.ADMIN):
             plan.sync(inbox.id)
     return plan
 
 
 def plan_user_gone(state: OrgState, user: str) -> Plan:
     """Delete a user: out of every inbox they stand in, their tokens dead."""
-    found = state.users.get(user)
-    if found is None:
-        raise Refused("not_found", "There is no such user.")
+    found = existing_user(state, user)
     plan = Plan(gone=user)
     for inbox in state.inboxes.values():
         if user in inbox.members:
@@ -74,6 +126,8 @@ def plan_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
         if member not in state.users:
             raise Refused("not_found", f"There is no user {member!r} to put into the inbox.")
     plan, old = Plan(), state.inboxes.get(inbox.id)
+    if old == inbox:
+        return plan
     moved = set(inbox.numbers) - set(old.numbers if old else ())
     for other in state.inboxes.values():
         if other.id != inbox.id and moved & set(other.numbers):
@@ -88,20 +142,17 @@ def plan_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
             plan.put("routes", number, "route_changed", route_map(route))
     for number in set(old.numbers if old else ()) - set(inbox.numbers):
         plan.drop("routes", number, "route_deleted", {"number": number})
-    if old != inbox:
-        plan.put("inboxes", inbox.id, "inbox_changed", inbox_map(inbox))
-        left = [m for m in old.members if m not in inbox.members] if old else []
-        # First the inbox that receives a number, then the one that gave it.
-        plan.sync(inbox.id, gone=left)
-        plan.jobs.reverse()
+    plan.put("inboxes", inbox.id, "inbox_changed", inbox_map(inbox))
+    left = [m for m in old.members if m not in inbox.members] if old else []
+    plan.sync(inbox.id, gone=left)
+    # First the inbox that receives a number, then the one that gave it.
+    plan.jobs.reverse()
     return plan
 
 
 def plan_inbox_gone(state: OrgState, inbox: str) -> Plan:
     """Delete an inbox and the routes that lead to it."""
-    found = state.inboxes.get(inbox)
-    if found is None:
-        raise Refused("not_found", "There is no such inbox.")
+    found = existing_inbox(state, inbox)
     plan = Plan()
     for number in found.numbers:
         plan.drop("routes", number, "route_deleted", {"number": number})
@@ -112,9 +163,7 @@ def plan_inbox_gone(state: OrgState, inbox: str) -> Plan:
 
 def plan_route(state: OrgState, route: Route) -> Plan:
     """Bind a number to an inbox and a carrier."""
-    inbox = state.inboxes.get(route.inbox)
-    if inbox is None:
-        raise Refused("not_found", "There is no such inbox.")
+    inbox = existing_inbox(state, route.inbox)
     plan = Plan()
     if route.number not in inbox.numbers:
         wanted = replace(inbox, numbers=(*inbox.numbers, route.number))

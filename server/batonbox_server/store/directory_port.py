@@ -69,7 +69,8 @@ class OrgState:
 class Job:
     """Work an organisation change left for an inbox.
 
-    kind: create | join | remove | number | drop_number | delete; `data` holds its arguments.
+    kind `sync`: take `data["gone"]` out of the inbox, then make it what the directory wants at the
+    time of doing so: jobs may be done twice, late and in any order.
     """
 
     id: str
@@ -79,7 +80,11 @@ class Job:
 
 
 class DirectoryStore(Protocol):
-    """Mutations append to the organisation's log (types in capitals below, meta carries `data`)."""
+    """Mutations append to the organisation's log (types in capitals below).
+
+    An event's body is the record: `user_changed`, `user_deleted`, `inbox_changed`, `inbox_deleted`,
+    `route_changed`, `route_deleted`, `token_changed`; `token_deleted` names {user, token} in meta.
+    """
 
     async def open(self) -> None:
         """Make the organisation's log if this engine is new."""
@@ -93,6 +98,12 @@ class DirectoryStore(Protocol):
     async def put_user(self, user: User) -> list[Job]:
         """Create or change; USER_CHANGED. An admin's jobs put them beside every inbox."""
 
+    async def create_user(self, user: User) -> list[Job]:
+        """As `put_user`, but Refused("conflict") when the id is taken."""
+
+    async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> list[Job]:
+        """Change what is not None, in one step; Refused("not_found")."""
+
     async def delete_user(self, user: str) -> list[Job]:
         """Tokens die in this step; USER_DELETED. Jobs remove them from every inbox."""
 
@@ -101,6 +112,22 @@ class DirectoryStore(Protocol):
 
         Numbers' routes are flipped here (a number has one inbox); carrier of new ones: `carrier`.
         """
+
+    async def create_inbox(self, inbox: Inbox) -> list[Job]:
+        """As `put_inbox`, but Refused("conflict") when the id or a number is taken."""
+
+    async def edit_inbox(
+        self,
+        inbox: str,
+        *,
+        name: str | None,
+        members: tuple[str, ...] | None,
+        numbers: tuple[str, ...] | None,
+    ) -> list[Job]:
+        """Change what is not None, in one step; Refused("not_found")."""
+
+    async def set_member(self, *, inbox: str, user: str, on: bool) -> list[Job]:
+        """Put a user into an inbox or take them out, in one step; Refused("not_found")."""
 
     async def delete_inbox(self, inbox: str) -> list[Job]:
         """INBOX_DELETED; its routes end."""
@@ -113,6 +140,18 @@ class DirectoryStore(Protocol):
 
     async def pin(self, *, number: str, provider_id: str, inbox: str) -> str:
         """The inbox this provider id was first delivered to, for seven days (`inbox` if new)."""
+
+    async def unpin(self, *, number: str, provider_id: str) -> None:
+        """Forget a pin: its inbox is no more."""
+
+    async def keep_unrouted(self, provider_id: str, record: dict[str, Any]) -> None:
+        """Keep a message that no inbox wants, once per provider id; bounded, the oldest go."""
+
+    async def unrouted(self) -> list[dict[str, Any]]:
+        """The messages kept by `keep_unrouted`."""
+
+    async def token_alive(self, token: str) -> bool:
+        """Whether the API token of this id still stands."""
 
     async def add_token(self, token: Token, *, sha256: str) -> None:
         """Store a token; TOKEN_CHANGED without the hash."""

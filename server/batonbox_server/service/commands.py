@@ -1,0 +1,220 @@
+"""The conversation commands: checked, put into the store's shapes, run, and followed up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from batonbox_server.domain.model import Role, inbox_of
+from batonbox_server.domain.policy import COMMANDS, Action, may_ever
+from batonbox_server.errors import BatonboxError, Refused
+from batonbox_server.session.ports import Principal
+from batonbox_server.store.port import Applied, InboxStore
+from batonbox_server.tasks import cancel_all, spawn
+from batonbox_server.wire import (
+    Assign,
+    Command,
+    Compose,
+    Done,
+    Note,
+    Reply,
+    Retry,
+    Return,
+    Transfer,
+    Undo,
+    Unread,
+)
+
+from .administration import Administration
+from .directory import LiveDirectory
+from .texts import check_text, e164, message_body, note_body, preview
+
+__all__ = ["InboxCommands"]
+
+# After these an admin who was not a member has joined the inbox.
+_JOINING: Final = frozenset({"assign", "transfer", "compose"})
+_SENDING: Final = frozenset({"reply", "compose", "retry"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Who asks, under which command id."""
+
+    actor: str
+    cid: str
+
+
+class InboxCommands:
+    """Implements `session.ports.Commands`; websocket and HTTP share it.
+
+    `on_outbound(inbox)` is told of every message queued here, so that it leaves at once.
+    """
+
+    def __init__(
+        self,
+        store: InboxStore,
+        directory: LiveDirectory,
+        administration: Administration,
+        *,
+        text_max_chars: int,
+        on_outbound: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._administration = administration
+        self._text_max_chars = text_max_chars
+        self._on_outbound = on_outbound
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._verbs: dict[str, Callable[[_Call, Any], Awaitable[Applied]]] = {
+            "assign": self._assign,
+            "transfer": self._transfer,
+            "return": self._release,
+            "done": self._done,
+            "undo": self._undo,
+            "reply": self._reply,
+            "note": self._note,
+            "compose": self._compose,
+            "retry": self._retry,
+            "unread": self._unread,
+        }
+
+    async def aclose(self) -> None:
+        """End what still follows up."""
+        await cancel_all(self._tasks)
+
+    async def run(self, principal: Principal, name: str, args: Command) -> dict[str, Any]:
+        """See the port."""
+        self._permit(principal, name, args)
+        if args.dur not in {None, "memory"}:
+            raise Refused("bad_request", "dur: only memory is offered by this engine.")
+        applied = await self._verbs[name](_Call(principal.user, args.cid), args)
+        inbox = inbox_of(applied.conv)
+        if name in _SENDING:
+            self._on_outbound(inbox)
+        if name in _JOINING and principal.role == Role.ADMIN:
+            self._remember_joined(inbox, principal.user)
+        return _result(applied, inbox)
+
+    def _permit(self, principal: Principal, name: str, args: Command) -> None:
+        action = COMMANDS[name]
+        if isinstance(args, Assign) and args.to not in {None, principal.user}:
+            action = Action.DISPATCH
+        if not may_ever(action, Role(principal.role)):
+            raise Refused("forbidden", f"To {action.value} takes an admin.")
+
+    def _remember_joined(self, inbox: str, user: str) -> None:
+        if inbox not in self._directory.joined_by(user):
+            spawn(self._tasks, self._join(inbox, user), name="admin-joins")
+
+    async def _join(self, inbox: str, user: str) -> None:
+        # The script joined them already; only the directory has to learn it.
+        try:
+            await self._administration.set_member(inbox=inbox, user=user, on=True)
+        except BatonboxError:
+            return
+
+    async def _assign(self, call: _Call, args: Assign) -> Applied:
+        return await self._store.assign(
+            conv=args.conv, actor=call.actor, cid=call.cid, to=args.to or ""
+        )
+
+    async def _transfer(self, call: _Call, args: Transfer) -> Applied:
+        note = args.note or ""
+        if note:
+            check_text(note, max_chars=self._text_max_chars)
+        return await self._store.transfer(
+            conv=args.conv,
+            actor=call.actor,
+            cid=call.cid,
+            own_tok=args.own_tok or "",
+            to=args.to,
+            note=note,
+        )
+
+    async def _release(self, call: _Call, args: Return) -> Applied:
+        return await self._store.release(
+            conv=args.conv, actor=call.actor, cid=call.cid, own_tok=args.own_tok or ""
+        )
+
+    async def _done(self, call: _Call, args: Done) -> Applied:
+        return await self._store.done(
+            conv=args.conv,
+            actor=call.actor,
+            cid=call.cid,
+            own_tok=args.own_tok or "",
+            seen=args.seen,
+        )
+
+    async def _undo(self, call: _Call, args: Undo) -> Applied:
+        return await self._store.undo(
+            conv=args.conv, actor=call.actor, cid=call.cid, own_tok=args.own_tok or ""
+        )
+
+    async def _reply(self, call: _Call, args: Reply) -> Applied:
+        text = check_text(args.text, max_chars=self._text_max_chars, media=args.media)
+        return await self._store.reply(
+            conv=args.conv,
+            actor=call.actor,
+            cid=call.cid,
+            own_tok=args.own_tok or "",
+            body=message_body(text, args.media),
+            preview=preview(text, args.media),
+            seen=args.seen or "",
+        )
+
+    async def _note(self, call: _Call, args: Note) -> Applied:
+        text = check_text(args.text, max_chars=self._text_max_chars)
+        return await self._store.note(
+            conv=args.conv,
+            actor=call.actor,
+            cid=call.cid,
+            body=note_body(text, args.mentions),
+            mentions=args.mentions,
+        )
+
+    async def _compose(self, call: _Call, args: Compose) -> Applied:
+        text = check_text(args.text, max_chars=self._text_max_chars)
+        return await self._store.compose(
+            inbox=args.inbox,
+            actor=call.actor,
+            cid=call.cid,
+            our=self._sender(args),
+            customer=e164(args.to, field="to"),
+            body=message_body(text),
+            preview=preview(text),
+        )
+
+    async def _retry(self, call: _Call, args: Retry) -> Applied:
+        return await self._store.retry(conv=args.conv, actor=call.actor, cid=call.cid, n=args.n)
+
+    async def _unread(self, call: _Call, args: Unread) -> Applied:
+        return await self._store.unread(conv=args.conv, actor=call.actor, cid=call.cid)
+
+    def _sender(self, args: Compose) -> str:
+        if args.from_:
+            return e164(args.from_, field="from")
+        inbox = self._directory.inboxes.get(args.inbox)
+        if inbox is None:
+            raise Refused("not_found")
+        if not inbox.numbers:
+            raise Refused("number_not_routed")
+        if len(inbox.numbers) > 1:
+            raise Refused("bad_request", "from: this inbox has several numbers; choose one.")
+        return inbox.numbers[0]
+
+
+def _result(applied: Applied, inbox: str) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "conv": applied.conv,
+        "inbox": inbox,
+        "seq": applied.seq,
+        "tip": applied.tip,
+        "own_tok": applied.own_tok,
+    }
+    if applied.n:
+        result["n"] = applied.n
+    if applied.noop:
+        result["noop"] = True
+    return result

@@ -1,0 +1,126 @@
+"""Who a token stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jwt
+
+from batonbox_server.errors import Refused
+from batonbox_server.session.ports import Principal
+from batonbox_server.store.directory_port import DirectoryStore, Token, User
+
+from .directory import LiveDirectory
+
+__all__ = ["LIMITS", "TokenIdentity", "sha256_of"]
+
+_PREFIX: Final = "bb_"
+_ALGORITHM: Final = "HS256"
+_MAX_TOKEN_CHARS: Final = 4096
+# Settings that an API token may override: raised for load tests, never skipped.
+LIMITS: Final = frozenset(
+    {
+        "commands_per_s",
+        "commands_burst",
+        "commands_in_flight",
+        "connections_per_user",
+        "subscriptions_max",
+    }
+)
+
+
+def sha256_of(secret: str) -> str:
+    """How a token's secret is stored: it is 256 random bits, so a plain hash is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class TokenIdentity:
+    """Implements `session.ports.Identity`: API tokens and short-lived connection tokens."""
+
+    def __init__(
+        self,
+        store: DirectoryStore,
+        directory: LiveDirectory,
+        *,
+        secret: bytes,
+        connection_token_s: int,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._secret = secret
+        self._connection_token_s = connection_token_s
+
+    async def authenticate(self, token: str) -> Principal:
+        """See the port."""
+        if not token or len(token) > _MAX_TOKEN_CHARS:
+            raise Refused("unauthorized")
+        if token.startswith(_PREFIX):
+            return await self._by_api_token(token)
+        return await self._by_connection_token(token)
+
+    async def make_token(
+        self, *, user: str, label: str = "", limits: Mapping[str, int] | None = None
+    ) -> tuple[Token, str]:
+        """A new API token and its secret, which is nowhere else; raises Refused("not_found")."""
+        secret = _PREFIX + secrets.token_urlsafe(32)
+        now_ms = int(time.time() * 1000)
+        token = Token(f"tok_{uuid.uuid4().hex}", user, now_ms, label, dict(limits or {}))
+        await self._store.add_token(token, sha256=sha256_of(secret))
+        return token, secret
+
+    def connection_token(self, principal: Principal) -> tuple[str, int]:
+        """A token for connections in browsers, and its end in epoch ms."""
+        now_s = int(time.time())
+        end_s = now_s + self._connection_token_s
+        if principal.exp_ms:
+            end_s = min(end_s, principal.exp_ms // 1000)
+        claims = {
+            "sub": principal.user,
+            "tok": principal.token,
+            "lim": dict(principal.limits),
+            "iat": now_s,
+            "exp": end_s,
+        }
+        return jwt.encode(claims, self._secret, algorithm=_ALGORITHM), end_s * 1000
+
+    async def _by_api_token(self, secret: str) -> Principal:
+        token = await self._store.token(sha256_of(secret))
+        if token is None:
+            raise Refused("unauthorized", "This token is unknown or was revoked.")
+        user = await self._user(token.user)
+        self._directory.watch_token(token.id, user.id)
+        return Principal(user.id, str(user.role), 0, token.limits, token.id)
+
+    async def _by_connection_token(self, text: str) -> Principal:
+        claims = self._claims(text)
+        token = str(claims["tok"])
+        if token and not await self._store.token_alive(token):
+            raise Refused("unauthorized", "The token behind this one was revoked.")
+        user = await self._user(str(claims["sub"]))
+        self._directory.watch_token(token, user.id)
+        return Principal(user.id, str(user.role), int(claims["exp"]) * 1000, claims["lim"], token)
+
+    def _claims(self, text: str) -> dict[str, Any]:
+        required = ["sub", "tok", "lim", "exp"]
+        try:
+            return jwt.decode(
+                text, self._secret, algorithms=[_ALGORITHM], options={"require": required}
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise Refused("token_expired") from error
+        except jwt.PyJWTError as error:
+            raise Refused("unauthorized") from error
+
+    async def _user(self, name: str) -> User:
+        if name not in self._directory.users:
+            # Made a moment ago through another node.
+            await self._directory.refresh()
+        user = self._directory.users.get(name)
+        if user is None:
+            raise Refused("unauthorized", "The user of this token is no more.")
+        return user

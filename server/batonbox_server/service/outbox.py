@@ -1,0 +1,176 @@
+"""Outbound messages: leased, handed to their carrier, recorded; retried with growing pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+
+from batonbox_server.carriers.port import Accepted, Carrier, Outbound, SendFailed
+from batonbox_server.domain.model import Delivery, inbox_of
+from batonbox_server.errors import BatonboxError, Refused
+from batonbox_server.store.port import InboxStore, OutboxItem
+from batonbox_server.tasks import cancel_all, spawn
+
+from .directory import LiveDirectory
+
+__all__ = ["Outbox", "pause_before_retry_ms"]
+
+_log = structlog.get_logger(__name__)
+_FIRST_PAUSE_MS: Final = 500
+_LONGEST_PAUSE_MS: Final = 300_000
+_PER_LEASE: Final = 16
+
+
+class Outbox:
+    """Sends what is due in any inbox; several nodes share the work by leases.
+
+    One message is in flight at most once as long as a send ends within half its lease, which is
+    enforced; messages of one conversation leave in order as long as none has to be retried.
+    """
+
+    def __init__(
+        self,
+        store: InboxStore,
+        directory: LiveDirectory,
+        carriers: Mapping[str, Carrier],
+        *,
+        lease_s: float,
+        attempts: int,
+        sweep_s: float,
+        concurrency: int = 64,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._carriers = carriers
+        self._lease_s = lease_s
+        self._attempts = attempts
+        self._sweep_s = sweep_s
+        self._concurrency = concurrency
+        self._poked: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._sending: set[asyncio.Task[Any]] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        spawn(self._tasks, self._run(), name="outbox")
+
+    async def aclose(self, *, grace_s: float = 5.0) -> None:
+        """Stop leasing, give what is in flight `grace_s` to end."""
+        await cancel_all(self._tasks)
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=grace_s)
+        await cancel_all(self._sending)
+
+    def poke(self, inbox: str) -> None:
+        """Something was queued here: look now, not at the next sweep."""
+        self._poked[inbox] = None
+        self._wake.set()
+
+    async def _run(self) -> None:
+        due_s = 0.0
+        while True:
+            poked, self._poked = list(self._poked), {}
+            now_s = time.monotonic()
+            if now_s >= due_s:
+                poked = list(self._directory.inboxes)
+                due_s = now_s + self._sweep_s
+            for inbox in poked:
+                await self._lease(inbox)
+            await self._rest(due_s)
+
+    async def _rest(self, due_s: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.01, due_s - time.monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _lease(self, inbox: str) -> None:
+        room = min(_PER_LEASE, self._concurrency - len(self._sending))
+        if room <= 0:
+            return  # the next sweep finds it
+        try:
+            items = await self._store.lease_outbox(
+                inbox=inbox, lease_ms=int(self._lease_s * 1000), n=room
+            )
+        except BatonboxError as error:
+            _log.warning("outbox_lease_failed", inbox=inbox, error=str(error))
+            return
+        leased_s = time.monotonic()
+        for item in items:
+            spawn(self._sending, self._deliver(item, leased_s), name=f"send {item.conv}:{item.n}")
+        if len(items) == room:
+            self.poke(inbox)
+
+    async def _deliver(self, item: OutboxItem, leased_s: float) -> None:
+        turn = self._turns.setdefault(item.conv, asyncio.Lock())
+        try:
+            async with asyncio.timeout_at(_loop_time(leased_s + self._lease_s / 2)), turn:
+                outcome = await self._send(item)
+        except TimeoutError:
+            outcome = SendFailed("the carrier did not answer in time", permanent=False)
+        finally:
+            if not turn.locked():
+                self._turns.pop(item.conv, None)
+        try:
+            await self._record(item, outcome)
+        except BatonboxError as error:
+            # The lease ends by itself, and the carrier dedupes by the message's id.
+            _log.warning("outbox_record_failed", error=str(error))
+
+    async def _send(self, item: OutboxItem) -> Accepted | SendFailed:
+        route = self._directory.routes.get(item.our)
+        if route is None or route.inbox != inbox_of(item.conv):
+            return SendFailed("number_not_routed", permanent=True)
+        carrier = self._carriers.get(route.carrier)
+        if carrier is None:
+            return SendFailed(f"no carrier {route.carrier!r} on this server", permanent=False)
+        message = Outbound(
+            f"{item.conv}:{item.n}",
+            item.our,
+            item.customer,
+            item.body["text"],
+            tuple(item.body["media"]),
+        )
+        try:
+            return await carrier.send(message)
+        except SendFailed as failed:
+            return failed
+        except Refused as refused:
+            return SendFailed(refused.slug, permanent=False)
+
+    async def _record(self, item: OutboxItem, outcome: Accepted | SendFailed) -> None:
+        if isinstance(outcome, Accepted):
+            await self._mark(item, Delivery.SENT, carrier_id=outcome.carrier_id)
+            if outcome.delivered:
+                await self._mark(item, Delivery.DELIVERED, carrier_id=outcome.carrier_id)
+        elif outcome.permanent or item.attempt >= self._attempts:
+            await self._mark(item, Delivery.FAILED, reason=outcome.reason)
+        else:
+            pause_ms = pause_before_retry_ms(item.attempt, random.random())  # noqa: S311
+            await self._store.postpone(conv=item.conv, n=item.n, after_ms=pause_ms)
+
+    async def _mark(
+        self, item: OutboxItem, state: Delivery, *, carrier_id: str = "", reason: str = ""
+    ) -> None:
+        await self._store.sent(
+            conv=item.conv, n=item.n, state=state, carrier_id=carrier_id, reason=reason
+        )
+
+
+def pause_before_retry_ms(attempt: int, chance: float) -> int:
+    """Doubling from half a second to five minutes; `chance` (0..1) spreads it over its half."""
+    longest = min(_LONGEST_PAUSE_MS, _FIRST_PAUSE_MS * 2 ** min(attempt - 1, 20))
+    return int(longest * (0.5 + chance / 2))
+
+
+def _loop_time(monotonic_s: float) -> float:
+    return asyncio.get_running_loop().time() + (monotonic_s - time.monotonic())

@@ -1,0 +1,59 @@
+"""Work that falls due: batches of removals, and jobs a node that died left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from batonbox_server.errors import BatonboxError
+from batonbox_server.store.port import InboxStore
+from batonbox_server.tasks import cancel_all, spawn
+
+from .administration import Administration
+from .directory import LiveDirectory
+
+__all__ = ["Timers"]
+
+_log = structlog.get_logger(__name__)
+
+
+class Timers:
+    """Every node polls; the scripts look again, so that doing something twice is harmless."""
+
+    def __init__(
+        self,
+        store: InboxStore,
+        administration: Administration,
+        directory: LiveDirectory,
+        *,
+        interval_s: float = 2.0,
+    ) -> None:
+        self._store = store
+        self._administration = administration
+        self._directory = directory
+        self._interval_s = interval_s
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self) -> None:
+        """Begin to poll."""
+        spawn(self._tasks, self._run(), name="timers")
+
+    async def aclose(self) -> None:
+        """Stop polling."""
+        await cancel_all(self._tasks)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            try:
+                await self._administration.run_due_jobs()
+                for inbox in list(self._directory.inboxes):
+                    await self._finish(inbox)
+            except BatonboxError as error:
+                _log.warning("timers_failed", error=str(error))
+
+    async def _finish(self, inbox: str) -> None:
+        while await self._store.due(inbox=inbox):
+            await asyncio.sleep(0)

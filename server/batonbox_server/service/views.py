@@ -1,0 +1,34 @@
+"""How the directory is shown to clients; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batonbox_server.domain.model import Role
+from batonbox_server.store.directory_port import Inbox, User
+
+__all__ = ["frame_of_inbox", "frame_of_user", "sees"]
+
+
+def frame_of_user(user: User) -> dict[str, Any]:
+    """A user, as everybody may see them."""
+    return {"id": user.id, "name": user.name, "role": str(user.role)}
+
+
+def frame_of_inbox(inbox: Inbox) -> dict[str, Any]:
+    """An inbox, as those who see it may see it."""
+    return {
+        "id": inbox.id,
+        "name": inbox.name,
+        "numbers": list(inbox.numbers),
+        "members": list(inbox.members),
+    }
+
+
+def sees(inbox: Inbox | None, users: Mapping[str, User]) -> frozenset[str]:
+    """Who may see the inbox: its members, and every admin."""
+    if inbox is None:
+        return frozenset()
+    admins = {user.id for user in users.values() if user.role is Role.ADMIN}
+    return frozenset(admins | set(inbox.members))
