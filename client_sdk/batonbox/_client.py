@@ -7,7 +7,7 @@ import heapq
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -31,7 +31,7 @@ from batonbox._inflow import Inflow
 from batonbox._models import Badge, Inbox, Position, Row, State, User, Write
 from batonbox._requests import Request
 from batonbox._streams import BadgeStream, EventStream
-from batonbox._transport import Codec, base_url
+from batonbox._transport import Codec, base_url, websocket_url
 from batonbox._wire import FENCED, Op
 
 __all__ = ["Client"]
@@ -60,6 +60,7 @@ class Client:
     ) -> None:
         token = token if token is not None else os.environ.get("BATONBOX_TOKEN", "")
         self.url = base_url(url)
+        websocket_url(self.url)
         self._has_token = bool(token)
         self._timeout_s = timeout_s
         self._in = Inflow(clock=time.time)
@@ -144,7 +145,7 @@ class Client:
 
     async def conversations(
         self, *, inbox: str | None = None, view: str = "open", page_rows: int = 100
-    ) -> AsyncIterator[Conversation]:
+    ) -> AsyncGenerator[Conversation, None]:
         """Conversations of a view, newest change first, of one inbox or of all of them merged."""
         inboxes = [inbox] if inbox is not None else [i.id for i in await self.inboxes()]
         heads: list[tuple[int, str, str, Row, AsyncIterator[Row]]] = []
@@ -193,7 +194,7 @@ class Client:
             stream.end()
             self._in.unfollow_unwanted()
 
-    async def badges(self) -> AsyncIterator[Badge]:
+    async def badges(self) -> AsyncGenerator[Badge, None]:
         """Badges as they change, absolute; those known now come first, the latest wins."""
         stream = BadgeStream(self._in.badges)
         self._in.badge_streams.add(stream)

@@ -109,6 +109,9 @@ class Connection:
                     opened = None
         except (Unauthorized, Forbidden, ProtocolError) as error:
             self._stopped(error)
+        except Exception as error:
+            self._stopped(error)  # nobody may wait for a client that has crashed
+            raise
         finally:
             if opened is not None and opened is not self._link:
                 await opened.close(1000)

@@ -1,0 +1,84 @@
+"""The few HTTP calls of the command line, by urllib in a thread: no further dependency."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import Any
+
+from batonbox._errors import ApiError, ConnectionLost, RateLimited, api_error
+from batonbox._wire import ERRORS
+
+__all__ = ["Http"]
+
+_NUMBER = {slug: number for number, (slug, _, _) in ERRORS.items()}
+
+
+class Http:
+    """JSON requests to the server's base address with a bearer token."""
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 10.0) -> None:
+        self._url = url
+        self._token = token
+        self._timeout_s = timeout_s
+
+    async def send(self, method: str, path: str, body: Any = None) -> Any:
+        """One request; raises ApiError as refused, ConnectionLost when there was no answer."""
+        return await asyncio.to_thread(self._send, method, path, body)
+
+    async def insist(
+        self, method: str, path: str, body: Any = None, *, deadline_s: float = 60.0
+    ) -> Any:
+        """Repeat through restarts of the server; only for requests that may be repeated."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + deadline_s
+        while True:
+            try:
+                return await self.send(method, path, body)
+            except (ConnectionLost, ApiError) as error:
+                if isinstance(error, ApiError) and not error.retryable:
+                    raise
+                if loop.time() > give_up_s:
+                    raise
+                wait_s = error.retry_after_s if isinstance(error, RateLimited) else 0.2
+            await asyncio.sleep(wait_s * (0.5 + random.random()))  # noqa: S311 - jitter
+
+    def _send(self, method: str, path: str, body: Any) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(  # noqa: S310 - the user's own --url
+            self._url + path, data=data, method=method
+        )
+        request.add_header("Authorization", f"Bearer {self._token}")
+        request.add_header("Accept", "application/json")
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310
+                raw = response.read()
+        except urllib.error.HTTPError as error:
+            raise _refused(error) from None
+        except (TimeoutError, OSError, HTTPException) as error:
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            raise ConnectionLost(f"cannot reach {self._url}: {reason}") from None
+        return json.loads(raw) if raw else None
+
+
+def _refused(error: urllib.error.HTTPError) -> Exception:
+    """RFC 9457 problem details as the exception a websocket command would raise."""
+    with error:
+        raw, status = error.read(), error.code
+        retry_after = error.headers.get("Retry-After", "")
+    try:
+        problem = json.loads(raw)
+        slug = str(problem["code"])
+    except (ValueError, KeyError, TypeError):
+        if status in {502, 503, 504}:
+            return ConnectionLost(f"the server is not available (HTTP {status})")
+        return api_error(107 if status < 500 else 100, "", f"HTTP {status}")
+    message = str(problem.get("detail") or problem.get("title") or slug)
+    retry_ms = int(float(retry_after) * 1000) if retry_after.replace(".", "").isdigit() else None
+    return api_error(_NUMBER.get(slug, 0), slug, message, retry_ms=retry_ms)

@@ -1,0 +1,245 @@
+"""`batonbox`: watch, act, simulate a customer, race."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from batonbox._client import Client
+from batonbox._errors import (
+    AlreadyAssigned,
+    ApiError,
+    BatonboxError,
+    ConnectionLost,
+    ProtocolError,
+    Unauthorized,
+)
+from batonbox._events import ConversationEvent, Event, LogEvent, Notified, Resync, TextEvent
+from batonbox._http import Http
+from batonbox._race import Race, run_race
+from batonbox._transport import base_url, websocket_url
+
+__all__ = ["main"]
+
+OK, REFUSED, USAGE, UNREACHABLE, UNAUTHORIZED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+Command = Callable[[argparse.Namespace], Awaitable[int]]
+
+
+async def tail(args: argparse.Namespace) -> int:
+    """Print events as they happen."""
+    async with _client(args) as client, client.events(inbox=args.inbox) as events:
+        names = args.inbox or ", ".join(i.id for i in await client.inboxes())
+        _say(f"following {names or 'no inbox'} as {client.user.id}; Ctrl-C ends it")
+        async for event in events:
+            _show(args, _event_map(event), _event_line(event))
+    return OK
+
+
+async def badges(args: argparse.Namespace) -> int:
+    """Print badges as they change."""
+    async with _client(args) as client:
+        missing = {inbox.id for inbox in await client.inboxes() if inbox.joined}
+        async for badge in client.badges():
+            shown = {
+                "inbox": badge.inbox,
+                "blue": badge.blue,
+                "green": badge.green,
+                "unassigned": badge.unassigned,
+            }
+            line = f"blue {badge.blue}  green {badge.green}  unassigned {badge.unassigned}"
+            _show(args, shown, f"{badge.inbox}  {line}")
+            missing.discard(badge.inbox)
+            if args.once and not missing:
+                break
+    return OK
+
+
+async def claim(args: argparse.Namespace) -> int:
+    """Assign to Me."""
+    async with _client(args) as client:
+        conv = await client.conversation(args.conversation)
+        await conv.claim()
+        shown = {"conversation": conv.id, "assignee": conv.now.assignee, "status": conv.now.status}
+        _show(args, shown, f"{conv.id} is assigned to {conv.now.assignee}")
+    return OK
+
+
+async def reply(args: argparse.Namespace) -> int:
+    """Answer the customer."""
+    async with _client(args) as client:
+        conv = await client.conversation(args.conversation)
+        n = await conv.reply(args.text)
+        _show(args, {"conversation": conv.id, "n": n}, f"{conv.id}: message {n} is on its way")
+    return OK
+
+
+async def done(args: argparse.Namespace) -> int:
+    """Mark as Done."""
+    async with _client(args) as client:
+        conv = await client.conversation(args.conversation)
+        await conv.done()
+        _show(args, {"conversation": conv.id, "status": "done"}, f"{conv.id} is done")
+    return OK
+
+
+async def send_inbound(args: argparse.Namespace) -> int:
+    """Write as a customer would (loopback carrier, an admin's token)."""
+    body = {"from": args.from_, "to": args.to, "text": args.text}
+    if args.id:
+        body["id"] = args.id
+    http = Http(base_url(args.url), args.token, timeout_s=args.timeout)
+    result = await http.send("POST", "/v1/loopback/inbound", body)
+    _show(args, result, f"delivered: {json.dumps(result)}")
+    return OK
+
+
+async def race(args: argparse.Namespace) -> int:
+    """Many agents want every conversation; says whether exactly one got each."""
+    began_s = time.monotonic()
+
+    def progress(text: str) -> None:
+        _say(f"[{time.monotonic() - began_s:6.1f} s] {text}")
+
+    websocket_url(base_url(args.url))
+    report = await run_race(
+        Race(
+            url=base_url(args.url),
+            token=args.token,
+            agents=args.agents,
+            conversations=args.conversations,
+            progress=progress,
+        )
+    )
+    figures = report.as_map()
+    rows = [f"{name.replace('_', ' '):18} {value}" for name, value in figures.items()]
+    _show(args, figures, "\n".join(rows))
+    return OK if report.passed else REFUSED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their arguments."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--url", help="server's base address (default: $BATONBOX_URL or :8080)")
+    shared.add_argument("--token", help="API token (default: $BATONBOX_TOKEN)")
+    shared.add_argument("--json", action="store_true", help="one JSON value per line")
+    shared.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait")
+    top = argparse.ArgumentParser(prog="batonbox", description="A team's inboxes, from a shell.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(run: Command, name: str) -> argparse.ArgumentParser:
+        says = run.__doc__ or ""
+        sub = commands.add_parser(name, help=says, description=says, parents=[shared])
+        sub.set_defaults(run=run)
+        return sub
+
+    add(tail, "tail").add_argument("--inbox", help="only this inbox")
+    add(badges, "badges").add_argument("--once", action="store_true", help="print once and leave")
+    for run, name in ((claim, "claim"), (done, "done"), (reply, "reply")):
+        sub = add(run, name)
+        sub.add_argument("conversation", metavar="CONVERSATION")
+    sub.add_argument("text", metavar="TEXT")
+    sub = add(send_inbound, "send-inbound")
+    sub.add_argument("--from", dest="from_", required=True, metavar="PHONE", help="the customer")
+    sub.add_argument("--to", required=True, metavar="PHONE", help="one of our numbers")
+    sub.add_argument("--id", help="provider's message id: sent twice, delivered once")
+    sub.add_argument("text", metavar="TEXT")
+    sub = add(race, "race")
+    sub.add_argument("--agents", type=_positive, default=200, metavar="N")
+    sub.add_argument("--conversations", type=_positive, default=100, metavar="N")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the return value is the exit status."""
+    args = parser().parse_args(argv)
+    args.token = args.token or os.environ.get("BATONBOX_TOKEN", "")
+    if not args.token:
+        _say("batonbox: no token; pass --token or set BATONBOX_TOKEN")
+        return UNAUTHORIZED
+    try:
+        status: int = asyncio.run(args.run(args))
+        return status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; the interpreter's last flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except ValueError as error:
+        _say(f"batonbox: {error}")
+        return USAGE
+    except BatonboxError as error:
+        return _explained(error)
+    except BaseExceptionGroup as group:
+        return _explained(_first(group))
+
+
+def _explained(error: BaseException) -> int:
+    if isinstance(error, AlreadyAssigned):
+        _say(f"batonbox: {error.by} owns it already")
+        return REFUSED
+    if isinstance(error, ApiError):
+        _say(f"batonbox: {error.message} ({error.slug})")
+        return UNAUTHORIZED if isinstance(error, Unauthorized) else REFUSED
+    if isinstance(error, ConnectionLost | ProtocolError):
+        _say(f"batonbox: {error}; is the server running, and --url its base address?")
+        return UNREACHABLE
+    if isinstance(error, BatonboxError):
+        _say(f"batonbox: {error}")
+        return REFUSED
+    raise error
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _client(args: argparse.Namespace) -> Client:
+    return Client(args.url, args.token, timeout_s=args.timeout)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("has to be 1 or more")
+    return value
+
+
+def _event_map(event: Event) -> dict[str, Any]:
+    shown: dict[str, Any] = {"type": type(event).__name__, "inbox": event.inbox}
+    if isinstance(event, LogEvent):
+        shown |= {"seq": event.seq, "actor": event.actor}
+    if isinstance(event, ConversationEvent):
+        row = event.row
+        shown |= {"conversation": row.id, "status": row.status, "assignee": row.assignee}
+    if isinstance(event, TextEvent):
+        shown["text"] = event.text
+    if isinstance(event, Notified):
+        shown |= {"kind": event.kind, "conversation": event.conversation.id, "by": event.by}
+    if isinstance(event, Resync):
+        shown |= {"reason": event.reason, "lost": [write.cid for write in event.lost]}
+    return shown
+
+
+def _event_line(event: Event) -> str:
+    shown = _event_map(event)
+    head = f"{time.strftime('%H:%M:%S')} {shown.pop('type')}"
+    return " ".join([head, *(f"{name}={value}" for name, value in shown.items() if value != "")])
+
+
+def _show(args: argparse.Namespace, value: Any, line: str) -> None:
+    print(json.dumps(value) if args.json else line, flush=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,122 @@
+"""The commands, in a process of their own, against a scripted server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import pytest
+
+from batonbox import cli
+from batonbox._wire import Close, Op
+from tests.sdk.scripted import TIP, Script, event, row, snap
+
+
+async def start(script: Script, *args: str) -> Process:
+    command = [sys.executable, "-m", "batonbox", *args, "--url", script.url, "--token", "t"]
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+
+
+async def ended(process: Process) -> tuple[int, str, str]:
+    async with asyncio.timeout(20):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_claim_says_whose_it_is_now(script: Script) -> None:
+    process = await start(script, "claim", "sales.c1", "--json")
+    peer = await script.next()
+    await peer.welcome()
+    await peer.ok(await peer.expect(Op.HISTORY), row=row(), messages=[], next=0, seq=1)
+    await peer.ok(await peer.expect(Op.CMD), conv="sales.c1", seq=2, tip=TIP, own_tok="2.t")
+    code, out, err = await ended(process)
+    assert (code, err) == (0, "")
+    shown = {"conversation": "sales.c1", "assignee": "agent1", "status": "assigned"}
+    assert json.loads(out) == shown
+
+
+async def test_losing_names_the_owner_and_fails(script: Script) -> None:
+    process = await start(script, "claim", "sales.c1")
+    peer = await script.next()
+    await peer.welcome()
+    await peer.ok(await peer.expect(Op.HISTORY), row=row(), messages=[], next=0, seq=1)
+    request = await peer.expect(Op.CMD)
+    taken = row(rev=2, status="assigned", assignee="agent2")
+    await peer.send([int(Op.ERR), request[1], 120, "conflict", "taken", None, taken])
+    assert await ended(process) == (1, "", "batonbox: agent2 owns it already\n")
+
+
+async def test_tail_prints_one_line_per_event_until_interrupted(script: Script) -> None:
+    process = await start(script, "tail", "--json")
+    peer = await script.next()
+    await peer.welcome()
+    await peer.ok(await peer.expect(Op.SUB))
+    await peer.send(snap(1), event(2, body={"text": "hello", "media": []}))
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        line = json.loads(await process.stdout.readline())
+    assert (line["type"], line["seq"], line["text"]) == ("MessageReceived", 2, "hello")
+    process.send_signal(signal.SIGINT)
+    code, _, err = await ended(process)
+    assert code == 130
+    assert "Traceback" not in err
+    async with asyncio.timeout(5):
+        assert await peer.closed == 1000
+
+
+async def test_badges_once_prints_each_inbox_and_leaves(script: Script) -> None:
+    process = await start(script, "badges", "--once")
+    peer = await script.next()
+    await peer.welcome()
+    await peer.send([int(Op.BADGE), "sales", 2, 1, 3, 9])
+    assert await ended(process) == (0, "sales  blue 2  green 1  unassigned 3\n", "")
+
+
+async def test_a_wrong_token_is_one_sentence(script: Script) -> None:
+    process = await start(script, "tail")
+    peer = await script.next()
+    await peer.expect(Op.HELLO)
+    await peer.close(Close.UNAUTHORIZED, "Send a valid token.")
+    code, out, err = await ended(process)
+    assert (code, out, err) == (4, "", "batonbox: Send a valid token. (unauthorized)\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "says"),
+    [
+        (["tail", "--url", "nonsense", "--token", "t"], 2, "base address"),
+        (["tail", "--url", "http://127.0.0.1:1"], 4, "no token"),
+        (
+            ["tail", "--url", "http://127.0.0.1:1", "--token", "t", "--timeout", "0.2"],
+            3,
+            "is the server running",
+        ),
+        (["race", "--url", "http://127.0.0.1:1", "--token", "t"], 3, "is the server running"),
+        (
+            ["send-inbound", "--from", "+1", "--to", "+2", "hi", "--token", "t", "--url", "http://127.0.0.1:1"],
+            3,
+            "is the server running",
+        ),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_sentence(
+    args: list[str],
+    status: int,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("BATONBOX_TOKEN", raising=False)
+    assert cli.main(args) == status
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args", [[], ["dance"], ["race", "--agents", "0"], ["reply", "sales.c1"]])
+def test_a_wrong_usage_exits_with_two(args: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(args)
+    assert left.value.code == 2
