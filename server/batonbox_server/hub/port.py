@@ -68,11 +68,11 @@ OnMessage = Callable[[bytes, bytes], None]
 # What a log publishes on its channel, written by `store/lua/lib/commit.lua`:
 #
 #   b"E" + n times (prev tip, 16 ASCII bytes; length, 4 bytes big-endian; EV frame)
-#   b"M" + MessagePack [user, mv, seq, "blue" | "green", conv, att, unseen]
+#   b"M" + a MessagePack array: user, mv, seq, "blue" or "green", conv, att, unseen
 #
-# E carries the events of one script, in order.  M is a private mark at log position `seq`, with the
-# user's new mark version `mv`: "blue" is the key "<conv>:<att>" of the board, "green" a conversation
-# assigned to the user; `unseen` tells which way it went.  A log entry `<seq>-0` holds the fields
-# `f` (frame) and `p` (prev tip).
+# E carries the events of one script, in order.  M is a private mark at log position `seq`, with
+# the user's new mark version `mv`: "blue" is the key "<conv>:<att>" of the board, "green" a
+# conversation assigned to the user; `unseen` tells which way it went.  A log entry `<seq>-0` holds
+# the fields `f` (frame) and `p` (prev tip).
 EVENTS = b"E"
 MARK = b"M"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..wire import Command
+from batonbox_server.wire import Command
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,266 @@
+"""The hub: every log this node follows, and every connection that looks at one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from batonbox_server.errors import Refused
+from batonbox_server.tasks import cancel_all, spawn
+
+from .follower import Follower, Limits, Position, Reads
+from .frames import Published
+from .inbox import InboxFollower
+from .port import Channel, Logs
+from .viewer import Viewer
+
+__all__ = ["Hub", "Limits", "Position", "Viewer"]
+
+_RECHECK_S: Final = 1.0
+OnEvent = Callable[[int, dict[str, Any], Any], None]
+
+
+class _Followed(Follower):
+    """A log followed for the node itself."""
+
+    def __init__(
+        self,
+        reads: Reads,
+        *,
+        log: str,
+        channel: str,
+        on_event: OnEvent,
+        on_reset: Callable[[], None],
+    ) -> None:
+        super().__init__(reads, log=log, channel=channel)
+        self._on_event = on_event
+        self._on_reset = on_reset
+
+    def appended(self, event: Published) -> None:
+        self._on_event(event.seq, event.meta, event.body)
+
+    def rebased(self, *_: object) -> None:
+        self._on_reset()
+
+
+class Hub:
+    """One per node.  The owner wires the channel's callbacks to `heard`, `lost` and `up`.
+
+    `log_of(inbox)` and `channel_of(log)` spell the keys.  `on_status(degraded)` is called when the
+    channel breaks and when it is back.
+    """
+
+    def __init__(
+        self,
+        *,
+        logs: Logs,
+        channel: Channel,
+        log_of: Callable[[str], str],
+        channel_of: Callable[[str], str],
+        limits: Limits,
+        on_status: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self.degraded = False
+        self._reads = Reads(logs, channel, limits)
+        self._log_of = log_of
+        self._channel_of = channel_of
+        self._limits = limits
+        self._on_status = on_status
+        self._followers: dict[bytes, Follower] = {}
+        self._opening: dict[str, asyncio.Task[Refused | None]] = {}
+        self._check_now = asyncio.Event()
+        self._badges_due: dict[InboxFollower, None] = {}
+        self._badge_timer: asyncio.TimerHandle | None = None
+        self._badges_at_s = 0.0
+
+    async def start(self) -> None:
+        """Begin the periodic comparison of feeds and logs."""
+        spawn(self._reads.tasks, self._check_regularly(), name="feed-checks")
+
+    async def close(self) -> None:
+        """End every task; connections are the owner's to close."""
+        if self._badge_timer is not None:
+            self._badge_timer.cancel()
+        for follower in self._followers.values():
+            follower.closed = True
+        await cancel_all(self._reads.tasks)
+
+    # The channel's callbacks
+
+    def heard(self, channel: bytes, data: bytes) -> None:
+        """A message; unknown channels are ignored."""
+        follower = self._followers.get(channel)
+        if follower is not None and not follower.closed:
+            follower.heard(data)
+
+    def lost(self) -> None:
+        """The channel broke: messages may have been missed from here on."""
+        self.degraded = True
+        self._on_status(True)
+
+    def up(self) -> None:
+        """Everything is subscribed again."""
+        if self.degraded:
+            for follower in self._followers.values():
+                follower.missed()
+        self.degraded = False
+        self._on_status(False)
+        self._check_now.set()
+
+    # For the node
+
+    async def follow(self, log: str, on_event: OnEvent, on_reset: Callable[[], None]) -> None:
+        """Follow a log that is no inbox's, from its end; `on_reset` asks to (re)load its state.
+
+        It is called once before this returns; events with a seq up to the loaded state's are to
+        be ignored.  Raises Refused: `not_found`, `unavailable`.
+        """
+        follower = _Followed(
+            self._reads,
+            log=log,
+            channel=self._channel_of(log),
+            on_event=on_event,
+            on_reset=on_reset,
+        )
+        self._followers[follower.channel.encode()] = follower
+        await follower.open()
+        on_reset()
+
+    # For connections
+
+    async def attach(self, viewer: Viewer, inbox: str) -> None:
+        """Level `badge`. Raises Refused: `forbidden`, `not_found`, `unavailable`."""
+        follower = await self._follower(inbox)
+        await follower.enter(viewer)
+
+    async def subscribe(self, viewer: Viewer, inbox: str, position: Position | None) -> str:
+        """Level `list`: `resumed` or `snapshot`; what is to be sent has been queued."""
+        follower = await self._follower(inbox)
+        seat = await follower.enter(viewer)
+        return await follower.listen(seat, position)
+
+    def unsubscribe(self, viewer: Viewer, inbox: str) -> None:
+        """Back to level `badge`."""
+        seat = viewer.seats.get(inbox)
+        if seat is not None:
+            seat.follower.silence(seat)
+
+    def evict(self, viewer: Viewer, inbox: str) -> None:
+        """Take the inbox away at once, whatever its log says."""
+        seat = viewer.seats.get(inbox)
+        if seat is not None:
+            seat.follower.evict(seat, "forbidden")
+
+    def detach(self, viewer: Viewer) -> None:
+        """The connection is gone."""
+        for seat in list(viewer.seats.values()):
+            seat.follower.leave(seat)
+
+    def listening(self, viewer: Viewer) -> int:
+        """How many subscriptions above level `badge` the connection has."""
+        return sum(seat.listening for seat in viewer.seats.values())
+
+    @property
+    def feeds(self) -> dict[str, tuple[str, int, str]]:
+        """(epoch, seq, tip) of every followed log, for metrics and debugging."""
+        return {
+            follower.log: (follower.feed.epoch, follower.feed.hi, follower.ring.last_tip)
+            for follower in self._followers.values()
+        }
+
+    async def _follower(self, inbox: str) -> InboxFollower:
+        key = self._channel_of(self._log_of(inbox)).encode()
+        opening = self._opening.get(inbox)
+        if opening is None:
+            found = self._followers.get(key)
+            if isinstance(found, InboxFollower) and not found.closed:
+                found.idle_since_s = 0.0
+                return found
+            opening = spawn(self._reads.tasks, self._open(inbox, key), name=f"open {inbox}")
+            self._opening[inbox] = opening
+        refused = await asyncio.shield(opening)
+        if refused is not None:
+            raise Refused(refused.slug, refused.message)
+        return await self._follower(inbox)
+
+    async def _open(self, inbox: str, key: bytes) -> Refused | None:
+        log = self._log_of(inbox)
+        follower = InboxFollower(
+            self._reads,
+            inbox=inbox,
+            log=log,
+            channel=self._channel_of(log),
+            on_badges=self._badges_moved,
+        )
+        self._followers[key] = follower
+        try:
+            await follower.open()
+        except Refused as refused:
+            del self._followers[key]
+            await follower.close()
+            return refused
+        finally:
+            del self._opening[inbox]
+        return None
+
+    # Regular work: one task and one timer per node
+
+    async def _check_regularly(self) -> None:
+        while True:
+            pause_s = self._limits.check_interval_s * random.uniform(0.8, 1.2)  # noqa: S311
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._check_now.wait()
+            except TimeoutError:
+                pass
+            self._check_now.clear()
+            followers = list(self._followers.items())
+            answered = await asyncio.gather(*(self._check(f) for _, f in followers))
+            if not all(answered):
+                self._check_soon()
+            for key, follower in followers:
+                await self._close_idle(key, follower)
+
+    async def _check(self, follower: Follower) -> bool:
+        try:
+            await follower.check()
+        except Refused:
+            return False
+        return True
+
+    def _check_soon(self) -> None:
+        # The engine did not answer; a reconnect of the channel asks by itself, this is for when
+        # only the reads failed.
+        asyncio.get_running_loop().call_later(_RECHECK_S, self._check_now.set)
+
+    async def _close_idle(self, key: bytes, follower: Follower) -> None:
+        if not isinstance(follower, InboxFollower):
+            return
+        now_s = asyncio.get_running_loop().time()
+        if follower.closed:
+            self._followers = {k: f for k, f in self._followers.items() if f is not follower}
+            if key not in self._followers:
+                await follower.close()
+        elif follower.by_user or follower.inbox in self._opening:
+            follower.idle_since_s = 0.0
+        elif not follower.idle_since_s:
+            follower.idle_since_s = now_s
+        elif now_s - follower.idle_since_s > self._limits.linger_s:
+            del self._followers[key]
+            await follower.close()
+
+    def _badges_moved(self, follower: InboxFollower) -> None:
+        self._badges_due[follower] = None
+        if self._badge_timer is None:
+            loop = asyncio.get_running_loop()
+            due_s = self._badges_at_s + self._limits.badge_interval_s
+            self._badge_timer = loop.call_at(max(due_s, loop.time()), self._push_badges)
+
+    def _push_badges(self) -> None:
+        self._badge_timer = None
+        self._badges_at_s = asyncio.get_running_loop().time()
+        due, self._badges_due = self._badges_due, {}
+        for follower in due:
+            follower.push_badges()

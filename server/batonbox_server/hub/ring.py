@@ -1,0 +1,108 @@
+"""The newest events of a log, shared by every reader on the node."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from .frames import Published
+
+__all__ = ["Ring", "Slice"]
+
+_MEMO_MAX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Events behind a cursor, joined for one codec; `last` is the new cursor."""
+
+    data: bytes
+    last: int
+
+
+class Ring:
+    """Contiguous events `first..last`, bounded by count and bytes (the newest always stays).
+
+    `base` and `base_tip` name the position just before `first`, so an empty ring has one too.
+    """
+
+    def __init__(self, *, max_events: int, max_bytes: int) -> None:
+        self._max_events = max(1, max_events)
+        self._max_bytes = max_bytes
+        self._events: deque[Published] = deque()
+        self._memo: dict[tuple[int, bool, int], Slice] = {}
+        self.size_bytes = 0
+        self.base = 0
+        self.base_tip = ""
+
+    @property
+    def last(self) -> int:
+        return self.base + len(self._events)
+
+    @property
+    def last_tip(self) -> str:
+        return self._events[-1].tip if self._events else self.base_tip
+
+    def restart(self, seq: int, tip: str) -> None:
+        """Empty, standing at a position."""
+        self._events.clear()
+        self._memo.clear()
+        self.size_bytes = 0
+        self.base, self.base_tip = seq, tip
+
+    def append(self, event: Published) -> None:
+        """The next event; the caller has checked that it chains."""
+        self._memo.clear()
+        self._events.append(event)
+        self.size_bytes += len(event.frame)
+        while len(self._events) > 1 and (
+            len(self._events) > self._max_events or self.size_bytes > self._max_bytes
+        ):
+            dropped = self._events.popleft()
+            self.size_bytes -= len(dropped.frame)
+            self.base, self.base_tip = dropped.seq, dropped.tip
+
+    def truncate(self, seq: int) -> None:
+        """Forget what lies beyond `seq` (`base <= seq`)."""
+        self._memo.clear()
+        while self._events and self._events[-1].seq > seq:
+            self.size_bytes -= len(self._events.pop().frame)
+
+    def covers(self, cursor: int) -> bool:
+        """Whether everything behind `cursor` is here."""
+        return self.base <= cursor <= self.last
+
+    def tip_of(self, seq: int) -> str | None:
+        """The tip at `seq`, None when the ring does not reach there."""
+        if seq == self.base:
+            return self.base_tip
+        if not self.base < seq <= self.last:
+            return None
+        return self._events[seq - self.base - 1].tip
+
+    def events_after(self, cursor: int) -> list[Published]:
+        """Events behind `cursor`, which the ring covers."""
+        return list(islice(self._events, cursor - self.base, None))
+
+    def slice(self, cursor: int, *, max_bytes: int, as_json: bool) -> Slice:
+        """Events behind `cursor` up to about `max_bytes` (at least one); equal asks share it."""
+        key = (cursor, as_json, max_bytes)
+        found = self._memo.get(key)
+        if found is None:
+            if len(self._memo) >= _MEMO_MAX:
+                self._memo.clear()
+            found = self._memo[key] = self._join(cursor, max_bytes, as_json)
+        return found
+
+    def _join(self, cursor: int, max_bytes: int, as_json: bool) -> Slice:
+        parts: list[bytes] = []
+        size = 0
+        for event in islice(self._events, cursor - self.base, None):
+            part = event.json if as_json else event.frame
+            if parts and size + len(part) > max_bytes:
+                break
+            parts.append(part)
+            size += len(part) + 1
+        return Slice((b"\n" if as_json else b"").join(parts), cursor + len(parts))
