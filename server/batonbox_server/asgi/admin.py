@@ -1,0 +1,264 @@
+"""Administration over HTTP: users, inboxes, memberships, tokens, numbers."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from batonbox_server.domain.model import Role
+from batonbox_server.domain.policy import Action
+from batonbox_server.errors import Refused
+from batonbox_server.service.identity import LIMITS
+from batonbox_server.service.texts import check_id, e164
+from batonbox_server.service.views import frame_of_inbox, frame_of_user
+from batonbox_server.store.directory_port import Inbox, Route, User
+
+from .endpoint import Call, Endpoint
+from .shapes import timestamp, token_json
+
+__all__ = ["ENDPOINTS"]
+
+Name = Annotated[str, Meta(min_length=1, max_length=120)]
+Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class NewUser(Struct, forbid_unknown_fields=True):
+    """Body of POST users."""
+
+    name: Name
+    id: str | None = None
+    role: Role = Role.MEMBER
+
+
+class UserChange(Struct, forbid_unknown_fields=True):
+    """Body of PATCH users."""
+
+    name: Name | None = None
+    role: Role | None = None
+
+
+class NewInbox(Struct, forbid_unknown_fields=True):
+    """Body of POST inboxes."""
+
+    name: Name
+    id: str | None = None
+    numbers: list[str] = []
+    members: list[str] = []
+
+
+class InboxChange(Struct, forbid_unknown_fields=True):
+    """Body of PATCH inboxes."""
+
+    name: Name | None = None
+    numbers: list[str] | None = None
+    members: list[str] | None = None
+
+
+class NewToken(Struct, forbid_unknown_fields=True):
+    """Body of POST tokens; `limits` are raised for load tests."""
+
+    label: Annotated[str, Meta(max_length=120)] = ""
+    limits: dict[str, Limit] = msgspec.field(default_factory=dict)
+
+
+class Binding(Struct, forbid_unknown_fields=True):
+    """Body of PUT numbers."""
+
+    inbox: str
+    carrier: str
+
+
+async def _users(call: Call) -> dict[str, Any]:
+    state = await call.services.organisation.state()
+    return _list([frame_of_user(state.users[name]) for name in sorted(state.users)])
+
+
+async def _create_user(call: Call) -> dict[str, Any]:
+    body = await call.body(NewUser)
+    user = User(_id(body.id, "usr"), body.name, body.role)
+    await call.services.administration.create_user(user)
+    return frame_of_user(user)
+
+
+async def _edit_user(call: Call) -> dict[str, Any]:
+    body, name = await call.body(UserChange), call.path("user")
+    if body.role is Role.MEMBER:
+        await _keep_an_admin(call, name)
+    await call.services.administration.edit_user(name, name=body.name, role=body.role)
+    return frame_of_user(_known(call.services.directory.users, name))
+
+
+async def _delete_user(call: Call) -> Response:
+    await _keep_an_admin(call, call.path("user"))
+    await call.services.administration.delete_user(call.path("user"))
+    return Response(status_code=204)
+
+
+async def _keep_an_admin(call: Call, user: str) -> None:
+    state = await call.services.organisation.state()
+    admins = [found.id for found in state.users.values() if found.role is Role.ADMIN]
+    if admins == [user]:
+        raise Refused("conflict", "This is the last admin; make another one first.")
+
+
+async def _inboxes(call: Call) -> dict[str, Any]:
+    state = await call.services.organisation.state()
+    return _list([frame_of_inbox(state.inboxes[name]) for name in sorted(state.inboxes)])
+
+
+async def _create_inbox(call: Call) -> dict[str, Any]:
+    body = await call.body(NewInbox)
+    inbox = Inbox(
+        _id(body.id, "ibx"), body.name, _unique(body.members), _numbers(body.numbers) or ()
+    )
+    await call.services.administration.create_inbox(inbox)
+    return frame_of_inbox(inbox)
+
+
+async def _edit_inbox(call: Call) -> dict[str, Any]:
+    body, name = await call.body(InboxChange), call.path("inbox")
+    await call.services.administration.edit_inbox(
+        name,
+        name=body.name,
+        members=None if body.members is None else _unique(body.members),
+        numbers=_numbers(body.numbers),
+    )
+    return frame_of_inbox(_known(call.services.directory.inboxes, name))
+
+
+async def _delete_inbox(call: Call) -> Response:
+    await call.services.administration.delete_inbox(call.path("inbox"))
+    return Response(status_code=204)
+
+
+async def _add_member(call: Call) -> Response:
+    return await _set_member(call, on=True)
+
+
+async def _drop_member(call: Call) -> Response:
+    return await _set_member(call, on=False)
+
+
+async def _set_member(call: Call, *, on: bool) -> Response:
+    inbox, user = call.path("inbox"), call.path("user")
+    await call.services.administration.set_member(inbox=inbox, user=user, on=on)
+    return Response(status_code=204)
+
+
+async def _tokens(call: Call) -> dict[str, Any]:
+    await _user_exists(call)
+    found = await call.services.organisation.tokens(call.path("user"))
+    return _list([token_json(token) for token in found])
+
+
+async def _create_token(call: Call) -> dict[str, Any]:
+    body = await call.body(NewToken)
+    unknown = set(body.limits) - LIMITS
+    if unknown:
+        raise Refused("bad_request", f"limits: one of {', '.join(sorted(LIMITS))}.")
+    token, secret = await call.services.identity.make_token(
+        user=call.path("user"), label=body.label, limits=body.limits
+    )
+    return {**token_json(token), "token": secret}
+
+
+async def _delete_token(call: Call) -> Response:
+    user, name = call.path("user"), call.path("token")
+    found = await call.services.organisation.tokens(user)
+    if name not in {token.id for token in found}:
+        raise Refused("not_found", "This user has no such token.")
+    await call.services.organisation.delete_token(name)
+    return Response(status_code=204)
+
+
+async def _bindings(call: Call) -> dict[str, Any]:
+    state = await call.services.organisation.state()
+    return _list([_binding_json(state.routes[number]) for number in sorted(state.routes)])
+
+
+async def _bind(call: Call) -> dict[str, Any]:
+    body = await call.body(Binding)
+    if body.carrier not in call.services.carriers:
+        known = ", ".join(sorted(call.services.carriers))
+        raise Refused("bad_request", f"carrier: this server has {known}.")
+    route = Route(e164(call.path("number"), field="number"), body.inbox, body.carrier)
+    await call.services.administration.set_route(route)
+    return _binding_json(route)
+
+
+async def _unbind(call: Call) -> Response:
+    number = e164(call.path("number"), field="number")
+    route = await call.services.organisation.route(number)
+    if route is None:
+        raise Refused("not_found", "This number delivers nowhere.")
+    inbox = _known((await call.services.organisation.state()).inboxes, route.inbox)
+    kept = tuple(n for n in inbox.numbers if n != number)
+    await call.services.administration.edit_inbox(route.inbox, numbers=kept)
+    return Response(status_code=204)
+
+
+async def _unrouted(call: Call) -> dict[str, Any]:
+    found = sorted(await call.services.organisation.unrouted(), key=lambda m: -int(m["at_ms"]))
+    return _list([{**message, "at": timestamp(message["at_ms"])} for message in found])
+
+
+async def _user_exists(call: Call) -> None:
+    _known((await call.services.organisation.state()).users, call.path("user"))
+
+
+def _list(items: list[Any]) -> dict[str, Any]:
+    return {"items": items, "next": None}
+
+
+def _known(table: dict[str, Any], name: str) -> Any:
+    if name not in table:
+        raise Refused("not_found", f"There is no {name!r}.")
+    return table[name]
+
+
+def _id(given: str | None, prefix: str) -> str:
+    if given is not None:
+        return check_id(given, field="id")
+    # Begins with the time, so that ids sort by their making (the layout of UUIDv7 in hex).
+    return f"{prefix}_{int(time.time() * 1000):012x}7{secrets.token_hex(10)[:19]}"
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _numbers(given: list[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    return tuple(dict.fromkeys(e164(number, field="numbers") for number in given))
+
+
+def _binding_json(route: Route) -> dict[str, Any]:
+    return {"number": route.number, "inbox": route.inbox, "carrier": route.carrier}
+
+
+_A: Final = Action.ADMINISTER
+ENDPOINTS: Final = (
+    Endpoint("GET", "/v1/admin/users", _A, _users),
+    Endpoint("POST", "/v1/admin/users", _A, _create_user, 201),
+    Endpoint("PATCH", "/v1/admin/users/{user}", _A, _edit_user),
+    Endpoint("DELETE", "/v1/admin/users/{user}", _A, _delete_user),
+    Endpoint("GET", "/v1/admin/users/{user}/tokens", _A, _tokens),
+    Endpoint("POST", "/v1/admin/users/{user}/tokens", _A, _create_token, 201),
+    Endpoint("DELETE", "/v1/admin/users/{user}/tokens/{token}", _A, _delete_token),
+    Endpoint("GET", "/v1/admin/inboxes", _A, _inboxes),
+    Endpoint("POST", "/v1/admin/inboxes", _A, _create_inbox, 201),
+    Endpoint("PATCH", "/v1/admin/inboxes/{inbox}", _A, _edit_inbox),
+    Endpoint("DELETE", "/v1/admin/inboxes/{inbox}", _A, _delete_inbox),
+    Endpoint("PUT", "/v1/admin/inboxes/{inbox}/members/{user}", _A, _add_member),
+    Endpoint("DELETE", "/v1/admin/inboxes/{inbox}/members/{user}", _A, _drop_member),
+    Endpoint("GET", "/v1/admin/numbers", _A, _bindings),
+    Endpoint("PUT", "/v1/admin/numbers/{number}", _A, _bind),
+    Endpoint("DELETE", "/v1/admin/numbers/{number}", _A, _unbind),
+    Endpoint("GET", "/v1/admin/unrouted", _A, _unrouted),
+)

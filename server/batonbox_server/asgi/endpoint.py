@@ -1,0 +1,152 @@
+"""One table row per endpoint: method, path, what it takes to call it, and the handler."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from batonbox_server.domain.model import Role
+from batonbox_server.domain.policy import Action, may_ever
+from batonbox_server.errors import BatonboxError, Refused
+from batonbox_server.session.ports import Principal
+
+from .problem import problem, refusal_of
+from .services import Services
+
+__all__ = ["Call", "Endpoint", "Handler", "TooBig", "decode", "json_response", "route_of"]
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+_NOBODY = Principal("", "member")
+
+
+class TooBig(Refused):
+    """A body beyond the limit."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__("bad_request", f"The body is larger than {max_bytes} bytes.")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on its way through a handler."""
+
+    request: Request
+    services: Services
+    principal: Principal
+    request_id: str
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def query(self, **defaults: str | None) -> dict[str, str]:
+        """The query's parameters; unknown or repeated ones are refused, None: required."""
+        given = self.request.query_params
+        for name, _ in given.multi_items():
+            if name not in defaults or len(given.getlist(name)) > 1:
+                raise Refused("bad_request", f"{name}: unknown or repeated query parameter.")
+        found = {name: given.get(name, default) for name, default in defaults.items()}
+        for name, value in found.items():
+            if value is None:
+                raise Refused("bad_request", f"{name}: this query parameter is required.")
+        return {name: value or "" for name, value in found.items()}
+
+    async def raw_body(self) -> bytes:
+        """The body, bounded; raises TooBig as soon as it is too long."""
+        most = self.services.limits.body_max_bytes
+        if int(self.request.headers.get("content-length") or 0) > most:
+            raise TooBig(most)
+        read = bytearray()
+        async for chunk in self.request.stream():
+            read += chunk
+            if len(read) > most:
+                raise TooBig(most)
+        return bytes(read)
+
+    async def body(self, shape: type[T]) -> T:
+        """The body as `shape`; raises Refused("bad_request") that names the field."""
+        return decode(await self.raw_body(), shape)
+
+
+def decode(raw: bytes, shape: type[T]) -> T:
+    """JSON as `shape`; nothing counts as {}."""
+    try:
+        return msgspec.json.decode(raw or b"{}", type=shape)
+    except msgspec.MsgspecError as error:
+        raise Refused("bad_request", f"body: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Refused("bad_request", "body: not UTF-8.") from error
+
+
+Answer: TypeAlias = dict[str, Any] | Response
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`action` None: nobody has to sign in (probes, and what is signed another way)."""
+
+    method: str
+    path: str
+    action: Action | None
+    handler: Handler
+    status: int = 200
+
+
+def json_response(value: Any, *, status: int = 200) -> Response:
+    """A value as JSON."""
+    return Response(
+        msgspec.json.encode(value),
+        status_code=status,
+        media_type="application/json",
+        headers={"cache-control": "no-store"},
+    )
+
+
+def route_of(endpoint: Endpoint, services: Services) -> Route:
+    """The endpoint as a Starlette route."""
+
+    async def serve(request: Request) -> Response:
+        request_id = uuid.uuid4().hex
+        request.scope["batonbox.route"] = endpoint.path
+        try:
+            return await _answer(endpoint, services, request, request_id)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception as error:
+            if not isinstance(error, BatonboxError):
+                _log.exception("request_failed", path=endpoint.path, request_id=request_id)
+            status = 413 if isinstance(error, TooBig) else 0
+            return problem(refusal_of(error), request_id=request_id, status=status)
+
+    return Route(endpoint.path, serve, methods=[endpoint.method])
+
+
+async def _answer(
+    endpoint: Endpoint, services: Services, request: Request, request_id: str
+) -> Response:
+    principal = _NOBODY
+    if endpoint.action is not None:
+        principal = await services.identity.authenticate(_bearer(request))
+        if not may_ever(endpoint.action, Role(principal.role)):
+            raise Refused("forbidden", "This takes an admin.")
+    answer = await endpoint.handler(Call(request, services, principal, request_id))
+    if isinstance(answer, Response):
+        return answer
+    return json_response(answer, status=endpoint.status)
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Refused("unauthorized", "Send Authorization: Bearer <token>.")
+    return token.strip()

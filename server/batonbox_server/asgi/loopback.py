@@ -1,0 +1,84 @@
+"""The loopback carrier's side of the street: simulated customers' phones over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct, field
+from starlette.responses import Response
+
+from batonbox_server.domain.model import inbox_of
+from batonbox_server.domain.policy import Action
+from batonbox_server.service.intake import Inbound
+from batonbox_server.service.texts import e164
+from batonbox_server.store.port import Received
+
+from .endpoint import Call, Endpoint, json_response
+from .services import Phones
+
+__all__ = ["ENDPOINTS", "received_json"]
+
+
+class Text(Struct, forbid_unknown_fields=True):
+    """Body of inbound."""
+
+    from_: str = field(name="from")
+    to: str
+    text: str
+    id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class Failures(Struct, forbid_unknown_fields=True):
+    """Body of failures: how the next deliveries to a phone end."""
+
+    to: str
+    count: Annotated[int, Meta(ge=0, le=1000)] = 1
+    permanent: bool = False
+    reason: Annotated[str, Meta(min_length=1, max_length=200)] = "told to fail"
+
+
+def received_json(received: Received) -> dict[str, Any]:
+    """Where an inbound message went."""
+    return {
+        "conv": received.conv,
+        "inbox": inbox_of(received.conv),
+        "n": received.n,
+        "seq": received.seq,
+        "duplicate": received.duplicate,
+    }
+
+
+async def _inbound(call: Call) -> Response:
+    body = await call.body(Text)
+    received = await call.services.intake.receive(
+        Inbound("loopback", body.id or uuid.uuid4().hex, body.to, body.from_, body.text)
+    )
+    return json_response(received_json(received), status=200 if received.duplicate else 201)
+
+
+async def _outbound(call: Call) -> dict[str, Any]:
+    to = e164(call.query(to=None)["to"].replace(" ", "+"), field="to")
+    return {"items": await _phones(call).messages(to=to), "next": None}
+
+
+async def _failures(call: Call) -> dict[str, Any]:
+    body = await call.body(Failures)
+    to = e164(body.to, field="to")
+    await _phones(call).fail_next(
+        to=to, count=body.count, permanent=body.permanent, reason=body.reason
+    )
+    return {"to": to, "count": body.count, "permanent": body.permanent, "reason": body.reason}
+
+
+def _phones(call: Call) -> Phones:
+    phones = call.services.phones
+    assert phones is not None, "these endpoints exist only with the loopback carrier"
+    return phones
+
+
+ENDPOINTS: Final = (
+    Endpoint("POST", "/v1/loopback/inbound", Action.SIMULATE, _inbound),
+    Endpoint("GET", "/v1/loopback/outbound", Action.SIMULATE, _outbound),
+    Endpoint("POST", "/v1/loopback/failures", Action.SIMULATE, _failures),
+)

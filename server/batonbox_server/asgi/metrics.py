@@ -1,0 +1,49 @@
+"""The one table of metrics; labelled children are held, not looked up per event."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from .services import Readiness
+
+__all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "observe_request"]
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+REGISTRY: Final = CollectorRegistry()
+
+_requests: Final = Counter(
+    "batonbox_http_requests",
+    "HTTP requests by route and status",
+    ["method", "route", "status"],
+    registry=REGISTRY,
+)
+_seconds: Final = Histogram(
+    "batonbox_http_request_seconds", "Time to answer an HTTP request", ["route"], registry=REGISTRY
+)
+_engine_up: Final = Gauge("batonbox_engine_up", "1: the engine answers", registry=REGISTRY)
+_degraded: Final = Gauge("batonbox_feeds_degraded", "1: the channel is broken", registry=REGISTRY)
+_draining: Final = Gauge("batonbox_draining", "1: shutting down", registry=REGISTRY)
+
+
+@cache
+def _children(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return _requests.labels(method, route, str(status)), _seconds.labels(route)
+
+
+def observe_request(*, method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request; `route` is a path template of ours, so that the labels are bounded."""
+    counter, histogram = _children(method, route, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+def exposition(readiness: Readiness) -> bytes:
+    """Everything in the text format."""
+    _engine_up.set(bool(readiness.engine()["up"]))
+    _degraded.set(readiness.degraded())
+    _draining.set(readiness.draining)
+    return generate_latest(REGISTRY)

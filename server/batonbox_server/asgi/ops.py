@@ -1,0 +1,54 @@
+"""For operators: is it alive, should it get traffic, what has it done."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from batonbox_server import __version__
+
+from .endpoint import Call, Endpoint, json_response
+from .metrics import CONTENT_TYPE, exposition
+from .page import page
+
+__all__ = ["ENDPOINTS"]
+
+
+async def _livez(_: Call) -> dict[str, Any]:
+    return {"status": "ok"}
+
+
+async def _readyz(call: Call) -> Response:
+    readiness = call.services.readiness
+    engine = readiness.engine()
+    checks = {
+        "engine": bool(engine["up"]),
+        "feeds": not readiness.degraded(),
+        "started": readiness.started,
+        "not_draining": not readiness.draining,
+    }
+    ready = all(checks.values())
+    body = {
+        "ready": ready,
+        "checks": checks,
+        "engine": {"name": engine["name"], "version": engine["version"]},
+        "version": __version__,
+    }
+    return json_response(body, status=200 if ready else 503)
+
+
+async def _metrics(call: Call) -> Response:
+    return Response(exposition(call.services.readiness), media_type=CONTENT_TYPE)
+
+
+async def _page(call: Call) -> Response:
+    return page(loopback=call.services.phones is not None)
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/", None, _page),
+    Endpoint("GET", "/livez", None, _livez),
+    Endpoint("GET", "/readyz", None, _readyz),
+    Endpoint("GET", "/metrics", None, _metrics),
+)

@@ -1,0 +1,72 @@
+"""What the HTTP endpoints work with, put together by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from batonbox_server.service.administration import Administration
+from batonbox_server.service.commands import InboxCommands
+from batonbox_server.service.directory import LiveDirectory
+from batonbox_server.service.identity import TokenIdentity
+from batonbox_server.service.intake import Intake
+from batonbox_server.service.reads import InboxReads
+from batonbox_server.session.ports import Principal
+from batonbox_server.store.directory_port import DirectoryStore
+from batonbox_server.store.port import InboxStore
+
+__all__ = ["Admission", "Limits", "Phones", "Readiness", "Services"]
+
+
+class Admission(Protocol):
+    """The rate limit of commands, per user, shared with the websocket's."""
+
+    def retry_ms(self, principal: Principal) -> int:
+        """Take one command; 0: go on, else how long to wait."""
+
+
+class Phones(Protocol):
+    """The simulated phones of the loopback carrier."""
+
+    async def messages(self, *, to: str) -> list[dict[str, Any]]: ...
+
+    async def fail_next(self, *, to: str, count: int, permanent: bool, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The settings that bound requests."""
+
+    body_max_bytes: int
+    text_max_chars: int
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Whether this node should get traffic."""
+
+    engine: Callable[[], dict[str, Any]]
+    degraded: Callable[[], bool]
+    draining: bool = False
+    started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything endpoints call; `phones` and `webhook_secret` only with those carriers."""
+
+    store: InboxStore
+    organisation: DirectoryStore
+    directory: LiveDirectory
+    administration: Administration
+    identity: TokenIdentity
+    commands: InboxCommands
+    reads: InboxReads
+    intake: Intake
+    admission: Admission
+    limits: Limits
+    readiness: Readiness
+    carriers: frozenset[str]
+    phones: Phones | None = None
+    webhook_secret: bytes = b""

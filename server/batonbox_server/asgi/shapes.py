@@ -1,0 +1,52 @@
+"""How the store's values look in JSON; pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from batonbox_server.domain.model import inbox_of
+from batonbox_server.wire import MESSAGE_FIELDS
+
+__all__ = ["message_json", "row_json", "timestamp", "token_json"]
+
+_NOBODY: Final = ("assignee", "last_assignee")
+
+
+def timestamp(at_ms: int) -> str | None:
+    """RFC 3339 with Z; None for 0."""
+    if not at_ms:
+        return None
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def row_json(row: dict[str, Any]) -> dict[str, Any]:
+    """A conversation: the public row, its inbox, times people can read, and null for nobody."""
+    shown = dict(row)
+    shown["inbox"] = inbox_of(row["id"])
+    for name in _NOBODY:
+        shown[name] = row[name] or None
+    shown["last_at"] = timestamp(row["last_ms"])
+    shown["waiting_since"] = timestamp(row["waiting_since"])
+    return shown
+
+
+def message_json(message: list[Any]) -> dict[str, Any]:
+    """A message of a thread by its field names."""
+    shown = dict(zip(MESSAGE_FIELDS, message, strict=False))
+    shown["at"] = timestamp(shown["at_ms"])
+    shown["actor"] = shown["actor"] or None
+    shown["state"] = shown["state"] or None
+    return shown
+
+
+def token_json(token: Any) -> dict[str, Any]:
+    """An API token without its secret."""
+    return {
+        "id": token.id,
+        "user": token.user,
+        "label": token.label,
+        "limits": token.limits,
+        "created_at": timestamp(token.created_ms),
+    }
