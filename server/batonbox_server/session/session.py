@@ -1,0 +1,182 @@
+"""A websocket session, sans-I/O: bytes and time in, steps out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from batonbox_server import wire
+from batonbox_server.errors import Refused
+from batonbox_server.wire import Close, Op
+
+from .limits import Gcra, SessionLimits
+from .ports import Principal
+from .steps import Answer, Run, Shut, Step, refusal
+from .validate import command, id_of, request
+
+__all__ = ["Session"]
+
+_IN_FLIGHT_RETRY_MS: Final = 100
+# Refusals a client may collect; one that goes on regardless is closed.
+_STRIKES_PER_S: Final = 10.0
+_STRIKES_BURST: Final = 200
+_SUBS_PER_S: Final = 4.0
+_SUBS_BURST: Final = 64
+_AUTH_LEAD_S: Final = 60.0
+
+
+class Session:
+    """One connection's protocol state.
+
+    Pass every message to `receive` and perform the steps in order; call `signed_in` after a Hello
+    that was accepted, `finished` after each answered request, and `tick` at `due_ms`.
+    """
+
+    def __init__(self, *, subprotocol: str, limits: SessionLimits, now_ms: int) -> None:
+        self.subprotocol = subprotocol
+        self.limits = limits
+        self.principal: Principal | None = None
+        self.positions: dict[str, int] = {}
+        self.in_flight = 0
+        self._hello = False
+        self._rate: Gcra | None = None
+        self._subs = Gcra(per_s=_SUBS_PER_S, burst=_SUBS_BURST)
+        self._strikes = Gcra(per_s=_STRIKES_PER_S, burst=_STRIKES_BURST)
+        self._began_ms = self._heard_ms = now_ms
+        self._pinged_ms = 0
+        self._warned = False
+
+    def signed_in(self, principal: Principal, *, limits: SessionLimits, rate: Gcra) -> None:
+        """The token was accepted (again: after Refresh)."""
+        self.principal, self.limits, self._rate = principal, limits, rate
+        self._warned = False
+
+    def finished(self) -> None:
+        """A request has been answered."""
+        self.in_flight -= 1
+
+    def receive(self, data: bytes | str, now_ms: int) -> Iterator[Step]:
+        """Steps to perform in order, each before the next is asked for: a HELLO and what needs it
+        may come in one message.  After a Shut nothing more is to be received.
+        """
+        self._heard_ms, self._pinged_ms = now_ms, 0
+        if _size(data) > self._max_bytes:
+            yield Shut(Close.TOO_BIG, f"more than {self._max_bytes} bytes in one message")
+            return
+        try:
+            frames = wire.decode(data, self.subprotocol)
+        except wire.WireError as error:
+            yield Shut(Close.BAD_FRAME, str(error))
+            return
+        for frame in frames:
+            step = self._step(frame, now_ms)
+            yield step
+            if isinstance(step, Shut):
+                return
+
+    # Time
+
+    @property
+    def due_ms(self) -> int:
+        """When `tick` has to be called next, at the latest."""
+        if self.principal is None:
+            return self._began_ms + round(1000 * self.limits.hello_timeout_s)
+        if self._pinged_ms:
+            due_ms = self._pinged_ms + round(1000 * self.limits.pong_timeout_s)
+        else:
+            due_ms = self._heard_ms + round(1000 * self.limits.ping_s)
+        if exp_ms := self.principal.exp_ms:
+            due_ms = min(due_ms, exp_ms if self._warned else self._warn_ms(exp_ms))
+        return due_ms
+
+    def tick(self, now_ms: int) -> list[Step]:
+        """What time alone brings: PING, AUTH, or an end."""
+        if now_ms < self.due_ms:
+            return []
+        if self.principal is None:
+            return [Shut(Close.NO_HELLO, "no HELLO in time")]
+        steps = self._expiry(self.principal.exp_ms, now_ms)
+        if self._pinged_ms:
+            if now_ms - self._pinged_ms >= 1000 * self.limits.pong_timeout_s:
+                steps.append(Shut(Close.NO_PONG, "no answer to PING"))
+        elif now_ms - self._heard_ms >= 1000 * self.limits.ping_s:
+            self._pinged_ms = now_ms
+            steps.append(Answer([Op.PING]))
+        return steps
+
+    def _expiry(self, exp_ms: int, now_ms: int) -> list[Step]:
+        if not exp_ms:
+            return []
+        if now_ms >= exp_ms:
+            return [Shut(Close.EXPIRED, "the token has expired")]
+        if self._warned or now_ms < self._warn_ms(exp_ms):
+            return []
+        self._warned = True
+        return [Answer([Op.AUTH, (exp_ms - now_ms) // 1000])]
+
+    @staticmethod
+    def _warn_ms(exp_ms: int) -> int:
+        return exp_ms - round(1000 * _AUTH_LEAD_S)
+
+    # Frames
+
+    @property
+    def _max_bytes(self) -> int:
+        before = self.principal is None
+        return self.limits.pre_auth_max_bytes if before else self.limits.message_max_bytes
+
+    def _step(self, frame: wire.Frame, now_ms: int) -> Step:
+        if not self._hello and frame[0] != Op.HELLO:
+            return Shut(Close.UNAUTHORIZED, "the first frame must be HELLO")
+        try:
+            asked = request(frame)
+            return self._admitted(asked, now_ms)
+        except Refused as refused:
+            return self._refused(id_of(frame), refused, now_ms)
+
+    def _admitted(self, asked: Any, now_ms: int) -> Step:
+        if isinstance(asked, wire.Hello):
+            if self._hello:
+                raise Refused("bad_request", "HELLO: this connection is signed in already.")
+            self._hello = True
+            return asked
+        if self.principal is None:
+            return Shut(Close.UNAUTHORIZED, "not signed in")
+        if isinstance(asked, wire.Pong):
+            self.positions = dict(asked.positions[: self.limits.subscriptions_max])
+            return asked
+        if isinstance(asked, wire.Unsub):
+            return asked
+        self._within_rate(asked, now_ms)
+        step = (
+            Run(asked.id, asked.name, command(asked.name, asked.args))
+            if isinstance(asked, wire.Cmd)
+            else asked
+        )
+        self._begin()
+        return step
+
+    def _within_rate(self, asked: Any, now_ms: int) -> None:
+        rate = self._subs if isinstance(asked, wire.Sub | wire.Refresh) else self._rate
+        if rate is not None and (retry_ms := rate.admit(now_ms)):
+            raise Refused("rate_limited", retry_ms=retry_ms)
+
+    def _begin(self) -> None:
+        if self.in_flight >= self.limits.commands_in_flight:
+            raise Refused(
+                "rate_limited",
+                f"At most {self.limits.commands_in_flight} requests at a time.",
+                retry_ms=_IN_FLIGHT_RETRY_MS,
+            )
+        self.in_flight += 1
+
+    def _refused(self, request_id: int | None, refused: Refused, now_ms: int) -> Step:
+        if self.principal is None:
+            return Shut(Close.BAD_FRAME, refused.message)
+        if self._strikes.admit(now_ms):
+            return Shut(Close.RATE, "too many refused requests")
+        return Answer(refusal(request_id, refused))
+
+
+def _size(data: bytes | str) -> int:
+    return len(data) if isinstance(data, bytes) else len(data.encode())

@@ -1,0 +1,69 @@
+"""Frames to typed requests; whatever is wrong with one is said by the name of its field."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from batonbox_server import wire
+from batonbox_server.errors import Refused
+
+__all__ = ["command", "id_of", "request"]
+
+_PLACE = re.compile(r" - at `\$(?:\[(\d+)\])?(?:\.?([^`]*))`$")
+_REMEDIES: Final = {
+    "own_tok": "required: send the `own_tok` of the conversation's row that you decided on.",
+    "seen": "required: send the `in_seq` of the conversation's row as you know it.",
+}
+
+
+def request(frame: wire.Frame) -> Any:
+    """The frame as its Struct. Raises Refused: `unknown_op`, `bad_request`."""
+    kind = wire.CLIENT_FRAMES.get(frame[0])
+    if kind is None:
+        raise Refused("unknown_op", f"No operation {frame[0]} is a client's to send.")
+    try:
+        return msgspec.convert(frame[1:], kind)
+    except msgspec.ValidationError as error:
+        raise Refused("bad_request", _told(error, kind)) from None
+
+
+def command(name: str, args: dict[str, Any]) -> wire.Command:
+    """A command's arguments. Raises Refused: `unknown_op`, `bad_request`."""
+    kind = wire.COMMANDS.get(name)
+    if kind is None:
+        raise Refused("unknown_op", f"There is no command {name[:40]!r}.")
+    try:
+        found = msgspec.convert(args, kind)
+    except msgspec.ValidationError as error:
+        raise Refused("bad_request", _told(error, kind)) from None
+    if name in wire.FENCED and not getattr(found, "own_tok", None):
+        raise Refused("bad_request", f"own_tok: {_REMEDIES['own_tok']}")
+    if isinstance(found, wire.Done) and found.seen is None:
+        raise Refused("bad_request", f"seen: {_REMEDIES['seen']}")
+    return found
+
+
+def id_of(frame: wire.Frame) -> int | None:
+    """The request id an answer can name, None where there is none."""
+    kind = wire.CLIENT_FRAMES.get(frame[0])
+    if kind is not None and "id" not in kind.__struct_fields__:
+        return None
+    candidate = frame[1] if len(frame) > 1 else None
+    valid = type(candidate) is int and 0 <= candidate < 2**31
+    return candidate if valid else None
+
+
+def _told(error: Exception, kind: type[msgspec.Struct]) -> str:
+    """`field: what is wrong`, from msgspec's `what is wrong - at `$.place``."""
+    text = str(error)
+    found = _PLACE.search(text)
+    if found is None:
+        return text
+    position, rest = found.groups()
+    names = kind.__struct_fields__
+    field = names[int(position)] if position and int(position) < len(names) else ""
+    place = ".".join(part for part in (field, rest) if part)
+    return f"{place}: {text[: found.start()]}" if place else text[: found.start()]
