@@ -5,133 +5,22 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from batonbox_server.domain.model import Role
-from batonbox_server.domain.transitions import Command
 from tests.model.conftest import Bench
-from tests.model.world import BODY, NUMBERS, USERS, World, fresh_world
+from tests.model.sequences import COMMANDS, VERBS, sequences
 
-SEQUENCES, COMMANDS = 200, 50
-VERBS = (
-    *("receive",) * 6,
-    *("assign",) * 5,
-    *("transfer",) * 4,
-    *("release",) * 3,
-    *("done",) * 4,
-    *("undo",) * 4,
-    *("reply",) * 5,
-    "note",
-    *("compose",) * 2,
-    *("retry",) * 4,
-    *("fail",) * 3,
-    *("seen",) * 4,
-    *("unread",) * 3,
-    "join",
-    "remove",
-)
-# Drawn integers crowd near zero; spread, each choice is about equally likely.
-pick = st.integers(0, 2**16).map(lambda n: ((n + 12345) * 2654435761 >> 12) & 0xFFFF)
-draws = st.tuples(st.sampled_from(VERBS), st.booleans(), pick, pick, pick)
-
-
-def resolve(world: World, cid: int, draw: tuple[str, bool, int, int, int]) -> Command:
-    """A drawn command made concrete against what exists now."""
-    verb, likely, a, b, c = draw
-    rows = sorted(world.model.rows.values(), key=lambda row: row.rev)
-    row = rows[a % len(rows)] if rows else None
-    actor = USERS[b % len(USERS)]
-    if likely and row and row.assignee:
-        actor = row.assignee
-    conv = row.id if row else f"{world.name}.none"
-    number = NUMBERS[1] if c % 16 == 15 else NUMBERS[0]
-    seen = "*"
-    if verb == "done" and row and c % 5:
-        seen = row.in_seq if c % 5 > 1 else "1.00000000"
-    if verb in ("seen", "reply") and row:
-        seen = row.att if c % 4 else "1.00000000"
-    if verb in ("receive", "compose"):
-        conv = f"{world.name}.{cid}"
-    n, own_tok = 0, world.token(c, row)
-    if verb == "undo" and likely and world.model.prev:
-        conv, prev = sorted(world.model.prev.items())[a % len(world.model.prev)]
-        actor, own_tok = prev.actor, world.model.rows[conv].own_tok
-    if verb in ("fail", "retry"):
-        sent = sorted(world.model.failed) if verb == "retry" and c % 4 else world.outbound
-        if not sent:
-            return Command(verb="note", conv=conv, actor=actor, cid=f"c{cid}", body=BODY)
-        conv, n = sent[a % len(sent)]
-        owner = world.model.rows[conv].assignee
-        actor = owner if likely and owner else actor
-    role = Role.ADMIN if actor in ("adm", "boss") else Role.MEMBER
-    return Command(
-        verb=verb,
-        conv=conv,
-        actor=actor,
-        cid=f"c{cid}",
-        own_tok=own_tok,
-        to=actor if verb in ("join", "remove") else USERS[c % len(USERS)] if c % 3 else "",
-        seen=seen,
-        text=f"text {cid}",
-        our=number,
-        customer=f"+1555020{a % 4}",
-        provider_id=f"p{cid if b % 7 else cid - 1}",
-        body=BODY,
-        n=n,
-        role=role,
-        joined=role is Role.MEMBER or c % 2 == 0,
-    )
-
-
-def skips(world: World, command: Command) -> bool:
-    """A message fails once per attempt, and a number is retried only if it exists."""
-    if command.verb == "fail":
-        return (command.conv, command.n) in world.model.failed
-    # Without a target a transfer is refused by the service, before the script.
-    return command.verb == "transfer" and not command.to
-
-
-COUNTS: Counter[str] = Counter()
-TOTAL = Counter[str]()
-
-
-@settings(
-    max_examples=SEQUENCES,
-    deadline=None,
-    database=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
-@given(drawn=st.lists(st.tuples(st.booleans(), draws), min_size=COMMANDS, max_size=COMMANDS))
-def run_sequences(bench: Bench, drawn: list[tuple[bool, tuple[str, bool, int, int, int]]]) -> None:
-    """One sequence over two inboxes at once."""
-
-    async def sequence() -> None:
-        worlds = [fresh_world(bench.client, bench.scripts, COUNTS) for _ in range(2)]
-        for world in worlds:
-            await world.open()
-        for cid, (second, draw) in enumerate(drawn, start=1):
-            world = worlds[second]
-            command = resolve(world, cid, draw)
-            if not skips(world, command):
-                await world.run(command)
-                TOTAL["commands"] += 1
-        for world in worlds:
-            await world.compare_pages()
-        TOTAL["sequences"] += 1
-
-    bench.runner.run(sequence())
+SEQUENCES = 200
 
 
 @pytest.mark.timeout(600)
 def test_domain_and_lua_agree(bench: Bench) -> None:
     """Every row, index, badge and event, after every command; every verb succeeded and refused."""
-    run_sequences(bench)
-    assert TOTAL["sequences"] >= SEQUENCES
-    assert TOTAL["commands"] >= SEQUENCES * COMMANDS * 9 // 10
-    never_ok = {verb for verb in VERBS if COUNTS[f"{verb}:ok"] < 40}
-    assert not never_ok, COUNTS
+    counts: Counter[str] = Counter()
+    sequences(bench.scripts, counts, n=SEQUENCES)(bench)
+    assert counts["sequences"] >= SEQUENCES
+    assert counts["commands"] >= SEQUENCES * COMMANDS * 9 // 10
+    never_ok = {verb for verb in set(VERBS) if counts[f"{verb}:ok"] < 40}
+    assert not never_ok, counts
     for word in (
         "forbidden",
         "conflict",
@@ -144,4 +33,4 @@ def test_domain_and_lua_agree(bench: Bench) -> None:
         "number_not_routed",
         "not_failed",
     ):
-        assert sum(n for key, n in COUNTS.items() if key.endswith(f":{word}")), (word, COUNTS)
+        assert sum(n for key, n in counts.items() if key.endswith(f":{word}")), (word, counts)
