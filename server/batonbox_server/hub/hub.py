@@ -103,10 +103,10 @@ class Hub:
     def up(self) -> None:
         """Everything is subscribed again."""
         if self.degraded:
+            self.degraded = False
             for follower in self._followers.values():
                 follower.missed()
-        self.degraded = False
-        self._on_status(False)
+            self._on_status(False)
         self._check_now.set()
 
     # For the node
@@ -154,7 +154,8 @@ class Hub:
             seat.follower.evict(seat, "forbidden")
 
     def detach(self, viewer: Viewer) -> None:
-        """The connection is gone."""
+        """The connection is gone, and takes no seat any more."""
+        viewer.closed = True
         for seat in list(viewer.seats.values()):
             seat.follower.leave(seat)
 

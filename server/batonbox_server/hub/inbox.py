@@ -58,6 +58,8 @@ class InboxFollower(Follower):
 
     async def enter(self, viewer: Viewer) -> Seat:
         """A seat that gets badges. Raises Refused: `forbidden`, `unavailable`."""
+        if viewer.closed:
+            raise Refused("unavailable")
         seat = viewer.seats.get(self.inbox)
         if seat is None:
             seat = viewer.seats[self.inbox] = Seat(viewer, self)

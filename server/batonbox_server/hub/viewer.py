@@ -80,6 +80,7 @@ class Viewer:
     seats: dict[str, Seat] = field(default_factory=dict)
     marked: dict[Seat, None] = field(default_factory=dict)
     urgent_bytes: int = 0
+    closed: bool = False
     _urgent: deque[Pieces] = field(default_factory=deque, init=False)
     _latest: dict[tuple[int, str], bytes] = field(default_factory=dict, init=False)
 

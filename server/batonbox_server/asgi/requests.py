@@ -1,0 +1,162 @@
+"""What a signed-in connection asks for, run beside its reader and answered in any order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from batonbox_server import wire
+from batonbox_server.errors import Refused
+from batonbox_server.hub.follower import Position
+from batonbox_server.session.ports import Principal
+from batonbox_server.session.steps import Run, Step
+from batonbox_server.tasks import spawn
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .socket import SocketPump
+
+__all__ = ["Requests"]
+
+_log = structlog.get_logger(__name__)
+_SUBSCRIPTIONS: Final = ""  # the chain of SUBs; conversations' ids are never empty
+
+
+class Requests:
+    """Requests about one conversation run in the order they came, others side by side.
+
+    Their number is bounded by the session.  They outlive the connection: a command that was sent
+    takes effect, whether or not its sender is still there.
+    """
+
+    def __init__(self, connection: Connection, pump: SocketPump) -> None:
+        self._connection = connection
+        self._pump = pump
+        self._last: dict[str, asyncio.Task[Any]] = {}
+
+    def begin(self, step: Step) -> None:
+        """Start a request of a signed-in connection."""
+        chain = _chain(step)
+        before = self._last.get(chain) if chain is not None else None
+        task = spawn(self._pump.tasks, self._run(step, before), name="request")
+        if chain is not None:
+            self._last[chain] = task
+            task.add_done_callback(lambda done: self._unchain(chain, done))
+
+    def _unchain(self, chain: str, done: asyncio.Task[Any]) -> None:
+        if self._last.get(chain) is done:
+            del self._last[chain]
+
+    async def _run(self, step: Step, before: asyncio.Task[Any] | None) -> None:
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+        connection = self._connection
+        principal = connection.principal
+        if principal is None:
+            raise AssertionError("a request before signing in")
+        try:
+            if isinstance(step, wire.Seen):
+                await self._seen(principal, step)
+            else:
+                await connection.answer(step.id, self._work(principal, step))  # type: ignore[union-attr]
+        finally:
+            connection.session.finished()
+
+    def _work(self, principal: Principal, step: Step) -> Awaitable[dict[str, Any]]:
+        reads = self._pump.reads
+        match step:
+            case Run():
+                return self._pump.commands.run(principal, step.name, step.args)
+            case wire.Sub():
+                return self._subscribe(principal, step)
+            case wire.Page():
+                after = step.after or ""
+                return reads.page(
+                    principal, inbox=step.inbox, view=step.view, after=after, n=step.n
+                )
+            case wire.History():
+                return reads.history(principal, conv=step.conv, before=step.before, n=step.n)
+            case wire.Check():
+                return reads.check(principal, inbox=step.inbox, positions=step.positions)
+            case wire.Refresh():
+                return self._refresh(principal, step)
+            case _:
+                raise AssertionError(f"not a request: {step!r}")
+
+    async def _seen(self, principal: Principal, step: wire.Seen) -> None:
+        try:
+            await self._pump.reads.seen(principal, conv=step.conv, att=step.att)
+        except Refused:
+            pass  # not answered: the badge, which is absolute, tells what became of it
+        except Exception:
+            _log.exception("seen_failed", conn=self._connection.id)
+
+    async def _refresh(self, principal: Principal, step: wire.Refresh) -> dict[str, Any]:
+        fresh = await self._pump.identity.authenticate(step.tok)
+        if fresh.user != principal.user:
+            raise Refused("forbidden", "This token is another user's; open a connection for it.")
+        self._connection.accept(fresh)
+        return {"exp": fresh.exp_ms}
+
+    async def _subscribe(self, principal: Principal, step: wire.Sub) -> dict[str, Any]:
+        most = self._connection.session.limits.subscriptions_max
+        if self._pump.hub.listening(self._connection.viewer) + len(step.subs) > most:
+            raise Refused("bad_request", f"subs: at most {most} subscriptions per connection.")
+        results = [[item.inbox, *await self._one(principal, item)] for item in step.subs]
+        return {"subs": results}
+
+    async def _one(self, principal: Principal, item: wire.SubItem) -> tuple[str, int]:
+        """How it went: `resumed`, `snapshot` or `badge` with 0, or `refused` with the error."""
+        hub, viewer = self._pump.hub, self._connection.viewer
+        try:
+            level, conv = _level(item.level)
+            if level == "badge":
+                await hub.attach(viewer, item.inbox)
+                return "badge", 0
+            how = await hub.subscribe(viewer, item.inbox, _position(item))
+            if conv:
+                await self._open_conversation(principal, item.inbox, conv)
+        except Refused as refused:
+            viewer.send([wire.Op.UNSUBD, item.inbox, refused.code.number])
+            return "refused", refused.code.number
+        return how, 0
+
+    async def _open_conversation(self, principal: Principal, inbox: str, conv: str) -> None:
+        if not conv.startswith(f"{inbox}."):
+            raise Refused("not_found")
+        thread = await self._pump.reads.history(principal, conv=conv, before=0, n=50)
+        self._connection.viewer.send(
+            [
+                wire.Op.CONV,
+                inbox,
+                conv,
+                thread["seq"],
+                thread["row"],
+                thread["messages"],
+                thread["next"],
+            ]
+        )
+
+
+def _chain(step: Step) -> str | None:
+    if isinstance(step, Run):
+        return getattr(step.args, "conv", None)
+    if isinstance(step, wire.Seen):
+        return step.conv
+    return _SUBSCRIPTIONS if isinstance(step, wire.Sub) else None
+
+
+def _level(text: str) -> tuple[str, str]:
+    level, _, conv = text.partition(":")
+    if level not in wire.LEVELS or (level == "conv") != bool(conv):
+        raise Refused("bad_request", "level: badge, list or conv:<id>.")
+    return level, conv
+
+
+def _position(item: wire.SubItem) -> Position | None:
+    if item.epoch is None or item.seq is None or item.tip is None:
+        return None
+    return Position(item.epoch, item.seq, item.tip)

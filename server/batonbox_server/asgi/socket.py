@@ -1,0 +1,245 @@
+"""The websocket endpoint `/v1/ws` and everything its connections share on this node."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import structlog
+
+from batonbox_server import __version__, wire
+from batonbox_server.errors import Refused
+from batonbox_server.hub.hub import Hub
+from batonbox_server.session.limits import Gcra, Limiters, SessionLimits
+from batonbox_server.session.ports import Commands, Directory, Identity, Principal, Reads
+from batonbox_server.session.steps import Shut
+from batonbox_server.tasks import cancel_all, spawn
+from batonbox_server.wire import Close, Op
+
+from .connection import Connection, now_ms
+from .handshake import Denial, Handshakes, deny, headers_of
+from .wheel import Wheel
+
+__all__ = ["CommandAdmission", "SocketPump"]
+
+_log = structlog.get_logger(__name__)
+_TURN_S: Final = 0.25
+_CLOSING_S: Final = 3.0
+_ATTACH_RETRY_S: Final = 0.5
+_ATTACH_TRIES: Final = 20
+
+
+class CommandAdmission:
+    """The rate of commands per user on this node, shared by websockets and HTTP."""
+
+    def __init__(self, limits: SessionLimits) -> None:
+        self._limits = limits
+        self._limiters = Limiters()
+
+    def limiter(self, principal: Principal) -> Gcra:
+        """The user's limiter, with the token's own numbers if it has any."""
+        limits = self._limits.raised(principal.limits)
+        return self._limiters.of(
+            principal.user,
+            per_s=limits.commands_per_s,
+            burst=limits.commands_burst,
+            now_ms=now_ms(),
+        )
+
+    def retry_ms(self, principal: Principal) -> int:
+        """Take one command; 0: go on, else how long to wait."""
+        return self.limiter(principal).admit(now_ms())
+
+
+class SocketPump:
+    """An ASGI application for the websocket route; also the directory's `OrgListener`.
+
+    `start` and `close` bracket its life; `drain` sends the clients elsewhere first.
+    """
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        identity: Identity,
+        commands: Commands,
+        reads: Reads,
+        directory: Directory,
+        limits: SessionLimits,
+        admission: CommandAdmission,
+        origins: Iterable[str] = (),
+        handshakes_per_s: float = 500.0,
+        write_batch_bytes: int = 65536,
+        write_timeout_s: float = 30.0,
+        build: str = __version__,
+    ) -> None:
+        self.hub = hub
+        self.identity = identity
+        self.commands = commands
+        self.reads = reads
+        self.directory = directory
+        self.limits = limits
+        self.admission = admission
+        self.write_batch_bytes = write_batch_bytes
+        self.write_timeout_s = write_timeout_s
+        self.build = build
+        self.wheel = Wheel(now_ms())
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.connections: dict[Connection, None] = {}
+        self._by_user: dict[str, dict[Connection, None]] = {}
+        self._handshakes = Handshakes(origins=origins, per_s=handshakes_per_s)
+        self._unlisten: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """Begin to listen to the directory and to time."""
+        self._unlisten = self.directory.listen(self)
+        spawn(self.tasks, self._turn(), name="socket-wheel")
+
+    async def close(self) -> None:
+        """Close what `drain` left, and end."""
+        self._unlisten()
+        for connection in list(self.connections):
+            connection.shut(Shut(Close.DRAIN, "shutting down"))
+        await self._until_empty(_CLOSING_S)
+        await cancel_all(self.tasks)
+
+    async def drain(self, *, within_s: float) -> None:
+        """Refuse upgrades, ask everybody to move, and close those who stay, with 4000."""
+        self._handshakes.draining = True
+        for connection in self._signed_in():
+            after_ms = random.randrange(max(1, round(500 * within_s)))  # noqa: S311
+            connection.viewer.send([Op.GOAWAY, after_ms, round(1000 * within_s)])
+        await self._until_empty(within_s)
+        for connection in list(self.connections):
+            connection.shut(Shut(Close.DRAIN, "shutting down"))
+        await self._until_empty(_CLOSING_S)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """One websocket, from the upgrade request to its end."""
+        if scope["type"] != "websocket":
+            await _upgrade_required(send)
+            return
+        await receive()  # websocket.connect
+        verdict = self._handshakes.judge(scope, now_ms())
+        if isinstance(verdict, Denial):
+            await deny(verdict, scope, send)
+            return
+        await send({"type": "websocket.accept", "subprotocol": verdict})
+        connection = Connection(
+            self, subprotocol=verdict, receive=receive, send=send, bearer=_bearer(scope)
+        )
+        self.connections[connection] = None
+        self.wheel.add(connection)
+        await connection.run()
+
+    # Called by connections
+
+    def admit(self, connection: Connection, principal: Principal) -> Shut | None:
+        """Count a connection for its user, or say why not."""
+        most = self.limits.raised(principal.limits).connections_per_user
+        mine = self._by_user.setdefault(principal.user, {})
+        if len(mine) >= most:
+            return Shut(Close.TOO_MANY, f"more than {most} connections of one user")
+        mine[connection] = None
+        return None
+
+    def welcomed(self, connection: Connection) -> None:
+        """Send what a fresh connection gets unasked: the directory, then badges."""
+        user = connection.viewer.user
+        connection.viewer.send([Op.ORG, "state", self.directory.state_for(user)])
+        if self.hub.degraded:
+            connection.viewer.send([Op.STATUS, {"degraded": True}])
+        self._attach(connection, self.directory.joined_by(user))
+
+    def forget(self, connection: Connection) -> None:
+        """The connection has ended."""
+        self.connections.pop(connection, None)
+        self.wheel.remove(connection)
+        user = connection.viewer.user
+        mine = self._by_user.get(user)
+        if mine is not None:
+            mine.pop(connection, None)
+            if not mine:
+                del self._by_user[user]
+
+    # Called by the hub and the directory
+
+    def status(self, degraded: bool) -> None:
+        """The engine is unreachable, or back."""
+        for connection in self._signed_in():
+            connection.viewer.send([Op.STATUS, {"degraded": degraded}])
+
+    def org_frame(self, users: frozenset[str] | None, kind: str, data: dict[str, Any]) -> None:
+        """See `session.ports.OrgListener`."""
+        for connection in self._signed_in():
+            if users is None or connection.viewer.user in users:
+                connection.viewer.send([Op.ORG, kind, data])
+
+    def grants_changed(self, user: str) -> None:
+        """See `session.ports.OrgListener`."""
+        allowed = self.directory.inboxes_of(user)
+        joined = self.directory.joined_by(user)
+        for connection in list(self._by_user.get(user, ())):
+            for inbox in connection.viewer.seats.keys() - allowed:
+                self.hub.evict(connection.viewer, inbox)
+            self._attach(connection, joined - connection.viewer.seats.keys())
+
+    def revoked(self, *, user: str, token: str, close: int) -> None:
+        """See `session.ports.OrgListener`."""
+        for connection in list(self._by_user.get(user, ())):
+            principal = connection.principal
+            if not token or (principal is not None and principal.token == token):
+                connection.shut(Shut(Close(close), "access has changed"))
+
+    # Inside
+
+    def _signed_in(self) -> list[Connection]:
+        return [connection for mine in self._by_user.values() for connection in mine]
+
+    def _attach(self, connection: Connection, inboxes: Iterable[str]) -> None:
+        wanted = sorted(inboxes)
+        if wanted and connection.closing is None:
+            spawn(self.tasks, self._attach_all(connection, wanted), name="attach-badges")
+
+    async def _attach_all(self, connection: Connection, inboxes: list[str]) -> None:
+        await asyncio.gather(*(self._attach_one(connection, inbox) for inbox in inboxes))
+
+    async def _attach_one(self, connection: Connection, inbox: str) -> None:
+        # The directory is ahead of the inbox while a membership is being applied there.
+        for _ in range(_ATTACH_TRIES):
+            if connection.closing is not None or connection not in self.connections:
+                return
+            if inbox not in self.directory.joined_by(connection.viewer.user):
+                return
+            try:
+                await self.hub.attach(connection.viewer, inbox)
+                return
+            except Refused:
+                await asyncio.sleep(_ATTACH_RETRY_S)
+        _log.warning("badges_not_attached", inbox=inbox, conn=connection.id)
+
+    async def _turn(self) -> None:
+        while True:
+            await asyncio.sleep(_TURN_S)
+            self.wheel.turn(now_ms())
+
+    async def _until_empty(self, within_s: float) -> None:
+        waiting = [spawn(self.tasks, c.ended.wait(), name="drain") for c in self.connections]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=within_s)
+            for task in late:
+                task.cancel()
+
+
+def _bearer(scope: Any) -> str:
+    scheme, _, token = headers_of(scope).get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+async def _upgrade_required(send: Any) -> None:
+    text = f"A websocket of subprotocol {' or '.join(wire.SUBPROTOCOLS)}.".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"upgrade", b"websocket")]
+    await send({"type": "http.response.start", "status": 426, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
