@@ -1,4 +1,4 @@
-"""The one table of settings: name, default, unit, help; environment, CLI and docs derive from it."""
+"""The one table of settings: name, default, unit, help; CLI and docs derive from it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Settings:
     check_interval_s: float = _s(10.0, "how often a node compares its feeds with the log", unit="s")
     badge_interval_s: float = _s(0.1, "badges are pushed at most this often", unit="s")
     drain_s: float = _s(10.0, "time for clients to move away on SIGTERM", unit="s")
-    engine_timeout_s: float = _s(5.0, "an engine that answers nothing for so long is down", unit="s")
+    engine_timeout_s: float = _s(5.0, "an engine silent for so long counts as down", unit="s")
     log_events: int = _s(10000, "log entries kept per inbox, at least")
     connection_token_s: int = _s(900, "lifetime of a connection token", unit="s")
     outbox_lease_s: float = _s(30.0, "a node owns an outbound message for so long", unit="s")
@@ -70,12 +70,12 @@ def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings
     environ = os.environ if environ is None else environ
     known = {f.name: f for f in fields(Settings)}
     values: dict[str, Any] = {}
-    for key, raw in environ.items():
+    for key, text in environ.items():
         if not key.startswith(PREFIX) or key in FOREIGN:
             continue
-        name = key.removeprefix(PREFIX).lower()
+        name, raw = key.removeprefix(PREFIX).lower(), text
         if name not in known and name.endswith("_file"):
-            name, raw = name.removesuffix("_file"), _read(key, raw)
+            name, raw = name.removesuffix("_file"), _read(key, text)
         if name not in known:
             raise ConfigError(f"{key} is not a setting; `batonbox-server config` lists them")
         values[name] = _parse(key, raw, known[name].default)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgpack  # type: ignore[import-untyped]
@@ -61,7 +61,7 @@ class Box:
 
 
 @pytest.fixture
-async def box(client: EngineClient, prefix: str) -> AsyncIterator[Box]:
+async def box(client: EngineClient, prefix: str) -> Box:
     """An inbox of the test's own."""
     box = Box(client, prefix)
     await box.open()

@@ -1,7 +1,7 @@
 """Lua as first-class code: one verb per file, a header as signature, includes, calls by name.
 
-A header reads, in this order: `#!lua`, what the verb does, `KEYS[1] ...`, `derives` and every key the
-flattened body spells, `ARGV[n] name`, `Returns {"word", ...} | ...`.  A header that disagrees
+A header reads, in this order: `#!lua`, what the verb does, `KEYS[1] ...`, `derives` and every key
+the flattened body spells, `ARGV[n] name`, `Returns {"word", ...} | ...`.  A header that disagrees
 with its body is a ValueError when the folder is loaded; a wrong name in a call is a TypeError.
 """
 
