@@ -11,14 +11,14 @@ import msgspec
 
 from batonbox import _session as on
 from batonbox._conversation import Conversation
-from batonbox._errors import ApiError, BatonboxError, Forbidden, api_error
+from batonbox._errors import ApiError, BatonboxError, api_error
 from batonbox._events import Event, Notified, Resync, event_of
 from batonbox._models import Badge, Inbox, Position, Row, User, Write, row_of
 from batonbox._requests import Request, Requests
 from batonbox._rows import Rows
 from batonbox._streams import BadgeStream, EventStream
 from batonbox._tasks import cancel_all, spawn
-from batonbox._wire import Frame, Op
+from batonbox._wire import ERRORS, Frame, Op
 from batonbox._writes import Writes
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Inflow:
         self.badge_streams: set[BadgeStream] = set()
         self.user = User(id="")
         self.degraded = False
+        self.retry_s = RESUBSCRIBE_S
         self._inboxes: dict[str, Inbox] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
@@ -201,8 +202,9 @@ class Inflow:
             case on.SubscribeFailed(inboxes=inboxes, error=frame):
                 self._not_subscribed(inboxes, self._error_of(frame))
             case on.Unsubscribed(inbox=inbox, code=code):
-                gone = Forbidden(code, "forbidden", f"the subscription of {inbox} ended")
-                self._not_subscribed((inbox,), gone)
+                slug, _, remedy = ERRORS.get(code, ("", False, ""))
+                ended = api_error(code, slug, f"the subscription of {inbox} ended. {remedy}")
+                self._not_subscribed((inbox,), ended)
 
     def _applied(self, applied: on.Applied) -> None:
         self.rows.put(applied.meta.get("row"))
@@ -248,11 +250,11 @@ class Inflow:
 
     def _not_subscribed(self, inboxes: tuple[str, ...], error: ApiError) -> None:
         if error.retryable:
-            delay_s = error.retry_ms / 1000 if error.retry_ms else RESUBSCRIBE_S
+            delay_s = error.retry_ms / 1000 if error.retry_ms else self.retry_s
             asyncio.get_running_loop().call_later(delay_s, self._subscribe_again, inboxes)
             return
         for inbox in inboxes:
-            self.session.follows.pop(inbox, None)
+            self.session.forget(inbox)
             self._release(inbox, error)
             for stream in self.streams:
                 stream.refused(inbox, error)
@@ -287,7 +289,9 @@ class Inflow:
     def _welcomed(self, user: Any, limits: Any) -> None:
         if not self.user.id:
             self.user = User(id=str(user))
-        self.requests.in_flight = max(1, int((limits or {}).get("commands_in_flight", 16)))
+        most = int((limits or {}).get("commands_in_flight", 16))
+        # The server counts SUB, SEEN and REFRESH too: room for those is left free.
+        self.requests.in_flight = max(1, most - most // 4)
         self._flush()
         if not self._ready.done():
             self._ready.set_result(None)
@@ -295,9 +299,9 @@ class Inflow:
     def _organisation(self, kind: str, data: dict[str, Any]) -> None:
         if kind == "state":
             self.user = msgspec.convert(data["user"], User)
-            new = {d["id"]: msgspec.convert(d, Inbox) for d in data["inboxes"]}
+            new = {d["id"]: self._inbox_of(d) for d in data["inboxes"]}
         elif kind == "inbox":
-            new = self._inboxes | {data["id"]: msgspec.convert(data, Inbox)}
+            new = self._inboxes | {data["id"]: self._inbox_of(data)}
         elif kind == "inbox_gone":
             new = {i: inbox for i, inbox in self._inboxes.items() if i != data["id"]}
         else:
@@ -306,6 +310,11 @@ class Inflow:
         self._inboxes = new
         self._org.set()
         self._follow_added(added)
+
+    def _inbox_of(self, data: dict[str, Any]) -> Inbox:
+        """An admin sees every inbox and has joined some."""
+        joined = self.user.id in data.get("members", (self.user.id,))
+        return msgspec.convert({"joined": joined, **data}, Inbox)
 
     def _follow_added(self, added: list[str]) -> None:
         """Streams of every inbox also want those that appear later."""

@@ -78,7 +78,7 @@ class SubscribeFailed:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """The server ended the subscription."""
+    """The server ended the subscription; the follow and its position stay until `forget`."""
 
     inbox: str
     code: int
@@ -172,6 +172,10 @@ class Session:
         if self.follows.pop(inbox, None) is not None:
             self.outgoing.append([int(Op.UNSUB), [inbox]])
 
+    def forget(self, inbox: str) -> None:
+        """The server does not serve the inbox any more."""
+        self.follows.pop(inbox, None)
+
     def position(self, inbox: str) -> Position | None:
         """Up to where the inbox has been applied."""
         known = self.follows.get(inbox)
@@ -187,7 +191,6 @@ class Session:
             case [Op.RESET, str(inbox), str(reason), *more]:
                 return self._reset(inbox, reason, tuple(more[0] or ()) if more else ())
             case [Op.UNSUBD, str(inbox), int(code), *_]:
-                self.follows.pop(inbox, None)
                 return [Unsubscribed(inbox, code)]
             case [Op.PING, *_]:
                 self.outgoing.append([int(Op.PONG), self._positions()])

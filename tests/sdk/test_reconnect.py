@@ -197,6 +197,25 @@ async def test_a_busy_server_is_asked_again(sign_in: SignIn) -> None:
     await stream.__aexit__(None, None, None)
 
 
+async def test_a_subscription_that_ends_for_a_while_is_resumed(sign_in: SignIn) -> None:
+    client, peer = await sign_in()
+    stream = client.events(inbox="sales")
+    entering = asyncio.gather(stream.__aenter__())
+    await peer.ok(await peer.expect(Op.SUB))
+    await peer.send(snap(4))
+    (events,) = await entering
+    client._in.retry_s = 0.01
+    await peer.send(event(5), [int(Op.UNSUBD), "sales", 130])
+    assert (await peer.expect(Op.SUB))[2] == [["sales", "list", "e1", 5, "tip5"]]
+    await peer.send([int(Op.UNSUBD), "sales", 103])
+    async with asyncio.timeout(5):
+        assert getattr(await anext(events), "seq", None) == 5
+        with pytest.raises(batonbox.Forbidden):
+            await anext(events)
+    assert client.position("sales") is None
+    await stream.__aexit__(None, None, None)
+
+
 async def test_silence_is_taken_for_a_dead_link(sign_in: SignIn, script: Script) -> None:
     client, _ = await sign_in()
     link = client._connection._link
