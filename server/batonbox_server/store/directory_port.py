@@ -1,8 +1,8 @@
 """The organisation's own log and directory: users, tokens, inboxes, grants, number routes.
 
 What stands here is what is *wanted*; a change that concerns inboxes leaves a durable job in the
-same step, and applying it to an inbox (`InboxStore.join`, `remove`, ...) is idempotent, so any node can
-finish what another began.
+same step, and applying it to an inbox (`InboxStore.join`, `remove`, ...) is idempotent, so any node
+can finish what another began.
 """
 
 from __future__ import annotations
