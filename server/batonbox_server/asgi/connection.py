@@ -234,9 +234,10 @@ class Connection:
                 )
         except Exception:  # gone already, or so stuck that the server has to drop it
             _log.debug("close_unsent", conn=self.id, code=int(shut.code))
-            if self._reader is not None and not self._abandoned:
+            reader = self._reader
+            if reader is not None and reader is not asyncio.current_task():
                 self._abandoned = True
-                self._reader.cancel()
+                reader.cancel()
 
     async def _finish(self) -> None:
         self._pump.hub.detach(self.viewer)

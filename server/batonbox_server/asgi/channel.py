@@ -1,0 +1,52 @@
+"""The engine's pub/sub as the hub's channel."""
+
+from __future__ import annotations
+
+from batonbox_server.hub.hub import Hub
+from batonbox_server.store.pubsub import Subscriber
+
+__all__ = ["EngineChannel"]
+
+
+class EngineChannel:
+    """Implements `hub.port.Channel`; `connect` once the hub exists."""
+
+    def __init__(self, url: str, *, connect_timeout_s: float = 5.0) -> None:
+        self._hub: Hub | None = None
+        self._subscriber = Subscriber(
+            url,
+            on_message=self._heard,
+            on_lost=self._lost,
+            on_up=self._up,
+            connect_timeout_s=connect_timeout_s,
+        )
+
+    async def connect(self, hub: Hub) -> None:
+        """Deliver to `hub` from now on; raises as `Subscriber.connect` does."""
+        self._hub = hub
+        await self._subscriber.connect()
+
+    async def aclose(self) -> None:
+        """Stop delivering."""
+        self._hub = None
+        await self._subscriber.aclose()
+
+    async def subscribe(self, channel: str) -> None:
+        """See the port. Raises EngineUnavailable."""
+        await self._subscriber.subscribe(channel.encode())
+
+    async def unsubscribe(self, channel: str) -> None:
+        """See the port."""
+        await self._subscriber.unsubscribe(channel.encode())
+
+    def _heard(self, channel: bytes, data: bytes) -> None:
+        if self._hub is not None:
+            self._hub.heard(channel, data)
+
+    def _lost(self) -> None:
+        if self._hub is not None:
+            self._hub.lost()
+
+    def _up(self) -> None:
+        if self._hub is not None:
+            self._hub.up()
