@@ -89,7 +89,7 @@ class Desk:
             "seq": thread.seq,
         }
 
-    async def check(self, principal: Principal, *, inbox: str, positions: Any) -> dict[str, Any]:
+    async def check(self, _: Principal, *, inbox: str, positions: Any) -> dict[str, Any]:
         return {"missing": await self.store.check(inbox=inbox, positions=positions)}
 
     async def seen(self, principal: Principal, *, conv: str, att: str) -> bool:
@@ -99,7 +99,9 @@ class Desk:
 class Node:
     """One server process's websocket half."""
 
-    def __init__(self, url: str, client: EngineClient, keys: Keys, people: People, **more: Any):
+    def __init__(
+        self, url: str, client: EngineClient, keys: Keys, people: People, **more: Any
+    ) -> None:
         self.people = people
         self.keys = keys
         self.store = RedisStore(client, keys=keys, log_events=more.pop("log_events", 10_000))
@@ -112,7 +114,7 @@ class Node:
             log_of=keys.inbox,
             channel_of=keys.channel,
             limits=HubLimits(**{"check_interval_s": 1.0, "debug": True, **more.pop("hub", {})}),
-            on_status=lambda degraded: self.pump.status(degraded),
+            on_status=self._status,
         )
         self.pump = SocketPump(
             hub=self.hub,
@@ -125,6 +127,9 @@ class Node:
             **more,
         )
         self.port = 0
+
+    def _status(self, degraded: bool) -> None:
+        self.pump.status(degraded)
 
     async def join(self, inbox: str, *users: str) -> None:
         """Create the inbox if need be and let users join."""

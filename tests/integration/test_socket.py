@@ -49,8 +49,7 @@ async def test_a_claim_turns_blue_off_for_everybody_and_green_on_for_the_claimer
 ) -> None:
     ann, bob = await sign_in(node, "ann"), await sign_in(node, "bob")
     conv = await node.receive("box")
-    for peer in (ann, bob):
-        await eventually(lambda p=peer: p.badge == [1, 0, 1])
+    await eventually(lambda: ann.badge == bob.badge == [1, 0, 1])
     await ann.send([Op.CMD, 7, "assign", {"cid": "c1", "conv": conv}])
     assert (await ann.got(Op.OK, _1=7))[2]["conv"] == conv
     await bob.send([Op.CMD, 8, "assign", {"cid": "c2", "conv": conv}])

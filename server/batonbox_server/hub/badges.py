@@ -206,7 +206,7 @@ class Badges:
         start = self._loading[user].place
         private = Private(marks.role, marks.joined, marks.since_seq, marks.mv)
         private.green = set(marks.green)
-        private.seen = self._seen_as_of(user, marks)
+        private.seen = self._seen_as_of(marks)
         current = True
         for at, item in self._tape[start:]:
             if isinstance(item, Mark):
@@ -222,15 +222,12 @@ class Badges:
             self.needs.add(user)
         return current
 
-    def _seen_as_of(self, user: str, marks: MarksLike) -> set[str]:
+    def _seen_as_of(self, marks: MarksLike) -> set[str]:
         named = set(marks.keys)
         seen = set()
-        for key, entrant in self._unm.items():
-            if _entered_at(key) > marks.seq:
-                known = entrant == user
-            else:
-                known = (key in named) == marks.seen
-            if known:
+        for key in self._unm:
+            # What entered later is on the tape, and seen only by who brought it there.
+            if _entered_at(key) <= marks.seq and (key in named) == marks.seen:
                 seen.add(key)
         return seen
 

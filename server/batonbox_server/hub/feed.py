@@ -82,9 +82,9 @@ class Feed:
 
     def backfilled(self, need: Need, entries: Iterable[EntryLike]) -> list[Effect]:
         """Entries read for `need`; fewer than asked is fine, starting later is `trimmed`."""
-        self._asked = False
         if not self.following:
             return []
+        self._asked = True  # until all of these are in, nothing further is missing
         effects: list[Effect] = []
         for entry in entries:
             event = Published.of(entry.prev, entry.frame)
@@ -96,6 +96,7 @@ class Feed:
         if self.hi < need.first:
             # The log has nothing there: either it was cut short, or what we heard of is lost.
             return [*effects, *self._break("fork")]
+        self._asked = False
         return [*effects, *self._drain()]
 
     def checked(self, head: HeadLike, *, at: int, tip: str) -> list[Effect]:
