@@ -196,7 +196,7 @@ class Peer:
         self.ws = ws
         self.subprotocol = subprotocol
         self.frames: list[list[Any]] = []
-        self._reading = asyncio.get_running_loop().create_task(self._read())
+        self.reading = asyncio.get_running_loop().create_task(self._read())
 
     async def send(self, *frames: list[Any]) -> None:
         data = wire.join([wire.encode(f, self.subprotocol) for f in frames], self.subprotocol)
@@ -233,7 +233,7 @@ class Peer:
 
     async def end(self) -> None:
         await self.ws.close()
-        await self._reading
+        await self.reading
 
     async def _read(self) -> None:
         try:

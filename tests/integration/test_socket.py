@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgpack  # type: ignore[import-untyped]
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -248,3 +249,62 @@ async def test_revoking_closes_the_users_connections(node: Node) -> None:
     await bob.send([Op.PAGE, 1, "box", "open", None, 5])
     await bob.got(Op.OK, _1=1)
     await bob.end()
+
+
+async def test_a_failover_that_lost_writes_resets_only_what_lies_beyond(node: Node) -> None:
+    execute = node.store._client.execute
+    kept = await node.receive("box", "+15550201")
+    keys = await execute("KEYS", f"{node.keys.inbox('box')}*")
+    before = {key: await execute("DUMP", key) for key in keys}
+    ann = await sign_in(node, "ann")
+    await ann.send([Op.SUB, 1, [["box", "list"]]])
+    first = await ann.got(Op.SNAP)
+    await ann.send([Op.CMD, 2, "assign", {"cid": "lost-1", "conv": kept}])
+    await ann.got(Op.OK, _1=2)
+    await eventually(lambda: len(ann.events("box")) == 1)
+    for key in await execute("KEYS", f"{node.keys.inbox('box')}*"):
+        await execute("DEL", key)
+    for key, dump in before.items():
+        await execute("RESTORE", key, 0, dump)
+    for number in range(3):
+        await node.receive("box", f"+155503{number:02}")
+    await eventually(lambda: len(ann.all(Op.SNAP)) == 2)
+    assert ann.all(Op.RESET) == [[Op.RESET, "box", "fork", ["lost-1"]]]
+    after = ann.all(Op.SNAP)[1]
+    assert after[2] == first[2]
+    assert [row["status"] for row in after[7]] == ["unassigned"] * 4
+    await eventually(lambda: ann.badge == [4, 0, 4])
+    await node.receive("box", "+15550999")
+    await eventually(lambda: ann.events("box")[-1][0] == after[3] + 1)
+    await ann.end()
+
+
+async def test_a_client_that_stops_reading_is_closed_and_costs_no_queue(
+    engine_url: str, client: EngineClient, prefix: str
+) -> None:
+    node = Node(engine_url, client, Keys(prefix), People(), write_timeout_s=0.5)
+    async with running(node):
+        await node.join("box", "ann")
+        ann = await dial(node, max_queue=1)
+        ann.reading.cancel()
+        await ann.send([Op.HELLO, "tok-ann", ""], [Op.SUB, 1, [["box", "list"]]])
+        await eventually(lambda: any(c.viewer.seats for c in node.pump.connections))
+        stalled = next(iter(node.pump.connections))
+        body = bytes(msgpack.packb({"text": "x" * 60_000}))
+        for number in range(200):
+            await node.store.receive(
+                inbox="box",
+                our="+15550100",
+                customer=f"+1555{number:04}",
+                provider_id=str(number),
+                body=body,
+                preview="x",
+            )
+            assert stalled.viewer.urgent_bytes < 1 << 18
+            if stalled.closing is not None:
+                break
+        await eventually(lambda: stalled.closing is not None)
+        assert stalled.closing is not None
+        assert stalled.closing.code == Close.SLOW
+        await eventually(lambda: not node.pump.connections)
+        ann.ws.transport.abort()
