@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, Final
 
+import msgpack  # type: ignore[import-untyped]
+
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.store.connect import EngineClient
@@ -240,9 +242,9 @@ class RedisDirectory:
         reply = await self._scripts.org_change(
             self._keys.org,
             expected=expected,
-            writes=pack(plan.writes),
-            events=pack(plan.events),
-            jobs=pack([(job.id, pack(job_map(job))) for job in plan.jobs]),
+            writes=_for_lua(plan.writes),
+            events=_for_lua(plan.events),
+            jobs=_for_lua([(job.id, pack(job_map(job))) for job in plan.jobs]),
             lease_ms=_JOB_LEASE_MS,
             gone=plan.gone,
         )
@@ -253,3 +255,8 @@ class RedisDirectory:
             return await self._client.execute(*args)
         except EngineUnavailable as error:
             raise Refused("unavailable") from error
+
+
+def _for_lua(value: Any) -> bytes:
+    # cmsgpack knows no `bin`: bytes travel as `str`, which is all that Lua has.
+    return bytes(msgpack.packb(value, use_bin_type=False))

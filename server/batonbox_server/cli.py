@@ -1,0 +1,142 @@
+"""The command line of the server: serve, token, config, version."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import structlog
+
+from batonbox_server import __version__, config, control
+from batonbox_server.errors import BatonboxError, EngineUnsuitable
+from batonbox_server.node import Organisation
+from batonbox_server.serving import answer, serve
+
+__all__ = ["main"]
+
+T = TypeVar("T")
+_STARTING_S = 10.0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """batonbox: a team shares one number, and nobody collides."""
+
+
+@main.command("serve")
+@click.option("--demo", is_flag=True, help="Seed a demo organisation once, and say what to try.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on; 0 picks a free one.")
+@click.option("--data-dir", help="Folder of the embedded engine.")
+@click.option("--redis-url", help="An engine of your own: Redis >= 7.0 or Valkey >= 7.2.")
+def serve_command(demo: bool, **overrides: Any) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    settings = _settings(**overrides)
+    _log_to_stderr(settings.log_level)
+    _run(lambda: serve(settings, with_demo=demo, say=_say))
+
+
+@main.command("token")
+@click.argument("user")
+@click.option("--data-dir", help="Folder of the running server.")
+@click.option("--redis-url", help="An engine of your own.")
+def token_command(user: str, **overrides: Any) -> None:
+    """Make an API token for USER and print it; it is valid until revoked."""
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    made = _run(lambda: _ask(settings, {"op": "token", "user": user}))
+    click.echo(made["token"])
+
+
+@main.command("config")
+def config_command() -> None:
+    """Print the effective settings, secrets masked."""
+    for name, value in config.masked(_settings()).items():
+        click.echo(f"BATONBOX_{name.upper()}={value}")
+
+
+@main.command("version")
+def version_command() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+async def _ask(settings: config.Settings, request: dict[str, Any]) -> dict[str, Any]:
+    """Let the running server do it; with none running, start the engine and do it here."""
+    folder = Path(settings.data_dir)
+    deadline = asyncio.get_running_loop().time() + _STARTING_S
+    while True:
+        told = await control.ask(folder, request)
+        if told is not None:
+            return told
+        organisation = Organisation(settings)
+        try:
+            await organisation.open()
+            return await answer(organisation, request)
+        except EngineUnsuitable:
+            # The folder is locked: a server is just starting, or it is going down.
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        finally:
+            await organisation.close()
+
+
+def _run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run on the fastest loop installed; what a person can mend ends in one line and status 1."""
+
+    async def main_task() -> T:
+        return await work()
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(main_task())
+    except (BatonboxError, config.ConfigError) as error:
+        raise click.ClickException(getattr(error, "message", "") or str(error)) from error
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # an extra
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _settings(**overrides: Any) -> config.Settings:
+    try:
+        return config.load(**overrides)
+    except config.ConfigError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()
+
+
+def _log_to_stderr(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise click.ClickException(f"BATONBOX_LOG_LEVEL: {level} is no level; try info")
+    render: Any = structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        render = structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The control socket: commands of the shell reach the running server, for this user alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from batonbox_server.errors import BatonboxError, Refused
+
+__all__ = ["ask", "listening"]
+
+Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+_NAME: Final = "control.sock"
+_TIMEOUT_S: Final = 30.0
+_LINE_MAX_BYTES: Final = 65536
+
+
+async def ask(folder: Path, request: dict[str, Any]) -> dict[str, Any] | None:
+    """The running server's answer, None when none listens. Raises Refused with its refusal."""
+    try:
+        with _short(folder) as path:
+            reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_MAX_BYTES)
+    except OSError:
+        return None
+    try:
+        writer.write(msgspec.json.encode(request) + b"\n")
+        async with asyncio.timeout(_TIMEOUT_S):
+            line = await reader.readline()
+    finally:
+        writer.close()
+    if not line:
+        return None
+    answer: dict[str, Any] = msgspec.json.decode(line)
+    if "error" in answer:
+        raise Refused(answer["error"], answer["message"])
+    return answer
+
+
+@contextlib.asynccontextmanager
+async def listening(folder: Path, handler: Handler) -> AsyncIterator[bool]:
+    """Serve requests while the block runs; False when another server already does, in this folder.
+
+    Two servers of one folder (each with an engine by URL) speak about the same organisation.
+    """
+    if await ask(folder, {"op": "ping"}) is not None:
+        yield False
+        return
+    server = await asyncio.start_unix_server(
+        lambda reader, writer: _serve(reader, writer, handler),
+        sock=_bind(folder),
+        limit=_LINE_MAX_BYTES,
+    )
+    try:
+        yield True
+    finally:
+        server.close()
+        _unlink(folder)
+
+
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler
+) -> None:
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            answer = await _answer(await reader.readline(), handler)
+            writer.write(msgspec.json.encode(answer) + b"\n")
+            await writer.drain()
+    except (OSError, TimeoutError, ValueError):
+        pass  # whoever asked has gone or never finished the question
+    finally:
+        writer.close()
+
+
+async def _answer(line: bytes, handler: Handler) -> dict[str, Any]:
+    try:
+        request = msgspec.json.decode(line, type=dict[str, Any])
+        return {} if request.get("op") == "ping" else await handler(request)
+    except Refused as refused:
+        return {"error": refused.slug, "message": refused.message}
+    except BatonboxError as error:
+        return {"error": "unavailable", "message": str(error)}
+    except msgspec.MsgspecError as error:
+        return {"error": "bad_request", "message": str(error)}
+
+
+def _bind(folder: Path) -> socket.socket:
+    folder.mkdir(parents=True, exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    _unlink(folder)
+    before = os.umask(0o177)  # nobody else may connect, from the first moment on
+    try:
+        with _short(folder) as path:
+            listener.bind(path)
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _unlink(folder: Path) -> None:
+    (folder / _NAME).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _short(folder: Path) -> Iterator[str]:
+    """A path to the socket below the kernel's 107 bytes, however deep the folder is."""
+    path = folder / _NAME
+    if len(os.fsencode(path)) <= 100 or not Path("/proc/self/fd").is_dir():
+        yield str(path)
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{_NAME}"
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,226 @@
+"""The composition root: one server process's parts, put together, started and stopped in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+
+from batonbox_server.asgi.app import build_app
+from batonbox_server.asgi.channel import EngineChannel
+from batonbox_server.asgi.services import Limits, Readiness, Services
+from batonbox_server.asgi.socket import CommandAdmission, SocketPump
+from batonbox_server.carriers.loopback import Loopback
+from batonbox_server.carriers.port import Carrier
+from batonbox_server.carriers.signature import secret_bytes
+from batonbox_server.carriers.webhook import Webhook
+from batonbox_server.config import ConfigError, Settings
+from batonbox_server.engine import EmbeddedEngine
+from batonbox_server.hub.hub import Hub
+from batonbox_server.hub.hub import Limits as HubLimits
+from batonbox_server.service.administration import Administration
+from batonbox_server.service.commands import InboxCommands
+from batonbox_server.service.directory import LiveDirectory
+from batonbox_server.service.identity import TokenIdentity
+from batonbox_server.service.intake import Intake
+from batonbox_server.service.outbox import Outbox
+from batonbox_server.service.reads import InboxReads
+from batonbox_server.service.timers import Timers
+from batonbox_server.session.limits import SessionLimits
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.directory import RedisDirectory
+from batonbox_server.store.keys import Keys
+from batonbox_server.store.phones import EnginePhones
+from batonbox_server.store.redis import RedisStore
+
+__all__ = ["Node", "Organisation"]
+
+
+class Organisation:
+    """The engine and everything that needs no websocket: what commands of the shell work with.
+
+    `await open()`, then use; `await close()` ends it. Raises EngineUnsuitable or EngineUnavailable.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.key_space)
+        self.closing = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Start the embedded engine unless another is named; connect; read the directory."""
+        url = self.settings.redis_url or await self._embedded()
+        self.url = url
+        self.client = EngineClient(url, command_timeout_s=self.settings.engine_timeout_s)
+        await self.client.connect()
+        self.closing.push_async_callback(self.client.aclose)
+        log_events = self.settings.log_events
+        self.store = RedisStore(self.client, keys=self.keys, log_events=log_events)
+        self.organisation = RedisDirectory(
+            self.client, keys=self.keys, carrier=self._default_carrier(), log_events=log_events
+        )
+        self.directory = LiveDirectory(self.organisation)
+        self.closing.push_async_callback(self.directory.aclose)
+        await self.directory.start()
+        self.administration = Administration(self.store, self.organisation, self.directory)
+        self.identity = TokenIdentity(
+            self.organisation,
+            self.directory,
+            secret=await self.organisation.secret(),
+            connection_token_s=self.settings.connection_token_s,
+        )
+
+    async def close(self) -> None:
+        """Stop everything, last started first."""
+        await self.closing.aclose()
+
+    async def _embedded(self) -> str:
+        engine = EmbeddedEngine(Path(self.settings.data_dir))
+        await engine.start()
+        self.closing.push_async_callback(engine.stop)
+        return engine.url
+
+    def _default_carrier(self) -> str:
+        return "loopback" if self.settings.loopback else "webhook"
+
+
+class Node(Organisation):
+    """One server process; `app` is its ASGI application once it is open."""
+
+    app: Starlette
+
+    async def open(self) -> None:
+        """See Organisation; then follow the organisation's log and begin to work."""
+        await super().open()
+        settings = self.settings
+        self.channel = EngineChannel(self.url)
+        self.hub = Hub(
+            logs=self.store,
+            channel=self.channel,
+            log_of=self.keys.inbox,
+            channel_of=self.keys.channel,
+            limits=_hub_limits(settings),
+            on_status=self._on_status,
+        )
+        self.client.on_state = self._on_engine
+        self.carriers = self._carriers()
+        self.outbox = Outbox(
+            self.store,
+            self.directory,
+            self.carriers,
+            lease_s=settings.outbox_lease_s,
+            attempts=settings.outbox_attempts,
+            sweep_s=settings.outbox_sweep_s,
+        )
+        self.commands = InboxCommands(
+            self.store,
+            self.directory,
+            self.administration,
+            text_max_chars=settings.text_max_chars,
+            on_outbound=self.outbox.poke,
+        )
+        self.timers = Timers(self.store, self.administration, self.directory)
+        self._assemble()
+        await self._begin()
+
+    async def drain(self) -> None:
+        """Stop being ready, and let the clients move elsewhere."""
+        self.readiness.draining = True
+        await self.pump.drain(within_s=self.settings.drain_s)
+
+    def _assemble(self) -> None:
+        settings = self.settings
+        limits = SessionLimits.taken_from(settings)
+        reads = InboxReads(self.store, self.directory)
+        admission = CommandAdmission(limits)
+        self.readiness = Readiness(engine=self._engine, degraded=lambda: self.hub.degraded)
+        self.pump = SocketPump(
+            hub=self.hub,
+            identity=self.identity,
+            commands=self.commands,
+            reads=reads,
+            directory=self.directory,
+            limits=limits,
+            admission=admission,
+            origins=settings.origins.split(","),
+            handshakes_per_s=settings.handshakes_per_s,
+            write_batch_bytes=settings.write_batch_bytes,
+            write_timeout_s=settings.write_timeout_s,
+        )
+        services = Services(
+            store=self.store,
+            organisation=self.organisation,
+            directory=self.directory,
+            administration=self.administration,
+            identity=self.identity,
+            commands=self.commands,
+            reads=reads,
+            intake=Intake(self.store, self.organisation),
+            admission=admission,
+            limits=Limits(settings.message_max_bytes, settings.text_max_chars),
+            readiness=self.readiness,
+            carriers=frozenset(self.carriers),
+            phones=EnginePhones(self.client, keys=self.keys) if settings.loopback else None,
+            webhook_secret=_webhook_secret(settings),
+        )
+        socket = [WebSocketRoute("/v1/ws", self.pump), Route("/v1/ws", self.pump)]
+        self.app = build_app(services, more=socket)
+
+    async def _begin(self) -> None:
+        stack = self.closing
+        await self.channel.connect(self.hub)
+        stack.push_async_callback(self.channel.aclose)
+        await self.hub.start()
+        stack.push_async_callback(self.hub.close)
+        await self.hub.follow(self.keys.org, self.directory.on_event, self.directory.on_reset)
+        await self.pump.start()
+        stack.push_async_callback(self.pump.close)
+        self.outbox.start()
+        stack.push_async_callback(self.outbox.aclose)
+        self.timers.start()
+        stack.push_async_callback(self.timers.aclose)
+        stack.push_async_callback(self.commands.aclose)
+        self.readiness.started = True
+
+    def _carriers(self) -> Mapping[str, Carrier]:
+        found: dict[str, Carrier] = {}
+        if self.settings.loopback:
+            found["loopback"] = Loopback(EnginePhones(self.client, keys=self.keys))
+        secret = _webhook_secret(self.settings)
+        if secret:
+            webhook = Webhook(url=self.settings.webhook_url, secret=secret)
+            self.closing.push_async_callback(webhook.aclose)
+            found["webhook"] = webhook
+        return found
+
+    def _engine(self) -> dict[str, Any]:
+        client = self.client
+        return {"up": client.state, "name": client.server_name, "version": client.server_version}
+
+    def _on_engine(self, up: bool) -> None:
+        self._on_status(not up or self.hub.degraded)
+
+    def _on_status(self, degraded: bool) -> None:
+        self.pump.status(degraded or not self.client.state)
+
+
+def _hub_limits(settings: Settings) -> HubLimits:
+    return HubLimits(
+        ring_events=settings.ring_events,
+        ring_bytes=settings.ring_bytes,
+        check_interval_s=settings.check_interval_s,
+        badge_interval_s=settings.badge_interval_s,
+        engine_timeout_s=settings.engine_timeout_s,
+        write_batch_bytes=settings.write_batch_bytes,
+    )
+
+
+def _webhook_secret(settings: Settings) -> bytes:
+    try:
+        return secret_bytes(settings.webhook_secret)
+    except ValueError as error:
+        raise ConfigError(f"BATONBOX_WEBHOOK_SECRET: {error}") from error

@@ -1,0 +1,140 @@
+"""Running one server process: the socket, the signals, the order of going down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvicorn
+
+from batonbox_server import control, demo
+from batonbox_server.config import ConfigError, Settings
+from batonbox_server.errors import Refused
+from batonbox_server.node import Node, Organisation
+
+__all__ = ["answer", "serve"]
+
+_log = structlog.get_logger(__name__)
+_BACKLOG: Final = 4096
+# Far above a connection's own limit, which answers with a close code instead of 1009.
+_FRAME_MAX_BYTES: Final = 1 << 20
+
+
+class _Server(uvicorn.Server):
+    """Without uvicorn's signals: its way closes every websocket with 1012 before anything else."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once.
+
+    `say(text)` shows the greeting. Raises ConfigError, EngineUnsuitable, EngineUnavailable.
+    """
+    stop = _signals()
+    listener = _listen(settings)
+    node = Node(settings)
+    try:
+        await node.open()
+        if with_demo:
+            await demo.seed(node)
+        async with control.listening(Path(settings.data_dir), lambda r: answer(node, r)):
+            await _run(node, listener, stop, with_demo=with_demo, say=say)
+    finally:
+        listener.close()
+        await node.close()
+
+
+async def answer(organisation: Organisation, request: dict[str, Any]) -> dict[str, Any]:
+    """A request of the control socket, carried out. Raises Refused."""
+    if request.get("op") != "token":
+        raise Refused("unknown_op", "This server does not know that request; update it.")
+    _, secret = await organisation.identity.make_token(
+        user=str(request.get("user", "")), label="command line"
+    )
+    return {"token": secret}
+
+
+async def _run(
+    node: Node, listener: socket.socket, stop: asyncio.Event, *, with_demo: bool, say: Any
+) -> None:
+    server = _Server(_config(node))
+    serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+    port = listener.getsockname()[1]
+    engine = f"{node.client.server_name} {node.client.server_version}"
+    if with_demo:
+        say(demo.greeting(node.settings, port=port, engine=engine))
+    else:
+        say(f"batonbox listens on http://{node.settings.host}:{port} (engine: {engine})")
+    _settle_memory()
+    stopping = asyncio.get_running_loop().create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not serving.done():
+        await _drain(node, stop)
+    server.should_exit = True
+    await serving
+
+
+async def _drain(node: Node, stop: asyncio.Event) -> None:
+    """Let the clients move away; a second signal ends the waiting."""
+    stop.clear()
+    loop = asyncio.get_running_loop()
+    draining, again = loop.create_task(node.drain()), loop.create_task(stop.wait())
+    await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (draining, again):
+        task.cancel()
+    await asyncio.gather(draining, again, return_exceptions=True)
+
+
+def _config(node: Node) -> uvicorn.Config:
+    settings = node.settings
+    return uvicorn.Config(
+        node.app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
+        ws_ping_interval=None,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
+            "stop what uses it or choose another port (BATONBOX_PORT)."
+        ) from error
+
+
+def _signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _settle_memory() -> None:
+    # What start-up made lives as long as the process: do not walk it at every collection. A third
+    # of the cost of a handshake, and most of its tail.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
