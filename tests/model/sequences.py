@@ -61,10 +61,11 @@ def resolve(world: World, cid: int, draw: tuple[str, bool, int, int, int]) -> Co
     if verb in ("fail", "retry"):
         sent = sorted(world.model.failed) if verb == "retry" and c % 4 else world.outbound
         if not sent:
-            return Command(verb="note", conv=conv, actor=actor, cid=f"c{cid}", body=BODY)
-        conv, n = sent[a % len(sent)]
-        owner = world.model.rows[conv].assignee
-        actor = owner if likely and owner else actor
+            verb, conv = "compose", f"{world.name}.{cid}"
+        else:
+            conv, n = sent[a % len(sent)]
+            owner = world.model.rows[conv].assignee
+            actor = owner if likely and owner else actor
     role = Role.ADMIN if actor in ("adm", "boss") else Role.MEMBER
     return Command(
         verb=verb,
