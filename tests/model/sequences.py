@@ -12,6 +12,7 @@ from batonbox_server.domain.model import Role
 from batonbox_server.domain.transitions import Command
 from batonbox_server.store.scripts import Scripts
 from tests.model.conftest import Bench
+from tests.model.scenarios import SCENARIOS
 from tests.model.world import BODY, NUMBERS, USERS, World, fresh_world
 
 COMMANDS = 50
@@ -92,6 +93,18 @@ def skips(world: World, command: Command) -> bool:
         return (command.conv, command.n) in world.model.failed
     # Without a target a transfer is refused by the service, before the script.
     return command.verb == "transfer" and not command.to
+
+
+def directed(scripts: Scripts, counts: Counter[str]) -> Callable[[Bench], None]:
+    """A callable that plays the scenarios in one world."""
+
+    async def play(bench: Bench) -> None:
+        world = fresh_world(bench.client, scripts, counts)
+        await world.open()
+        for scenario in SCENARIOS:
+            await scenario(world)
+
+    return lambda bench: bench.runner.run(play(bench))
 
 
 Drawn = list[tuple[bool, tuple[str, bool, int, int, int]]]

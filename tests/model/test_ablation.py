@@ -10,7 +10,7 @@ import pytest
 
 from batonbox_server.store.scripts import FOLDER, Scripts
 from tests.model.conftest import Bench
-from tests.model.sequences import sequences
+from tests.model.sequences import directed, sequences
 
 # invariant, mechanism: file, what stands there, what stands there without it
 ABLATIONS = {
@@ -64,6 +64,16 @@ ABLATIONS = {
         "lib/change", 'redis.call("SISMEMBER", key("su", user), c.id .. ":" .. c.att) == 0', "true",
     ),
     "I11 seen compares the mark": ("seen", 'att == "" or c.att ~= att', "false"),
+    "I11 joining sees the whole queue": (
+        "join",
+        "if fresh_join then cx.cleared[user] = true end",
+        "",
+    ),
+    "I11 an admin who takes one joins with a clean slate": (
+        "lib/command",
+        "cx.cleared[user] = true",
+        "",
+    ),
     "undo only by its actor": ("undo", "and prev.actor == actor ", ""),
     "undo never into Done over a question": ("undo", "back = c.unanswered == 0", "back = true"),
     "I8 inbound dedupes": ("receive", "if place then return", "if place == 1 then return"),
@@ -80,4 +90,10 @@ def test_a_missing_mechanism_is_noticed(name: str, bench: Bench, tmp_path: Path)
     assert text.count(old) == 1, f"{file}.lua no longer holds {old!r}"
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises((AssertionError, ExceptionGroup, IndexError, KeyError)):
-        sequences(Scripts(bench.client, tmp_path), Counter(), n=400)(bench)
+        compare(bench, Scripts(bench.client, tmp_path))
+
+
+def compare(bench: Bench, scripts: Scripts) -> None:
+    """The rare paths first, then random ones."""
+    directed(scripts, Counter())(bench)
+    sequences(scripts, Counter(), n=400)(bench)

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.model.conftest import Bench
-from tests.model.sequences import COMMANDS, VERBS, sequences
+from tests.model.sequences import COMMANDS, VERBS, directed, sequences
 
 SEQUENCES = 200
 
@@ -34,3 +34,10 @@ def test_domain_and_lua_agree(bench: Bench) -> None:
         "not_failed",
     ):
         assert sum(n for key, n in counts.items() if key.endswith(f":{word}")), (word, counts)
+
+
+def test_the_rare_paths_agree(bench: Bench) -> None:
+    """Scenarios that random commands meet only with luck."""
+    counts: Counter[str] = Counter()
+    directed(bench.scripts, counts)(bench)
+    assert counts["undo:not_undoable"] == 3

@@ -1,0 +1,135 @@
+"""The rare paths on purpose: what random commands meet only with luck."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from batonbox_server.domain.model import Role, Row
+from batonbox_server.domain.transitions import Command
+from tests.model.world import BODY, NUMBERS, World
+
+
+class Stage:
+    """One conversation of a world, and commands on it in few words."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.conv = f"{world.name}.{name}"
+
+    @property
+    def row(self) -> Row:
+        """As the model has it."""
+        return self.world.model.rows[self.conv]
+
+    async def receive(self) -> None:
+        """The customer writes."""
+        customer = f"+1{int(self.conv.encode().hex(), 16) % 10**10}"
+        command = Command(
+            verb="receive",
+            conv=self.conv,
+            our=NUMBERS[0],
+            customer=customer,
+            provider_id=uuid.uuid4().hex,
+            body=BODY,
+            text="x",
+        )
+        await self.world.run(command)
+
+    async def do(self, verb: str, actor: str, **fields: Any) -> None:
+        """A command of `actor` under the present token, unless told otherwise."""
+        given = {"own_tok": self.row.own_tok, "seen": "*", "body": BODY, **fields}
+        await self.world.run(
+            Command(verb=verb, conv=self.conv, actor=actor, cid=uuid.uuid4().hex, **given)
+        )
+
+
+async def undo_into_done_over_a_question(world: World) -> None:
+    """Assigned out of Done, the customer writes, the assignment is taken back: refused."""
+    stage = Stage(world, "a")
+    await stage.receive()
+    await stage.do("done", "ann")
+    await stage.do("assign", "ann")
+    await stage.receive()
+    await stage.do("undo", "ann")
+
+
+async def undo_by_somebody_else(world: World) -> None:
+    """Only who did it may take it back."""
+    stage = Stage(world, "b")
+    await stage.receive()
+    await stage.do("assign", "ann")
+    await stage.do("undo", "bob")
+    await stage.do("undo", "adm")
+    await stage.do("undo", "ann")
+
+
+async def looked_before_joining(world: World) -> None:
+    """An admin looked from beside the inbox and joins: the queue is blue again."""
+    stage = Stage(world, "c")
+    await stage.receive()
+    await stage.do("seen", "boss", seen=stage.row.att)
+    await world.run(Command(verb="join", to="boss", role=Role.ADMIN))
+
+
+async def looked_before_taking(world: World) -> None:
+    """The same, but joining by taking a conversation."""
+    await world.run(Command(verb="remove", to="boss", role=Role.ADMIN))
+    stage = Stage(world, "d")
+    await stage.receive()
+    await stage.do("seen", "boss", seen=stage.row.att)
+    await stage.do("assign", "boss")
+
+
+async def left_and_came_back(world: World) -> None:
+    """What a departed member held is nobody's, also after they are back."""
+    stages = [Stage(world, f"e{i}") for i in range(103)]
+    for stage in stages:
+        await stage.receive()
+        await stage.do("assign", "cy")
+    token = stages[-1].row.own_tok
+    await world.run(Command(verb="remove", to="cy"))
+    await stages[-1].do("reply", "cy", own_tok=token)
+    await world.run(Command(verb="join", to="cy"))
+    await stages[-1].do("reply", "cy", own_tok=token)
+    await stages[-2].receive()
+    await stages[-3].do("assign", "bob")
+
+
+async def late_look(world: World) -> None:
+    """A mark for an older state of the conversation clears nothing."""
+    stage = Stage(world, "f")
+    await stage.receive()
+    await stage.do("assign", "ann")
+    old = stage.row.att
+    await stage.receive()
+    await stage.do("seen", "ann", seen=old)
+    await stage.do("seen", "ann", seen=stage.row.att)
+    await stage.do("unread", "ann")
+
+
+async def put_back_and_handed_over(world: World) -> None:
+    """Who returns it has seen it; who is handed it has not, whatever they read before."""
+    stage = Stage(world, "g")
+    await stage.receive()
+    await stage.do("seen", "ann", seen=stage.row.att)
+    await stage.do("assign", "ann")
+    await stage.do("release", "ann")
+    await stage.do("assign", "ann")
+    await stage.do("transfer", "ann", to="bob")
+    await stage.do("transfer", "adm", own_tok="1.00000000", to="adm")
+    await stage.do("transfer", "adm", own_tok="", to="adm")
+    await stage.do("transfer", "adm", to="adm")
+    await stage.do("done", "adm", seen="1.00000000")
+    await stage.do("done", "adm", seen=stage.row.in_seq)
+
+
+SCENARIOS = (
+    undo_into_done_over_a_question,
+    undo_by_somebody_else,
+    looked_before_joining,
+    looked_before_taking,
+    late_look,
+    put_back_and_handed_over,
+    left_and_came_back,
+)
