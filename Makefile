@@ -7,7 +7,7 @@ WORKERS ?= 2
 GENERATED := docs/protocol.md client_sdk/batonbox/_wire.py tests/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long check lint types gen drift bench audit
+.PHONY: help setup run test test-redis test-long check lint types gen drift bench audit
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,10 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 
 test: setup ## everything that guards a merge
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not long and not bench"
+
+test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
+	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest -n $(WORKERS) \
+		-m "not long and not bench" tests/integration tests/model/test_model.py
 
 test-long: setup ## soaks, topologies, big runs
 	$(BIN)/python -m pytest -m "long and not bench"
