@@ -127,10 +127,10 @@ class Node(Organisation):
         self._assemble()
         await self._begin()
 
-    async def drain(self) -> None:
+    async def drain(self, *, within_s: float) -> None:
         """Stop being ready, and let the clients move elsewhere."""
         self.readiness.draining = True
-        await self.pump.drain(within_s=self.settings.drain_s)
+        await self.pump.drain(within_s=within_s)
 
     def _assemble(self) -> None:
         settings = self.settings

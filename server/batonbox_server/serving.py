@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -25,6 +26,25 @@ _log = structlog.get_logger(__name__)
 _BACKLOG: Final = 4096
 # Far above a connection's own limit, which answers with a close code instead of 1009.
 _FRAME_MAX_BYTES: Final = 1 << 20
+# Ctrl-C is pressed by somebody who waits at a terminal; SIGTERM comes from a rolling restart.
+_DRAIN_AT_CTRL_C_S: Final = 1.0
+# uvicorn says so of every upgrade that is answered over HTTP, which is how they are refused.
+_SPURIOUS: Final = "ASGI callable returned without completing handshake."
+
+
+class _Stop(asyncio.Event):
+    """Set by SIGTERM and SIGINT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interrupted = False
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.set)
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self.set()
 
 
 class _Server(uvicorn.Server):
@@ -40,7 +60,8 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
 
     `say(text)` shows the greeting. Raises ConfigError, EngineUnsuitable, EngineUnavailable.
     """
-    stop = _signals()
+    stop = _Stop()
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _SPURIOUS)
     listener = _listen(settings)
     node = Node(settings)
     try:
@@ -65,7 +86,7 @@ async def answer(organisation: Organisation, request: dict[str, Any]) -> dict[st
 
 
 async def _run(
-    node: Node, listener: socket.socket, stop: asyncio.Event, *, with_demo: bool, say: Any
+    node: Node, listener: socket.socket, stop: _Stop, *, with_demo: bool, say: Any
 ) -> None:
     server = _Server(_config(node))
     serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
@@ -85,11 +106,15 @@ async def _run(
     await serving
 
 
-async def _drain(node: Node, stop: asyncio.Event) -> None:
+async def _drain(node: Node, stop: _Stop) -> None:
     """Let the clients move away; a second signal ends the waiting."""
     stop.clear()
     loop = asyncio.get_running_loop()
-    draining, again = loop.create_task(node.drain()), loop.create_task(stop.wait())
+    within_s = node.settings.drain_s
+    if stop.interrupted:
+        within_s = min(within_s, _DRAIN_AT_CTRL_C_S)
+    draining = loop.create_task(node.drain(within_s=within_s))
+    again = loop.create_task(stop.wait())
     await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
     for task in (draining, again):
         task.cancel()
@@ -122,14 +147,6 @@ def _listen(settings: Settings) -> socket.socket:
             f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
             "stop what uses it or choose another port (BATONBOX_PORT)."
         ) from error
-
-
-def _signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 def _settle_memory() -> None:
