@@ -30,7 +30,6 @@ class Settings:
     data_dir: str = _s("data", "folder of the embedded engine, the lock and the control socket")
     redis_url: str = _s("", "an engine of your own; empty: the embedded one", secret=True)
     key_space: str = _s("bb", "prefix of every key; one organisation per space")
-    public_url: str = _s("", "base address as customers' carriers and browsers see it")
     origins: str = _s("", "browser origins allowed besides localhost, comma-separated")
     log_level: str = _s("info", "debug, info, warning or error")
     webhook_secret: str = _s(

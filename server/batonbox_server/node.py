@@ -137,7 +137,9 @@ class Node(Organisation):
         limits = SessionLimits.taken_from(settings)
         reads = InboxReads(self.store, self.directory)
         admission = CommandAdmission(limits)
-        self.readiness = Readiness(engine=self._engine, degraded=lambda: self.hub.degraded)
+        self.readiness = Readiness(
+            engine=self._engine, degraded=lambda: self.hub.degraded, counts=self._counts
+        )
         self.pump = SocketPump(
             hub=self.hub,
             identity=self.identity,
@@ -200,6 +202,9 @@ class Node(Organisation):
     def _engine(self) -> dict[str, Any]:
         client = self.client
         return {"up": client.state, "name": client.server_name, "version": client.server_version}
+
+    def _counts(self) -> dict[str, int]:
+        return {"connections": len(self.pump.connections), **self.hub.counts}
 
     def _on_engine(self, up: bool) -> None:
         self._on_status(not up or self.hub.degraded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -308,3 +309,27 @@ async def test_a_client_that_stops_reading_is_closed_and_costs_no_queue(
         assert stalled.closing.code == Close.SLOW
         await eventually(lambda: not node.pump.connections)
         ann.ws.transport.abort()
+
+
+async def test_a_badge_that_went_wrong_is_found_and_mended(
+    engine_url: str, client: EngineClient, prefix: str
+) -> None:
+    """The audit recounts in the engine: silent while all is well, loud when it is not."""
+    hub = {"check_interval_s": 0.05}
+    async with running(Node(engine_url, client, Keys(prefix), People(), hub=hub)) as node:
+        await node.join("box", "ann")
+        await node.receive("box")
+        ann = await sign_in(node, "ann")
+        await eventually(lambda: ann.badge == [1, 0, 1])
+        await eventually(lambda: node.hub.counts["badge_audits"] > 3)
+        assert node.hub.counts["badge_mismatches"] == 0
+        badges = next(iter(ann_seats(node))).follower.badges
+        badges.users["ann"].green.add("box.nothing")
+        await eventually(lambda: node.hub.counts["badge_mismatches"] == 1)
+        await eventually(lambda: badges.users["ann"].green == set())
+        await ann.end()
+
+
+def ann_seats(node: Node) -> list[Any]:
+    """The places of every connection in the inbox."""
+    return [c.viewer.seats["box"] for c in node.pump.connections]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ class Marks:
     seen: bool
     keys: list[str]
     green: list[str]
+    blue: int
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Inbox:
             seen,
             sorted(keys),
             sorted(self.green[user]),
+            len(self.unm - self.seen[user]),
         )
 
     def change(
@@ -262,7 +264,7 @@ def test_a_gap_in_mark_versions_asks_for_the_marks_again() -> None:
     badges = Badges()
     badges.restart(5, unassigned=1, keys=["box.1:5.abc"])
     number = badges.begin("ann")
-    assert badges.loaded("ann", number, Marks(5, 1, "member", True, 0, True, [], []))
+    assert badges.loaded("ann", number, Marks(5, 1, "member", True, 0, True, [], [], 1))
     badges.mark(Mark("ann", 3, 5, "blue", "box.1", "5.abc", unseen=False))
     assert badges.needs == {"ann"}
 
@@ -270,5 +272,17 @@ def test_a_gap_in_mark_versions_asks_for_the_marks_again() -> None:
 def test_who_is_no_member_has_no_badge_but_sees_the_depth() -> None:
     badges = Badges()
     badges.restart(5, unassigned=1, keys=["box.1:5.abc"])
-    badges.loaded("adm", badges.begin("adm"), Marks(5, 0, "admin", False, 0, True, [], []))
+    badges.loaded("adm", badges.begin("adm"), Marks(5, 0, "admin", False, 0, True, [], [], 1))
     assert badges.totals("adm") == Totals(0, 0, 1)
+
+
+def test_a_recount_of_the_same_moment_finds_a_wrong_badge() -> None:
+    badges = Badges()
+    badges.restart(5, unassigned=1, keys=["box.1:5.abc"])
+    read = Marks(5, 1, "member", True, 0, True, [], ["box.2"], 1)
+    badges.loaded("ann", badges.begin("ann"), read)
+    assert badges.agrees("ann", read) is True
+    assert badges.agrees("ann", replace(read, seq=6)) is None
+    assert badges.agrees("ann", replace(read, mv=2)) is None
+    badges.users["ann"].seen.add("box.1:5.abc")
+    assert badges.agrees("ann", read) is False

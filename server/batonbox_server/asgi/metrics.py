@@ -27,6 +27,16 @@ _seconds: Final = Histogram(
 _engine_up: Final = Gauge("batonbox_engine_up", "1: the engine answers", registry=REGISTRY)
 _degraded: Final = Gauge("batonbox_feeds_degraded", "1: the channel is broken", registry=REGISTRY)
 _draining: Final = Gauge("batonbox_draining", "1: shutting down", registry=REGISTRY)
+_COUNTS: Final = {
+    name: Gauge(f"batonbox_{name}", text, registry=REGISTRY)
+    for name, text in (
+        ("connections", "Open websockets"),
+        ("feeds", "Logs followed by this node"),
+        ("feed_gaps", "Gaps of followed logs that were read from the engine"),
+        ("badge_audits", "Badges recounted in the engine and compared"),
+        ("badge_mismatches", "Badges that differed from the recount: must stay 0"),
+    )
+}
 
 
 @cache
@@ -46,4 +56,6 @@ def exposition(readiness: Readiness) -> bytes:
     _engine_up.set(bool(readiness.engine()["up"]))
     _degraded.set(readiness.degraded())
     _draining.set(readiness.draining)
+    for name, value in readiness.counts().items():
+        _COUNTS[name].set(value)
     return generate_latest(REGISTRY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,6 +48,7 @@ class Readiness:
 
     engine: Callable[[], dict[str, Any]]
     degraded: Callable[[], bool]
+    counts: Callable[[], Mapping[str, int]]
     draining: bool = False
     started: bool = False
 

@@ -37,7 +37,9 @@ class SendFailed(Exception):
 class Carrier(Protocol):
     """`send` may be called twice for one `id` after a crash: pass the id on where it can dedupe."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As routes name it."""
 
     async def send(self, message: Outbound) -> Accepted:
         """Hand the message over. Raises SendFailed."""

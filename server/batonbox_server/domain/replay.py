@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,14 +43,6 @@ class Replay:
             self.wrong.append(f"I6: {event.seq} {kind}: {before} -> {row}")
         if kind in _OWNER_ONLY and (before is None or event.meta["actor"] != before.assignee):
             self.wrong.append(f"I6: {event.seq} {kind} by {event.meta['actor']}, not the owner")
-
-
-def replay(events: Iterable[Event]) -> Replay:
-    """Fold a whole log."""
-    result = Replay()
-    for event in events:
-        result.apply(event)
-    return result
 
 
 def row_of(public: dict[str, Any]) -> Row:

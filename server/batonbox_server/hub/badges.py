@@ -38,6 +38,8 @@ class MarksLike(Protocol):
     def keys(self) -> list[str]: ...
     @property
     def green(self) -> list[str]: ...
+    @property
+    def blue(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,18 @@ class Badges:
             return {"seq": self.seq, "mv": mv, "blue": [], "green": []}
         blue = [key.rpartition(":")[0] for key in self._unm if key not in private.seen]
         return {"seq": self.seq, "mv": private.mv, "blue": blue, "green": sorted(private.green)}
+
+    def agrees(self, user: str, marks: MarksLike) -> bool | None:
+        """Whether marks just read give the totals known here; None: not of the same moment."""
+        private = self.users.get(user)
+        if private is None or user in self.needs or user in self._loading:
+            return None
+        if (marks.seq, marks.mv) != (self.seq, private.mv) or not (private.joined and marks.joined):
+            return None
+        return (marks.blue, set(marks.green)) == (
+            len(self._unm) - len(private.seen),
+            private.green,
+        )
 
     # What happens
 

@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
+import structlog
+
 from batonbox_server.errors import Refused
 from batonbox_server.tasks import cancel_all, spawn
 
@@ -18,6 +20,7 @@ from .viewer import Viewer
 
 __all__ = ["Hub", "Limits", "Position", "Viewer"]
 
+_log = structlog.get_logger(__name__)
 _RECHECK_S: Final = 1.0
 OnEvent = Callable[[int, dict[str, Any], Any], None]
 
@@ -63,6 +66,8 @@ class Hub:
         on_status: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self.degraded = False
+        self.audits = 0
+        self.mismatches = 0
         self._reads = Reads(logs, channel, limits)
         self._log_of = log_of
         self._channel_of = channel_of
@@ -164,11 +169,13 @@ class Hub:
         return sum(seat.listening for seat in viewer.seats.values())
 
     @property
-    def feeds(self) -> dict[str, tuple[str, int, str]]:
-        """(epoch, seq, tip) of every followed log, for metrics and debugging."""
+    def counts(self) -> dict[str, int]:
+        """For metrics: followed logs, gaps that were back-filled, badges recounted and wrong."""
         return {
-            follower.log: (follower.feed.epoch, follower.feed.hi, follower.ring.last_tip)
-            for follower in self._followers.values()
+            "feeds": len(self._followers),
+            "feed_gaps": sum(follower.feed.gaps for follower in self._followers.values()),
+            "badge_audits": self.audits,
+            "badge_mismatches": self.mismatches,
         }
 
     async def _follower(self, inbox: str) -> InboxFollower:
@@ -221,8 +228,30 @@ class Hub:
             answered = await asyncio.gather(*(self._check(f) for _, f in followers))
             if not all(answered):
                 self._check_soon()
+            await self._audit()
             for key, follower in followers:
                 await self._close_idle(key, follower)
+
+    async def _audit(self) -> None:
+        """Recount one badge drawn by lot: a mismatch is a bug, and a metric that must stay 0."""
+        shown = [
+            (follower, user)
+            for follower in self._followers.values()
+            if isinstance(follower, InboxFollower)
+            for user in follower.by_user
+        ]
+        if not shown:
+            return
+        follower, user = random.choice(shown)  # noqa: S311
+        try:
+            verdict = await follower.audit(user)
+        except Refused:
+            return
+        if verdict is not None:
+            self.audits += 1
+        if verdict is False:
+            self.mismatches += 1
+            _log.error("badge_mismatch", inbox=follower.inbox, user=user)
 
     async def _check(self, follower: Follower) -> bool:
         try:

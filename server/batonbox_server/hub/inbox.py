@@ -205,6 +205,15 @@ class InboxFollower(Follower):
                     seat.viewer.send_latest([Op.ME, self.inbox, marks])
         changed.clear()
 
+    async def audit(self, user: str) -> bool | None:
+        """Recount one user's badge in the engine; None: no verdict. A wrong one is re-read."""
+        marks = await self.reads.paced(lambda: self.reads.logs.marks(inbox=self.inbox, user=user))
+        verdict = self.badges.agrees(user, marks)
+        if verdict is False:
+            self.badges.needs.add(user)
+            self._read_marks()
+        return verdict
+
     # Membership
 
     def _confirm(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -62,8 +61,6 @@ class Channel(Protocol):
 
     async def unsubscribe(self, channel: str) -> None: ...
 
-
-OnMessage = Callable[[bytes, bytes], None]
 
 # What a log publishes on its channel, written by `store/lua/lib/commit.lua`:
 #

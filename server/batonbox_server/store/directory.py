@@ -93,17 +93,9 @@ class RedisDirectory:
         """See the port."""
         return bytes(await self._execute("GET", f"{self._keys.org}:secret") or b"")
 
-    async def put_user(self, user: User) -> list[Job]:
-        """See the port."""
-        return await self._change(lambda state: plan_user(state, user))
-
     async def delete_user(self, user: str) -> list[Job]:
         """See the port."""
         return await self._change(lambda state: plan_user_gone(state, user))
-
-    async def put_inbox(self, inbox: Inbox) -> list[Job]:
-        """See the port."""
-        return await self._change(lambda state: plan_inbox(state, inbox, carrier=self._carrier))
 
     async def delete_inbox(self, inbox: str) -> list[Job]:
         """See the port."""

@@ -95,11 +95,11 @@ class DirectoryStore(Protocol):
     async def secret(self) -> bytes:
         """32 random bytes made once per organisation: signs connection tokens."""
 
-    async def put_user(self, user: User) -> list[Job]:
-        """Create or change; USER_CHANGED. An admin's jobs put them beside every inbox."""
-
     async def create_user(self, user: User) -> list[Job]:
-        """As `put_user`, but Refused("conflict") when the id is taken."""
+        """USER_CHANGED; Refused("conflict") when the id is taken.
+
+        An admin's jobs put them beside every inbox.
+        """
 
     async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> list[Job]:
         """Change what is not None, in one step; Refused("not_found")."""
@@ -107,14 +107,11 @@ class DirectoryStore(Protocol):
     async def delete_user(self, user: str) -> list[Job]:
         """Tokens die in this step; USER_DELETED. Jobs remove them from every inbox."""
 
-    async def put_inbox(self, inbox: Inbox) -> list[Job]:
-        """Create or change name, members, numbers; INBOX_CHANGED. Jobs carry the difference.
-
-        Numbers' routes are flipped here (a number has one inbox); carrier of new ones: `carrier`.
-        """
-
     async def create_inbox(self, inbox: Inbox) -> list[Job]:
-        """As `put_inbox`, but Refused("conflict") when the id or a number is taken."""
+        """INBOX_CHANGED; Refused("conflict") when the id or a number is taken.
+
+        The numbers' routes are made here (a number has one inbox).
+        """
 
     async def edit_inbox(
         self,

@@ -115,7 +115,8 @@ class Marks:
     """One user's private state at `seq` and mark version `mv`.
 
     `seen` tells which of the two `keys` is: those of the board the user has seen, or has not;
-    whichever is shorter.  `green` are conversations assigned to the user with something unseen.
+    whichever is shorter.  `green` are conversations assigned to the user with something unseen,
+    `blue` is how many of the board the user has not seen.
     `role` is "" for no member at all.
     """
 
@@ -128,6 +129,7 @@ class Marks:
     seen: bool
     keys: list[str]
     green: list[str]
+    blue: int
 
 
 @dataclass(frozen=True, slots=True)

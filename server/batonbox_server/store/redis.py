@@ -253,7 +253,7 @@ class RedisStore:
     async def marks(self, *, inbox: str, user: str) -> port.Marks:
         """See the port."""
         reply = _ok(await self._scripts.me(self._keys.inbox(inbox), user=user))
-        seq, tip, mv, standing, which, keys, green = reply
+        seq, tip, mv, standing, which, keys, green, blue = reply
         role, joined, since = _standing(standing.decode()) if standing else ("", False, 0)
         return port.Marks(
             seq,
@@ -265,6 +265,7 @@ class RedisStore:
             which == b"seen",
             _words(keys),
             _words(green),
+            blue,
         )
 
     async def check(self, *, inbox: str, positions: Sequence[tuple[int, str]]) -> list[list[Any]]:
