@@ -1,0 +1,113 @@
+"""Whole nodes on a real engine and a real port, in this process; and people who use them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from batonbox import Backoff, Client
+from batonbox_server import demo
+from batonbox_server.config import Settings
+from batonbox_server.node import Node
+from tests.support import eventually
+
+SALES, SUPPORT = "+14165550100", "+14165550101"
+CUSTOMER = "+14165550142"
+
+
+class Served:
+    """A node, and shortcuts to it."""
+
+    def __init__(self, node: Node, port: int) -> None:
+        self.node = node
+        self.url = f"http://127.0.0.1:{port}"
+        self.http = httpx2.AsyncClient(base_url=self.url, timeout=10)
+        self._tokens: dict[str, str] = {}
+
+    async def token(self, user: str, **limits: int) -> str:
+        """An API token of the user; the same one each time unless limits are asked for."""
+        if user not in self._tokens or limits:
+            _, secret = await self.node.identity.make_token(user=user, limits=limits)
+            self._tokens[user] = secret
+        return self._tokens[user]
+
+    async def call(
+        self, user: str, method: str, path: str, body: Any = None, **headers: str
+    ) -> httpx2.Response:
+        """One HTTP request as `user`; underscores in header names stand for dashes."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if user:
+            given["authorization"] = f"Bearer {await self.token(user)}"
+        return await self.http.request(method, path, json=body, headers=given)
+
+    async def get(self, user: str, path: str) -> Any:
+        """A GET that succeeds, decoded."""
+        answer = await self.call(user, "GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def act(self, user: str, conv: str, verb: str, **body: Any) -> httpx2.Response:
+        """A conversation command."""
+        return await self.call(user, "POST", f"/v1/conversations/{conv}/{verb}", body)
+
+    async def texts(self, text: str, *, to: str = SALES, customer: str = CUSTOMER) -> str:
+        """The customer texts; returns the conversation."""
+        body = {"from": customer, "to": to, "text": text}
+        answer = await self.call("admin", "POST", "/v1/loopback/inbound", body)
+        assert answer.is_success, answer.text
+        return str(answer.json()["conv"])
+
+    async def phone(self, customer: str = CUSTOMER) -> list[str]:
+        """Texts on the customer's phone."""
+        found = await self.call(
+            "admin", "GET", f"/v1/loopback/outbound?to={customer.replace('+', '%2B')}"
+        )
+        return [item["text"] for item in found.json()["items"]]
+
+    async def phone_with(self, count: int, customer: str = CUSTOMER) -> list[str]:
+        """The phone's texts, once there are so many."""
+        async with asyncio.timeout(10):
+            while len(found := await self.phone(customer)) < count:
+                await asyncio.sleep(0.01)
+        return found
+
+    async def sdk(self, user: str, **more: Any) -> Client:
+        """A client of the SDK, not yet entered."""
+        return Client(self.url, await self.token(user), backoff=Backoff(0.05, 0.5), **more)
+
+
+@asynccontextmanager
+async def served(engine_url: str, space: str, **settings: Any) -> AsyncIterator[Served]:
+    """A node with the demo organisation, on a free port."""
+    given = {"check_interval_s": 0.5, "outbox_sweep_s": 0.2, "commands_per_s": 1000.0,
+             "commands_burst": 1000, **settings}  # fmt: skip
+    node = Node(Settings(redis_url=engine_url, key_space=space, port=0, **given))
+    await node.open()
+    await demo.seed(node)
+    config = uvicorn.Config(
+        node.app,
+        port=0,
+        log_level="critical",
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.get_running_loop().create_task(server._serve())
+    try:
+        await eventually(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        it = Served(node, port)
+        yield it
+        await it.http.aclose()
+    finally:
+        await node.drain(within_s=0.0)
+        server.should_exit = True
+        await asyncio.wait_for(serving, 10)
+        await node.close()
