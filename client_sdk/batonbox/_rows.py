@@ -65,6 +65,8 @@ class Rows:
             return
         owner = {"assign": args.get("to") or me, "transfer": args.get("to", "")}.get(command, "")
         changes: dict[str, Any] = {"own_tok": result.get("own_tok") or row.own_tok, "rev": seq}
+        if "att" in result:
+            changes["att"] = result["att"]
         if command in _STATUS_AFTER:
             changes |= {"status": _STATUS_AFTER[command], "assignee": owner}
         elif command == "done":

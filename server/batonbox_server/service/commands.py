@@ -212,6 +212,7 @@ def _result(applied: Applied, inbox: str) -> dict[str, Any]:
         "seq": applied.seq,
         "tip": applied.tip,
         "own_tok": applied.own_tok,
+        "att": applied.att,
     }
     if applied.n:
         result["n"] = applied.n

@@ -77,10 +77,8 @@ class InboxReads:
         """
         if view not in _VIEWS - {"walk"}:
             raise Refused("bad_request", "view: one of done, mine, open, others, unassigned.")
-        if inbox is None:
-            inboxes = sorted(self._directory.inboxes_of(principal.user))
-        else:
-            inboxes = [inbox]
+        mine = self._directory.inboxes_of(principal.user)
+        inboxes = sorted(mine) if inbox is None else [inbox]
         below = _decode(after)
         rows: list[dict[str, Any]] = []
         floor = 0

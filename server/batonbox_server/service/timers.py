@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -17,6 +17,8 @@ from .directory import LiveDirectory
 __all__ = ["Timers"]
 
 _log = structlog.get_logger(__name__)
+# Batches of one turn: a removal of thousands leaves room for the others between two turns.
+_BATCHES: Final = 50
 
 
 class Timers:
@@ -55,5 +57,6 @@ class Timers:
                 _log.warning("timers_failed", error=str(error))
 
     async def _finish(self, inbox: str) -> None:
-        while await self._store.due(inbox=inbox):
-            await asyncio.sleep(0)
+        for _ in range(_BATCHES):
+            if not await self._store.due(inbox=inbox):
+                return

@@ -41,7 +41,7 @@ class Commands(Protocol):
     """The commands of `wire.COMMANDS`."""
 
     async def run(self, principal: Principal, name: str, args: Command) -> dict[str, Any]:
-        """The `result` of OK: {conv, seq, tip, own_tok, n?, inbox, noop?, warnings?}."""
+        """The `result` of OK: {conv, seq, tip, own_tok, att, n?, inbox, noop?, warnings?}."""
 
 
 class Reads(Protocol):

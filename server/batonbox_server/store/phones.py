@@ -27,7 +27,7 @@ class EnginePhones:
     async def deliver(
         self, *, to: str, key: str, message: dict[str, Any]
     ) -> tuple[bool, str] | None:
-        """Put a message on a phone, once per `key`; (permanent, reason) when it was told to fail."""
+        """Put a message on a phone, once per `key`; (permanent, reason) when told to fail."""
         reply = await self._scripts.phone_deliver(
             self._keys.number(to),
             id=key,

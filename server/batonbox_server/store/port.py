@@ -24,12 +24,13 @@ from batonbox_server.domain.model import Delivery, Role
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A command's success: its position in the log, and the ownership token it left behind."""
+    """A command's success: its position in the log, the token and the mark it left behind."""
 
     conv: str
     seq: int
     tip: str
     own_tok: str
+    att: str = ""
     n: int = 0
     noop: bool = False
 

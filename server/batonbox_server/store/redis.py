@@ -368,8 +368,10 @@ def _ok(reply: list[Any]) -> list[Any]:
 
 
 def _applied(reply: list[Any]) -> port.Applied:
-    conv, seq, tip, own_tok, n, noop = _ok(reply)
-    return port.Applied(conv.decode(), seq, tip.decode(), own_tok.decode(), n, bool(noop))
+    conv, seq, tip, own_tok, att, n, noop = _ok(reply)
+    return port.Applied(
+        conv.decode(), seq, tip.decode(), own_tok.decode(), att.decode(), n, bool(noop)
+    )
 
 
 def _standing(value: str) -> tuple[Role, bool, int]:

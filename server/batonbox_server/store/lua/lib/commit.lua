@@ -65,7 +65,7 @@ end
 -- Success: write, and keep the answer for a retry of the same command.
 local function finish(cx, c, command, noop)
   commit(cx)
-  local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.n, noop and 1 or 0}
+  local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.att, c.n, noop and 1 or 0}
   keep_reply(command, reply)
   return reply
 end
