@@ -1,0 +1,120 @@
+"""Server processes as an operator runs them: started, killed by their pid, started again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.support import eventually
+
+__all__ = ["Server", "batonbox", "free_port", "serving"]
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One `batonbox-server serve --demo` on a fixed port and folder."""
+
+    def __init__(self, folder: Path, *, port: int = 0, **settings: Any) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("BATONBOX_")}
+        self.environment |= {f"BATONBOX_{k.upper()}": str(v) for k, v in settings.items()}
+        self.environment |= {"BATONBOX_DATA_DIR": str(folder)}
+        self.starts = 0
+
+    async def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self.starts += 1
+        log = (self.folder.parent / f"server-{self.port}.log").open("ab")
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "batonbox_server", "serve", "--demo", "--port", str(self.port),
+            env=self.environment, stdout=log, stderr=log,
+        )  # fmt: skip
+        log.close()
+        await self.ready()
+
+    async def ready(self, timeout_s: float = 30.0) -> None:
+        """Wait for /readyz."""
+        async with asyncio.timeout(timeout_s), httpx2.AsyncClient(timeout=2) as http:
+            while not await self._answers(http):
+                if self.process.returncode is not None:
+                    raise AssertionError(f"the server ended with {self.process.returncode}")
+                await asyncio.sleep(0.05)
+
+    async def _answers(self, http: httpx2.AsyncClient) -> bool:
+        try:
+            return (await http.get(f"{self.url}/readyz")).status_code == 200
+        except httpx2.HTTPError:
+            return False
+
+    async def kill(self) -> None:
+        """SIGKILL; the embedded engine dies with its parent."""
+        engine = self.engine_pid()
+        self.process.kill()
+        await self.process.wait()
+        if engine:
+            await eventually(lambda: not Path(f"/proc/{engine}").exists(), what="the engine's end")
+
+    async def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+    def engine_pid(self) -> int:
+        """The embedded engine's process, 0 for none."""
+        task = Path(f"/proc/{self.process.pid}/task")
+        for thread in task.iterdir() if task.exists() else ():
+            for child in (thread / "children").read_text().split():
+                return int(child)
+        return 0
+
+    def kill_engine(self) -> None:
+        """SIGKILL for the engine alone; the server starts another."""
+        if pid := self.engine_pid():
+            os.kill(pid, signal.SIGKILL)
+
+    async def token(self, user: str = "admin") -> str:
+        """As the README says."""
+        maker = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "batonbox_server", "token", user,
+            env=self.environment, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await asyncio.wait_for(maker.communicate(), 30)
+        assert maker.returncode == 0
+        return out.decode().strip()
+
+
+@asynccontextmanager
+async def serving(folder: Path, **settings: Any) -> AsyncIterator[Server]:
+    """A started server, stopped in the end."""
+    server = Server(folder, **settings)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def batonbox(*args: str, url: str, token: str) -> asyncio.subprocess.Process:
+    """A command of the SDK, started."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "batonbox", *args, "--url", url, "--token", token,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
