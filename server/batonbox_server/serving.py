@@ -17,8 +17,11 @@ import uvicorn
 
 from batonbox_server import control, demo
 from batonbox_server.config import ConfigError, Settings
+from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
 from batonbox_server.node import Node, Organisation
+from batonbox_server.service.texts import check_id
+from batonbox_server.store.directory_port import User
 
 __all__ = ["answer", "serve"]
 
@@ -79,9 +82,12 @@ async def answer(organisation: Organisation, request: dict[str, Any]) -> dict[st
     """A request of the control socket, carried out. Raises Refused."""
     if request.get("op") != "token":
         raise Refused("unknown_op", "This server does not know that request; update it.")
-    _, secret = await organisation.identity.make_token(
-        user=str(request.get("user", "")), label="command line"
-    )
+    user = str(request.get("user", ""))
+    if not organisation.directory.users:
+        # Whoever may ask here owns the data: the first user of an empty server is its admin.
+        check_id(user, field="user")
+        await organisation.administration.create_user(User(user, user, Role.ADMIN))
+    _, secret = await organisation.identity.make_token(user=user, label="command line")
     return {"token": secret}
 
 
