@@ -31,6 +31,10 @@ class Listener:
         self.seqs: list[int] = []
         self.resyncs: list[str] = []
 
+    def following(self) -> bool:
+        """Whether it stands somewhere in Sales."""
+        return self.client.position("sales") is not None
+
     async def run(self) -> None:
         """Follow Sales until cancelled."""
         async with self.client.events(LogEvent, Resync, inbox="sales") as stream:
@@ -55,7 +59,7 @@ async def listening(servers: list[Server], count: int) -> AsyncIterator[list[Lis
         tasks = [loop.create_task(listener.run()) for listener in listeners]
         try:
             for listener in listeners:
-                await eventually(lambda at=listener: at.client.position("sales") is not None)
+                await eventually(listener.following)
                 position = listener.client.position("sales")
                 listener.start = position.seq if position else 0
             yield listeners

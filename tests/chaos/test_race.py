@@ -25,7 +25,6 @@ async def race(
         "race", "--json", "--agents", str(agents), "--conversations", str(conversations),
         url=server.url, token=token,
     )  # fmt: skip
-    assert process.stderr is not None
     assert process.stdout is not None
     rng = random.Random(20)
     killed = 0
@@ -33,7 +32,8 @@ async def race(
     racing = asyncio.Event()
 
     async def watch() -> None:
-        async for line in process.stderr or ():
+        assert process.stderr is not None
+        async for line in process.stderr:
             lines.append(line.decode().strip())
             if "inbound" in lines[-1]:
                 racing.set()
