@@ -24,14 +24,14 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 	@$(BIN)/batonbox-server serve --demo
 
 test: setup ## everything that guards a merge
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not long and not bench"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not long"
 
 test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
 	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest -n $(WORKERS) \
-		-m "not long and not bench" tests/integration tests/model/test_model.py
+		-m "not long" tests/integration tests/model/test_model.py
 
 test-long: setup ## soaks, topologies, big runs
-	$(BIN)/python -m pytest -m "long and not bench"
+	$(BIN)/python -m pytest -m long
 
 check: lint types drift ## what runs before the tests in CI
 
@@ -49,8 +49,8 @@ drift: gen ## fail when a generated file is not what `make gen` writes
 	@git diff --exit-code -- $(GENERATED) || \
 		{ echo "generated files drifted: run make gen and commit the result"; exit 1; }
 
-bench: setup ## measure; prints figures of this machine
-	$(BIN)/python -m pytest -m bench -n 0 -s tests/bench
+bench: setup ## measure; prints figures of this machine (about four minutes)
+	$(BIN)/python -m tests.bench
 
 audit: setup ## installed packages agree with each other
 	$(BIN)/python -m pip check

@@ -139,7 +139,6 @@ def _config(node: Node) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
-        ws_ping_interval=None,
         timeout_graceful_shutdown=5,
     )
 

@@ -1,0 +1,80 @@
+"""Scripts per second: through the store, and what the engine does with the very same script."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import time
+import uuid
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+import msgpack  # type: ignore[import-untyped]
+
+from batonbox_server.store.resp import pack
+from batonbox_server.store.scripts import load_folder
+
+from .stage import INBOX, OUR, Stage
+
+__all__ = ["engine_limit", "through_store"]
+
+_DEPTH = 50
+_CUSTOMERS = 500
+_BODY = msgpack.packb({"text": "hello"})
+
+
+async def through_store(stage: Stage, *, callers: int, seconds: float) -> float:
+    """`receive` by so many callers at once, each waiting for its answer."""
+    numbers = itertools.count()
+    until_s = time.perf_counter() + seconds
+
+    async def caller() -> None:
+        while time.perf_counter() < until_s:
+            await stage.conversation(next(numbers) % _CUSTOMERS)
+
+    began_s = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(callers):
+            group.create_task(caller())
+    return next(numbers) / (time.perf_counter() - began_s)
+
+
+async def engine_limit(stage: Stage, *, batches: int) -> float:
+    """The same script from prebuilt bytes over a raw socket, 50 deep."""
+    sha = load_folder()["receive"].sha
+    prebuilt = [_batch(sha, stage.log) for _ in range(batches)]
+    return await asyncio.to_thread(_drive, stage.engine.url, prebuilt)
+
+
+def _batch(sha: str, prefix: str) -> bytes:
+    commands = []
+    for number in range(_DEPTH):
+        customer = f"+1905555{number:04d}"
+        arguments = (f"{INBOX}.{uuid.uuid4().hex}", OUR, customer, uuid.uuid4().hex, _BODY, "hello")
+        commands.append(pack(("EVALSHA", sha, 1, prefix, *arguments)))
+    return b"".join(commands)
+
+
+def _drive(url: str, prebuilt: list[bytes]) -> float:
+    parts = urlsplit(url)
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(unquote(parts.path))
+        reader = hiredis.Reader()
+        _ask(raw, reader, pack(("AUTH", parts.password or "")), 1)
+        began_s = time.perf_counter()
+        for batch in prebuilt:
+            _ask(raw, reader, batch, _DEPTH)
+        return len(prebuilt) * _DEPTH / (time.perf_counter() - began_s)
+
+
+def _ask(raw: socket.socket, reader: Any, request: bytes, replies: int) -> None:
+    raw.sendall(request)
+    while replies:
+        reply = reader.gets()
+        if reply is False:
+            reader.feed(raw.recv(65536))
+        else:
+            assert not isinstance(reply, Exception), reply
+            replies -= 1
