@@ -38,7 +38,7 @@ class Line:
     async def until(self, op: Op, kind: str = "") -> list[Any]:
         """Read up to the next frame of this operation (and, for ORG, kind)."""
         while True:
-            message = await self.socket.recv()
+            message = await asyncio.wait_for(self.socket.recv(), 10)
             assert isinstance(message, str | bytes)
             for line in message.splitlines():
                 frame = json.loads(line)
@@ -50,7 +50,7 @@ class Line:
         """Read until the server closes."""
         try:
             while True:
-                await self.socket.recv()
+                await asyncio.wait_for(self.socket.recv(), 10)
         except ConnectionClosed:
             return self.socket.close_code or 0
 
