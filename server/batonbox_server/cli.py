@@ -13,7 +13,7 @@ import click
 import structlog
 
 from batonbox_server import __version__, config, control
-from batonbox_server.errors import BatonboxError, EngineUnsuitable
+from batonbox_server.errors import BatonboxError, FolderInUse
 from batonbox_server.node import Organisation
 from batonbox_server.serving import answer, serve
 
@@ -78,10 +78,11 @@ async def _ask(settings: config.Settings, request: dict[str, Any]) -> dict[str, 
         try:
             await organisation.open()
             return await answer(organisation, request)
-        except EngineUnsuitable:
-            # The folder is locked: a server is just starting, or it is going down.
+        except FolderInUse:
+            # A server is just starting, or it is going down.
             if asyncio.get_running_loop().time() > deadline:
                 raise
+            await asyncio.sleep(0.1)
         finally:
             await organisation.close()
 

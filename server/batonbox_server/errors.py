@@ -15,6 +15,7 @@ __all__ = [
     "Code",
     "EngineUnavailable",
     "EngineUnsuitable",
+    "FolderInUse",
     "OutcomeUnknown",
     "Refused",
 ]
@@ -100,3 +101,7 @@ class OutcomeUnknown(EngineUnavailable):
 
 class EngineUnsuitable(BatonboxError):
     """No engine, or one that must not be used (too old, evicting, locked, corrupt); says why."""
+
+
+class FolderInUse(EngineUnsuitable):
+    """Another server holds the data folder."""

@@ -124,9 +124,7 @@ async def test_a_killed_connection_makes_outcomes_unknown_and_comes_back(
 
 async def victim_blocked(client: EngineClient, client_id: int) -> None:
     async with asyncio.timeout(10):
-        while b" flags=b" not in await client.execute(
-            "CLIENT", "LIST", "ID", client_id
-        ):
+        while b" flags=b" not in await client.execute("CLIENT", "LIST", "ID", client_id):
             await asyncio.sleep(0.01)
 
 

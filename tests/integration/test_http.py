@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from batonbox import State
 from batonbox_server.asgi.app import ALL_ENDPOINTS
 from batonbox_server.carriers.signature import sign
 from batonbox_server.domain.policy import COMMANDS as ACTIONS
@@ -158,6 +159,50 @@ async def test_an_admin_takes_over_with_the_present_token(site: Served) -> None:
     assert (await site.act("agent1", conv, "reply", text="x")).json()["code"] == "not_owner"
 
 
+async def test_every_verb_over_http(site: Served) -> None:
+    """The owner needs no token over HTTP; an undo always does."""
+    conv = await site.texts("hello")
+    row = await site.get("agent1", f"/v1/conversations/{conv}")
+    assert (await site.act("agent1", conv, "seen", att=row["att"])).json() == {"seen": True}
+    assert (await site.act("agent1", conv, "unread")).status_code == 200
+    taken = (await site.act("agent1", conv, "assign")).json()
+    undone = (await site.act("agent1", conv, "undo", own_tok=taken["own_tok"])).json()
+    assert undone["conversation"]["status"] == "unassigned"
+    for verb, body, status, assignee in (
+        ("assign", {}, "assigned", "agent1"),
+        ("note", {"text": "look", "mentions": ["agent2"]}, "assigned", "agent1"),
+        ("transfer", {"to": "agent2", "note": "yours"}, "assigned", "agent2"),
+    ):
+        answer = await site.act("agent1", conv, verb, **body)
+        shown = answer.json()["conversation"]
+        assert (shown["status"], shown["assignee"]) == (status, assignee), answer.text
+    shown = (await site.act("agent2", conv, "return")).json()["conversation"]
+    assert (shown["status"], shown["last_assignee"]) == ("unassigned", "agent2")
+    shown = (await site.act("agent3", conv, "done")).json()["conversation"]
+    assert (shown["status"], shown["assignee"]) == ("done", None)
+    path, body = "/v1/inboxes/sales/compose", {"to": CUSTOMER, "text": "one more thing"}
+    composed = await site.call("agent3", "POST", path, body)
+    assert composed.status_code == 201
+    assert composed.json()["conversation"]["assignee"] == "agent3"
+    assert composed.json()["conv"] == conv
+    assert await site.phone_with(1) == ["one more thing"]
+
+
+async def test_a_fault_inside_shows_nothing_of_it(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that raises is an internal error, and no word more."""
+
+    async def fault(**_: Any) -> Any:
+        raise RuntimeError("secret insides")
+
+    conv = await site.texts("hello")
+    monkeypatch.setattr(site.node.store, "history", fault)
+    answer = await site.call("agent1", "GET", f"/v1/conversations/{conv}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+
+
 async def test_lists_page_over_one_and_all_inboxes(site: Served) -> None:
     convs = set()
     for number in range(7):
@@ -188,6 +233,7 @@ async def test_the_rate_is_limited_with_the_time_to_wait(engine_url: str, prefix
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[2].json()["code"] == "rate_limited"
     assert int(answers[2].headers["retry-after"]) >= 1
+    assert answers[2].json()["retry_ms"] >= 1
 
 
 async def test_without_the_engine_commands_fail_fast_and_come_back(
@@ -239,7 +285,7 @@ async def test_a_deleted_user_is_out_at_once(site: Served) -> None:
     async with client:
         answer = await site.call("admin", "DELETE", "/v1/admin/users/agent1")
         assert answer.status_code == 204
-        await eventually(lambda: str(client.state) not in {"connected", "ready", "up"})
+        await eventually(lambda: client.state is State.STOPPED)
         assert (await site.call("agent1", "GET", "/v1/me")).status_code == 401
     row = await site.get("agent2", f"/v1/conversations/{conv}")
     assert (row["status"], row["assignee"]) == ("unassigned", None)

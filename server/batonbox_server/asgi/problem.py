@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from batonbox_server.errors import BatonboxError, EngineUnavailable, Refused
+from batonbox_server.errors import EngineUnavailable, Refused
 
 from .shapes import row_json
 
@@ -28,6 +28,8 @@ def problem(refused: Refused, *, request_id: str, status: int = 0) -> Response:
     }
     if refused.cur is not None:
         body["cur"] = row_json(refused.cur)
+    if refused.retry_ms is not None:
+        body["retry_ms"] = refused.retry_ms
     headers = {}
     if body["status"] in {429, 503}:
         headers["retry-after"] = str(max(1, math.ceil((refused.retry_ms or 1000) / 1000)))
@@ -47,6 +49,4 @@ def refusal_of(error: Exception) -> Refused:
         return error
     if isinstance(error, EngineUnavailable):
         return Refused("unavailable")
-    if isinstance(error, BatonboxError):
-        return Refused("internal", str(error))
     return Refused("internal")

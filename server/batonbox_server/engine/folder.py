@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from batonbox_server.errors import EngineUnsuitable
+from batonbox_server.errors import FolderInUse
 
 __all__ = ["lock_folder", "socket_path"]
 
@@ -27,7 +27,7 @@ async def lock_folder(folder: Path, *, wait_s: float) -> int:
     An engine whose parent was just killed needs some milliseconds to let go: hence `wait_s`.
 
     Raises:
-        EngineUnsuitable: another process holds it.
+        FolderInUse: another process holds it.
     """
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = asyncio.get_running_loop().time() + wait_s
@@ -39,7 +39,7 @@ async def lock_folder(folder: Path, *, wait_s: float) -> int:
                 await asyncio.sleep(_LOCK_POLL_S)
                 continue
             os.close(descriptor)
-            raise EngineUnsuitable(
+            raise FolderInUse(
                 f"The data folder {folder} is in use by another batonbox-server. Stop that one, "
                 "choose another folder (BATONBOX_DATA_DIR), or let both use one external engine "
                 "(BATONBOX_REDIS_URL)."

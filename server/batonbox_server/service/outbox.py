@@ -104,6 +104,9 @@ class Outbox:
         except BatonboxError as error:
             _log.warning("outbox_lease_failed", inbox=inbox, error=str(error))
             return
+        except Exception:  # whatever it was, the other inboxes still have to be swept
+            _log.exception("outbox_lease_failed", inbox=inbox)
+            return
         leased_s = time.monotonic()
         for item in items:
             spawn(self._sending, self._deliver(item, leased_s), name=f"send {item.conv}:{item.n}")
@@ -146,6 +149,9 @@ class Outbox:
             return failed
         except Refused as refused:
             return SendFailed(refused.slug, permanent=False)
+        except Exception:  # a carrier's fault must neither lose the message nor keep it for ever
+            _log.exception("carrier_failed", carrier=route.carrier)
+            return SendFailed("the carrier failed; see the server's log", permanent=False)
 
     async def _record(self, item: OutboxItem, outcome: Accepted | SendFailed) -> None:
         if isinstance(outcome, Accepted):

@@ -55,6 +55,8 @@ class Timers:
                     await self._finish(inbox)
             except BatonboxError as error:
                 _log.warning("timers_failed", error=str(error))
+            except Exception:  # one bad job must not end all the others
+                _log.exception("timers_failed")
 
     async def _finish(self, inbox: str) -> None:
         for _ in range(_BATCHES):
