@@ -19,6 +19,7 @@ from batonbox_server.session.steps import Answer, Shut, Step, refusal
 from batonbox_server.tasks import spawn
 from batonbox_server.wire import Close
 
+from .eager import Suspended, start
 from .requests import Requests
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def now_ms() -> int:
 
 
 class Connection:
-    """Reads in the ASGI task; a writing task lives only while there is something to write."""
+    """Reads in the ASGI task; a writing task lives only while a write has to wait."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class Connection:
         self._bearer = bearer
         self._text = subprotocol == wire.JSON_SUBPROTOCOL
         self._writer: asyncio.Task[Any] | None = None
+        self._due = False
         self._room = asyncio.Event()
         self._requests = Requests(self, pump)
         self._gone = False
@@ -196,27 +198,48 @@ class Connection:
             self._wake(always=True)
 
     def _wake(self, *, always: bool = False) -> None:
-        if self._writer is None and not self._gone and (always or self.closing is None):
-            self._writer = spawn(self._pump.tasks, self._write(), name="socket-writer")
+        if self._writer is None and not self._due and (always or self.closing is None):
+            # In the next turn of the loop: what comes until then is written together.
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._write)
 
     def _overflow(self) -> None:
         self.shut(Shut(Close.SLOW, "not reading what is addressed to you"))
 
-    async def _write(self) -> None:
+    def _write(self) -> None:
+        """Write what there is; a task, a timeout and a wait only for who reads too slowly."""
+        if not self._due:
+            return
+        self._due = False
         try:
             while not self._gone and (data := self.viewer.take(self._pump.write_batch_bytes)):
-                async with asyncio.timeout(self._pump.write_timeout_s):
-                    await self._send_data(data)
-                self._room.set()
+                suspended = start(self._send_data(data))
+                if suspended is not None:
+                    rest = self._write_slowly(suspended)
+                    self._writer = spawn(self._pump.tasks, rest, name="socket-writer")
+                    return
+        except Exception:  # the peer is gone: how a server says so is its own affair
+            self._gone = True
+        self._room.set()
+        if self.closing is not None and not self._gone:
+            ending = self._close(self.closing)
+            self._writer = spawn(self._pump.tasks, ending, name="socket-close")
+
+    async def _write_slowly(self, suspended: Suspended) -> None:
+        try:
+            async with asyncio.timeout(self._pump.write_timeout_s):
+                await suspended.finish()
         except TimeoutError:
             self.closing = self.closing or Shut(Close.SLOW, "reading too slowly")
-        except Exception:  # the peer is gone: how a server says so is its own affair
+            await self._close(self.closing)
+        except Exception:  # as above
             self._gone = True
         finally:
             self._writer = None
             self._room.set()
-        if self.closing is not None and not self._gone:
-            await self._close(self.closing)
+        if not self._gone:
+            self._due = True
+            self._write()
 
     async def _send_data(self, data: bytes) -> None:
         if self._text:
@@ -242,6 +265,7 @@ class Connection:
     async def _finish(self) -> None:
         self._pump.hub.detach(self.viewer)
         self._room.set()
+        self._write()
         writer = self._writer
         if writer is not None:
             await asyncio.wait([writer], timeout=_CLOSE_TIMEOUT_S)
