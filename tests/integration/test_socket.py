@@ -125,8 +125,9 @@ async def test_a_position_of_another_history_is_reset(
     await ann.end()
 
 
-async def test_nothing_reaches_a_member_after_the_removal(node: Node) -> None:
-    ann, bob = await sign_in(node, "ann"), await sign_in(node, "bob")
+@pytest.mark.parametrize("codec", CODECS)
+async def test_nothing_reaches_a_member_after_the_removal(node: Node, codec: str) -> None:
+    ann, bob = await sign_in(node, "ann"), await sign_in(node, "bob", codec)
     for peer in (ann, bob):
         await peer.send([Op.SUB, 1, [["box", "list"]]])
         await peer.got(Op.SNAP)
@@ -147,6 +148,29 @@ async def test_nothing_reaches_a_member_after_the_removal(node: Node) -> None:
     assert bob.badge == [20, 0, 20]
     await ann.end()
     await bob.end()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+async def test_the_backlog_of_an_absence_is_not_for_who_was_removed(node: Node, codec: str) -> None:
+    """I12: neither while removed, nor, for the time before, after coming back."""
+    bob = await sign_in(node, "bob", codec)
+    await bob.send([Op.SUB, 1, [["box", "list"]]])
+    _, _, epoch, seq, tip, *_ = await bob.got(Op.SNAP)
+    await bob.end()
+    for number in range(10):
+        await node.receive("box", f"+155503{number:02}")
+    await node.store.remove(inbox="box", user="bob", role=None)
+    item = ["box", "list", epoch, seq, tip]
+    again = await sign_in(node, "bob", codec)
+    await again.send([Op.SUB, 1, [item]])
+    assert (await again.got(Op.OK, _1=1))[2] == {"subs": [["box", "refused", 103]]}
+    assert again.all(Op.EV) == again.all(Op.SNAP) == []
+    await node.store.join(inbox="box", user="bob", role=Role.MEMBER, joined=True)
+    await again.send([Op.SUB, 2, [item]])
+    await again.got(Op.SNAP)
+    assert (await again.got(Op.RESET))[1:3] == ["box", "perm"]
+    assert again.events("box") == []
+    await again.end()
 
 
 async def test_opening_a_conversation_brings_its_history(node: Node) -> None:

@@ -297,8 +297,12 @@ class InboxFollower(Follower):
             frame = await self._snapshots.get("", self._snapshot)
             await self._reached(seat, frame.seq)
             self._must_sit(seat)
-            if frame.epoch == self.feed.epoch and self.ring.tip_of(frame.seq) == frame.tip:
-                me = self.badges.marks_of(seat.viewer.user)
+            user = seat.viewer.user
+            # An older one would be followed by events from before this membership.
+            serves = frame.seq >= self.badges.users[user].since_seq
+            at_tip = self.ring.tip_of(frame.seq) == frame.tip
+            if serves and at_tip and frame.epoch == self.feed.epoch:
+                me = self.badges.marks_of(user)
                 seat.viewer.send_pieces(frame.pieces(seat.viewer.subprotocol, me))
                 self._deliver_from(seat, frame.seq)
                 return
