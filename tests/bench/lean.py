@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from abc import ABC, abstractmethod
 from typing import cast
 
 __all__ = ["MARKER", "Commander", "Counter", "Lean", "masked"]
@@ -28,7 +29,7 @@ def masked(payload: bytes) -> bytes:
     return struct.pack("!BBH", 0x82, 0x80 | 126, size) + bytes(4) + payload
 
 
-class Lean(asyncio.Protocol):
+class Lean(asyncio.Protocol, ABC):
     """Upgrades, sends `hello`, and hands every further byte to `fed`."""
 
     def __init__(self, *, path: str, hello: bytes) -> None:
@@ -65,9 +66,9 @@ class Lean(asyncio.Protocol):
         if not self.ready.done():
             self.ready.set_exception(error)
 
+    @abstractmethod
     def fed(self, data: bytes) -> None:
         """Bytes after the upgrade."""
-        raise NotImplementedError
 
 
 class Counter(Lean):
@@ -108,6 +109,6 @@ class Commander(Lean):
             payload, self._buffer = self._buffer[at : at + size], self._buffer[at + size :]
             self.message(payload)
 
+    @abstractmethod
     def message(self, payload: bytes) -> None:
         """One websocket message."""
-        raise NotImplementedError

@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import time
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,21 +13,17 @@ import pytest
 
 from batonbox import State
 from batonbox_server.asgi.app import ALL_ENDPOINTS
-from batonbox_server.carriers.signature import sign
 from batonbox_server.domain.policy import COMMANDS as ACTIONS
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.wire import COMMANDS
 from tests.served import CUSTOMER, SALES, SUPPORT, Served, served
 from tests.support import eventually
 
-SECRET = b"a webhook secret"
-ENCODED = "whsec_YSB3ZWJob29rIHNlY3JldA=="
-
 
 @pytest.fixture
 async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
-    """One node with the demo organisation and the webhook carrier."""
-    async with served(engine_url, prefix, webhook_secret=ENCODED) as site:
+    """One node with the demo organisation."""
+    async with served(engine_url, prefix) as site:
         yield site
 
 
@@ -324,42 +318,6 @@ async def test_a_token_is_shown_once_and_stored_hashed(site: Served) -> None:
     assert (await site.http.get("/v1/me", headers=given)).status_code == 401
     short_again = {"authorization": f"Bearer {short.json()['token']}"}
     assert (await site.http.get("/v1/me", headers=short_again)).status_code == 401
-
-
-def signed(body: dict[str, Any], **changed: Any) -> tuple[bytes, dict[str, str]]:
-    """A body and its headers, wrong where told."""
-    raw = json.dumps(body).encode()
-    at_s = changed.pop("at_s", int(time.time()))
-    secret = changed.pop("secret", SECRET)
-    headers = sign(secret, message_id=f"m{uuid.uuid4().hex}", timestamp_s=at_s, body=raw)
-    return changed.pop("raw", raw), {k: v for k, v in headers.items() if k not in changed}
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"secret": b"another"},
-        {"at_s": int(time.time()) - 3600},
-        {"raw": b'{"from": "+14165550142", "to": "+14165550100", "text": "forged"}'},
-        {"webhook-signature": ""},
-        {"webhook-id": ""},
-    ],
-)
-async def test_a_wrong_signature_delivers_nothing(site: Served, wrong: dict[str, Any]) -> None:
-    raw, headers = signed({"from": CUSTOMER, "to": SALES, "text": "hi"}, **wrong)
-    answer = await site.http.post("/v1/webhook/inbound", content=raw, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-    assert (await site.get("agent1", "/v1/conversations?view=open"))["items"] == []
-
-
-async def test_a_provider_id_is_delivered_once(site: Served) -> None:
-    body = {"from": CUSTOMER, "to": SALES, "text": "hi", "id": "provider-1"}
-    for status in (201, 200, 200):
-        raw, headers = signed(body)
-        answer = await site.http.post("/v1/webhook/inbound", content=raw, headers=headers)
-        assert answer.status_code == status
-    (row,) = (await site.get("agent1", "/v1/conversations?view=open"))["items"]
-    assert row["unanswered"] == 1
 
 
 async def _until(state: Any, wanted: str) -> None:

@@ -157,7 +157,17 @@ async def test_a_message_comes_in_once_per_provider_id(site: Served) -> None:
         {"webhook_timestamp": str(int(time.time()) - 3600)},
         {"webhook_timestamp": str(int(time.time()) + 3600)},
     ],
-    ids=lambda changed: next(f"{name}={value[:12]}" for name, value in changed.items()),
+    ids=(
+        "wrong-signature",
+        "unknown-scheme",
+        "no-signature",
+        "another-id",
+        "no-id",
+        "no-timestamp",
+        "odd-timestamp",
+        "an-hour-ago",
+        "in-an-hour",
+    ),
 )
 async def test_what_is_not_signed_right_is_refused(site: Served, changed: dict[str, str]) -> None:
     for path, body in (
@@ -166,6 +176,20 @@ async def test_what_is_not_signed_right_is_refused(site: Served, changed: dict[s
     ):
         answer = await post(site, path, body, **changed)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert (await site.get("admin", "/v1/conversations"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "forged"), [(b"another", None), (SECRET, "forged")], ids=("secret", "body")
+)
+async def test_another_secret_or_another_body_delivers_nothing(
+    site: Served, secret: bytes, forged: str | None
+) -> None:
+    raw = json.dumps(inbound()).encode()
+    headers = sign(secret, message_id="m", timestamp_s=int(time.time()), body=raw)
+    content = json.dumps(inbound(forged)).encode() if forged else raw
+    answer = await site.http.post("/v1/webhook/inbound", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
     assert (await site.get("admin", "/v1/conversations"))["items"] == []
 
 
