@@ -190,7 +190,7 @@ async def test_two_owners_replies_never_mix(box: Box) -> None:
 
 
 async def test_undo_ends_after_ten_seconds(box: Box) -> None:
-    """The window is judged by the engine's clock inside the script."""
+    """The window is judged inside the script, on the log's clock."""
     conv = await box.receive()
     own = await box.assign(conv)
     row = f"{box.log}:c:{conv}"
