@@ -1,0 +1,194 @@
+/**
+ * The seam between what the client knows (`store/`) and what people see (`ui/`).
+ *
+ * `ui/` imports this file and nothing of `store/`; `store/` implements it and knows no element.
+ * Everything readable is a signal; everything a person does is a method that answers with an
+ * Outcome and never throws.
+ */
+import type { ReadonlySignal, Signal } from "@preact/signals";
+import type { Row } from "./wire";
+
+/** The four lists of an inbox; the first three are Open. */
+export type View = "unassigned" | "mine" | "others" | "done";
+
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+  readonly role: "member" | "admin";
+}
+
+export interface InboxInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly numbers: readonly string[];
+  readonly members: readonly string[];
+  /** False where an admin only looks in: such inboxes have no badges for them. */
+  readonly joined: boolean;
+}
+
+/** Numbers of conversations: absolute values as the server counts them. */
+export interface Totals {
+  readonly blue: number;
+  readonly green: number;
+  readonly unassigned: number;
+}
+
+export type Link =
+  | { readonly state: "connecting" }
+  | { readonly state: "live" }
+  | { readonly state: "waiting"; readonly retryAtMs: number }
+  | { readonly state: "offline" }
+  | { readonly state: "signed_out"; readonly reason: string }
+  | { readonly state: "stopped"; readonly reason: string };
+
+/** What somebody does to a conversation; the names are the wire's. */
+export type Verb = "assign" | "transfer" | "return" | "done" | "undo" | "unread";
+
+/** One conversation as this viewer sees it now: confirmed, with my pending acts laid over it. */
+export interface ConversationView {
+  readonly row: Row;
+  readonly inbox: string;
+  readonly flag: "none" | "mine" | "other";
+  readonly badge: "none" | "blue" | "green";
+  /** Unanswered messages while unread for me, at least 1 then; 0 when there is no badge. */
+  readonly count: number;
+  /** An act of mine that the server has not answered yet. */
+  readonly pending: Verb | "";
+  /** Until when (epoch ms) my last ownership change can be undone; 0 for not at all. */
+  readonly undoUntilMs: number;
+}
+
+/** A windowed list, newest change first: a sorted, loaded head and what lies below it. */
+export interface List {
+  readonly ids: ReadonlySignal<readonly string[]>;
+  /** How many there are in all, null while unknown. */
+  readonly total: ReadonlySignal<number | null>;
+  readonly complete: ReadonlySignal<boolean>;
+  readonly loading: ReadonlySignal<boolean>;
+  /** Load the next page; does nothing while loading or complete. */
+  more(): void;
+}
+
+export type LineKind =
+  | "received"
+  | "replied"
+  | "composed"
+  | "noted"
+  | "assigned"
+  | "transferred"
+  | "returned"
+  | "done"
+  | "undone";
+
+/** One line of a thread: a message, an internal note or a system line. */
+export interface Line {
+  /** Stable over the life of the line, for keyed rendering: also from pending to confirmed. */
+  readonly key: string;
+  /** The message's number; 0 while it is only mine. */
+  readonly n: number;
+  readonly atMs: number;
+  readonly kind: LineKind;
+  /** User id; "" for the customer, and for nobody's act (a removal, a timer). */
+  readonly actor: string;
+  readonly text: string;
+  readonly media: readonly string[];
+  /** For system lines: who has it now (user id), "" for nobody. */
+  readonly to: string;
+  /** A transfer's note. */
+  readonly note: string;
+  /** Towards the carrier; "sending": not acknowledged yet, "waiting": until we are online. */
+  readonly state: "" | "sending" | "waiting" | "queued" | "sent" | "delivered" | "failed";
+  /** Why it failed, for people. */
+  readonly reason: string;
+}
+
+export interface Thread {
+  /** Oldest first. */
+  readonly lines: ReadonlySignal<readonly Line[]>;
+  readonly loading: ReadonlySignal<boolean>;
+  /** Nothing older exists. */
+  readonly atStart: ReadonlySignal<boolean>;
+  /** The number of the newest line that was there when the conversation was opened. */
+  readonly openedAt: ReadonlySignal<number>;
+  older(): void;
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly conv: string }
+  | {
+      readonly ok: false;
+      /** A slug of docs/protocol.md, or "offline", or "unknown" (no answer: look again). */
+      readonly slug: string;
+      /** The server's words. */
+      readonly message: string;
+      /** Who owns it now, where that is why. */
+      readonly owner: string;
+    };
+
+/** Something a person should be told once; `ui/` finds the words. */
+export type Notice =
+  | { readonly kind: "lost_race"; readonly conv: string; readonly by: string }
+  | { readonly kind: "moved_away"; readonly conv: string; readonly by: string; readonly to: string; readonly draftKept: boolean }
+  | { readonly kind: "handed_to_me"; readonly conv: string; readonly by: string }
+  | { readonly kind: "mention"; readonly conv: string; readonly by: string }
+  | { readonly kind: "inbound"; readonly conv: string; readonly mine: boolean }
+  | { readonly kind: "done"; readonly conv: string }
+  | { readonly kind: "returned"; readonly conv: string }
+  | { readonly kind: "transferred"; readonly conv: string; readonly to: string; readonly away: boolean }
+  | { readonly kind: "refused"; readonly conv: string; readonly slug: string; readonly message: string }
+  | { readonly kind: "became_draft"; readonly conv: string }
+  | { readonly kind: "offline" }
+  | { readonly kind: "writes_lost"; readonly inbox: string; readonly count: number }
+  | { readonly kind: "new_build" };
+
+export interface Store {
+  /** The signed-in person; null before the first WELCOME. */
+  readonly me: ReadonlySignal<Person | null>;
+  /** Everybody of the organisation by id; who left is missing: show the id. */
+  readonly people: ReadonlySignal<ReadonlyMap<string, Person>>;
+  /** Inboxes I may see, by name. */
+  readonly inboxes: ReadonlySignal<readonly InboxInfo[]>;
+  /** All joined inboxes together: what the Inboxes tab, the title and the app badge show. */
+  readonly totals: ReadonlySignal<Totals>;
+  readonly link: ReadonlySignal<Link>;
+  /** The engine behind the server is unreachable: reading works, changes wait. */
+  readonly degraded: ReadonlySignal<boolean>;
+  /** The first snapshot of every followed inbox has been shown. */
+  readonly ready: ReadonlySignal<boolean>;
+  /** This tab owns notifications, sound, app badge and the outbox. */
+  readonly leader: ReadonlySignal<boolean>;
+  readonly limits: ReadonlySignal<{ readonly textMaxChars: number }>;
+
+  totalsOf(inbox: string): ReadonlySignal<Totals>;
+  /** The list of one inbox, or of all I have joined (null); the same object for equal arguments. */
+  list(view: View, inbox: string | null): List;
+  /** Undefined while unknown; the same signal for the same id. */
+  conversation(id: string): ReadonlySignal<ConversationView | undefined>;
+  /** Loads the newest page on first use, and the conversation with it. */
+  thread(id: string): Thread;
+  /** My draft, kept over reload and in all my tabs; assigning saves it. */
+  draft(id: string): Signal<string>;
+
+  /** A person looks at it: marks it read for me, on all my devices. Call again on new messages. */
+  look(id: string): void;
+  /** Nobody looks any more; keeps what is loaded, within bounds. */
+  leave(id: string): void;
+
+  assign(id: string, to?: string): Promise<Outcome>;
+  /** Carries the present owner's token; `to` me by an admin is Take over. */
+  transfer(id: string, to: string, note?: string): Promise<Outcome>;
+  giveBack(id: string): Promise<Outcome>;
+  markDone(id: string): Promise<Outcome>;
+  undo(id: string): Promise<Outcome>;
+  markUnread(id: string): Promise<Outcome>;
+  /** Sends once however often it is pressed: the draft is taken in the same step. */
+  reply(id: string, text: string): Promise<Outcome>;
+  note(id: string, text: string, mentions?: readonly string[]): Promise<Outcome>;
+  retry(id: string, n: number): Promise<Outcome>;
+  compose(inbox: string, from: string, to: string, text: string): Promise<Outcome>;
+
+  reconnectNow(): void;
+  signOut(everywhere?: boolean): Promise<void>;
+  /** Every notice, in order; returns how to stop. */
+  onNotice(listener: (notice: Notice) => void): () => void;
+}
