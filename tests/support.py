@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-__all__ = ["eventually"]
+__all__ = ["eventually", "unread"]
+
+
+def unread(marks: dict[str, Any], waiting: Iterable[str]) -> set[str]:
+    """Which of the `waiting` conversations are unread, by the marks of a SNAP or ME."""
+    if "seen" in marks:
+        return set(waiting) - set(marks["seen"])
+    return set(marks["blue"])
 
 
 async def eventually(

@@ -203,7 +203,10 @@ SERVER_FRAMES: Final[dict[int, tuple[str, str]]] = {
         "state at `seq`: counts {unassigned, open, done}, my marks, newest open rows",
     ),
     Op.EV: ("inbox seq meta body tip", "one event of the inbox's log"),
-    Op.ME: ("inbox marks", "my marks {seq, mv, blue: [conv], green: [conv]}, absolute"),
+    Op.ME: (
+        "inbox marks",
+        "my marks as of `seq`, absolute: {seq, mv, green: [conv], blue: [conv] or seen: [conv]}",
+    ),
     Op.BADGE: ("inbox blue green unassigned seq", "absolute totals for me"),
     Op.RESET: (
         "inbox reason lost",

@@ -16,6 +16,8 @@ from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.wire import Close, Op
 
+from tests.support import unread
+
 from .socket_harness import Node, People, dial, eventually, running, sign_in
 
 CODECS = wire.SUBPROTOCOLS
@@ -36,7 +38,7 @@ async def test_a_snapshot_is_followed_by_every_later_event(node: Node, codec: st
     await ann.send([Op.SUB, 1, [["box", "list"]]])
     snap = await ann.got(Op.SNAP)
     assert [row["customer"] for row in snap[7]] == ["+15550201"]
-    assert snap[6]["blue"] == [snap[7][0]["id"]]
+    assert unread(snap[6], [snap[7][0]["id"]]) == {snap[7][0]["id"]}
     assert (await ann.got(Op.OK, _1=1))[2] == {"subs": [["box", "snapshot", 0]]}
     for number in range(30):
         await node.receive("box", f"+155503{number:02}")
@@ -72,7 +74,7 @@ async def test_seen_on_one_device_clears_the_badge_on_the_other(node: Node) -> N
     await eventually(lambda: other.badge[0] == 1)
     await one.send([Op.SEEN, "box", conv, row["att"]])
     await eventually(lambda: other.badge[0] == 0)
-    await eventually(lambda: other.all(Op.ME) and other.all(Op.ME)[-1][2]["blue"] == [])
+    await eventually(lambda: other.all(Op.ME) and not unread(other.all(Op.ME)[-1][2], [conv]))
     assert bob.badge == [1, 0, 1]
     for peer in (one, other, bob):
         await peer.end()
@@ -102,6 +104,24 @@ async def test_a_position_is_resumed_on_another_node_without_gap_or_double(
         assert again.all(Op.RESET) == again.all(Op.SNAP) == []
         await bob.end()
         await again.end()
+
+
+async def test_who_resumes_is_told_the_marks_made_meanwhile(node: Node) -> None:
+    """Marks are no events, so no event that follows a position brings them."""
+    conv = await node.receive("box")
+    ann, other = await sign_in(node, "ann"), await sign_in(node, "ann")
+    await ann.send([Op.SUB, 1, [["box", "list"]]])
+    snap = await ann.got(Op.SNAP)
+    assert unread(snap[6], [conv]) == {conv}
+    await ann.end()
+    await other.send([Op.SEEN, "box", conv, snap[7][0]["att"]])
+    await eventually(lambda: other.badge == [0, 0, 1])
+    again = await sign_in(node, "ann")
+    await again.send([Op.SUB, 1, [["box", "list", *snap[2:5]]]])
+    marks = (await again.got(Op.ME))[2]
+    assert (unread(marks, [conv]), again.all(Op.SNAP)) == (set(), [])
+    for peer in (other, again):
+        await peer.end()
 
 
 @pytest.mark.parametrize(

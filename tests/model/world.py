@@ -28,7 +28,7 @@ ARGS: dict[str, dict[str, str]] = {
     "receive": {"candidate": "conv", "our": "our", "customer": "customer",
                 "provider_id": "provider_id", "body": "body", "preview": "text"},
     "assign": {"conv": "conv", "to": "to"},
-    "transfer": {"conv": "conv", "own_tok": "own_tok", "to": "to", "body": "body"},
+    "transfer": {"conv": "conv", "own_tok": "own_tok", "to": "to", "note": "text"},
     "release": {"conv": "conv", "own_tok": "own_tok"},
     "done": {"conv": "conv", "own_tok": "own_tok", "seen": "seen"},
     "undo": {"conv": "conv", "own_tok": "own_tok"},
@@ -41,6 +41,7 @@ ARGS: dict[str, dict[str, str]] = {
     "unread": {"conv": "conv"},
     "seen": {"conv": "conv", "att": "seen"},
 }  # fmt: skip
+SYSTEM_LINES = frozenset({"assigned", "transferred", "returned", "done", "undone"})
 WITHOUT_CID = frozenset({"receive", "seen"})
 
 
@@ -147,6 +148,8 @@ class World:
             row = meta.get("row", {})
             changed = meta["type"] != "delivery_changed"
             self.stamps[number] = Stamp(prev, row.get("last_ms", 0) if changed else 0)
+            if meta["type"] in SYSTEM_LINES:
+                assert body["to"] == row["assignee"]
             self.replayed.apply(event)
             events.append(event)
         assert self.replayed.wrong == []

@@ -26,7 +26,8 @@ MESSAGE_MEANING = {
     "actor": "who; empty for the customer and for nobody's act",
     "cid": "the command id that made it; empty for inbound",
     "state": "towards the carrier: empty, queued, sent, delivered or failed",
-    "body": "a map: {text, media} or {text, mentions}; nil for system lines without one",
+    "body": "a map: {text, media}, {text, mentions}, or of a system line {to, note?, reason?}:"
+    " who has it now (empty: nobody), a transfer's note, why nobody did it (membership)",
 }
 ROW_MEANING = {
     "id": "the conversation; begins with its inbox's id and a dot",

@@ -137,13 +137,17 @@ class Badges:
         return Totals(len(self._unm) - len(private.seen), len(private.green), self.unassigned)
 
     def marks_of(self, user: str) -> dict[str, Any]:
-        """Marks for SNAP and ME: {seq, mv, blue: [conv], green: [conv]}."""
+        """Marks for SNAP and ME: {seq, mv, green: [conv]}, and of the waiting conversations
+        either `blue`, those unread, or `seen`, those read: whichever are fewer.
+        """
         private = self.users.get(user)
         if private is None or not private.joined:
             mv = private.mv if private else 0
             return {"seq": self.seq, "mv": mv, "blue": [], "green": []}
-        blue = [key.rpartition(":")[0] for key in self._unm if key not in private.seen]
-        return {"seq": self.seq, "mv": private.mv, "blue": blue, "green": sorted(private.green)}
+        marks = {"seq": self.seq, "mv": private.mv, "green": sorted(private.green)}
+        if 2 * len(private.seen) < len(self._unm):
+            return {**marks, "seen": [_conv_of(key) for key in private.seen]}
+        return {**marks, "blue": [_conv_of(key) for key in self._unm.keys() - private.seen]}
 
     def agrees(self, user: str, marks: MarksLike) -> bool | None:
         """Whether marks just read give the totals known here; None: not of the same moment."""
@@ -349,6 +353,11 @@ def _key(meta: dict[str, Any], state: dict[str, Any] | None) -> str | None:
     if state is None or state["status"] != _UNASSIGNED or not state["att"]:
         return None
     return f"{meta['conv']}:{state['att']}"
+
+
+def _conv_of(key: str) -> str:
+    """The conversation in a key `<conv>:<att>`."""
+    return key.rpartition(":")[0]
 
 
 def _entered_at(key: str) -> int:

@@ -100,6 +100,8 @@ class InboxFollower(Follower):
             reason = await self._mismatch(position, seat)
             self._must_sit(seat)
             if reason is None:
+                # Marks are no events: those made while away stand in nothing that follows.
+                self._tell_marks(seat)
                 self._deliver_from(seat, position.seq)
                 return "resumed"
             seat.viewer.send([Op.RESET, self.inbox, reason, []])
@@ -201,9 +203,12 @@ class InboxFollower(Follower):
                     seat.badge = values
                     seat.viewer.send_latest([Op.BADGE, self.inbox, *values, self.badges.seq])
                 if user in changed and seat.listening:
-                    marks = self.badges.marks_of(user)
-                    seat.viewer.send_latest([Op.ME, self.inbox, marks])
+                    self._tell_marks(seat)
         changed.clear()
+
+    def _tell_marks(self, seat: Seat) -> None:
+        marks = self.badges.marks_of(seat.viewer.user)
+        seat.viewer.send_latest([Op.ME, self.inbox, marks])
 
     async def audit(self, user: str) -> bool | None:
         """Recount one user's badge in the engine; None: no verdict. A wrong one is re-read."""

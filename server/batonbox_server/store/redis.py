@@ -121,8 +121,7 @@ class RedisStore:
         self, *, conv: str, actor: str, cid: str, own_tok: str, to: str, note: str = ""
     ) -> port.Applied:
         """See the port."""
-        body = msgpack.packb({"note": note} if note else {})
-        return await self._command("transfer", conv, actor, cid, own_tok=own_tok, to=to, body=body)
+        return await self._command("transfer", conv, actor, cid, own_tok=own_tok, to=to, note=note)
 
     async def release(self, *, conv: str, actor: str, cid: str, own_tok: str) -> port.Applied:
         """See the port."""

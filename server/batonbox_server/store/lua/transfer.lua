@@ -9,10 +9,10 @@
 -- ARGV[4] digest
 -- ARGV[5] own_tok
 -- ARGV[6] to
--- ARGV[7] body
+-- ARGV[7] note
 -- Returns {"ok"} | {"not_owner", row} | {"stale_token", row} | {"token_required", row} | {"not_found"} | {"forbidden"} | {"target_not_member"} | {"idempotency_mismatch"}
 --- @include "lib/command"
-local conv, actor, cid, digest, own_tok, to, body = unpack(ARGV)
+local conv, actor, cid, digest, own_tok, to, note = unpack(ARGV)
 local command = {actor = actor, cid = cid, digest = digest, keep_ms = ACTION_MS}
 local cx, me = begin(command)
 if not cx then return me end
@@ -29,5 +29,5 @@ local was = copy(c)
 local at = tick(cx)
 to_assigned(cx, c, to, conv .. actor .. cid, true)
 undoable(c, was, actor, at)
-record(cx, "transferred", c, was, actor, cid, {body = body})
+record(cx, "transferred", c, was, actor, cid, {note = note ~= "" and note or nil})
 return finish(cx, c, command)

@@ -57,6 +57,11 @@ local function undoable(c, was, actor, at)
   }
 end
 
+-- What a system line says: who has it now ("" nobody), and why or with which words.
+local function outcome(c, more)
+  return cmsgpack.pack({to = c.assignee, reason = more.reason, note = more.note})
+end
+
 -- Plan the event and the thread's line of a change already made to `c`.
 local function record(cx, kind, c, was, actor, cid, more)
   more = more or {}
@@ -68,7 +73,7 @@ local function record(cx, kind, c, was, actor, cid, more)
   if was.rev > 0 then
     meta.before = {status = was.status, assignee = was.assignee, att = was.att}
   end
-  local body = more.body or "\192"
+  local body = more.body or outcome(c, more)
   local seq = emit(cx, meta, body)
   local head = {c.n, seq, c.last_ms, kind, actor, cid, more.state or ""}
   for i = 1, 7 do head[i] = cmsgpack.pack(head[i]) end
