@@ -15,7 +15,6 @@ from batonbox_server.domain.model import Role
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.wire import Close, Op
-
 from tests.support import unread
 
 from .socket_harness import Node, People, dial, eventually, running, sign_in
