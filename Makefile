@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 WORKERS ?= 2
-GENERATED := docs/protocol.md client_sdk/batonbox/_wire.py tests/vectors
+GENERATED := docs/protocol.md client_sdk/batonbox/_wire.py server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-redis test-long check lint types gen drift bench audit

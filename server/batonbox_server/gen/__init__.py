@@ -7,6 +7,7 @@ from pathlib import Path
 from batonbox_server.gen.sdk import sdk_wire
 from batonbox_server.gen.tables import protocol
 from batonbox_server.gen.vectors import vectors
+from batonbox_server.gen.web import web_wire
 
 __all__ = ["ROOT", "rendered", "write"]
 
@@ -18,6 +19,7 @@ def rendered() -> dict[Path, str]:
     template = (ROOT / "docs" / "protocol.in.md").read_text(encoding="utf-8")
     return {
         Path("client_sdk/batonbox/_wire.py"): sdk_wire(),
+        Path("server/web_client/src/wire.ts"): web_wire(),
         Path("docs/protocol.md"): protocol(template),
         Path("tests/vectors/frames.json"): vectors(),
     }

@@ -1,0 +1,450 @@
+// Generated from wire.py, errors.py and domain/model.py by `make gen`; edits are lost.
+
+export const VERSION = 1;
+
+export const JSON_SUBPROTOCOL = "batonbox.v1.json";
+
+export const Op = {
+  HELLO: 0,
+  CMD: 1,
+  SUB: 2,
+  UNSUB: 3,
+  SEEN: 4,
+  REFRESH: 5,
+  PONG: 6,
+  PAGE: 7,
+  HISTORY: 8,
+  CHECK: 9,
+  VIEWING: 10,
+  WELCOME: 16,
+  OK: 17,
+  ERR: 18,
+  SNAP: 19,
+  EV: 20,
+  ME: 21,
+  BADGE: 22,
+  RESET: 23,
+  GOAWAY: 24,
+  PING: 25,
+  AUTH: 26,
+  UNSUBD: 27,
+  STATUS: 28,
+  ORG: 29,
+  PRESENCE: 30,
+  TYPING: 31,
+  NOTIFY: 32,
+  CONV: 33,
+} as const;
+
+export const Close = {
+  DRAIN: 4000,
+  SLOW: 4002,
+  NO_PONG: 4003,
+  RATE: 4004,
+  EXPIRED: 4100,
+  REVOKED: 4101,
+  ROLES_CHANGED: 4102,
+  BAD_FRAME: 4400,
+  UNAUTHORIZED: 4401,
+  FORBIDDEN: 4403,
+  REPLACED: 4405,
+  VERSION: 4406,
+  NO_HELLO: 4408,
+  TOO_BIG: 4413,
+  TOO_MANY: 4429,
+} as const;
+
+export const CLOSE_RANGES = [
+  [4000, 4099, "reconnect and resume"],
+  [4100, 4199, "fetch a new token first, then reconnect"],
+  [4400, 4499, "stop; a person has to act"],
+] as const;
+
+export type Status = "unassigned" | "assigned" | "done";
+
+export type Kind = "received" | "assigned" | "transferred" | "returned" | "done" | "undone" | "replied" | "composed" | "noted" | "delivery_changed" | "inbox_created" | "inbox_changed" | "inbox_deleted" | "member_joined" | "member_removed";
+
+export type Delivery = "" | "queued" | "sent" | "delivered" | "failed";
+
+export type View = "unassigned" | "mine" | "others" | "open" | "done" | "walk";
+
+/** A conversation's state: an absolute register. */
+export interface Row {
+  /** the conversation; begins with its inbox's id and a dot */
+  id: string;
+  /** our number, E.164 */
+  our: string;
+  /** the customer's number, E.164 */
+  customer: string;
+  /** unassigned, assigned or done; open = the first two */
+  status: Status;
+  /** the owner; empty for nobody */
+  assignee: string;
+  /** ownership token: send it back with fenced commands; opaque */
+  own_tok: string;
+  /** seq of the last change; compare only between two RESETs */
+  rev: number;
+  /** attention mark, compared for equality only; SEEN and `reply.seen` carry it */
+  att: string;
+  /** mark of the last inbound message; `done.seen` carries it */
+  in_seq: string;
+  /** last change, epoch ms; lists are ordered by it */
+  last_ms: number;
+  /** oldest unanswered inbound, epoch ms; 0 for none */
+  waiting_since: number;
+  /** who owned it before; empty for nobody */
+  last_assignee: string;
+  /** inbound messages since the last reply or done */
+  unanswered: number;
+  /** beginning of the last message */
+  preview: string;
+  /** number of messages */
+  n: number;
+}
+
+export interface Counts {
+  unassigned: number;
+  open: number;
+  done: number;
+}
+
+/** Mine as of `seq`; of the waiting ones either the unread (`blue`) or the read (`seen`). */
+export interface Marks {
+  seq: number;
+  mv: number;
+  green: string[];
+  blue?: string[];
+  seen?: string[];
+}
+
+export interface Before {
+  status: Status;
+  assignee: string;
+  att: string;
+}
+
+/** What an event says besides its text; `conv` and `row` are absent for events of the inbox. */
+export interface Meta {
+  type: Kind;
+  conv?: string;
+  actor?: string;
+  cid?: string;
+  unseen?: boolean;
+  n?: number;
+  state?: Delivery;
+  reason?: string;
+  mentions?: string[];
+  row?: Row;
+  before?: Before;
+  user?: string;
+  role?: string;
+  joined?: boolean;
+}
+
+/** A message's, a note's or a system line's content. */
+export interface Body {
+  text?: string;
+  media?: string[];
+  mentions?: string[];
+  to?: string;
+  note?: string;
+  reason?: string;
+}
+
+export type Message = [
+  n: number,
+  seq: number,
+  at_ms: number,
+  kind: Kind,
+  actor: string,
+  cid: string,
+  state: Delivery | "",
+  body: Body | null,
+];
+
+/** signed in; `exp` is the token's end in ms (0: none) */
+export type WelcomeFrame = [
+  op: 16,
+  conn: string,
+  user: string,
+  ping_s: number,
+  limits: Record<string, number>,
+  build: string,
+  exp: number,
+  now_ms: number,
+];
+
+/** the request took effect; `result` is a map */
+export type OkFrame = [
+  op: 17,
+  id: number | null,
+  result: Record<string, unknown>,
+];
+
+/** refused; `cur` is the conversation's row */
+export type ErrFrame = [
+  op: 18,
+  id: number | null,
+  code: number,
+  slug: string,
+  msg: string,
+  retry_ms?: number | null,
+  cur?: Row | null,
+];
+
+/** state at `seq`: counts {unassigned, open, done}, my marks, newest open rows */
+export type SnapFrame = [
+  op: 19,
+  inbox: string,
+  epoch: string,
+  seq: number,
+  tip: string,
+  counts: Counts,
+  me: Marks,
+  rows: Row[],
+  next?: string | number | null,
+];
+
+/** one event of the inbox's log */
+export type EvFrame = [
+  op: 20,
+  inbox: string,
+  seq: number,
+  meta: Meta,
+  body: Body | null,
+  tip: string,
+];
+
+/** my marks as of `seq`, absolute: {seq, mv, green: [conv], blue: [conv] or seen: [conv]} */
+export type MeFrame = [
+  op: 21,
+  inbox: string,
+  marks: Marks,
+];
+
+/** absolute totals for me */
+export type BadgeFrame = [
+  op: 22,
+  inbox: string,
+  blue: number,
+  green: number,
+  unassigned: number,
+  seq: number,
+];
+
+/** discard every row of the inbox (fork, epoch, trimmed, perm); SNAP follows unless perm */
+export type ResetFrame = [
+  op: 23,
+  inbox: string,
+  reason: string,
+  lost: string[],
+];
+
+/** open a new connection after `after_ms`, then close this */
+export type GoawayFrame = [
+  op: 24,
+  after_ms: number,
+  deadline_ms: number,
+];
+
+/** answer with PONG */
+export type PingFrame = [
+  op: 25,
+];
+
+/** the token expires; REFRESH before the deadline */
+export type AuthFrame = [
+  op: 26,
+  deadline_s: number,
+];
+
+/** the subscription ended, with an error number */
+export type UnsubdFrame = [
+  op: 27,
+  inbox: string,
+  code: number,
+];
+
+/** {degraded: bool}: the engine is unreachable, or back */
+export type StatusFrame = [
+  op: 28,
+  status: { degraded: boolean },
+];
+
+/** kind `state` {user, inboxes, users}; then `inbox`, `inbox_gone`, `user`, `user_gone` */
+export type OrgFrame = [
+  op: 29,
+  kind: string,
+  data: Record<string, unknown>,
+];
+
+/** reserved */
+export type PresenceFrame = [
+  op: 30,
+  inbox: string,
+  who: unknown,
+];
+
+/** reserved */
+export type TypingFrame = [
+  op: 31,
+  conv: string,
+  user: string,
+];
+
+/** for me alone: `handed_to_you`, `taken_from_you`, `mention`; data {by, ...} */
+export type NotifyFrame = [
+  op: 32,
+  kind: string,
+  inbox: string,
+  conv: string,
+  data: Record<string, unknown>,
+];
+
+/** opening of a level `conv:<id>` subscription */
+export type ConvFrame = [
+  op: 33,
+  inbox: string,
+  conv: string,
+  seq: number,
+  row: Row,
+  messages: Message[],
+  next?: string | number | null,
+];
+
+export type ServerFrame =
+  | WelcomeFrame
+  | OkFrame
+  | ErrFrame
+  | SnapFrame
+  | EvFrame
+  | MeFrame
+  | BadgeFrame
+  | ResetFrame
+  | GoawayFrame
+  | PingFrame
+  | AuthFrame
+  | UnsubdFrame
+  | StatusFrame
+  | OrgFrame
+  | PresenceFrame
+  | TypingFrame
+  | NotifyFrame
+  | ConvFrame;
+
+export interface AssignArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  to?: string | null;
+}
+
+export interface TransferArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  to: string;
+  own_tok?: string | null;
+  note?: string | null;
+}
+
+export interface ReturnArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  own_tok?: string | null;
+}
+
+export interface DoneArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  own_tok?: string | null;
+  seen?: string | null;
+}
+
+export interface UndoArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  own_tok?: string | null;
+}
+
+export interface ReplyArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  text: string;
+  own_tok?: string | null;
+  media?: string[];
+  seen?: string | null;
+}
+
+export interface NoteArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  text: string;
+  mentions?: string[];
+}
+
+export interface ComposeArgs {
+  cid: string;
+  dur?: string | null;
+  inbox: string;
+  to: string;
+  text: string;
+  from?: string | null;
+}
+
+export interface RetryArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  n: number;
+}
+
+export interface UnreadArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+}
+
+export interface Commands {
+  assign: AssignArgs;
+  transfer: TransferArgs;
+  return: ReturnArgs;
+  done: DoneArgs;
+  undo: UndoArgs;
+  reply: ReplyArgs;
+  note: NoteArgs;
+  compose: ComposeArgs;
+  retry: RetryArgs;
+  unread: UnreadArgs;
+}
+
+/** Commands that must carry the row's own_tok. */
+export const FENCED = ["done", "reply", "return", "transfer", "undo"] as const;
+
+export const ERRORS = {
+  internal: { number: 100, retryable: true },
+  unauthorized: { number: 101, retryable: false },
+  forbidden: { number: 103, retryable: false },
+  unknown_op: { number: 104, retryable: false },
+  bad_request: { number: 107, retryable: false },
+  token_expired: { number: 109, retryable: false },
+  rate_limited: { number: 111, retryable: true },
+  unrecoverable_position: { number: 112, retryable: false },
+  conflict: { number: 120, retryable: false },
+  not_owner: { number: 121, retryable: false },
+  stale_token: { number: 122, retryable: false },
+  not_found: { number: 123, retryable: false },
+  new_activity: { number: 124, retryable: false },
+  recipient_opted_out: { number: 125, retryable: false },
+  target_not_member: { number: 126, retryable: false },
+  number_not_routed: { number: 127, retryable: false },
+  idempotency_mismatch: { number: 128, retryable: false },
+  not_undoable: { number: 129, retryable: false },
+  unavailable: { number: 130, retryable: true },
+  durability_timeout: { number: 131, retryable: true },
+} as const;
