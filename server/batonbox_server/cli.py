@@ -1,4 +1,4 @@
-"""The command line of the server: serve, token, config, version."""
+"""The command line of the server: serve, token, password, link, config, version."""
 
 from __future__ import annotations
 
@@ -51,6 +51,36 @@ def token_command(user: str, **overrides: Any) -> None:
     _log_to_stderr("error")
     made = _run(lambda: _ask(settings, {"op": "token", "user": user}))
     click.echo(made["token"])
+
+
+@main.command("password")
+@click.argument("user")
+@click.option("--stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--data-dir", help="Folder of the running server.")
+@click.option("--redis-url", help="An engine of your own.")
+def password_command(user: str, stdin: bool, **overrides: Any) -> None:
+    """Set USER's password, a random one that is printed; USER's sessions end."""
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    asked = {"op": "password", "user": user, "password": _typed() if stdin else ""}
+    made = _run(lambda: _ask(settings, asked))
+    if not stdin:
+        click.echo(made["password"])
+
+
+@main.command("link")
+@click.argument("user")
+@click.option("--data-dir", help="Folder of the running server.")
+def link_command(user: str, **overrides: Any) -> None:
+    """Print a link that signs USER in once, within five minutes, while a demo server runs."""
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    told = _run(lambda: control.ask(Path(settings.data_dir), {"op": "link", "user": user}))
+    if told is None:
+        raise click.ClickException(
+            f"No server runs on {settings.data_dir}; start `batonbox-server serve --demo`."
+        )
+    click.echo(told["link"])
 
 
 @main.command("config")
@@ -113,6 +143,16 @@ def _settings(**overrides: Any) -> config.Settings:
         return config.load(**overrides)
     except config.ConfigError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _typed() -> str:
+    """A password: typed unseen at a terminal, else the first line."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    typed = sys.stdin.readline().rstrip("\r\n")
+    if not typed:
+        raise click.ClickException("Standard input had no password; write it as the first line.")
+    return typed
 
 
 def _say(text: str) -> None:

@@ -1,9 +1,10 @@
-"""The demo organisation, seeded once into an empty server, and what to try with it."""
+"""The demo organisation, seeded once into an empty server, how to sign in, and what to try."""
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,18 +14,26 @@ from batonbox_server.domain.model import Role
 from batonbox_server.node import Organisation
 from batonbox_server.store.directory_port import Inbox, User
 
-__all__ = ["greeting", "seed"]
+__all__ = ["Access", "greeting", "link_url", "open_access", "seed"]
 
 _USERS: Final = (
-    User("admin", "Alex Admin", Role.ADMIN),
     User("agent1", "Ana", Role.MEMBER),
     User("agent2", "Bo", Role.MEMBER),
     User("agent3", "Dee", Role.MEMBER),
+    User("admin", "Alex Admin", Role.ADMIN),
 )
 _INBOXES: Final = (
     Inbox("sales", "Sales", ("admin", "agent1", "agent2", "agent3"), ("+14165550100",)),
     Inbox("support", "Support", ("admin", "agent2", "agent3"), ("+14165550101",)),
 )
+
+
+@dataclass(slots=True)
+class Access:
+    """How to sign in, user by user: one-click links, and passwords that were just made."""
+
+    links: dict[str, str] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
 
 
 async def seed(organisation: Organisation) -> bool:
@@ -40,20 +49,40 @@ async def seed(organisation: Organisation) -> bool:
     return True
 
 
-def greeting(settings: Settings, *, port: int, engine: str) -> str:
+async def open_access(organisation: Organisation, *, url: str) -> Access:
+    """Passwords for demo users who have none yet, and links while `url` is this machine's own."""
+    access = Access()
+    for user in _USERS:
+        if user.id not in organisation.directory.users:
+            continue
+        made = await organisation.sign_in.first_password(user.id)
+        if made is not None:
+            access.passwords[user.id] = made
+        if url:
+            access.links[user.id] = link_url(url, await organisation.sign_in.make_link(user.id))
+    return access
+
+
+def link_url(url: str, code: str) -> str:
+    """The link; the code is a fragment, which browsers send nowhere."""
+    return f"{url}/sign-in#code={code}"
+
+
+def greeting(settings: Settings, access: Access, *, url: str, engine: str) -> str:
     """What `serve --demo` prints: every line can be pasted into another terminal."""
-    url = f"http://{settings.host}:{port}"
     server, client = _command("batonbox-server"), _command("batonbox")
     lines = [
         f"batonbox {__version__} serves the demo organisation on {url}",
         f"engine: {engine}; data: {Path(settings.data_dir).absolute()}; stop with Ctrl-C",
+        "",
+        *_sign_in(settings, access, server=server),
         "",
         "Inbox Sales: +14165550100, everybody. Support: +14165550101, admin, agent2, agent3.",
         "Try, in another terminal:",
         "",
     ]
     exports = []
-    if port != 8080 or settings.host != "127.0.0.1":
+    if url != "http://127.0.0.1:8080":
         exports.append(f"export BATONBOX_URL={url}")
     if settings.data_dir != "data":
         exports.append(f"export BATONBOX_DATA_DIR={settings.data_dir}")
@@ -72,6 +101,25 @@ def greeting(settings: Settings, *, port: int, engine: str) -> str:
         f"  {client} race --agents 200 --conversations 100",
     ]
     return "\n".join(lines)
+
+
+def _sign_in(settings: Settings, access: Access, *, server: str) -> list[str]:
+    folder = "" if settings.data_dir == "data" else f" --data-dir {settings.data_dir}"
+    names = {user.id: f"{user.name} ({user.id})" for user in _USERS}
+    lines = [f"Open this to sign in as {names[user]}: {url}" for user, url in access.links.items()]
+    if access.links:
+        lines.append(f"Each works once, for 5 minutes; another: {server} link agent1{folder}")
+    else:
+        lines.append(f"One-click links are for your own machine; this listens on {settings.host}.")
+    if access.passwords:
+        shown = ", ".join(f"{user}: {made}" for user, made in access.passwords.items())
+        lines.append(f"Or sign in by password, printed this once: {shown}")
+    else:
+        lines.append(
+            "Passwords were printed at the first start; "
+            f"a new one: {server} password agent1{folder}"
+        )
+    return lines
 
 
 def _command(name: str) -> str:

@@ -12,6 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from batonbox_server.asgi.app import build_app
 from batonbox_server.asgi.channel import EngineChannel
+from batonbox_server.asgi.origins import Origins
 from batonbox_server.asgi.services import Limits, Readiness, Services
 from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.carriers.loopback import Loopback
@@ -25,10 +26,12 @@ from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.directory import LiveDirectory
-from batonbox_server.service.identity import TokenIdentity
+from batonbox_server.service.identity import Lifetime, TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.outbox import Outbox
+from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.reads import InboxReads
+from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
 from batonbox_server.session.limits import SessionLimits
 from batonbox_server.store.connect import EngineClient
@@ -36,6 +39,8 @@ from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.phones import EnginePhones
 from batonbox_server.store.redis import RedisStore
+from batonbox_server.store.sign_in import RedisSignIn
+from batonbox_server.store.sign_in_port import Rates
 
 __all__ = ["Node", "Organisation"]
 
@@ -67,11 +72,25 @@ class Organisation:
         self.closing.push_async_callback(self.directory.aclose)
         await self.directory.start()
         self.administration = Administration(self.store, self.organisation, self.directory)
+        lifetime = Lifetime(self.settings.session_idle_s, self.settings.session_max_s)
+        self.sessions = RedisSignIn(self.client, keys=self.keys)
         self.identity = TokenIdentity(
             self.organisation,
+            self.sessions,
             self.directory,
             secret=await self.organisation.secret(),
             connection_token_s=self.settings.connection_token_s,
+            lifetime=lifetime,
+        )
+        passwords = Passwords()
+        self.closing.callback(passwords.close)
+        self.sign_in = SignIn(
+            self.sessions,
+            self.organisation,
+            self.directory,
+            passwords,
+            lifetime=lifetime,
+            rates=_rates(self.settings),
         )
 
     async def close(self) -> None:
@@ -89,9 +108,16 @@ class Organisation:
 
 
 class Node(Organisation):
-    """One server process; `app` is its ASGI application once it is open."""
+    """One server process; `app` is its ASGI application once it is open.
+
+    `demo`: it shows itself on somebody's own machine, and lets them in more easily.
+    """
 
     app: Starlette
+
+    def __init__(self, settings: Settings, *, demo: bool = False) -> None:
+        super().__init__(settings)
+        self.demo = demo
 
     async def open(self) -> None:
         """See Organisation; then follow the organisation's log and begin to work."""
@@ -123,7 +149,7 @@ class Node(Organisation):
             text_max_chars=settings.text_max_chars,
             on_outbound=self.outbox.poke,
         )
-        self.timers = Timers(self.store, self.administration, self.directory)
+        self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
         self._assemble()
         await self._begin()
 
@@ -159,6 +185,7 @@ class Node(Organisation):
             directory=self.directory,
             administration=self.administration,
             identity=self.identity,
+            sign_in=self.sign_in,
             commands=self.commands,
             reads=reads,
             intake=Intake(self.store, self.organisation),
@@ -168,6 +195,9 @@ class Node(Organisation):
             carriers=frozenset(self.carriers),
             phones=EnginePhones(self.client, keys=self.keys) if settings.loopback else None,
             webhook_secret=_webhook_secret(settings),
+            origins=Origins(settings.origins.split(",")),
+            demo=self.demo,
+            build=self.pump.build,
         )
         socket = [WebSocketRoute("/v1/ws", self.pump), Route("/v1/ws", self.pump)]
         self.app = build_app(services, more=socket)
@@ -221,6 +251,15 @@ def _hub_limits(settings: Settings) -> HubLimits:
         badge_interval_s=settings.badge_interval_s,
         engine_timeout_s=settings.engine_timeout_s,
         write_batch_bytes=settings.write_batch_bytes,
+    )
+
+
+def _rates(settings: Settings) -> Rates:
+    return Rates(
+        user_burst=max(1, settings.sign_in_user_burst),
+        user_every_ms=round(1000 * settings.sign_in_user_every_s),
+        address_burst=max(1, settings.sign_in_address_burst),
+        address_every_ms=round(1000 * settings.sign_in_address_every_s),
     )
 
 

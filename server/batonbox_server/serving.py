@@ -8,7 +8,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,10 +16,12 @@ import structlog
 import uvicorn
 
 from batonbox_server import control, demo
+from batonbox_server.asgi.origins import is_loopback
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
 from batonbox_server.node import Node, Organisation
+from batonbox_server.service.passwords import random_password
 from batonbox_server.service.texts import check_id
 from batonbox_server.store.directory_port import User
 
@@ -31,6 +33,10 @@ _BACKLOG: Final = 4096
 _FRAME_MAX_BYTES: Final = 1 << 20
 # Ctrl-C is pressed by somebody who waits at a terminal; SIGTERM comes from a rolling restart.
 _DRAIN_AT_CTRL_C_S: Final = 1.0
+_NO_LINKS: Final = (
+    "One-click links exist while `batonbox-server serve --demo` runs on this machine's own address;"
+    " `batonbox-server password USER` makes a password."
+)
 # uvicorn says so of every upgrade that is answered over HTTP, which is how they are refused.
 _SPURIOUS: Final = "ASGI callable returned without completing handshake."
 
@@ -66,42 +72,73 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
     stop = _Stop()
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _SPURIOUS)
     listener = _listen(settings)
-    node = Node(settings)
+    node = Node(settings, demo=with_demo)
+    url = _url(settings, listener)
+    links = url if with_demo and is_loopback(settings.host) else ""
     try:
         await node.open()
         if with_demo:
             await demo.seed(node)
-        async with control.listening(Path(settings.data_dir), lambda r: answer(node, r)):
-            await _run(node, listener, stop, with_demo=with_demo, say=say)
+        async with control.listening(
+            Path(settings.data_dir), lambda r: answer(node, r, links=links)
+        ):
+            await _run(node, listener, stop, greet=lambda: _greeting(node, url, links), say=say)
     finally:
         listener.close()
         await node.close()
 
 
-async def answer(organisation: Organisation, request: dict[str, Any]) -> dict[str, Any]:
-    """A request of the control socket, carried out. Raises Refused."""
-    if request.get("op") != "token":
-        raise Refused("unknown_op", "This server does not know that request; update it.")
+async def answer(
+    organisation: Organisation, request: dict[str, Any], *, links: str = ""
+) -> dict[str, Any]:
+    """A request of the control socket, carried out. Raises Refused.
+
+    `links`: the address of one-click links, empty where there are none.
+    """
     user = str(request.get("user", ""))
+    match request.get("op"):
+        case "token":
+            await _first_user(organisation, user)
+            _, secret = await organisation.identity.make_token(user=user, label="command line")
+            return {"token": secret}
+        case "password":
+            await _first_user(organisation, user)
+            password = str(request.get("password") or random_password())
+            await organisation.sign_in.set_password(user, password)
+            return {"password": password}
+        case "link":
+            if not links:
+                raise Refused("conflict", _NO_LINKS)
+            return {"link": demo.link_url(links, await organisation.sign_in.make_link(user))}
+    raise Refused("unknown_op", "This server does not know that request; update it.")
+
+
+async def _first_user(organisation: Organisation, user: str) -> None:
+    # Whoever may ask here owns the data: the first user of an empty server is its admin.
     if not organisation.directory.users:
-        # Whoever may ask here owns the data: the first user of an empty server is its admin.
         check_id(user, field="user")
         await organisation.administration.create_user(User(user, user, Role.ADMIN))
-    _, secret = await organisation.identity.make_token(user=user, label="command line")
-    return {"token": secret}
+
+
+async def _greeting(node: Node, url: str, links: str) -> str:
+    engine = f"{node.client.server_name} {node.client.server_version}"
+    if not node.demo:
+        return f"batonbox listens on {url} (engine: {engine})"
+    access = await demo.open_access(node, url=links)
+    return demo.greeting(node.settings, access, url=url, engine=engine)
 
 
 async def _run(
-    node: Node, listener: socket.socket, stop: _Stop, *, with_demo: bool, say: Any
+    node: Node,
+    listener: socket.socket,
+    stop: _Stop,
+    *,
+    greet: Callable[[], Awaitable[str]],
+    say: Any,
 ) -> None:
     server = _Server(_config(node))
     serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
-    port = listener.getsockname()[1]
-    engine = f"{node.client.server_name} {node.client.server_version}"
-    if with_demo:
-        say(demo.greeting(node.settings, port=port, engine=engine))
-    else:
-        say(f"batonbox listens on http://{node.settings.host}:{port} (engine: {engine})")
+    say(await greet())
     _settle_memory()
     stopping = asyncio.get_running_loop().create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,6 +178,11 @@ def _config(node: Node) -> uvicorn.Config:
         ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
         timeout_graceful_shutdown=5,
     )
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
         "session.ports",
         "store.port",
         "store.directory_port",
+        "store.sign_in_port",
         "hub.port",
         "carriers.port",
     },
@@ -37,6 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "demo": {"config", "domain", "node", "store.directory_port"},
     "node": EVERYTHING,
     "serving": {
+        "asgi.origins",
         "config",
         "control",
         "demo",

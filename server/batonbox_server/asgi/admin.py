@@ -1,4 +1,4 @@
-"""Administration over HTTP: users, inboxes, memberships, tokens, numbers."""
+"""Administration over HTTP: users, inboxes, memberships, tokens, passwords, numbers."""
 
 from __future__ import annotations
 
@@ -64,6 +64,12 @@ class NewToken(Struct, forbid_unknown_fields=True):
 
     label: Annotated[str, Meta(max_length=120)] = ""
     limits: dict[str, Limit] = msgspec.field(default_factory=dict)
+
+
+class NewPassword(Struct, forbid_unknown_fields=True):
+    """Body of PUT password."""
+
+    password: Annotated[str, Meta(max_length=1024)]
 
 
 class Binding(Struct, forbid_unknown_fields=True):
@@ -207,6 +213,12 @@ async def _unrouted(call: Call) -> dict[str, Any]:
     return _list([{**message, "at": timestamp(message["at_ms"])} for message in found])
 
 
+async def _set_password(call: Call) -> Response:
+    body = await call.body(NewPassword)
+    await call.services.sign_in.set_password(call.path("user"), body.password)
+    return Response(status_code=204)
+
+
 async def _user_exists(call: Call) -> None:
     _known((await call.services.organisation.state()).users, call.path("user"))
 
@@ -248,6 +260,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/v1/admin/users", _A, _create_user, 201),
     Endpoint("PATCH", "/v1/admin/users/{user}", _A, _edit_user),
     Endpoint("DELETE", "/v1/admin/users/{user}", _A, _delete_user),
+    Endpoint("PUT", "/v1/admin/users/{user}/password", _A, _set_password),
     Endpoint("GET", "/v1/admin/users/{user}/tokens", _A, _tokens),
     Endpoint("POST", "/v1/admin/users/{user}/tokens", _A, _create_token, 201),
     Endpoint("DELETE", "/v1/admin/users/{user}/tokens/{token}", _A, _delete_token),

@@ -20,6 +20,7 @@ from batonbox_server.tasks import spawn
 from batonbox_server.wire import Close
 
 from .eager import Suspended, start
+from .origins import Credentials
 from .requests import Requests
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Connection:
         subprotocol: str,
         receive: Callable[[], Awaitable[Any]],
         send: Callable[[Any], Awaitable[None]],
-        bearer: str,
+        credentials: Credentials,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.session = Session(subprotocol=subprotocol, limits=pump.limits, now_ms=now_ms())
@@ -57,7 +58,7 @@ class Connection:
         self._pump = pump
         self._receive = receive
         self._send = send
-        self._bearer = bearer
+        self._credentials = credentials
         self._text = subprotocol == wire.JSON_SUBPROTOCOL
         self._writer: asyncio.Task[Any] | None = None
         self._due = False
@@ -123,7 +124,7 @@ class Connection:
 
     async def _hello(self, hello: wire.Hello) -> None:
         try:
-            principal = await self._pump.identity.authenticate(hello.tok or self._bearer)
+            principal = await self.authenticate(hello.tok)
         except Refused as refused:
             self.shut(_rejected(refused))
             return
@@ -133,6 +134,10 @@ class Connection:
                 self.shut(refused_by)
                 return
             self._welcome(principal)
+
+    def authenticate(self, token: str) -> Awaitable[Principal]:
+        """Who the token stands for; an empty one: the upgrade request's, or its session."""
+        return self._credentials.principal(self._pump.identity, token)
 
     def _welcome(self, principal: Principal) -> None:
         self.viewer.user = principal.user
@@ -279,4 +284,6 @@ def _rejected(refused: Refused) -> Shut:
         return Shut(Close.EXPIRED, refused.message)
     if refused.slug in {"unavailable", "internal"}:
         return Shut(Close.DRAIN, refused.message)
+    if refused.slug == "forbidden":
+        return Shut(Close.FORBIDDEN, refused.message)
     return Shut(Close.UNAUTHORIZED, refused.message)

@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from batonbox_server import wire
 from batonbox_server.session.limits import Gcra
 
-__all__ = ["Denial", "Handshakes", "deny", "headers_of"]
+from .origins import headers_of
+
+__all__ = ["Denial", "Handshakes", "deny"]
 
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _RETRY_AFTER_S: Final = 1
@@ -49,19 +51,14 @@ class Handshakes:
         return str(known[0])
 
     def _allowed(self, origin: str | None, host: str) -> bool:
-        # Only browsers send an Origin, and they always do; it keeps a page elsewhere from using
-        # somebody's session here.
+        # Only browsers send an Origin, and they always do. For a token of the page's own any port
+        # of this machine will do; the session cookie takes more (`Origins.exact`).
         if origin is None or origin.rstrip("/") in self._origins:
             return True
         parts = urlsplit(origin)
         if parts.scheme not in {"http", "https"}:
             return False
         return parts.hostname in _LOCAL or parts.netloc == host
-
-
-def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
-    """The request's headers; names are lower-case, the last of equals wins."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 async def deny(denial: Denial, scope: Mapping[str, Any], send: Any) -> None:

@@ -95,7 +95,7 @@ class Requests:
             _log.exception("seen_failed", conn=self._connection.id)
 
     async def _refresh(self, principal: Principal, step: wire.Refresh) -> dict[str, Any]:
-        fresh = await self._pump.identity.authenticate(step.tok)
+        fresh = await self._connection.authenticate(step.tok)
         if fresh.user != principal.user:
             raise Refused("forbidden", "This token is another user's; open a connection for it.")
         self._connection.accept(fresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from batonbox_server.service.administration import Administration
@@ -12,9 +12,12 @@ from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.reads import InboxReads
+from batonbox_server.service.sign_in import SignIn
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore
 from batonbox_server.store.port import InboxStore
+
+from .origins import Origins
 
 __all__ = ["Admission", "Limits", "Phones", "Readiness", "Services"]
 
@@ -55,13 +58,18 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything endpoints call; `phones` and `webhook_secret` only with those carriers."""
+    """Everything endpoints call; `phones` and `webhook_secret` only with those carriers.
+
+    `demo`: this server shows itself, on one's own machine (`serve --demo`). `build` names what
+    clients should have loaded, as WELCOME does.
+    """
 
     store: InboxStore
     organisation: DirectoryStore
     directory: LiveDirectory
     administration: Administration
     identity: TokenIdentity
+    sign_in: SignIn
     commands: InboxCommands
     reads: InboxReads
     intake: Intake
@@ -71,3 +79,6 @@ class Services:
     carriers: frozenset[str]
     phones: Phones | None = None
     webhook_secret: bytes = b""
+    origins: Origins = field(default_factory=Origins)
+    demo: bool = False
+    build: str = ""

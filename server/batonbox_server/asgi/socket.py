@@ -19,7 +19,8 @@ from batonbox_server.tasks import cancel_all, spawn
 from batonbox_server.wire import Close, Op
 
 from .connection import Connection, now_ms
-from .handshake import Denial, Handshakes, deny, headers_of
+from .handshake import Denial, Handshakes, deny
+from .origins import Credentials, Origins
 from .wheel import Wheel
 
 __all__ = ["CommandAdmission", "SocketPump"]
@@ -89,6 +90,7 @@ class SocketPump:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.connections: dict[Connection, None] = {}
         self._by_user: dict[str, dict[Connection, None]] = {}
+        self._origins = Origins(origins)
         self._handshakes = Handshakes(origins=origins, per_s=handshakes_per_s)
         self._unlisten: Callable[[], None] = lambda: None
 
@@ -128,7 +130,11 @@ class SocketPump:
             return
         await send({"type": "websocket.accept", "subprotocol": verdict})
         connection = Connection(
-            self, subprotocol=verdict, receive=receive, send=send, bearer=_bearer(scope)
+            self,
+            subprotocol=verdict,
+            receive=receive,
+            send=send,
+            credentials=Credentials(scope, self._origins),
         )
         self.connections[connection] = None
         self.wheel.add(connection)
@@ -231,11 +237,6 @@ class SocketPump:
             _, late = await asyncio.wait(waiting, timeout=within_s)
             for task in late:
                 task.cancel()
-
-
-def _bearer(scope: Any) -> str:
-    scheme, _, token = headers_of(scope).get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _upgrade_required(send: Any) -> None:

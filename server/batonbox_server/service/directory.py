@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 _CLOSE_REVOKED: Final = 4101
 _CLOSE_ROLES_CHANGED: Final = 4102
 _TOKENS_WATCHED: Final = 50_000
+_REVOKED_KEPT: Final = 10_000
 _RELOAD_PAUSE_S: Final = 0.5
 
 
@@ -43,6 +44,7 @@ class LiveDirectory:
         self._joined: dict[str, set[str]] = {}
         self._listeners: list[OrgListener] = []
         self._tokens: OrderedDict[str, str] = OrderedDict()
+        self._revoked: OrderedDict[str, None] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
@@ -100,12 +102,18 @@ class LiveDirectory:
         """See the port."""
         return frozenset(self._joined.get(user, ())) if user in self.users else frozenset()
 
-    def watch_token(self, token: str, user: str) -> None:
-        """Somebody signed in here with this token: it is looked at again after a reset."""
+    def watch_token(self, token: str, user: str) -> bool:
+        """Somebody signed in here with this token: it is looked at again after a reset.
+
+        False when its revocation is known here already, which may overtake the look at the store.
+        """
+        if token in self._revoked:
+            return False
         self._tokens[token] = user
         self._tokens.move_to_end(token)
         if len(self._tokens) > _TOKENS_WATCHED:
             self._tokens.popitem(last=False)
+        return True
 
     async def _reload(self) -> None:
         while True:
@@ -175,6 +183,10 @@ class LiveDirectory:
 
     def _revoke(self, *, user: str, token: str) -> None:
         self._tokens.pop(token, None)
+        if token:
+            self._revoked[token] = None
+            if len(self._revoked) > _REVOKED_KEPT:
+                self._revoked.popitem(last=False)
         for listener in list(self._listeners):
             listener.revoked(user=user, token=token, close=_CLOSE_REVOKED)
 

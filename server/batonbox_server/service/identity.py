@@ -1,4 +1,4 @@
-"""Who a token stands for."""
+"""Who a token or a session stands for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
@@ -14,14 +15,16 @@ import jwt
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore, Token, User
+from batonbox_server.store.sign_in_port import SignInStore
 
 from .directory import LiveDirectory
 
-__all__ = ["LIMITS", "TokenIdentity", "sha256_of"]
+__all__ = ["LIMITS", "Lifetime", "TokenIdentity", "sha256_of"]
 
 _PREFIX: Final = "bb_"
 _ALGORITHM: Final = "HS256"
 _MAX_TOKEN_CHARS: Final = 4096
+_SLIDE_MS: Final = 3600 * 1000
 # Settings that an API token may override: raised for load tests, never skipped.
 LIMITS: Final = frozenset(
     {
@@ -39,18 +42,39 @@ def sha256_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long sessions last: `idle_s` after they were last used, `max_s` after they began."""
+
+    idle_s: int
+    max_s: int
+
+    def end_ms(self, *, made_ms: int, now_ms: int) -> int:
+        """When a session ends that is used now."""
+        return min(now_ms + 1000 * self.idle_s, made_ms + 1000 * self.max_s)
+
+    @property
+    def step_ms(self) -> int:
+        """A session's end is written again once it has moved by so much."""
+        return min(_SLIDE_MS, 100 * self.idle_s)
+
+
 class TokenIdentity:
-    """Implements `session.ports.Identity`: API tokens and short-lived connection tokens."""
+    """Implements `session.ports.Identity`: API tokens, connection tokens, and sessions."""
 
     def __init__(
         self,
         store: DirectoryStore,
+        sessions: SignInStore,
         directory: LiveDirectory,
         *,
         secret: bytes,
         connection_token_s: int,
+        lifetime: Lifetime,
     ) -> None:
         self._store = store
+        self._sessions = sessions
+        self._lifetime = lifetime
         self._directory = directory
         self._secret = secret
         self._connection_token_s = connection_token_s
@@ -62,6 +86,16 @@ class TokenIdentity:
         if token.startswith(_PREFIX):
             return await self._by_api_token(token)
         return await self._by_connection_token(token)
+
+    async def authenticate_session(self, secret: str) -> Principal:
+        """See the port."""
+        token = None
+        if 0 < len(secret) <= _MAX_TOKEN_CHARS:
+            token = await self._store.token(sha256_of(secret))
+        if token is None or token.kind != "session":
+            raise Refused("unauthorized", "This session has ended; sign in again.")
+        expires_ms = await self._slide(token)
+        return await self._principal(token.user, expires_ms, {}, token.id)
 
     async def make_token(
         self, *, user: str, label: str = "", limits: Mapping[str, int] | None = None
@@ -90,20 +124,36 @@ class TokenIdentity:
 
     async def _by_api_token(self, secret: str) -> Principal:
         token = await self._store.token(sha256_of(secret))
-        if token is None:
+        if token is None or token.kind != "api":
             raise Refused("unauthorized", "This token is unknown or was revoked.")
-        user = await self._user(token.user)
-        self._directory.watch_token(token.id, user.id)
-        return Principal(user.id, str(user.role), 0, token.limits, token.id)
+        return await self._principal(token.user, 0, token.limits, token.id)
 
     async def _by_connection_token(self, text: str) -> Principal:
         claims = self._claims(text)
         token = str(claims["tok"])
         if token and not await self._store.token_alive(token):
             raise Refused("unauthorized", "The token behind this one was revoked.")
-        user = await self._user(str(claims["sub"]))
-        self._directory.watch_token(token, user.id)
-        return Principal(user.id, str(user.role), int(claims["exp"]) * 1000, claims["lim"], token)
+        return await self._principal(
+            str(claims["sub"]), int(claims["exp"]) * 1000, claims["lim"], token
+        )
+
+    async def _principal(
+        self, name: str, exp_ms: int, limits: Mapping[str, float], token: str
+    ) -> Principal:
+        user = await self._user(name)
+        # Nothing waits from here until the connection is counted: no revocation slips between.
+        if not self._directory.watch_token(token, user.id):
+            raise Refused("unauthorized", "This token was revoked.")
+        return Principal(user.id, str(user.role), exp_ms, limits, token)
+
+    async def _slide(self, token: Token) -> int:
+        """A session that is used lasts longer; returns its end."""
+        now_ms = int(time.time() * 1000)
+        end_ms = self._lifetime.end_ms(made_ms=token.created_ms, now_ms=now_ms)
+        if end_ms - token.expires_ms < self._lifetime.step_ms:
+            return token.expires_ms
+        await self._sessions.slide(token.id, expires_ms=end_ms)
+        return end_ms
 
     def _claims(self, text: str) -> dict[str, Any]:
         required = ["sub", "tok", "lim", "exp"]

@@ -1,4 +1,4 @@
-"""Work that falls due: batches of removals, and jobs a node that died left behind."""
+"""Work that falls due: batches of removals, expired sessions, jobs a node that died left behind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from batonbox_server.errors import BatonboxError
 from batonbox_server.store.port import InboxStore
+from batonbox_server.store.sign_in_port import SignInStore
 from batonbox_server.tasks import cancel_all, spawn
 
 from .administration import Administration
@@ -19,6 +20,7 @@ __all__ = ["Timers"]
 _log = structlog.get_logger(__name__)
 # Batches of one turn: a removal of thousands leaves room for the others between two turns.
 _BATCHES: Final = 50
+_SESSIONS: Final = 200
 
 
 class Timers:
@@ -29,12 +31,14 @@ class Timers:
         store: InboxStore,
         administration: Administration,
         directory: LiveDirectory,
+        sessions: SignInStore,
         *,
         interval_s: float = 2.0,
     ) -> None:
         self._store = store
         self._administration = administration
         self._directory = directory
+        self._sessions = sessions
         self._interval_s = interval_s
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -51,6 +55,7 @@ class Timers:
             await asyncio.sleep(self._interval_s)
             try:
                 await self._administration.run_due_jobs()
+                await self._sessions.sweep_sessions(n=_SESSIONS)
                 for inbox in list(self._directory.inboxes):
                     await self._finish(inbox)
             except BatonboxError as error:

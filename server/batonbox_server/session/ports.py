@@ -20,7 +20,7 @@ class Principal:
     `exp_ms` is the token's end in epoch ms, 0 for none.  `limits` overrides settings of the same
     names (`commands_per_s`, `commands_burst`, `commands_in_flight`, `connections_per_user`,
     `subscriptions_max`): they are raised for load tests, never skipped.  `token` names the token
-    for revocation (an API token's id; a connection token carries that of its maker).
+    for revocation (an API token's or a session's id; a connection token carries that of its maker).
     """
 
     user: str
@@ -35,6 +35,9 @@ class Identity(Protocol):
 
     async def authenticate(self, token: str) -> Principal:
         """Raises Refused: `unauthorized`, `token_expired` or `unavailable`."""
+
+    async def authenticate_session(self, secret: str) -> Principal:
+        """The same of a session cookie, whose use lets the session last longer."""
 
 
 class Commands(Protocol):

@@ -47,7 +47,7 @@ _JOB_LEASE_MS: Final = 30_000
 _PIN_S: Final = 7 * 24 * 3600
 _UNROUTED_MOST: Final = 1000
 _ATTEMPTS: Final = 50
-_PUBLIC_TOKEN: Final = ("id", "user", "label", "limits", "created_ms")
+_PUBLIC_TOKEN: Final = ("id", "user", "label", "limits", "created_ms", "kind")
 
 
 class RedisDirectory:
@@ -175,7 +175,7 @@ class RedisDirectory:
         """The messages kept by `keep_unrouted`, in no order."""
         return [unpack(raw) for raw in await self._execute("HVALS", f"{self._keys.org}:unrouted")]
 
-    async def add_token(self, token: Token, *, sha256: str) -> None:
+    async def add_token(self, token: Token, *, sha256: str, proof: str = "", most: int = 0) -> None:
         """See the port."""
         told = {name: value for name, value in asdict(token).items() if name in _PUBLIC_TOKEN}
         reply = await self._scripts.org_add_token(
@@ -185,31 +185,39 @@ class RedisDirectory:
             sha256=sha256,
             record=pack(token_map(token, sha256=sha256)),
             body=pack(told),
+            expires_ms=token.expires_ms,
+            most=most,
+            proof=proof,
         )
+        if reply[0] == b"stale":
+            raise Refused("conflict", "What this session was asked for with does not hold.")
         if reply[0] != b"ok":
             raise Refused("not_found", "There is no such user.")
 
     async def token(self, sha256: str) -> Token | None:
         """See the port."""
         reply = await self._scripts.org_token(self._keys.org, sha256=sha256)
-        return token_from(unpack(reply[1])) if reply[0] == b"ok" else None
+        if reply[0] == b"expired":
+            await self.delete_token(reply[1].decode())
+        if reply[0] != b"ok":
+            return None
+        return token_from(unpack(reply[1]), expires_ms=int(reply[2]))
 
     async def tokens(self, user: str) -> list[Token]:
         """See the port."""
         reply = await self._scripts.org_tokens(self._keys.org, user=user)
+        found = [token_from(unpack(raw)) for raw in reply[1]]
         return sorted(
-            (token_from(unpack(raw)) for raw in reply[1]), key=lambda t: (t.created_ms, t.id)
+            (token for token in found if token.kind == "api"), key=lambda t: (t.created_ms, t.id)
         )
 
     async def token_alive(self, token: str) -> bool:
-        """Whether an API token, named by its id, still stands."""
+        """Whether a token, named by its id, still stands."""
         return bool(await self._execute("HEXISTS", f"{self._keys.org}:tokens", token))
 
     async def delete_token(self, token: str) -> bool:
         """See the port."""
-        reply = await self._scripts.org_drop_token(
-            self._keys.org, id=token, body=pack({"id": token})
-        )
+        reply = await self._scripts.org_drop_token(self._keys.org, id=token)
         return bool(reply[0] == b"ok")
 
     async def lease_jobs(self, *, lease_ms: int, n: int = 16) -> list[Job]:

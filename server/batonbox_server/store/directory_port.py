@@ -24,13 +24,18 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token as stored: by the SHA-256 of its secret, never the secret."""
+    """A token as stored: by the SHA-256 of its secret, never the secret.
+
+    `kind` is `api`, or `session` of somebody signed in, which ends at `expires_ms` (0: never).
+    """
 
     id: str
     user: str
     created_ms: int
     label: str = ""
     limits: dict[str, int] = field(default_factory=dict)
+    kind: str = "api"
+    expires_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class DirectoryStore(Protocol):
         """Change what is not None, in one step; Refused("not_found")."""
 
     async def delete_user(self, user: str) -> list[Job]:
-        """Tokens die in this step; USER_DELETED. Jobs remove them from every inbox."""
+        """Tokens and password die in this step; USER_DELETED. Jobs remove them from every inbox."""
 
     async def create_inbox(self, inbox: Inbox) -> list[Job]:
         """INBOX_CHANGED; Refused("conflict") when the id or a number is taken.
@@ -148,16 +153,21 @@ class DirectoryStore(Protocol):
         """The messages kept by `keep_unrouted`."""
 
     async def token_alive(self, token: str) -> bool:
-        """Whether the API token of this id still stands."""
+        """Whether the token of this id still stands."""
 
-    async def add_token(self, token: Token, *, sha256: str) -> None:
-        """Store a token; TOKEN_CHANGED without the hash."""
+    async def add_token(self, token: Token, *, sha256: str, proof: str = "", most: int = 0) -> None:
+        """Store a token; TOKEN_CHANGED without the hash; Refused("not_found") without its user.
+
+        Of a user's sessions the oldest are revoked beyond `most`. A session's `proof` must hold in
+        the same step, else Refused("conflict"): `password:<hash>` that it stands, `link:<sha256>`
+        that the link is the user's and unused; it is used up.
+        """
 
     async def token(self, sha256: str) -> Token | None:
-        """Look a token up by the hash of its secret."""
+        """Look a token up by the hash of its secret; one that has expired is revoked."""
 
     async def tokens(self, user: str) -> list[Token]:
-        """A user's tokens."""
+        """A user's API tokens."""
 
     async def delete_token(self, token: str) -> bool:
         """Revoke; TOKEN_DELETED {id, user} makes every node close its connections (4101)."""

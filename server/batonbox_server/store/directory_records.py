@@ -85,14 +85,21 @@ def token_map(token: Token, *, sha256: str) -> dict[str, Any]:
         "created_ms": token.created_ms,
         "label": token.label,
         "limits": token.limits,
+        "kind": token.kind,
         "sha256": sha256,
     }
 
 
-def token_from(found: dict[str, Any]) -> Token:
-    """The reverse of `token_map`."""
+def token_from(found: dict[str, Any], *, expires_ms: int = 0) -> Token:
+    """The reverse of `token_map`; the end stands beside the record, since it moves."""
     return Token(
-        found["id"], found["user"], found["created_ms"], found["label"], found["limits"] or {}
+        found["id"],
+        found["user"],
+        found["created_ms"],
+        found["label"],
+        found["limits"] or {},
+        found.get("kind", "api"),
+        expires_ms,
     )
 
 

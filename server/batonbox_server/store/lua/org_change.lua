@@ -1,9 +1,9 @@
 #!lua
 -- Write a change that was planned against the directory as of `expected`; anything newer refuses it.
--- A deleted user's tokens die in the same step. Jobs are leased to the caller at once.
+-- A deleted user's tokens and password die in the same step. Jobs are leased to the caller at once.
 --
 -- KEYS[1] organisation prefix
--- derives meta log ev users inboxes routes tokens tk ut jobs due
+-- derives meta log ev users inboxes routes tokens tk ut exp pw known jobs due
 -- ARGV[1] expected
 -- ARGV[2] writes
 -- ARGV[3] events
@@ -11,7 +11,7 @@
 -- ARGV[5] lease_ms
 -- ARGV[6] gone
 -- Returns {"ok", seq} | {"stale"} | {"not_found"}
---- @include "lib/log"
+--- @include "lib/token"
 local expected, lease_ms, gone = tonumber(ARGV[1]), tonumber(ARGV[5]), ARGV[6]
 local writes, events, jobs =
   cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3]), cmsgpack.unpack(ARGV[4])
@@ -21,16 +21,15 @@ if cx.seq ~= expected then return {"stale"} end
 local hashes = {users = key("users"), inboxes = key("inboxes"), routes = key("routes")}
 local dead = {}
 for _, id in ipairs(gone ~= "" and redis.call("SMEMBERS", key("ut", gone)) or {}) do
-  local raw = redis.call("HGET", key("tokens"), id)
-  if raw then dead[id] = cmsgpack.unpack(raw).sha256 end
+  table.insert(dead, token_of(id))
 end
 tick(cx)
 for _, e in ipairs(events) do emit(cx, {type = e[1], actor = ""}, e[2]) end
-for id, sha256 in pairs(dead) do
-  redis.call("HDEL", key("tokens"), id)
-  redis.call("HDEL", key("tk"), sha256)
+erase_tokens(dead)
+if gone ~= "" then
+  redis.call("DEL", key("ut", gone), key("known", redis.sha1hex(gone)))
+  redis.call("HDEL", key("pw"), gone)
 end
-if gone ~= "" then redis.call("DEL", key("ut", gone)) end
 for _, w in ipairs(writes) do
   if w[3] == "" then
     redis.call("HDEL", hashes[w[1]], w[2])

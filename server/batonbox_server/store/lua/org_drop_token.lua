@@ -2,20 +2,14 @@
 -- Revoke a token; the event makes every node close its connections.
 --
 -- KEYS[1] organisation prefix
--- derives meta log ev tokens tk ut
+-- derives meta log ev tokens tk ut exp
 -- ARGV[1] id
--- ARGV[2] body
 -- Returns {"ok", seq} | {"not_found"}
---- @include "lib/log"
-local id, body = ARGV[1], ARGV[2]
-local cx = open()
-local raw = redis.call("HGET", key("tokens"), id)
-if not cx or not raw then return {"not_found"} end
-local token = cmsgpack.unpack(raw)
+--- @include "lib/token"
+local cx, token = open(), token_of(ARGV[1])
+if not cx or not token then return {"not_found"} end
 tick(cx)
-emit(cx, {type = "token_deleted", actor = "", user = token.user, token = id}, body)
-redis.call("HDEL", key("tokens"), id)
-redis.call("HDEL", key("tk"), token.sha256)
-redis.call("SREM", key("ut", token.user), id)
+plan_end(cx, {token})
+erase_tokens({token})
 commit_log(cx)
 return {"ok", cx.seq}

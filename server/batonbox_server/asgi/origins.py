@@ -1,0 +1,144 @@
+"""The session cookie, and from which pages a browser may use it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from typing import Any, Final
+
+from starlette.requests import HTTPConnection
+
+from batonbox_server.errors import Refused
+from batonbox_server.session.ports import Identity, Principal
+
+__all__ = [
+    "Credentials",
+    "Origins",
+    "address_of",
+    "cookie_of",
+    "headers_of",
+    "is_loopback",
+    "set_cookie",
+]
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_SECURE: Final = frozenset({"https", "wss"})
+
+
+class Origins:
+    """The server's own origin, and those that an admin added as setting `origins`."""
+
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        self._allowed = frozenset(origin.strip().rstrip("/") for origin in allowed) - {""}
+
+    def exact(self, scope: Mapping[str, Any]) -> bool:
+        """Whether the request says it comes from a page of this server, or of an allowed origin."""
+        origin = headers_of(scope).get("origin")
+        return origin is not None and (origin in self._allowed or origin == _own(scope))
+
+    def check(self, scope: Mapping[str, Any]) -> None:
+        """For what the cookie authorises, and for signing in; raises Refused("forbidden").
+
+        Reading needs no Origin, since browsers send none then, but one that is foreign is refused.
+        """
+        headers = headers_of(scope)
+        if self.exact(scope):
+            return
+        reading = scope.get("method") in _SAFE and "origin" not in headers
+        if not reading or headers.get("sec-fetch-site") == "cross-site":
+            raise Refused(
+                "forbidden",
+                f"This takes the header Origin: {_own(scope)}. "
+                "An admin can add other origins to `origins`; a proxy has to pass on Host and "
+                "X-Forwarded-Proto. Programs send Authorization: Bearer <token> instead.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request brought to show who it is from: a token, else the cookie."""
+
+    scope: Mapping[str, Any]
+    origins: Origins
+
+    async def principal(self, identity: Identity, token: str = "") -> Principal:
+        """Who it is from; `token` counts first.
+
+        Raises Refused: `forbidden` for a cookie sent from a foreign page, and as `Identity`.
+        """
+        token = token or self._bearer
+        if token:
+            return await identity.authenticate(token)
+        cookie = cookie_of(self.scope)
+        if not cookie:
+            raise Refused("unauthorized", "Sign in, or send Authorization: Bearer <token>.")
+        self.origins.check(self.scope)
+        return await identity.authenticate_session(cookie)
+
+    @property
+    def _bearer(self) -> str:
+        scheme, _, token = headers_of(self.scope).get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def cookie_of(scope: Mapping[str, Any]) -> str:
+    """The session's secret, or nothing."""
+    return HTTPConnection(dict(scope)).cookies.get(_name(scope), "")
+
+
+def set_cookie(scope: Mapping[str, Any], secret: str, *, max_age_s: int) -> str:
+    """The value of Set-Cookie; an age of 0 takes the cookie away."""
+    cookie: SimpleCookie = SimpleCookie({_name(scope): secret})
+    morsel = cookie[_name(scope)]
+    morsel["path"] = "/"
+    morsel["max-age"] = max_age_s
+    morsel["httponly"] = True
+    morsel["samesite"] = "Strict"
+    if scope["scheme"] in _SECURE:
+        morsel["secure"] = True
+    return morsel.OutputString()
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The request's headers; names are lower-case, the last of equals wins."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def address_of(scope: Mapping[str, Any]) -> str:
+    """The client's address for counting: of IPv6 the /64 that one household has."""
+    host = _host(scope)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine's own."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _host(scope: Mapping[str, Any]) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _name(scope: Mapping[str, Any]) -> str:
+    return "__Host-batonbox" if scope["scheme"] in _SECURE else "batonbox"
+
+
+def _own(scope: Mapping[str, Any]) -> str:
+    scheme = "https" if scope["scheme"] in _SECURE else "http"
+    return f"{scheme}://{headers_of(scope).get('host', '')}"
