@@ -25,6 +25,7 @@ class Served:
 
     def __init__(self, node: Node, port: int) -> None:
         self.node = node
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.http = httpx2.AsyncClient(base_url=self.url, timeout=10)
         self._tokens: dict[str, str] = {}
@@ -84,11 +85,13 @@ class Served:
 
 
 @asynccontextmanager
-async def served(engine_url: str, space: str, **settings: Any) -> AsyncIterator[Served]:
-    """A node with the demo organisation, on a free port."""
+async def served(
+    engine_url: str, space: str, *, as_demo: bool = False, **settings: Any
+) -> AsyncIterator[Served]:
+    """A node with the demo organisation, on a free port; `as_demo`: as `serve --demo` has it."""
     given = {"check_interval_s": 0.5, "outbox_sweep_s": 0.2, "commands_per_s": 1000.0,
              "commands_burst": 1000, **settings}  # fmt: skip
-    node = Node(Settings(redis_url=engine_url, key_space=space, port=0, **given))
+    node = Node(Settings(redis_url=engine_url, key_space=space, port=0, **given), demo=as_demo)
     await node.open()
     await demo.seed(node)
     config = uvicorn.Config(

@@ -15,6 +15,7 @@ from batonbox_server.asgi.channel import EngineChannel
 from batonbox_server.asgi.origins import Origins
 from batonbox_server.asgi.services import Limits, Readiness, Services
 from batonbox_server.asgi.socket import CommandAdmission, SocketPump
+from batonbox_server.asgi.web import WebClient
 from batonbox_server.carriers.loopback import Loopback
 from batonbox_server.carriers.port import Carrier
 from batonbox_server.carriers.signature import secret_bytes
@@ -166,6 +167,7 @@ class Node(Organisation):
         self.readiness = Readiness(
             engine=self._engine, degraded=lambda: self.hub.degraded, counts=self._counts
         )
+        web = WebClient(loopback=settings.loopback)
         self.pump = SocketPump(
             hub=self.hub,
             identity=self.identity,
@@ -178,6 +180,7 @@ class Node(Organisation):
             handshakes_per_s=settings.handshakes_per_s,
             write_batch_bytes=settings.write_batch_bytes,
             write_timeout_s=settings.write_timeout_s,
+            build=web.build,
         )
         services = Services(
             store=self.store,
@@ -200,7 +203,7 @@ class Node(Organisation):
             build=self.pump.build,
         )
         socket = [WebSocketRoute("/v1/ws", self.pump), Route("/v1/ws", self.pump)]
-        self.app = build_app(services, more=socket)
+        self.app = build_app(services, more=[*socket, *web.routes])
 
     async def _begin(self) -> None:
         stack = self.closing

@@ -27,7 +27,7 @@ async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
         yield site
 
 
-PROBES = {"/", "/livez", "/readyz", "/metrics", "/v1/webhook/inbound", "/v1/webhook/receipts"}
+PROBES = {"/livez", "/readyz", "/metrics", "/v1/webhook/inbound", "/v1/webhook/receipts"}
 SIGN_IN = {"/v1/session", "/v1/session/link"}
 
 

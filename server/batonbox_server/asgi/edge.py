@@ -25,6 +25,7 @@ _HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
 }
 _DEFAULT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+_HSTS: Final = "max-age=31536000"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -48,6 +49,8 @@ class Edge:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("content-security-policy", _DEFAULT_POLICY)
+                if scope["scheme"] == "https":
+                    headers.setdefault("strict-transport-security", _HSTS)
             await send(message)
 
         try:

@@ -10,7 +10,6 @@ from batonbox_server import __version__
 
 from .endpoint import Call, Endpoint, json_response
 from .metrics import CONTENT_TYPE, exposition
-from .page import page
 
 __all__ = ["ENDPOINTS"]
 
@@ -42,12 +41,7 @@ async def _metrics(call: Call) -> Response:
     return Response(exposition(call.services.readiness), media_type=CONTENT_TYPE)
 
 
-async def _page(call: Call) -> Response:
-    return page(loopback=call.services.phones is not None)
-
-
 ENDPOINTS: Final = (
-    Endpoint("GET", "/", None, _page),
     Endpoint("GET", "/livez", None, _livez),
     Endpoint("GET", "/readyz", None, _readyz),
     Endpoint("GET", "/metrics", None, _metrics),

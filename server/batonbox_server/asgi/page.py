@@ -1,4 +1,4 @@
-"""What stands at `/` until the browser client does: what runs here, and where the API is."""
+"""What stands in the browser client's place where it was not built: why, and what to do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from starlette.responses import HTMLResponse, Response
 
 from batonbox_server import __version__
 
-__all__ = ["page"]
+__all__ = ["missing"]
 
 _STYLE: Final = """
+:root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; }
 code { background: #8882; padding: .1em .3em; border-radius: .2em; }
 """
@@ -23,7 +24,11 @@ _HTML: Final = """<!doctype html>
 <meta name="viewport" content="width=device-width"><style>{style}</style></head>
 <body>
 <h1>batonbox {version}</h1>
-<p>Shared inboxes over websockets: one owner, nothing missed, nothing doubled.</p>
+<p><strong>The browser client has not been built, so there is no page to show.</strong>
+The server itself runs, and so does its API.</p>
+<p>To build the page, run <code>make setup</code> in the project's folder (or
+<code>pip install -e .</code>; its output says what went wrong) and start the server again. Building
+needs the npm registry once.</p>
 <ul>
 <li>Websocket: <code>/v1/ws</code></li>
 <li>HTTP API: <code>/v1/me</code>, <code>/v1/inboxes</code>, <code>/v1/conversations</code>,
@@ -39,11 +44,13 @@ _LOOPBACK: Final = """<li>Simulated phones: <code>POST /v1/loopback/inbound</cod
 """
 
 
-def page(*, loopback: bool) -> Response:
+def missing(*, loopback: bool) -> Response:
     """The page, with headers that allow it nothing but its own style."""
     html = _HTML.format(style=_STYLE, version=__version__, loopback=_LOOPBACK if loopback else "")
     policy = (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return HTMLResponse(html, headers={"content-security-policy": policy})
+    return HTMLResponse(
+        html, headers={"content-security-policy": policy, "cache-control": "no-cache"}
+    )
