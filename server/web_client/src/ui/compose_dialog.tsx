@@ -1,0 +1,117 @@
+/** A new conversation begun by us: claimed and sent in one step. */
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { online } from "./acts";
+import { useStore } from "./context";
+import { Dialog } from "./dialog";
+import { closeDialog } from "./dialog_state";
+import { phoneNumber, toE164 } from "./format";
+import { focusSoon, places } from "./places";
+import { go, route } from "./route";
+import { counter } from "./segments";
+import { refusalWords } from "./words";
+
+export function ComposeDialog(): JSX.Element {
+  const store = useStore();
+  const usable = store.inboxes.value.filter(({ numbers }) => numbers.length > 0);
+  const here = usable.find(({ id }) => id === route.peek().inbox) ?? usable.find(({ joined }) => joined) ?? usable[0];
+  const inbox = useSignal(here?.id ?? "");
+  const numbers = usable.find(({ id }) => id === inbox.value)?.numbers ?? [];
+  const from = useSignal("");
+  const to = useSignal("");
+  const text = useSignal("");
+  const problem = useSignal("");
+  const busy = useSignal(false);
+  const sender = numbers.includes(from.value) ? from.value : (numbers[0] ?? "");
+  const max = store.limits.value.textMaxChars;
+
+  const missing = (): string => {
+    if (!sender) return "No inbox of yours has a number to send from. An admin can add one.";
+    if (!/^\+[1-9]\d{4,14}$/.test(toE164(to.peek()))) return "Write the number with its country code, like +1 416 555 0142.";
+    if (!text.peek().trim()) return "Write a message first.";
+    if ([...text.peek()].length > max) return `The message is longer than ${max} characters.`;
+    return "";
+  };
+
+  const submit = async (): Promise<void> => {
+    problem.value = missing();
+    if (problem.peek() || busy.peek() || !online(store)) return;
+    busy.value = true;
+    const outcome = await store.compose(inbox.peek(), sender, toE164(to.peek()), text.peek());
+    busy.value = false;
+    if (!outcome.ok) {
+      problem.value = outcome.owner
+        ? `${store.people.peek().get(outcome.owner)?.name ?? outcome.owner} is handling this customer's conversation. Nothing was sent.`
+        : refusalWords(outcome.slug, outcome.message);
+      return;
+    }
+    closeDialog();
+    go({ page: "inboxes", filter: "open", conv: outcome.conv });
+    focusSoon(() => places.composer);
+  };
+
+  return (
+    <Dialog label="New conversation">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void submit();
+        }}
+      >
+        <div class="field-row">
+          <label class="field">
+            <span>Inbox</span>
+            <select value={inbox.value} onChange={(event) => (inbox.value = event.currentTarget.value)}>
+              {usable.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label class="field">
+            <span>From</span>
+            <select value={sender} onChange={(event) => (from.value = event.currentTarget.value)}>
+              {numbers.map((number) => (
+                <option key={number} value={number}>
+                  {phoneNumber(number)}
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
+        <label class="field">
+          <span>To</span>
+          <input type="tel" autocomplete="off" data-first placeholder="+1 416 555 0142" value={to.value} onInput={(event) => (to.value = event.currentTarget.value)} />
+        </label>
+        <label class="field">
+          <span>Message</span>
+          <textarea
+            rows={4}
+            value={text.value}
+            onInput={(event) => (text.value = event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+              event.preventDefault();
+              void submit();
+            }}
+          />
+        </label>
+        <p class="dialog-aside">{counter(text.value)}</p>
+        {problem.value ? (
+          <p class="problem" role="alert">
+            {problem.value}
+          </p>
+        ) : null}
+        <footer class="dialog-foot">
+          <button type="button" class="button" onClick={closeDialog}>
+            Cancel
+          </button>
+          <button type="submit" class="button button-primary" aria-disabled={busy.value}>
+            Send
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}

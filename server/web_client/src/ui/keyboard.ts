@@ -1,0 +1,44 @@
+/** Keys that work anywhere on the page, except where somebody writes and while a dialog is open. */
+import type { Store } from "../contract";
+import { choices } from "./acts";
+import { dialog, openDialog } from "./dialog_state";
+import { places } from "./places";
+import { shortcuts } from "./prefs";
+import { route } from "./route";
+
+function writing(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || target.closest("input,textarea,select,[role=menu],[role=listbox]") !== null);
+}
+
+const BY_KEY: Readonly<Record<string, string>> = { a: "assign", t: "transfer", u: "return", e: "done" };
+
+function single(store: Store, key: string): (() => void) | undefined {
+  if (key === "?") return () => openDialog({ kind: "shortcuts" });
+  const { page, conv } = route.peek();
+  if (page !== "inboxes") return undefined;
+  if (key === "/") return () => places.filter?.focus();
+  if (key === "j" || key === "k") return () => places.step?.(key === "j" ? 1 : -1);
+  const view = conv ? store.conversation(conv).peek() : undefined;
+  if (!view) return undefined;
+  if (key === "r") return () => places.composer?.focus();
+  return choices(store, conv, view).find(({ id }) => id === BY_KEY[key])?.run;
+}
+
+export function startKeyboard(store: Store): () => void {
+  const pressed = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || event.isComposing) return;
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      if (!dialog.peek()) openDialog({ kind: "palette" });
+      return;
+    }
+    const modified = event.ctrlKey || event.metaKey || event.altKey;
+    if (modified || event.repeat && !"jk".includes(event.key) || !shortcuts.peek() || dialog.peek() || writing(event.target)) return;
+    const run = single(store, event.key.toLowerCase());
+    if (!run) return;
+    event.preventDefault();
+    run();
+  };
+  document.addEventListener("keydown", pressed);
+  return () => document.removeEventListener("keydown", pressed);
+}

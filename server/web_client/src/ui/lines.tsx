@@ -1,0 +1,133 @@
+/** The lines of a thread as people read them. */
+import type { JSX } from "preact";
+import type { Line } from "../contract";
+import { useStore, nameOf } from "./context";
+import { clock, dayName, fullTime, phoneNumber, pieces } from "./format";
+import { NoteIcon } from "./icons";
+import type { Item } from "./thread_model";
+import { minute } from "./time";
+import { deliveryWords, systemWords } from "./words";
+
+/** "You" for me. */
+function useNaming(): (id: string) => string {
+  const store = useStore();
+  const me = store.me.value?.id;
+  return (id) => (id === me ? "You" : nameOf(store, id));
+}
+
+/** Text nodes and links, whatever stands in it. */
+function Text({ text }: { text: string }): JSX.Element {
+  return (
+    <>
+      {pieces(text).map((piece, at) =>
+        piece.href ? (
+          <a key={at} href={piece.href} target="_blank" rel="noopener noreferrer">
+            {piece.text}
+          </a>
+        ) : (
+          piece.text
+        ),
+      )}
+    </>
+  );
+}
+
+function Media({ urls }: { urls: readonly string[] }): JSX.Element | null {
+  if (!urls.length) return null;
+  return (
+    <ul class="media" aria-label="Attachments">
+      {urls.map((url, at) => (
+        <li key={url}>
+          {/^https?:\/\//.test(url) ? (
+            <a href={url} target="_blank" rel="noopener noreferrer">
+              {`Attachment ${at + 1}`}
+            </a>
+          ) : (
+            `Attachment ${at + 1}`
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Delivery({ line, conv, last }: { line: Line; conv: string; last: boolean }): JSX.Element | null {
+  const store = useStore();
+  const words = deliveryWords(line);
+  // Of a run of delivered messages the last one says it.
+  if (!words || (line.state === "delivered" && !last)) return null;
+  return (
+    <p class={`delivery delivery-${line.state}`} data-state={line.state}>
+      <span>{words}</span>
+      {line.state === "failed" && line.n ? (
+        <button type="button" class="link-button" onClick={() => void store.retry(conv, line.n)}>
+          Retry
+        </button>
+      ) : null}
+    </p>
+  );
+}
+
+function Bubble({ line, conv, last }: { line: Line; conv: string; last: boolean }): JSX.Element {
+  return (
+    <div class="line" data-n={line.n} data-key={line.key} data-kind={line.kind}>
+      <div class="bubble" title={fullTime(line.atMs)}>
+        <p class="bubble-text" dir="auto">
+          <Text text={line.text} />
+        </p>
+        <Media urls={line.media} />
+      </div>
+      <Delivery line={line} conv={conv} last={last} />
+    </div>
+  );
+}
+
+interface GroupProps {
+  readonly item: Extract<Item, { type: "group" }>;
+  readonly conv: string;
+  readonly customer: string;
+}
+
+function Group({ item, conv, customer }: GroupProps): JSX.Element {
+  const naming = useNaming();
+  const first = item.lines[0] as Line;
+  const author = item.side === "customer" ? phoneNumber(customer) : naming(item.actor);
+  return (
+    <div class={`group group-${item.side}`}>
+      <p class="group-head">
+        {item.side === "note" ? (
+          <span class="note-mark">
+            <NoteIcon />
+            Internal note
+          </span>
+        ) : null}
+        <span class={item.side === "customer" ? "hidden-text" : "group-author"}>{author}</span>
+        <time dateTime={new Date(first.atMs).toISOString()}>{clock(first.atMs)}</time>
+      </p>
+      {item.lines.map((line, at) => (
+        <Bubble key={line.key} line={line} conv={conv} last={at === item.lines.length - 1} />
+      ))}
+    </div>
+  );
+}
+
+export function ThreadItem({ item, conv, customer }: { item: Item; conv: string; customer: string }): JSX.Element {
+  const naming = useNaming();
+  if (item.type === "day") {
+    return (
+      <h3 class="day">
+        <span>{dayName(item.atMs, minute.value)}</span>
+      </h3>
+    );
+  }
+  if (item.type === "system") {
+    const { line } = item;
+    return (
+      <p class="system" data-n={line.n} data-key={line.key} data-kind={line.kind} title={fullTime(line.atMs)}>
+        {systemWords(line, item.owner, naming)}
+        <time dateTime={new Date(line.atMs).toISOString()}>{clock(line.atMs)}</time>
+      </p>
+    );
+  }
+  return <Group item={item} conv={conv} customer={customer} />;
+}

@@ -1,0 +1,25 @@
+/** The elements that keys and acts bring the focus to, while they are in the document. */
+
+export interface Places {
+  composer: HTMLElement | null;
+  filter: HTMLInputElement | null;
+  /** Brings the focus to a conversation's row, or to the list. */
+  list: ((conv: string) => void) | null;
+  /** Steps through the list and opens what comes next. */
+  step: ((by: 1 | -1) => void) | null;
+  log: HTMLElement | null;
+}
+
+export const places: Places = { composer: null, filter: null, list: null, step: null, log: null };
+
+/** A ref that keeps its place while mounted. */
+export function at<K extends "composer" | "filter" | "log">(place: K): (element: Places[K]) => void {
+  return (element) => {
+    places[place] = element;
+  };
+}
+
+/** After the next rendering, when what the act brought about is there. */
+export function focusSoon(find: () => HTMLElement | null): void {
+  requestAnimationFrame(() => requestAnimationFrame(() => find()?.focus({ preventScroll: true })));
+}

@@ -1,0 +1,95 @@
+/** Where we are: the address is the only place that remembers it. */
+import { computed, signal } from "@preact/signals";
+
+export type Page = "inboxes" | "interactions" | "admin" | "phone" | "settings" | "sign-in";
+export type Filter = "open" | "done";
+
+export interface Route {
+  readonly page: Page;
+  /** An inbox's id (or its name in small letters), null for all of them. */
+  readonly inbox: string | null;
+  readonly filter: Filter;
+  /** The open conversation, "" for none. */
+  readonly conv: string;
+}
+
+const PAGES: readonly Page[] = ["inboxes", "interactions", "admin", "phone", "settings", "sign-in"];
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+/** Of a path and a query ("?filter=open"); what nobody knows leads to the inboxes. */
+export function parse(path: string, query: string): Route {
+  const [first = "", second = ""] = path.split("/").filter(Boolean).map(decoded);
+  const page = PAGES.find((name) => name === first) ?? "inboxes";
+  const asked = new URLSearchParams(query);
+  return {
+    page,
+    inbox: page === "inboxes" && second && second !== "all" ? second : null,
+    filter: asked.get("filter") === "done" ? "done" : "open",
+    conv: page === "inboxes" ? (asked.get("c") ?? "") : "",
+  };
+}
+
+export function format(route: Route): string {
+  if (route.page !== "inboxes") return `/${route.page}`;
+  const path = `/inboxes/${route.inbox === null ? "all" : encodeURIComponent(route.inbox)}`;
+  const query = new URLSearchParams({ filter: route.filter });
+  if (route.conv) query.set("c", route.conv);
+  return `${path}?${query}`;
+}
+
+const here = (): Route => parse(location.pathname, location.search);
+
+const current = signal<Route>(typeof location === "undefined" ? parse("/", "") : here());
+
+/** Steps of ours in this tab's history: whether Back stays within the page. */
+let steps = 0;
+
+export const route = computed(() => current.value);
+
+/** The address of the route with some of it changed. */
+export const address = (change: Partial<Route>): string => format({ ...current.value, ...change });
+
+/** Go there; `replace` leaves no step to come back to. */
+export function go(change: Partial<Route>, replace = false): void {
+  const next = { ...current.peek(), ...change };
+  const path = format(next);
+  if (path === location.pathname + location.search) return;
+  if (replace) history.replaceState(null, "", path);
+  else {
+    history.pushState(null, "", path);
+    steps += 1;
+  }
+  current.value = next;
+}
+
+/** Back to where we came from if that was ours, else to `fallback`. */
+export function back(fallback: Partial<Route>): void {
+  if (steps > 0) history.back();
+  else go(fallback, true);
+}
+
+/** Follow the browser's Back and Forward; corrects an address that means another one. */
+export function startRouting(): void {
+  addEventListener("popstate", () => {
+    steps = Math.max(0, steps - 1);
+    current.value = here();
+  });
+  const { page } = current.peek();
+  if (page !== "sign-in") history.replaceState(null, "", format(current.peek()));
+}
+
+/** For a link: leaves clicks that ask for another tab or window alone. */
+export function follow(change: Partial<Route>): (event: MouseEvent) => void {
+  return (event) => {
+    if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    go(change);
+  };
+}

@@ -1,0 +1,70 @@
+/** One conversation in the list. */
+import type { JSX } from "preact";
+import { Badge, Flag } from "./bits";
+import { inboxName, useStore } from "./context";
+import { fullTime, phoneNumber, shortTime, waiting } from "./format";
+import { ClockIcon } from "./icons";
+import { address, follow, route } from "./route";
+import { minute } from "./time";
+
+interface Props {
+  readonly id: string;
+  /** From the beginning of its section's rows. */
+  readonly top: number;
+  readonly place: number;
+  readonly total: number;
+  readonly stop: boolean;
+  readonly showInbox: boolean;
+}
+
+export function ConversationRow({ id, top, place, total, stop, showInbox }: Props): JSX.Element {
+  const store = useStore();
+  const view = store.conversation(id).value;
+  const selected = route.value.conv === id;
+  const at = { "--top": `${top}px` };
+  if (!view) {
+    return (
+      <li class="row-place" style={at}>
+        <span class="row row-skeleton" data-conv={id} />
+      </li>
+    );
+  }
+  const { row } = view;
+  const waits = row.status === "unassigned" ? waiting(row.waiting_since, minute.value) : "";
+  const classes = `row${selected ? " row-selected" : ""}${view.badge === "none" ? "" : " row-unread"}`;
+  return (
+    <li class="row-place" style={at} aria-posinset={place} aria-setsize={total}>
+      <a
+        class={classes}
+        data-conv={id}
+        data-pending={view.pending || undefined}
+        href={address({ conv: id })}
+        onClick={follow({ conv: id })}
+        tabIndex={stop ? 0 : -1}
+        aria-current={selected ? "true" : undefined}
+      >
+        <span class="row-line">
+          <bdi class="row-customer">{phoneNumber(row.customer)}</bdi>
+          <span class="row-inbox">{showInbox ? inboxName(store, view.inbox) : ""}</span>
+          <time class="row-time" dateTime={new Date(row.last_ms).toISOString()} title={fullTime(row.last_ms)}>
+            {shortTime(row.last_ms, minute.value)}
+          </time>
+        </span>
+        <span class="row-flag">
+          <Flag view={view} />
+        </span>
+        <span class="row-line">
+          <span class="row-preview">{row.preview || "No text"}</span>
+          {waits ? (
+            <span class="row-waits" title={`Waiting since ${fullTime(row.waiting_since)}`}>
+              <ClockIcon />
+              <span class="hidden-text">waiting </span>
+              {waits}
+            </span>
+          ) : null}
+          <Badge view={view} />
+        </span>
+      </a>
+    </li>
+  );
+}
