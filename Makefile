@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 WORKERS ?= 2
+# Builds the browser client when its sources changed, or runs one of its tools, with a wheel's Node.
+WEB := $(BIN)/python server/web_client/build_hook.py
 GENERATED := docs/protocol.md client_sdk/batonbox/_wire.py server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
@@ -12,7 +14,8 @@ GENERATED := docs/protocol.md client_sdk/batonbox/_wire.py server/web_client/src
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) ## make .venv with both distributions, editable, and the tools
+setup: $(STAMP) ## make .venv with both distributions, editable, and the tools; build the page
+	@$(WEB) --warn
 
 $(STAMP): pyproject.toml client_sdk/pyproject.toml requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +27,8 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 	@$(BIN)/batonbox-server serve --demo
 
 test: setup ## everything that guards a merge
+	@tests/browser/ensure-chromium
+	$(WEB) --warn vitest run
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not long"
 
 test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
@@ -39,8 +44,9 @@ lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup ## mypy --strict
+types: setup ## mypy --strict, tsc
 	$(BIN)/mypy
+	$(WEB) --warn tsc --noEmit
 
 gen: setup ## write the files that derive from wire.py
 	$(BIN)/python -m batonbox_server.gen
@@ -51,6 +57,7 @@ drift: gen ## fail when a generated file is not what `make gen` writes
 
 bench: setup ## measure; prints figures of this machine (about four minutes)
 	$(BIN)/python -m tests.bench
+	$(WEB) --warn vitest bench --run
 
 audit: setup ## installed packages agree with each other
 	$(BIN)/python -m pip check

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 PREFIX: Final = "BATONBOX_"
-# Read by the SDK and the test suite; known here so that they are not mistaken for typing errors.
-FOREIGN: Final = frozenset({"BATONBOX_URL", "BATONBOX_TOKEN", "BATONBOX_TEST_ENGINE"})
+# Read by the SDK, the test suite and the browser client's build; known here so that they are not
+# mistaken for typing errors.
+FOREIGN: Final = frozenset(
+    {"BATONBOX_URL", "BATONBOX_TOKEN", "BATONBOX_TEST_ENGINE", "BATONBOX_NODE"}
+)
 
 
 class ConfigError(Exception):
