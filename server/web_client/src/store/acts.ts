@@ -1,0 +1,293 @@
+/** What a person does, but for replies: ownership acts are never queued, notes and new messages neither. */
+import type { Notice, Outcome, Verb } from "../contract";
+import { Op, type Row } from "../wire";
+import type { Core } from "./core";
+import type { Answer, Refusal } from "./requests";
+import { inboxOf } from "./rows";
+import type { Ack } from "./shapes";
+import type { Threads } from "./threads";
+import type { Writes } from "./writes";
+
+const UNDO_MS = 10_000;
+
+export interface ActsIo {
+  live(): boolean;
+  /** A command id nobody has used. */
+  cid(): string;
+}
+
+/** What an act needs to know of the row it is decided on. */
+interface Plan {
+  readonly verb: Verb;
+  readonly to: string;
+  readonly status: string;
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+type Planner = (row: Row) => Plan | string;
+
+export const OK = (conv: string): Outcome => ({ ok: true, conv });
+
+export function refused(slug: string, message: string, owner = ""): Outcome {
+  return { ok: false, slug, message, owner };
+}
+
+export class Acts {
+  private readonly chains = new Map<string, Promise<unknown>>();
+
+  constructor(
+    private readonly core: Core,
+    private readonly threads: Threads,
+    private readonly writes: Writes,
+    private readonly io: ActsIo,
+  ) {}
+
+  assign(conv: string, to?: string): Promise<Outcome> {
+    const { userId } = this.core;
+    return this.own(conv, () => ({
+      verb: "assign",
+      to: to ?? userId,
+      status: "assigned",
+      args: to === undefined || to === userId ? {} : { to },
+    }));
+  }
+
+  transfer(conv: string, to: string, note?: string): Promise<Outcome> {
+    return this.own(conv, (row) => ({
+      verb: "transfer",
+      to,
+      status: "assigned",
+      args: { to, own_tok: row.own_tok, ...(note ? { note } : {}) },
+    }));
+  }
+
+  giveBack(conv: string): Promise<Outcome> {
+    return this.own(conv, (row) => ({
+      verb: "return",
+      to: "",
+      status: "unassigned",
+      args: { own_tok: row.own_tok },
+    }));
+  }
+
+  markDone(conv: string): Promise<Outcome> {
+    return this.own(conv, (row) => ({
+      verb: "done",
+      to: "",
+      status: "done",
+      args: { own_tok: row.own_tok, seen: row.in_seq },
+    }));
+  }
+
+  undo(conv: string): Promise<Outcome> {
+    return this.own(conv, (row) => {
+      const undo = this.core.undos.get(conv);
+      if (undo?.tok !== row.own_tok || undo.untilMs < this.core.out.nowMs()) {
+        return "not_undoable";
+      }
+      const { status, assignee } = undo;
+      return { verb: "undo", to: assignee, status, args: { own_tok: row.own_tok } };
+    });
+  }
+
+  markUnread(conv: string): Promise<Outcome> {
+    return this.own(conv, () => ({ verb: "unread", to: "", status: "", args: {} }));
+  }
+
+  retry(conv: string, n: number): Promise<Outcome> {
+    if (!this.io.live()) return this.offline();
+    return this.chain(conv, () => this.command(conv, "retry", this.io.cid(), { conv, n }));
+  }
+
+  compose(inbox: string, from: string, to: string, text: string): Promise<Outcome> {
+    if (!this.io.live()) return this.offline();
+    const args = { inbox, to, text, ...(from ? { from } : {}) };
+    return this.command("", "compose", this.io.cid(), args);
+  }
+
+  /** One command of a conversation at a time, in the order they were given. */
+  chain<T>(conv: string, start: () => Promise<T>): Promise<T> {
+    const before = this.chains.get(conv);
+    const run = before === undefined ? start() : before.then(start);
+    const done = run.catch(() => undefined);
+    this.chains.set(conv, done);
+    void done.then(() => {
+      if (this.chains.get(conv) === done) this.chains.delete(conv);
+    });
+    return run;
+  }
+
+  /** The row as it is shown, read if it is not known. */
+  row(conv: string): Promise<Row | undefined> | Row | undefined {
+    return this.core.shown(conv) ?? this.read(conv);
+  }
+
+  /** Ask the server for a conversation's row. */
+  read(conv: string): Promise<Row | undefined> {
+    const { core } = this;
+    return new Promise((resolve) => {
+      const asked = this.ask(Op.HISTORY, [conv, 0, 1], (answer) => {
+        if (answer.kind === "ok") {
+          const { row, seq } = answer.result as { row: Row; seq: number };
+          core.put(row, seq);
+          for (const moved of core.pending.reached(inboxOf(conv), seq)) core.changed(moved);
+        }
+        resolve(core.shown(conv));
+      });
+      if (!asked) resolve(core.shown(conv));
+    });
+  }
+
+  /** Send a command and tell what became of it. */
+  command(
+    conv: string,
+    verb: string,
+    cid: string,
+    args: Readonly<Record<string, unknown>>,
+    settled: (answer: Answer<Ack>) => void = () => undefined,
+    firstSentMs: number | null = null,
+  ): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const answered = (answer: Answer): void => {
+        settled(answer as Answer<Ack>);
+        resolve(this.outcome(conv, verb, answer as Answer<Ack>, cid));
+      };
+      const asked = this.ask(Op.CMD, [verb, { cid, ...args }], answered, { verb, firstSentMs });
+      if (!asked) {
+        const message = "Too many requests wait for a connection already.";
+        const refusal = { slug: "offline", message, retryMs: null, cur: null };
+        this.core.step(() => answered({ kind: "refused", refusal }));
+      }
+    });
+  }
+
+  offline(): Promise<Outcome> {
+    this.core.notice({ kind: "offline" });
+    return Promise.resolve(refused("offline", "There is no connection; nothing was changed."));
+  }
+
+  private ask(
+    op: number,
+    rest: readonly unknown[],
+    answered: (answer: Answer) => void,
+    more: { readonly verb?: string; readonly firstSentMs?: number | null } = {},
+  ): boolean {
+    let asked = false;
+    this.core.step(() => {
+      asked = this.core.out.ask(op, rest, answered, more);
+    });
+    return asked;
+  }
+
+  private own(conv: string, planner: Planner): Promise<Outcome> {
+    if (!this.io.live()) return this.offline();
+    return this.chain(conv, async () => {
+      // Shown at once: nothing is awaited where the row is known.
+      const row = this.core.shown(conv) ?? (await this.read(conv));
+      if (row === undefined) return refused("not_found", "The conversation is not known.");
+      const plan = planner(row);
+      if (typeof plan === "string") return refused(plan, "It is too late, or something else happened.");
+      return this.act(row, plan);
+    });
+  }
+
+  private act(row: Row, plan: Plan): Promise<Outcome> {
+    const { core } = this;
+    const cid = this.io.cid();
+    const conv = row.id;
+    const sentMs = core.out.nowMs();
+    core.step(() => {
+      if (plan.verb === "unread" && row.att !== "") core.glanceAt(conv, row.att, "unread");
+      if (plan.verb !== "assign" || row.status !== "assigned") this.pend(row, plan, cid);
+    });
+    const args = { conv, ...plan.args };
+    return this.command(conv, plan.verb, cid, args, (answer) => {
+      this.settled(row, plan, cid, sentMs, answer);
+    });
+  }
+
+  private pend(row: Row, plan: Plan, cid: string): void {
+    const { core } = this;
+    const { verb, to, status } = plan;
+    const acked = null;
+    const ms = Math.max(core.serverNowMs, row.last_ms);
+    core.pending.add({ cid, conv: row.id, verb, to, status, base: row.own_tok, ms, acked });
+    core.changed(row.id);
+    core.counted(core.state(inboxOf(row.id)));
+  }
+
+  private settled(was: Row, plan: Plan, cid: string, sentMs: number, answer: Answer<Ack>): void {
+    const { core } = this;
+    const conv = was.id;
+    const state = core.state(inboxOf(conv));
+    if (answer.kind === "ok") {
+      const ack = answer.result;
+      core.pending.ack(conv, cid, ack, state.sequence.seq);
+      if (!ack.noop && plan.verb !== "unread" && plan.verb !== "undo") {
+        this.undoable(conv, was, ack, sentMs + UNDO_MS);
+      }
+      if (state.sequence.position === null && !ack.noop) void this.read(conv);
+      this.say(conv, plan, ack);
+    } else {
+      core.pending.drop(conv, cid);
+      core.unglance(conv);
+      if (answer.kind === "unknown") {
+        void this.read(conv);
+        this.threads.reread(conv);
+      }
+    }
+    core.changed(conv);
+    core.counted(state);
+  }
+
+  private undoable(conv: string, was: Row, ack: Ack, untilMs: number): void {
+    const { core } = this;
+    const { status, assignee } = was;
+    core.undos.set(conv, { tok: ack.own_tok, untilMs, status, assignee });
+    core.out.later(Math.max(0, untilMs - core.out.nowMs()), () => {
+      if (core.undos.get(conv)?.tok !== ack.own_tok) return;
+      core.undos.delete(conv);
+      core.step(() => core.refresh(conv));
+    });
+  }
+
+  private say(conv: string, plan: Plan, ack: Ack): void {
+    if (ack.noop) return;
+    const { to } = plan;
+    const notices: Partial<Record<Verb, Notice>> = {
+      done: { kind: "done", conv },
+      return: { kind: "returned", conv },
+      transfer: { kind: "transferred", conv, to, away: false },
+    };
+    const notice = notices[plan.verb];
+    if (notice !== undefined && !(plan.verb === "transfer" && to === this.core.userId)) {
+      this.core.notice(notice);
+    }
+  }
+
+  private outcome(conv: string, verb: string, answer: Answer<Ack>, cid: string): Outcome {
+    const { core } = this;
+    if (answer.kind === "unknown") {
+      return refused("unknown", "There was no answer in time; look at what it is now.");
+    }
+    if (answer.kind === "refused") {
+      const { slug, message, cur } = answer.refusal;
+      if (cur !== null) core.put(cur, cur.rev);
+      if (verb !== "reply") this.explain(conv, verb, answer.refusal);
+      return refused(slug, message, cur?.assignee ?? "");
+    }
+    const { result } = answer;
+    if (result.tip) this.writes.add(inboxOf(result.conv), { cid, seq: result.seq, tip: result.tip });
+    return OK(result.conv);
+  }
+
+  private explain(conv: string, verb: string, refusal: Refusal): void {
+    const { slug, message, cur } = refusal;
+    const by = cur?.assignee ?? "";
+    if (slug === "conflict" && by !== "" && (verb === "assign" || verb === "compose")) {
+      this.core.notice({ kind: "lost_race", conv: cur?.id ?? conv, by });
+    } else {
+      this.core.notice({ kind: "refused", conv, slug, message });
+    }
+  }
+}

@@ -1,0 +1,405 @@
+/** What is known, and the signals that show it. No I/O: frames out go through `ask` and `tell`. */
+import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import type { ConversationView, InboxInfo, Notice, Person, Totals, View } from "../contract";
+import type { Row } from "../wire";
+import { InboxState, VIEWS } from "./inbox";
+import { ListModel } from "./lists";
+import { PendingActs } from "./pending";
+import type { Answer } from "./requests";
+import { Rows, inboxOf } from "./rows";
+import type { MarksFrame } from "./shapes";
+import { badgeOf, conversationView, viewOf, type Glance } from "./view";
+
+/** How a look of mine outlives marks that were made before it. */
+const GLANCE_MS = 5000;
+const VIEWS_MAX = 4000;
+const NOTHING: Totals = { blue: 0, green: 0, unassigned: 0 };
+
+export interface Undo {
+  readonly tok: string;
+  readonly untilMs: number;
+  readonly status: string;
+  readonly assignee: string;
+}
+
+interface Glanced {
+  readonly att: string;
+  readonly kind: "read" | "unread";
+  readonly atMs: number;
+}
+
+export interface Outward {
+  /** A request; the answer is given inside a batch. False: too many wait already. */
+  ask(
+    op: number,
+    rest: readonly unknown[],
+    answered: (answer: Answer) => void,
+    more?: { readonly verb?: string; readonly firstSentMs?: number | null },
+  ): boolean;
+  /** A frame without an answer, dropped when there is no connection. */
+  tell(frame: readonly unknown[]): boolean;
+  nowMs(): number;
+  /** Run once, later; returns how to cancel. */
+  later(ms: number, run: () => void): () => void;
+  /** A step has ended: send what it asked for. */
+  flush(): void;
+}
+
+export class Core {
+  readonly me = signal<Person | null>(null);
+  readonly people = signal<ReadonlyMap<string, Person>>(new Map());
+  readonly inboxes = signal<readonly InboxInfo[]>([]);
+  readonly totals = signal<Totals>(NOTHING);
+  readonly degraded = signal(false);
+  readonly ready = signal(false);
+  readonly limits = signal({ textMaxChars: 1600 });
+
+  readonly rows = new Rows();
+  readonly pending = new PendingActs();
+  readonly states = new Map<string, InboxState>();
+  readonly lists = new Map<string, ListModel>();
+  readonly undos = new Map<string, Undo>();
+  userId = "";
+  /** The server's clock is ahead of ours by so much. */
+  skewMs = 0;
+  out: Outward = {
+    ask: () => false,
+    tell: () => false,
+    nowMs: () => 0,
+    later: () => () => undefined,
+    flush: () => undefined,
+  };
+  /** Conversations whose row must stay: their thread is open. */
+  pinned: (conv: string) => boolean = () => false;
+  private readonly glances = new Map<string, Glanced>();
+  /** Whose view is on a screen. */
+  private readonly watched = new Set<string>();
+  private readonly views = new Map<string, Signal<ConversationView | undefined>>();
+  private readonly totalsByInbox = new Map<string, Signal<Totals>>();
+  private readonly dirty = new Set<ListModel>();
+  private readonly listeners = new Set<(notice: Notice) => void>();
+  private depth = 0;
+
+  /** Everything that changes state runs in here: signals move once, lists are flushed at the end. */
+  step(change: () => void): void {
+    batch(() => {
+      this.depth++;
+      try {
+        change();
+      } finally {
+        this.depth--;
+        if (this.depth === 0) this.flush();
+      }
+    });
+    if (this.depth === 0) this.out.flush();
+  }
+
+  get serverNowMs(): number {
+    return this.out.nowMs() + this.skewMs;
+  }
+
+  // Notices
+
+  notice(notice: Notice): void {
+    for (const listener of this.listeners) listener(notice);
+  }
+
+  onNotice(listener: (notice: Notice) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  // Inboxes
+
+  state(inbox: string): InboxState {
+    let state = this.states.get(inbox);
+    if (state === undefined) {
+      state = new InboxState(inbox);
+      this.states.set(inbox, state);
+    }
+    return state;
+  }
+
+  list(view: View, inbox: string | null): ListModel {
+    const key = `${view}|${inbox ?? ""}`;
+    let list = this.lists.get(key);
+    if (list === undefined) {
+      list = new ListModel(view, inbox, this.source);
+      this.lists.set(key, list);
+      this.attach(list);
+    }
+    return list;
+  }
+
+  /** Tie a list to the inboxes it is made of now. */
+  attach(list: ListModel): void {
+    for (const state of this.states.values()) state.lists[list.view].delete(list);
+    for (const state of this.members(list)) state.lists[list.view].add(list);
+    list.restructured();
+  }
+
+  members(list: ListModel): InboxState[] {
+    if (list.inbox !== null) return [this.state(list.inbox)];
+    return [...this.states.values()].filter((state) => state.joined);
+  }
+
+  totalsOf(inbox: string): Signal<Totals> {
+    let totals = this.totalsByInbox.get(inbox);
+    if (totals === undefined) {
+      totals = signal(this.states.get(inbox)?.badge ?? NOTHING);
+      this.totalsByInbox.set(inbox, totals);
+    }
+    return totals;
+  }
+
+  totalsAre(inbox: string, badge: Totals | null): void {
+    const state = this.state(inbox);
+    state.badge = badge;
+    this.totalsOf(inbox).value = badge ?? NOTHING;
+    const sum = { ...NOTHING };
+    for (const one of this.states.values()) {
+      if (!one.joined || one.badge === null) continue;
+      sum.blue += one.badge.blue;
+      sum.green += one.badge.green;
+      sum.unassigned += one.badge.unassigned;
+    }
+    const now = this.totals.peek();
+    if (sum.blue !== now.blue || sum.green !== now.green || sum.unassigned !== now.unassigned) {
+      this.totals.value = sum;
+    }
+    this.counted(state);
+  }
+
+  counted(state: InboxState): void {
+    for (const view of VIEWS) for (const list of state.lists[view]) list.counted();
+  }
+
+  // Rows
+
+  /** A row as of position `asOf` of its inbox; false when it says nothing new. */
+  put(row: Row, asOf: number): boolean {
+    const state = this.state(inboxOf(row.id));
+    if (state.void || !this.rows.put(row, asOf)) return false;
+    this.pending.row(row.id, row.rev);
+    this.changed(row.id);
+    return true;
+  }
+
+  /** The row as it is shown. */
+  shown(conv: string): Row | undefined {
+    const row = this.rows.get(conv);
+    return row && this.pending.over(row);
+  }
+
+  /** Something about this conversation changed: place it and show it. */
+  changed(conv: string): void {
+    const row = this.rows.get(conv);
+    const state = this.state(inboxOf(conv));
+    if (row === undefined) state.unplace(conv);
+    else state.place(this.pending.over(row), this.userId);
+    this.refresh(conv);
+  }
+
+  /** Every row of the inbox goes; what is open keeps its picture until it is read again. */
+  forgetRows(inbox: string): void {
+    for (const conv of this.rows.forget(inbox)) if (!this.pinned(conv)) this.refresh(conv);
+  }
+
+  /** Keep rows within their bound. */
+  private trim(): void {
+    const keep = (row: Row): boolean =>
+      this.state(inboxOf(row.id)).isPlaced(row.id) ||
+      this.pending.has(row.id) ||
+      this.watched.has(row.id) ||
+      this.pinned(row.id);
+    for (const conv of this.rows.trim(keep)) this.evicted(conv);
+    if (!this.rows.over) return;
+    for (const [inbox, view] of this.leastWanted()) {
+      this.state(inbox).truncate(view, 50);
+      for (const conv of this.rows.trim(keep)) this.evicted(conv);
+      if (!this.rows.over) return;
+    }
+  }
+
+  private evicted(conv: string): void {
+    this.undos.delete(conv);
+    this.glances.delete(conv);
+    this.refresh(conv);
+  }
+
+  /** Long windows that are on no list first, then the longest. */
+  private leastWanted(): [string, View][] {
+    const found: { inbox: string; view: View; shown: boolean; size: number }[] = [];
+    for (const state of this.states.values()) {
+      for (const view of VIEWS) {
+        const size = state.windows[view].entries.length;
+        if (size > 50) found.push({ inbox: state.id, view, shown: state.lists[view].size > 0, size });
+      }
+    }
+    found.sort((a, b) => Number(a.shown) - Number(b.shown) || b.size - a.size);
+    return found.map((one) => [one.inbox, one.view]);
+  }
+
+  // What a conversation looks like
+
+  conversation(conv: string): ReadonlySignal<ConversationView | undefined> {
+    let view = this.views.get(conv);
+    if (view === undefined) {
+      if (this.views.size >= VIEWS_MAX) this.dropViews();
+      const { watched } = this;
+      view = signal(this.look(conv), {
+        watched: () => void watched.add(conv),
+        unwatched: () => void watched.delete(conv),
+      });
+      this.views.set(conv, view);
+    }
+    return view;
+  }
+
+  refresh(conv: string): void {
+    const view = this.views.get(conv);
+    if (view === undefined) return;
+    const now = this.look(conv);
+    const was = view.peek();
+    if (now === undefined ? was === undefined : was !== undefined && same(now, was)) return;
+    view.value = now;
+  }
+
+  refreshAll(inbox: string): void {
+    for (const conv of this.views.keys()) {
+      if (inboxOf(conv) === inbox && this.rows.get(conv) !== undefined) this.refresh(conv);
+    }
+  }
+
+  private look(conv: string): ConversationView | undefined {
+    const row = this.rows.get(conv);
+    if (row === undefined) return undefined;
+    const shown = this.pending.over(row);
+    const undo = this.undos.get(conv);
+    const undoable = undo !== undefined && undo.tok === shown.own_tok;
+    return conversationView({
+      shown,
+      badge: this.badge(conv),
+      me: this.userId,
+      pending: this.pending.verb(row),
+      undoUntilMs: undoable ? undo.untilMs : 0,
+    });
+  }
+
+  /** Whether it is unread for me, and of which kind. */
+  badge(conv: string): ConversationView["badge"] {
+    const row = this.rows.get(conv);
+    const state = this.state(inboxOf(conv));
+    if (row === undefined || !state.joined) return "none";
+    const shown = this.pending.over(row);
+    return badgeOf(shown, row, this.userId, state.marks, this.glance(shown));
+  }
+
+  private dropViews(): void {
+    for (const conv of this.views.keys()) {
+      if (this.rows.get(conv) === undefined && !this.watched.has(conv)) this.views.delete(conv);
+    }
+  }
+
+  // Marks
+
+  marks(inbox: string, frame: MarksFrame): void {
+    const state = this.state(inbox);
+    if (state.marks.marks(frame, state.sequence.seq)) this.marked(state);
+  }
+
+  /** Marks came into force: own looks they agree with, or that are long ago, have served. */
+  marked(state: InboxState): void {
+    for (const [conv, glance] of this.glances) {
+      if (inboxOf(conv) !== state.id) continue;
+      const row = this.rows.get(conv);
+      const agrees = row === undefined || row.att !== glance.att || this.agrees(row, glance.kind);
+      if (agrees || this.out.nowMs() - glance.atMs > GLANCE_MS) this.glances.delete(conv);
+    }
+    this.refreshAll(state.id);
+  }
+
+  /** Say at once what the server's marks will say. */
+  glanceAt(conv: string, att: string, kind: "read" | "unread"): void {
+    this.glances.set(conv, { att, kind, atMs: this.out.nowMs() });
+    this.refresh(conv);
+  }
+
+  unglance(conv: string): void {
+    this.glances.delete(conv);
+    this.refresh(conv);
+  }
+
+  /** Forget looks that no marks have confirmed; returns at what. */
+  forgetGlances(): string[] {
+    const convs = [...this.glances.keys()];
+    this.glances.clear();
+    for (const conv of convs) this.refresh(conv);
+    return convs;
+  }
+
+  private glance(shown: Row): Glance {
+    const glance = this.glances.get(shown.id);
+    return glance !== undefined && glance.att === shown.att ? glance.kind : "";
+  }
+
+  private agrees(row: Row, kind: "read" | "unread"): boolean {
+    const state = this.state(inboxOf(row.id));
+    const place = viewOf(row, this.userId);
+    const unread =
+      place === "mine" ? state.marks.green(row.id) : place === "unassigned" && state.marks.blue(row.id);
+    return unread === (kind === "unread");
+  }
+
+  // Lists
+
+  private readonly source = {
+    members: (list: ListModel): readonly InboxState[] => this.members(list),
+    more: (list: ListModel): void => this.onMore(list),
+    total: (inbox: InboxState, view: View): number | null => this.total(inbox, view),
+    touched: (list: ListModel): void => {
+      this.dirty.add(list);
+    },
+  };
+
+  onMore: (list: ListModel) => void = () => undefined;
+
+  private total(state: InboxState, view: View): number | null {
+    const { counts, windows, badge } = state;
+    if (view === "mine") return windows.mine.complete ? windows.mine.entries.length : null;
+    if (counts === null) return view === "unassigned" && badge !== null ? badge.unassigned : null;
+    if (view === "unassigned") return counts.unassigned + this.shift(state.id, "unassigned");
+    if (view === "done") return counts.done + this.shift(state.id, "done");
+    if (!windows.mine.complete) return null;
+    const open = counts.open - this.shift(state.id, "done");
+    return open - counts.unassigned - this.shift(state.id, "unassigned") - windows.mine.entries.length;
+  }
+
+  /** By how much my unconfirmed acts change a count. */
+  private shift(inbox: string, view: View): number {
+    let by = 0;
+    for (const conv of this.pending.conversations()) {
+      const row = inboxOf(conv) === inbox ? this.rows.get(conv) : undefined;
+      if (row === undefined) continue;
+      const now = viewOf(this.pending.over(row), this.userId);
+      by += Number(now === view) - Number(viewOf(row, this.userId) === view);
+    }
+    return by;
+  }
+
+  private flush(): void {
+    this.trim();
+    for (const list of this.dirty) list.flush();
+    this.dirty.clear();
+  }
+}
+
+function same(a: ConversationView, b: ConversationView): boolean {
+  return (
+    a.row === b.row &&
+    a.badge === b.badge &&
+    a.flag === b.flag &&
+    a.pending === b.pending &&
+    a.undoUntilMs === b.undoUntilMs
+  );
+}

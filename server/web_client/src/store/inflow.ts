@@ -1,0 +1,388 @@
+/** What arrives and whom it concerns. */
+import type { Notice } from "../contract";
+import {
+  Op,
+  type Body,
+  type EvFrame,
+  type MeFrame,
+  type ServerFrame,
+  type SnapFrame,
+  type WelcomeFrame,
+} from "../wire";
+import type { Core } from "./core";
+import type { InboxState } from "./inbox";
+import type { Loading } from "./loading";
+import { noticesOf } from "./notices";
+import { organisationAfter, type Organisation } from "./organisation";
+import type { Requests } from "./requests";
+import type { EventMeta } from "./shapes";
+import type { Subscriptions } from "./subscriptions";
+import type { Threads } from "./threads";
+import type { Writes } from "./writes";
+
+const SUBS_PER_FRAME = 64;
+const RESUBSCRIBE_MS = 1000;
+/** 100 internal, 111 rate_limited, 130 unavailable: the subscription may be had later. */
+const TRANSIENT: ReadonlySet<number> = new Set([100, 111, 130]);
+
+export interface InflowParts {
+  readonly core: Core;
+  readonly requests: Requests;
+  readonly threads: Threads;
+  readonly loading: Loading;
+  readonly subscriptions: Subscriptions;
+  readonly writes: Writes;
+  readonly hasDraft: (conv: string) => boolean;
+  /** A new attention mark on a conversation. */
+  readonly attention: (conv: string) => void;
+  readonly welcomed: (frame: WelcomeFrame) => void;
+  /** ORG `state` has come: subscriptions are under way. */
+  readonly opened: () => void;
+}
+
+export class Inflow {
+  private organisation: Organisation | null = null;
+  private readonly subscribing = new Map<number, readonly string[]>();
+  private readonly again = new Set<string>();
+
+  constructor(private readonly parts: InflowParts) {}
+
+  /** One frame; a connection that has been replaced may still bring answers, and nothing else. */
+  receive(frame: ServerFrame, current: boolean): void {
+    const { core, requests } = this.parts;
+    const nowMs = core.out.nowMs();
+    switch (frame[0]) {
+      case Op.OK:
+        if (frame[1] === null || this.subscribed(frame[1])) return;
+        return requests.settle(frame[1], { kind: "ok", result: frame[2] }, nowMs);
+      case Op.ERR: {
+        const [, id, , slug, message, retryMs = null, cur = null] = frame;
+        if (id === null || this.notSubscribed(id, retryMs)) return;
+        const refusal = { slug, message, retryMs, cur };
+        return requests.settle(id, { kind: "refused", refusal }, nowMs);
+      }
+      default:
+        if (current) this.current(frame);
+    }
+  }
+
+  /** Follow what is wanted now; called when inboxes come, go, or are shown. */
+  follow(): void {
+    const { core, subscriptions } = this.parts;
+    const joined = core.inboxes.peek().filter((inbox) => inbox.joined);
+    const present = new Set(core.inboxes.peek().map((inbox) => inbox.id));
+    const wanted = new Set(
+      subscriptions.wanted(
+        present,
+        joined.map((inbox) => inbox.id),
+      ),
+    );
+    const dropped = [...core.states.values()].filter((s) => s.followed && !wanted.has(s.id));
+    for (const state of dropped) {
+      state.followed = false;
+      core.counted(state);
+    }
+    if (dropped.length > 0) core.out.tell([Op.UNSUB, dropped.map((state) => state.id)]);
+    const added = [...wanted].filter((inbox) => !core.state(inbox).followed);
+    for (const inbox of added) core.state(inbox).followed = true;
+    this.subscribe(added);
+  }
+
+  private current(frame: ServerFrame): void {
+    const { core } = this.parts;
+    switch (frame[0]) {
+      case Op.WELCOME:
+        return this.welcome(frame);
+      case Op.ORG:
+        return this.org(frame[1], frame[2]);
+      case Op.SNAP:
+        return this.snap(frame);
+      case Op.EV:
+        return this.event(frame);
+      case Op.ME:
+        return this.marks(frame);
+      case Op.BADGE: {
+        const [, inbox, blue, green, unassigned] = frame;
+        if (core.states.has(inbox)) core.totalsAre(inbox, { blue, green, unassigned });
+        return;
+      }
+      case Op.RESET:
+        return this.reset(frame[1], frame[2], frame[3] ?? []);
+      case Op.UNSUBD:
+        return this.unsubscribed(frame[1], frame[2]);
+      case Op.STATUS:
+        core.degraded.value = frame[1].degraded;
+        return;
+      case Op.PING: {
+        const live = [...core.states.values()].filter((state) => state.sequence.seq >= 0);
+        core.out.tell([Op.PONG, live.map((state) => [state.id, state.sequence.seq])]);
+        return;
+      }
+      case Op.NOTIFY:
+        return this.notify(frame[1], frame[2], frame[3], frame[4]);
+      default: // of a newer server, or not for state
+    }
+  }
+
+  // The connection and the organisation
+
+  private welcome(frame: WelcomeFrame): void {
+    const { core, requests, subscriptions } = this.parts;
+    const [, , , , limits, , , nowMs] = frame;
+    core.skewMs = nowMs - core.out.nowMs();
+    const most = limits["commands_in_flight"] ?? 16;
+    // SUB, SEEN and REFRESH count too: room for those is left free.
+    requests.inFlight = Math.max(1, most - Math.ceil(most / 4));
+    subscriptions.max = limits["subscriptions_max"] ?? 128;
+    const textMaxChars = limits["text_max_chars"];
+    if (textMaxChars !== undefined) core.limits.value = { textMaxChars };
+    this.subscribing.clear();
+    this.again.clear();
+    for (const state of core.states.values()) state.followed = false;
+    this.parts.welcomed(frame);
+  }
+
+  private org(kind: string, data: Record<string, unknown>): void {
+    const { core } = this.parts;
+    const org = organisationAfter(this.organisation, kind, data);
+    if (org === null || org === this.organisation) return;
+    this.organisation = org;
+    core.userId = org.me.id;
+    core.me.value = org.me;
+    core.people.value = org.people;
+    core.inboxes.value = org.inboxes;
+    this.present(org);
+    this.follow();
+    if (kind === "state") this.parts.opened();
+    this.checkReady();
+  }
+
+  private present(org: Organisation): void {
+    const { core, threads } = this.parts;
+    const now = new Map(org.inboxes.map((inbox) => [inbox.id, inbox]));
+    let moved = false;
+    for (const state of [...core.states.values()]) {
+      if (now.has(state.id)) continue;
+      this.forget(state);
+      threads.drop(state.id);
+      core.totalsAre(state.id, null);
+      core.states.delete(state.id);
+      moved = true;
+    }
+    for (const inbox of org.inboxes) {
+      const known = core.states.has(inbox.id);
+      const state = core.state(inbox.id);
+      if (known && state.joined === inbox.joined) continue;
+      state.joined = inbox.joined;
+      moved = true;
+      core.totalsAre(inbox.id, state.badge);
+      core.refreshAll(inbox.id);
+    }
+    if (moved) for (const list of core.lists.values()) core.attach(list);
+  }
+
+  // Subscriptions
+
+  private subscribe(inboxes: readonly string[]): void {
+    const { core, requests } = this.parts;
+    for (let start = 0; start < inboxes.length; start += SUBS_PER_FRAME) {
+      const chunk = inboxes.slice(start, start + SUBS_PER_FRAME);
+      const id = requests.nextId();
+      const items = chunk.map((inbox) => {
+        const at = core.state(inbox).sequence.position;
+        return at === null ? [inbox, "list"] : [inbox, "list", at.epoch, at.seq, at.tip];
+      });
+      if (core.out.tell([Op.SUB, id, items])) this.subscribing.set(id, chunk);
+    }
+  }
+
+  private subscribed(id: number): boolean {
+    return this.subscribing.delete(id);
+  }
+
+  private notSubscribed(id: number, retryMs: number | null): boolean {
+    const inboxes = this.subscribing.get(id);
+    if (inboxes === undefined) return false;
+    this.subscribing.delete(id);
+    for (const inbox of inboxes) this.subscribeLater(inbox, retryMs ?? RESUBSCRIBE_MS);
+    return true;
+  }
+
+  private unsubscribed(inbox: string, code: number): void {
+    const { core } = this.parts;
+    const state = core.states.get(inbox);
+    if (state === undefined) return;
+    if (TRANSIENT.has(code)) {
+      this.subscribeLater(inbox, RESUBSCRIBE_MS);
+      return;
+    }
+    state.followed = false;
+    core.counted(state);
+    this.checkReady();
+  }
+
+  private subscribeLater(inbox: string, ms: number): void {
+    const { core } = this.parts;
+    if (this.again.has(inbox)) return;
+    this.again.add(inbox);
+    core.out.later(ms, () => {
+      if (!this.again.delete(inbox) || !core.states.get(inbox)?.followed) return;
+      core.step(() => this.subscribe([inbox]));
+    });
+  }
+
+  // An inbox's log
+
+  private snap(frame: SnapFrame): void {
+    const { core, threads, loading } = this.parts;
+    const [, inbox, epoch, seq, tip, counts, me, rows, next] = frame;
+    const state = core.states.get(inbox);
+    if (state === undefined || !state.followed) return;
+    if (!state.sequence.snapshot({ epoch, seq, tip })) return;
+    const again = state.snapped;
+    state.invalidate();
+    state.void = false;
+    state.snapped = true;
+    state.counts = { ...counts };
+    core.pending.reached(inbox, seq);
+    core.forgetRows(inbox);
+    const floor = next === null || next === undefined || next === "" ? -Infinity : Number(next);
+    state.restart({ unassigned: floor, mine: floor, others: floor, done: Infinity });
+    state.marks.restart();
+    for (const row of rows) core.put(row, seq);
+    core.marks(inbox, me);
+    if (again) threads.resync(inbox);
+    loading.fillAll(state);
+    core.counted(state);
+    this.checkReady();
+  }
+
+  private event(frame: EvFrame): void {
+    const [, inbox, seq, meta, body, tip] = frame;
+    const state = this.parts.core.states.get(inbox);
+    if (state === undefined || !state.followed) return;
+    switch (state.sequence.event(seq, tip)) {
+      case "apply":
+        this.applied(state, seq, meta, body);
+        break;
+      case "gap":
+        state.invalidate();
+        this.subscribe([inbox]);
+        break;
+      case "ignore":
+    }
+  }
+
+  private applied(state: InboxState, seq: number, meta: EventMeta, body: Body | null): void {
+    const { core, threads } = this.parts;
+    const { conv, row, before } = meta;
+    const installed = state.marks.event(seq, meta, core.userId);
+    if (row !== undefined && conv !== undefined) {
+      if (before?.status !== row.status) {
+        state.count(meta);
+        core.counted(state);
+      }
+      if (core.pending.has(conv)) {
+        core.pending.event(conv, seq, meta);
+        core.counted(state);
+      }
+      core.rows.put(row, seq);
+      core.changed(conv);
+      threads.event(conv, seq, meta, body);
+    }
+    if (installed) core.marked(state);
+    if (core.pending.size > 0) this.settled(state, seq);
+    state.release();
+    this.tellAbout(state, meta);
+  }
+
+  /** Acts acknowledged up to `seq` stand in what is known, or are lost. */
+  private settled(state: InboxState, seq: number): void {
+    const { core } = this.parts;
+    for (const conv of core.pending.reached(state.id, seq)) core.changed(conv);
+  }
+
+  private tellAbout(state: InboxState, meta: EventMeta): void {
+    const { core, hasDraft, attention } = this.parts;
+    const { conv, row } = meta;
+    if (conv === undefined || row === undefined) return;
+    if (row.att !== "" && row.att !== meta.before?.att) attention(conv);
+    if (!state.joined) return;
+    const notices = noticesOf(meta, core.userId, core.serverNowMs, hasDraft);
+    for (const notice of notices) core.notice(notice);
+  }
+
+  private marks(frame: MeFrame): void {
+    const [, inbox, marks] = frame;
+    if (this.parts.core.states.has(inbox)) this.parts.core.marks(inbox, marks);
+  }
+
+  private reset(inbox: string, reason: string, lost: readonly string[]): void {
+    const { core, threads, writes } = this.parts;
+    const state = core.states.get(inbox);
+    if (state === undefined) return;
+    state.sequence.reset();
+    state.invalidate();
+    state.marks.restart();
+    this.settled(state, Infinity);
+    state.void = state.snapped;
+    if (reason === "perm") {
+      this.forget(state);
+      threads.drop(inbox);
+    }
+    writes.lost(inbox, lost);
+    this.lost(inbox, lost.length);
+    if (reason === "fork" || reason === "epoch") this.check(inbox);
+    core.counted(state);
+  }
+
+  /** Whoever was away when history split is told nothing: ask for what was acknowledged. */
+  private check(inbox: string): void {
+    const { core, writes } = this.parts;
+    const positions = writes.positions(inbox);
+    if (positions.length === 0) return;
+    core.out.ask(Op.CHECK, [inbox, positions], (answer) => {
+      if (answer.kind !== "ok") return;
+      const { missing } = answer.result as { missing: [number, string][] };
+      this.lost(inbox, writes.missing(inbox, missing));
+    });
+  }
+
+  private lost(inbox: string, count: number): void {
+    if (count > 0) this.parts.core.notice({ kind: "writes_lost", inbox, count });
+  }
+
+  /** Nothing of the inbox is to be seen any more. */
+  private forget(state: InboxState): void {
+    const { core } = this.parts;
+    state.followed = false;
+    state.snapped = false;
+    state.void = false;
+    state.counts = null;
+    state.sequence.reset();
+    state.invalidate();
+    for (const conv of core.rows.forget(state.id)) core.refresh(conv);
+    state.restart({ unassigned: Infinity, mine: Infinity, others: Infinity, done: Infinity });
+  }
+
+  private notify(kind: string, inbox: string, conv: string, data: Record<string, unknown>): void {
+    const { core, hasDraft } = this.parts;
+    if (core.states.get(inbox)?.followed) return; // its events say it, also after an absence
+    const by = String(data["by"] ?? "");
+    const to = String(data["to"] ?? "");
+    const notices: Record<string, Notice> = {
+      handed_to_you: { kind: "handed_to_me", conv, by },
+      taken_from_you: { kind: "moved_away", conv, by, to, draftKept: hasDraft(conv) },
+      mention: { kind: "mention", conv, by },
+    };
+    const notice = notices[kind];
+    if (notice !== undefined) core.notice(notice);
+  }
+
+  private checkReady(): void {
+    const { core } = this.parts;
+    if (core.ready.peek() || this.organisation === null) return;
+    const followed = [...core.states.values()].filter((state) => state.followed);
+    core.ready.value = followed.every((state) => state.snapped);
+  }
+}

@@ -1,0 +1,99 @@
+/** Pages of lists: asked one at a time per window, placed once events have caught up with them. */
+import type { View } from "../contract";
+import { Op } from "../wire";
+import type { Core } from "./core";
+import { VIEWS, type InboxState } from "./inbox";
+import type { ListModel } from "./lists";
+import type { Answer } from "./requests";
+import { ROWS_MAX } from "./rows";
+import type { PageAnswer } from "./shapes";
+
+const PAGE = 50;
+const REFILL = 200;
+/** What a person sees without scrolling, and a little more. */
+const FIRST = 50;
+/** My own list is read to its end, within this. */
+const MINE_MAX = 1000;
+const AT_ONCE = 8;
+
+export class Loading {
+  constructor(private readonly core: Core) {}
+
+  /** A person scrolled to the end of a list. */
+  more(list: ListModel): void {
+    const waiting = this.core
+      .members(list)
+      .filter((state) => state.snapped && !state.windows[list.view].complete)
+      .sort((a, b) => b.windows[list.view].floor - a.windows[list.view].floor)
+      .slice(0, AT_ONCE);
+    if (waiting.some((state) => state.windows[list.view].asked !== null)) return;
+    for (const state of waiting) {
+      const window = state.windows[list.view];
+      window.want = Math.max(window.want, Math.min(window.entries.length + PAGE, ROWS_MAX));
+      this.fill(state, list.view);
+    }
+  }
+
+  /** Ask for what the lists on the screen, and my own list, still want. */
+  fillAll(state: InboxState): void {
+    for (const view of VIEWS) {
+      const window = state.windows[view];
+      const least = view === "mine" ? MINE_MAX : state.lists[view].size > 0 ? FIRST : 0;
+      window.want = Math.max(window.want, least);
+      this.fill(state, view);
+    }
+  }
+
+  private fill(state: InboxState, view: View): void {
+    const window = state.windows[view];
+    if (!state.snapped || state.void || window.complete || window.asked !== null) return;
+    if (window.entries.length >= window.want) return;
+    const { floor } = window;
+    const { generation } = state;
+    const missing = Math.min(window.want - window.entries.length, REFILL);
+    const after = floor === Infinity ? null : String(floor);
+    window.asked = floor;
+    const rest = [state.id, view, after, Math.max(missing, PAGE)];
+    const asked = this.core.out.ask(Op.PAGE, rest, (answer) => {
+      if (state.generation === generation && window.asked === floor) {
+        this.answered(state, view, answer);
+      }
+    });
+    if (!asked) window.asked = null;
+    this.core.counted(state);
+  }
+
+  private answered(state: InboxState, view: View, answer: Answer): void {
+    const window = state.windows[view];
+    if (answer.kind !== "ok") {
+      window.asked = null;
+      window.want = 0;
+      this.core.counted(state);
+      return;
+    }
+    const page = answer.result as PageAnswer;
+    const { generation } = state;
+    const { asked } = window;
+    state.when(page.seq, () => {
+      if (state.generation === generation && window.asked === asked) this.place(state, view, page);
+    });
+  }
+
+  private place(state: InboxState, view: View, page: PageAnswer): void {
+    const window = state.windows[view];
+    const { floor } = window;
+    const current = window.asked === floor;
+    window.asked = null;
+    // Rows evicted since may have been newer than the page's.
+    const trusted = page.rows.every((row) => this.core.rows.trusts(row.id, page.seq));
+    if (current && trusted) {
+      window.lower(page.next === null || page.next === "" ? -Infinity : Number(page.next));
+      for (const row of page.rows) {
+        if (!this.core.put(row, page.seq)) this.core.changed(row.id);
+      }
+      for (const list of state.lists[view]) list.restructured();
+    }
+    this.fill(state, view);
+    this.core.counted(state);
+  }
+}

@@ -1,0 +1,55 @@
+/** What is read: SEEN goes out for the present attention mark only, and is never sent again. */
+import { Op } from "../wire";
+import type { Core } from "./core";
+import { inboxOf } from "./rows";
+
+export interface LooksIo {
+  /** The page is visible and has the focus. */
+  attentive(): boolean;
+  /** Tell my other tabs. */
+  seen(conv: string, att: string): void;
+}
+
+export class Looks {
+  private readonly looked = new Set<string>();
+
+  constructor(
+    private readonly core: Core,
+    private readonly io: LooksIo,
+  ) {}
+
+  /** A person looks at it. */
+  look(conv: string): void {
+    this.looked.add(conv);
+    this.core.step(() => this.read(conv));
+  }
+
+  leave(conv: string): void {
+    this.looked.delete(conv);
+  }
+
+  /** Its attention mark has changed, or only now is it known. */
+  attention(conv: string): void {
+    if (this.looked.has(conv) && this.io.attentive()) this.read(conv);
+  }
+
+  /** Another tab of mine has read it. */
+  seenElsewhere(conv: string, att: string): void {
+    const row = this.core.rows.get(conv);
+    if (row?.att === att) this.core.step(() => this.core.glanceAt(conv, att, "read"));
+  }
+
+  /** The connection broke: what no marks have confirmed may not have arrived. */
+  reopened(): void {
+    for (const conv of this.core.forgetGlances()) this.attention(conv);
+  }
+
+  private read(conv: string): void {
+    const { core } = this;
+    const row = core.shown(conv);
+    if (row === undefined || row.att === "" || core.badge(conv) === "none") return;
+    if (!core.out.tell([Op.SEEN, inboxOf(conv), conv, row.att])) return;
+    core.glanceAt(conv, row.att, "read");
+    this.io.seen(conv, row.att);
+  }
+}

@@ -1,0 +1,31 @@
+/** What an event means to a person. */
+import type { Notice } from "../contract";
+import type { EventMeta } from "./shapes";
+
+/** A customer's message older than this rings no bell: it was missed while away. */
+const FRESH_MS = 60_000;
+
+/** Notices of an event, for somebody who joined its inbox. */
+export function noticesOf(
+  meta: EventMeta,
+  me: string,
+  nowMs: number,
+  draftKept: (conv: string) => boolean,
+): Notice[] {
+  const { conv, row, before, actor = "" } = meta;
+  if (conv === undefined || row === undefined || me === "") return [];
+  const found: Notice[] = [];
+  const was = before?.assignee ?? "";
+  if (meta.type === "received" && nowMs - row.last_ms < FRESH_MS) {
+    const mine = row.assignee === me;
+    if (mine || row.status === "unassigned") found.push({ kind: "inbound", conv, mine });
+  }
+  if (actor === me) return found;
+  if (row.assignee === me && was !== me) found.push({ kind: "handed_to_me", conv, by: actor });
+  if (was === me && row.assignee !== me) {
+    const kept = draftKept(conv);
+    found.push({ kind: "moved_away", conv, by: actor, to: row.assignee, draftKept: kept });
+  }
+  if (meta.mentions?.includes(me)) found.push({ kind: "mention", conv, by: actor });
+  return found;
+}

@@ -1,0 +1,227 @@
+/** Replies and notes: sent once however often pressed, kept until answered, handed back as drafts. */
+import type { Line, Outcome } from "../contract";
+import { Op, type Message, type Row } from "../wire";
+import type { Core } from "./core";
+import { OK, refused, type Acts, type ActsIo } from "./acts";
+import type { Answer } from "./requests";
+import { inboxOf } from "./rows";
+import type { Ack } from "./shapes";
+import type { Threads } from "./threads";
+
+export const OUTBOX_MAX = 50;
+/** The same text pressed again within this, and nothing typed since, is the same press. */
+const PRESS_MS = 2000;
+
+/** A reply that has not been answered; sent again it is the same one by its cid. */
+export interface OutboxItem {
+  readonly cid: string;
+  readonly conv: string;
+  readonly text: string;
+  readonly ownTok: string;
+  readonly seen: string;
+  readonly atMs: number;
+}
+
+/** Where unanswered replies outlive this tab. */
+export interface Outbox {
+  put(item: OutboxItem): void;
+  remove(cid: string): void;
+}
+
+export interface Drafts {
+  take(conv: string): void;
+  /** Put a text back, before whatever is there. */
+  giveBack(conv: string, text: string): void;
+  get(conv: string): string;
+}
+
+interface Press {
+  readonly text: string;
+  readonly atMs: number;
+  readonly outcome: Promise<Outcome>;
+}
+
+export class Replies {
+  /** Texts on their way, by cid. */
+  private readonly under = new Map<string, string>();
+  private readonly pressed = new Map<string, Press>();
+
+  constructor(
+    private readonly core: Core,
+    private readonly threads: Threads,
+    private readonly acts: Acts,
+    private readonly outbox: () => Outbox,
+    private readonly drafts: Drafts,
+    private readonly io: ActsIo,
+  ) {}
+
+  reply(conv: string, text: string): Promise<Outcome> {
+    if (text.trim() === "") return Promise.resolve(refused("bad_request", "There is no text."));
+    const nowMs = this.core.out.nowMs();
+    const last = this.pressed.get(conv);
+    const again = last !== undefined && last.text === text && nowMs - last.atMs < PRESS_MS;
+    if (again && this.drafts.get(conv) === "") return last.outcome;
+    const outcome = this.send(conv, text, nowMs);
+    this.pressed.clear();
+    this.pressed.set(conv, { text, atMs: nowMs, outcome });
+    return outcome;
+  }
+
+  note(conv: string, text: string, mentions: readonly string[] = []): Promise<Outcome> {
+    if (text.trim() === "") return Promise.resolve(refused("bad_request", "There is no text."));
+    if (!this.io.live()) return this.acts.offline();
+    const cid = this.io.cid();
+    this.core.step(() => this.threads.say(conv, this.line(cid, "noted", text, "sending")));
+    return this.acts.chain(conv, () =>
+      this.acts.command(conv, "note", cid, { conv, text, mentions }, (answer) => {
+        if (answer.kind !== "ok") this.threads.unsay(conv, cid);
+        if (answer.kind === "unknown") this.threads.reread(conv);
+      }),
+    );
+  }
+
+  /** Unanswered replies of a tab that is gone. */
+  adopt(items: readonly OutboxItem[]): void {
+    for (const item of items) {
+      if (this.under.has(item.cid)) continue;
+      this.under.set(item.cid, item.text);
+      this.core.step(() => {
+        this.threads.say(item.conv, this.line(item.cid, "replied", item.text, "sending"));
+      });
+      void this.acts.chain(item.conv, () => this.post(item, item.atMs));
+    }
+  }
+
+  /** A connection is there: what waited goes out. */
+  opened(): void {
+    this.core.step(() => this.restate("waiting", "sending"));
+  }
+
+  /** The connection is gone: what was not sent waits. */
+  closed(): void {
+    this.core.step(() => this.restate("sending", "waiting"));
+  }
+
+  private restate(from: Line["state"], to: Line["state"]): void {
+    for (const [conv, cid] of this.threads.saying()) {
+      const line = this.threads.said(conv, cid);
+      if (line?.state === from) this.threads.say(conv, { ...line, state: to });
+    }
+  }
+
+  private send(conv: string, text: string, nowMs: number): Promise<Outcome> {
+    if (this.under.size >= OUTBOX_MAX) {
+      return Promise.resolve(refused("offline", "Too many replies wait for a connection already."));
+    }
+    const live = this.io.live();
+    const cid = this.io.cid();
+    this.under.set(cid, text);
+    this.core.step(() => {
+      this.drafts.take(conv);
+      this.threads.say(conv, this.line(cid, "replied", text, live ? "sending" : "waiting"));
+    });
+    // Persisted at once where the token is certain: what waits outlives a reload.
+    const row = this.core.pending.has(conv) ? undefined : this.core.shown(conv);
+    const known = row && this.item(row, cid, text, nowMs);
+    const sent = this.acts.chain(conv, async () => {
+      const item = known ?? this.item(await this.acts.row(conv), cid, text, nowMs);
+      if (item !== undefined) return this.post(item, nowMs);
+      this.core.step(() => this.becomeDraft(conv, cid, text));
+      return refused("not_owner", "Assign the conversation to yourself first.");
+    });
+    return live ? sent : Promise.resolve(OK(conv));
+  }
+
+  /** What is sent, if the conversation is mine; kept until it is answered. */
+  private item(
+    row: Row | undefined,
+    cid: string,
+    text: string,
+    atMs: number,
+  ): OutboxItem | undefined {
+    if (row?.status !== "assigned" || row.assignee !== this.core.userId) return undefined;
+    const item = { cid, conv: row.id, text, ownTok: row.own_tok, seen: row.att, atMs };
+    this.outbox().put(item);
+    return item;
+  }
+
+  private post(item: OutboxItem, firstSentMs: number): Promise<Outcome> {
+    const { cid, conv, text, ownTok, seen } = item;
+    const args = { conv, text, own_tok: ownTok, seen };
+    const settled = (answer: Answer<Ack>): void => this.settled(item, answer);
+    return this.acts.command(conv, "reply", cid, args, settled, firstSentMs);
+  }
+
+  private settled(item: OutboxItem, answer: Answer<Ack>): void {
+    const { cid, conv, text } = item;
+    if (answer.kind === "unknown") {
+      this.lookFor(item);
+      return;
+    }
+    this.under.delete(cid);
+    this.outbox().remove(cid);
+    if (answer.kind === "ok") {
+      const line = this.threads.said(conv, cid);
+      if (line !== undefined) this.threads.say(conv, { ...line, state: "queued" });
+      if (this.core.state(inboxOf(conv)).sequence.position === null) {
+        this.threads.reread(conv);
+      }
+      return;
+    }
+    const { slug, message } = answer.refusal;
+    if (slug === "not_owner" || slug === "stale_token" || slug === "conflict") {
+      this.becomeDraft(conv, cid, text);
+    } else {
+      this.handBack(conv, cid, text);
+      this.core.notice({ kind: "refused", conv, slug, message });
+    }
+  }
+
+  /** Too late to send again: whether it arrived stands in the thread. */
+  private lookFor(item: OutboxItem): void {
+    const { cid, conv, text } = item;
+    this.core.out.ask(Op.HISTORY, [conv, 0, 200], (answer) => {
+      const done = answer.kind === "ok" && arrived(answer.result as { messages: Message[] }, cid);
+      this.outbox().remove(cid);
+      if (done) {
+        this.under.delete(cid);
+        this.threads.unsay(conv, cid);
+      } else {
+        this.becomeDraft(conv, cid, text);
+      }
+      this.threads.reread(conv);
+    });
+  }
+
+  private becomeDraft(conv: string, cid: string, text: string): void {
+    this.handBack(conv, cid, text);
+    this.core.notice({ kind: "became_draft", conv });
+  }
+
+  private handBack(conv: string, cid: string, text: string): void {
+    this.under.delete(cid);
+    this.outbox().remove(cid);
+    this.threads.unsay(conv, cid);
+    this.drafts.giveBack(conv, text);
+  }
+
+  private line(cid: string, kind: Line["kind"], text: string, state: Line["state"]): Line {
+    return {
+      key: `c:${cid}`,
+      n: 0,
+      atMs: this.core.serverNowMs,
+      kind,
+      actor: this.core.userId,
+      text,
+      media: [],
+      to: "",
+      note: "",
+      state,
+      reason: "",
+    };
+  }
+}
+
+function arrived(history: { readonly messages: readonly Message[] }, cid: string): boolean {
+  return history.messages.some((message) => message[5] === cid);
+}

@@ -1,0 +1,81 @@
+/** The newest row known of each conversation: absolute registers, bounded. */
+import type { Row } from "../wire";
+
+export const ROWS_MAX = 2000;
+const SLACK = 64;
+
+/** A conversation's id begins with its inbox's. */
+export function inboxOf(conv: string): string {
+  const dot = conv.indexOf(".");
+  return dot < 0 ? conv : conv.slice(0, dot);
+}
+
+/**
+ * Rows compare by `rev`, within one lineage of their inbox only: `forget` the inbox at a reset.
+ * What was evicted leaves its highest `rev` behind, so that an answer from before does not bring
+ * it back as it was.
+ */
+export class Rows {
+  private readonly rows = new Map<string, Row>();
+  private readonly evicted = new Map<string, number>();
+
+  constructor(private readonly max = ROWS_MAX) {}
+
+  get size(): number {
+    return this.rows.size;
+  }
+
+  get(conv: string): Row | undefined {
+    return this.rows.get(conv);
+  }
+
+  /** The highest `rev` of an evicted row of the inbox: answers as of before are not to be trusted. */
+  evictedRev(inbox: string): number {
+    return this.evicted.get(inbox) ?? -1;
+  }
+
+  /** Whether an answer as of `asOf` may describe this conversation. */
+  trusts(conv: string, asOf: number): boolean {
+    return this.rows.has(conv) || asOf >= this.evictedRev(inboxOf(conv));
+  }
+
+  /** Take in a row as of position `asOf`; false when it says nothing new. */
+  put(row: Row, asOf: number): boolean {
+    const known = this.rows.get(row.id);
+    if (known === undefined ? !this.trusts(row.id, asOf) : known.rev >= row.rev) return false;
+    if (known !== undefined) this.rows.delete(row.id);
+    this.rows.set(row.id, row);
+    return true;
+  }
+
+  /** Drop every row of an inbox; returns which. */
+  forget(inbox: string): string[] {
+    const gone: string[] = [];
+    for (const conv of this.rows.keys()) if (inboxOf(conv) === inbox) gone.push(conv);
+    for (const conv of gone) this.rows.delete(conv);
+    this.evicted.delete(inbox);
+    return gone;
+  }
+
+  /** Evict what changed longest ago and is not kept, down to the bound; returns which. */
+  trim(keep: (row: Row) => boolean): string[] {
+    if (this.rows.size <= this.max + SLACK) return [];
+    const gone: string[] = [];
+    let over = this.rows.size - this.max;
+    for (const row of this.rows.values()) {
+      if (over === 0) break;
+      if (keep(row)) continue;
+      gone.push(row.id);
+      over--;
+      const inbox = inboxOf(row.id);
+      this.evicted.set(inbox, Math.max(row.rev, this.evictedRev(inbox)));
+    }
+    for (const conv of gone) this.rows.delete(conv);
+    return gone;
+  }
+
+  /** Whether more is kept than the bound allows. */
+  get over(): boolean {
+    return this.rows.size > this.max + SLACK;
+  }
+}

@@ -1,0 +1,27 @@
+/** Maps inside frames, as far as this client reads them beyond `wire.ts`. */
+import type { Meta, Row } from "../wire";
+
+export type { Before, Body, Counts, Marks as MarksFrame } from "../wire";
+
+/** `meta` of EV; `fresh`: a member joined who was none. */
+export interface EventMeta extends Meta {
+  fresh?: boolean;
+}
+
+/** OK of a command. */
+export interface Ack {
+  readonly conv: string;
+  readonly seq: number;
+  readonly tip?: string;
+  readonly own_tok: string;
+  readonly att: string;
+  readonly n?: number;
+  readonly noop?: boolean;
+}
+
+/** OK of PAGE. */
+export interface PageAnswer {
+  readonly rows: readonly Row[];
+  readonly next: string | null;
+  readonly seq: number;
+}
