@@ -105,15 +105,19 @@ def greeting(settings: Settings, access: Access, *, url: str, engine: str) -> st
 
 def _sign_in(settings: Settings, access: Access, *, server: str) -> list[str]:
     folder = "" if settings.data_dir == "data" else f" --data-dir {settings.data_dir}"
-    names = {user.id: f"{user.name} ({user.id})" for user in _USERS}
-    lines = [f"Open this to sign in as {names[user]}: {url}" for user, url in access.links.items()]
+    names = {user.id: f"{user.name} ({user.id}):" for user in _USERS}
+    lines = [
+        f"Open this to sign in as {names[user]:<20} {url}" for user, url in access.links.items()
+    ]
     if access.links:
-        lines.append(f"Each works once, for 5 minutes; another: {server} link agent1{folder}")
+        lines.append(f"Each works once, for 5 minutes; a new one: {server} link agent1{folder}")
     else:
         lines.append(f"One-click links are for your own machine; this listens on {settings.host}.")
+    lines.append("")
     if access.passwords:
-        shown = ", ".join(f"{user}: {made}" for user, made in access.passwords.items())
-        lines.append(f"Or sign in by password, printed this once: {shown}")
+        lines.append("Users and passwords, printed only now:")
+        lines += [f"  {user:<6}  {made}" for user, made in access.passwords.items()]
+        lines.append(f"A new one: {server} password agent1{folder}")
     else:
         lines.append(
             "Passwords were printed at the first start; "

@@ -8,7 +8,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,7 +82,9 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
         async with control.listening(
             Path(settings.data_dir), lambda r: answer(node, r, links=links)
         ):
-            await _run(node, listener, stop, greet=lambda: _greeting(node, url, links), say=say)
+            # Made before the first client can be answered, so that it is printed before, too.
+            text = await _greeting(node, url, links)
+            await _run(node, listener, stop, greet=lambda: say(text))
     finally:
         listener.close()
         await node.close()
@@ -129,16 +131,11 @@ async def _greeting(node: Node, url: str, links: str) -> str:
 
 
 async def _run(
-    node: Node,
-    listener: socket.socket,
-    stop: _Stop,
-    *,
-    greet: Callable[[], Awaitable[str]],
-    say: Any,
+    node: Node, listener: socket.socket, stop: _Stop, *, greet: Callable[[], None]
 ) -> None:
     server = _Server(_config(node))
     serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
-    say(await greet())
+    greet()
     _settle_memory()
     stopping = asyncio.get_running_loop().create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -16,7 +16,7 @@ import pytest
 from tests.chaos.processes import Server, serving
 
 
-async def run(*args: str, **settings: Any) -> tuple[int, str, str]:
+async def run(*args: str, stdin: str = "", **settings: Any) -> tuple[int, str, str]:
     """`batonbox-server args`: exit status, standard output, standard error."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("BATONBOX_")}
     environment |= {f"BATONBOX_{name.upper()}": str(value) for name, value in settings.items()}
@@ -26,10 +26,11 @@ async def run(*args: str, **settings: Any) -> tuple[int, str, str]:
         "batonbox_server",
         *args,
         env=environment,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
     assert process.returncode is not None
     assert "Traceback" not in err.decode()
     return process.returncode, out.decode(), err.decode()
