@@ -31,6 +31,7 @@ from batonbox_server.service.identity import Lifetime, TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
+from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
@@ -150,6 +151,8 @@ class Node(Organisation):
             text_max_chars=settings.text_max_chars,
             on_outbound=self.outbox.poke,
         )
+        self.intake = Intake(self.store, self.organisation)
+        self.races = Races(self.intake, self.commands, self.administration, self.directory)
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
         self._assemble()
         await self._begin()
@@ -191,12 +194,13 @@ class Node(Organisation):
             sign_in=self.sign_in,
             commands=self.commands,
             reads=reads,
-            intake=Intake(self.store, self.organisation),
+            intake=self.intake,
             admission=admission,
             limits=Limits(settings.message_max_bytes, settings.text_max_chars),
             readiness=self.readiness,
             carriers=frozenset(self.carriers),
             phones=EnginePhones(self.client, keys=self.keys) if settings.loopback else None,
+            races=self.races if settings.loopback else None,
             webhook_secret=_webhook_secret(settings),
             origins=Origins(settings.origins.split(",")),
             demo=self.demo,
@@ -219,6 +223,7 @@ class Node(Organisation):
         self.timers.start()
         stack.push_async_callback(self.timers.aclose)
         stack.push_async_callback(self.commands.aclose)
+        stack.push_async_callback(self.races.aclose)
         self.readiness.started = True
 
     def _carriers(self) -> Mapping[str, Carrier]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from batonbox_server.domain.model import inbox_of
 from batonbox_server.domain.policy import Action
 from batonbox_server.service.intake import Inbound
+from batonbox_server.service.race import Outcome
 from batonbox_server.service.texts import e164
 from batonbox_server.store.port import Received
 
@@ -27,6 +28,14 @@ class Text(Struct, forbid_unknown_fields=True):
     to: str
     text: str
     id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class Contest(Struct, forbid_unknown_fields=True):
+    """Body of race."""
+
+    from_: str = field(name="from")
+    to: str
+    text: Annotated[str, Meta(min_length=1, max_length=1600)]
 
 
 class Failures(Struct, forbid_unknown_fields=True):
@@ -71,6 +80,36 @@ async def _failures(call: Call) -> dict[str, Any]:
     return {"to": to, "count": body.count, "permanent": body.permanent, "reason": body.reason}
 
 
+async def _numbers(call: Call) -> dict[str, Any]:
+    directory = call.services.directory
+    found = [
+        {"number": route.number, "inbox": route.inbox, "name": directory.inboxes[route.inbox].name}
+        for _, route in sorted(directory.routes.items())
+        if route.carrier == "loopback" and route.inbox in directory.inboxes
+    ]
+    return {"items": found, "next": None}
+
+
+async def _race(call: Call) -> dict[str, Any]:
+    body = await call.body(Contest)
+    races = call.services.races
+    assert races is not None, "these endpoints exist only with the loopback carrier"
+    return _outcome_json(await races.run(our=body.to, customer=body.from_, text=body.text))
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    losers = [
+        {"id": lost.bot.id, "name": lost.bot.name, "code": lost.code, "owner": lost.owner or None}
+        for lost in outcome.losers
+    ]
+    return {
+        "conv": outcome.conv,
+        "winner": {"id": outcome.winner.id, "name": outcome.winner.name},
+        "losers": losers,
+        "ms": round(outcome.ms, 1),
+    }
+
+
 def _phones(call: Call) -> Phones:
     phones = call.services.phones
     assert phones is not None, "these endpoints exist only with the loopback carrier"
@@ -81,4 +120,6 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/v1/loopback/inbound", Action.SIMULATE, _inbound),
     Endpoint("GET", "/v1/loopback/outbound", Action.SIMULATE, _outbound),
     Endpoint("POST", "/v1/loopback/failures", Action.SIMULATE, _failures),
+    Endpoint("GET", "/v1/loopback/numbers", Action.SIMULATE, _numbers),
+    Endpoint("POST", "/v1/loopback/race", Action.SIMULATE, _race),
 )

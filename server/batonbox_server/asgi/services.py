@@ -11,6 +11,7 @@ from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
+from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.session.ports import Principal
@@ -58,7 +59,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything endpoints call; `phones` and `webhook_secret` only with those carriers.
+    """Everything endpoints call; `phones`, `races` and `webhook_secret` only with those carriers.
 
     `demo`: this server shows itself, on one's own machine (`serve --demo`). `build` names what
     clients should have loaded, as WELCOME does.
@@ -78,6 +79,7 @@ class Services:
     readiness: Readiness
     carriers: frozenset[str]
     phones: Phones | None = None
+    races: Races | None = None
     webhook_secret: bytes = b""
     origins: Origins = field(default_factory=Origins)
     demo: bool = False
