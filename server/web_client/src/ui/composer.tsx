@@ -100,16 +100,18 @@ function NoteEditor({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.El
     });
   };
   return (
-    <div class="composer composer-note">
-      <Field label="Write an internal note" text={text} send={add} describedBy="composer-hint" />
-      <div class="composer-foot">
-        <NoteSwitch on={on} />
-        <span class="composer-hint" id="composer-hint">
-          {tooLong ? `Too long: ${[...text.value].length}/${max} characters` : "Only your team sees it. @name tells a colleague."}
-        </span>
-        <button type="button" class="button button-primary" aria-disabled={empty || tooLong || !!blocked(store)} onClick={add}>
-          Add note
-        </button>
+    <div class="composer">
+      <div class="composer-box composer-note">
+        <Field label="Write an internal note" text={text} send={add} describedBy="composer-hint" />
+        <div class="composer-foot">
+          <NoteSwitch on={on} />
+          <span class="composer-hint" id="composer-hint">
+            {tooLong ? `Too long: ${[...text.value].length}/${max} characters` : "Only your team sees it. @name tells a colleague."}
+          </span>
+          <button type="button" class="button button-primary" aria-disabled={empty || tooLong || !!blocked(store)} onClick={add}>
+            Add note
+          </button>
+        </div>
       </div>
     </div>
   );
@@ -129,21 +131,23 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
   };
   return (
     <div class="composer">
-      <Field label="Write a message" text={text} send={send} describedBy="composer-counter" />
-      <div class="composer-foot">
-        <NoteSwitch on={on} />
-        <span class={tooLong ? "composer-hint composer-too-long" : "composer-hint"} id="composer-counter">
-          {tooLong ? `Too long: ${length}/${max} characters` : why || counter(text.value)}
-        </span>
-        <button
-          type="button"
-          class="button button-primary"
-          title={why || (enterSends.value ? "Enter" : "Ctrl+Enter")}
-          aria-disabled={!text.value.trim() || tooLong || !!why}
-          onClick={send}
-        >
-          Send
-        </button>
+      <div class="composer-box">
+        <Field label="Write a message" text={text} send={send} describedBy="composer-counter" />
+        <div class="composer-foot">
+          <NoteSwitch on={on} />
+          <span class={tooLong ? "composer-hint composer-too-long" : "composer-hint"} id="composer-counter">
+            {tooLong ? `Too long: ${length}/${max} characters` : why || counter(text.value)}
+          </span>
+          <button
+            type="button"
+            class="button button-primary"
+            title={why || (enterSends.value ? "Enter" : "Ctrl+Enter")}
+            aria-disabled={!text.value.trim() || tooLong || !!why}
+            onClick={send}
+          >
+            Send
+          </button>
+        </div>
       </div>
     </div>
   );

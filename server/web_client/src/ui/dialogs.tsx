@@ -77,7 +77,10 @@ function HandOver({ conv, label, list, button, withNote, leftOut, act }: HandOve
           {view ? `${phoneNumber(view.row.customer)} · ${inboxName(store, view.inbox)}` : ""}
         </p>
         {options.length ? (
-          <ListBox label={list} options={options} chosen={chosen} />
+          <div class="field">
+            <span aria-hidden="true">{list}</span>
+            <ListBox label={list} options={options} chosen={chosen} />
+          </div>
         ) : (
           <p class="dialog-words">Nobody else is a member of this inbox. An admin can add people to it.</p>
         )}

@@ -41,7 +41,7 @@ async function ask<T>(method: "GET" | "POST", path: string, body?: object): Prom
     throw new Refused("The server does not answer. Try again in a moment.");
   }
   const said: unknown = await answer.json().catch(() => null);
-  if (answer.ok) return said as T;
+  if (answer.ok && said !== null) return said as T;
   throw new Refused((said as { detail?: string } | null)?.detail ?? `The server refused this (${answer.status}).`);
 }
 
