@@ -114,6 +114,9 @@ async def test_a_winner_who_cannot_answer_leaves_the_conversation_to_the_team(
 class Mute(Intake):
     """Takes no message: the race fails between the bots' coming and their going."""
 
+    def __init__(self) -> None:
+        """Without a store there is none that could take it."""
+
     async def receive(self, message: Inbound) -> Received:
         del message
         raise Refused("unavailable")
@@ -122,8 +125,7 @@ class Mute(Intake):
 async def test_bots_leave_a_race_that_failed(site: Served) -> None:
     before = await members(site)
     node = site.node
-    failing = Mute(node.store, node.organisation)
-    races = Races(failing, node.commands, node.administration, node.directory)
+    races = Races(Mute(), node.commands, node.administration, node.directory)
     for _ in range(2):  # the second is refused for the same reason: the first has ended
         with pytest.raises(Refused, match="unreachable"):
             await races.run(our=SALES, customer=CUSTOMER, text="Hi")
