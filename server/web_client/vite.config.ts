@@ -9,7 +9,7 @@ export default defineConfig({
     target: "es2022",
     // The policy of the pages forbids data: scripts and inline styles: everything is a file.
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    modulePreload: false,
     reportCompressedSize: true,
   },
 });

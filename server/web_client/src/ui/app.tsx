@@ -1,27 +1,20 @@
 /** The page of somebody signed in. */
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import type { Store } from "../contract";
 import { startAttention } from "./attention";
-import { SharedContext, useShared, type Shared } from "./context";
+import { SharedContext, type Shared } from "./context";
 import { dialog } from "./dialog_state";
 import { startKeyboard } from "./keyboard";
-import { lazy } from "./lazy";
 import { ListPane } from "./list_pane";
 import { Nav } from "./nav";
-import { startNotices } from "./notices";
 import { ConnectionPill, Notifications } from "./notifications";
+import { Admin, Dialogs, Interactions, loadAhead, loadNotices, Phone, Settings } from "./parts";
 import { listWidth } from "./prefs";
 import { Resizer } from "./resizer";
 import { route } from "./route";
 import { panes } from "./screen";
-import type { ChangePassword } from "./settings";
 import { ThreadPane } from "./thread_pane";
-
-const Dialogs = lazy(() => import("./dialogs").then((part) => part.Dialogs));
-const Phone = lazy(() => import("./phone").then((part) => part.Phone));
-const Settings = lazy(() => import("./settings").then((part) => part.Settings));
-const Interactions = lazy(() => import("./later").then((part) => part.Interactions));
-const Admin = lazy(() => import("./later").then((part) => part.Admin));
 
 function Inboxes(): JSX.Element {
   const one = panes.value === 1;
@@ -36,13 +29,12 @@ function Inboxes(): JSX.Element {
   );
 }
 
-function Content({ changePassword }: { changePassword: ChangePassword }): JSX.Element {
-  const { about } = useShared();
+function Content(): JSX.Element {
   const { page } = route.value;
   if (page === "inboxes" || page === "sign-in") return <Inboxes />;
   return (
     <main class="content" tabIndex={-1}>
-      {page === "settings" ? <Settings changePassword={changePassword} version={about.version} /> : null}
+      {page === "settings" ? <Settings /> : null}
       {page === "phone" ? <Phone /> : null}
       {page === "interactions" ? <Interactions /> : null}
       {page === "admin" ? <Admin /> : null}
@@ -50,10 +42,23 @@ function Content({ changePassword }: { changePassword: ChangePassword }): JSX.El
   );
 }
 
-export function App({ shared, changePassword }: { shared: Shared; changePassword: ChangePassword }): JSX.Element {
+/** Notices come in order, also while the words for them are still being loaded. */
+function startNotices(store: Store): () => void {
+  return store.onNotice((notice) => {
+    // A dot says it; attention.ts calls who is not looking.
+    if (notice.kind === "inbound") return;
+    loadNotices().then(
+      ({ tell }) => tell(store, notice),
+      () => undefined,
+    );
+  });
+}
+
+export function App({ shared }: { shared: Shared }): JSX.Element {
   const { store } = shared;
   useEffect(() => {
-    const stops = [startNotices(store), startAttention(store), startKeyboard(store)];
+    loadAhead();
+    const stops = [startNotices(store), startAttention(store), startKeyboard()];
     return () => stops.forEach((stop) => stop());
   }, [store]);
   const { page, conv } = route.value;
@@ -61,7 +66,7 @@ export function App({ shared, changePassword }: { shared: Shared; changePassword
     <SharedContext.Provider value={shared}>
       <div class="app" data-panes={panes.value} data-open={page === "inboxes" && conv ? "" : undefined}>
         <Nav />
-        <Content changePassword={changePassword} />
+        <Content />
         <ConnectionPill />
         <Notifications />
         {dialog.value ? <Dialogs /> : null}

@@ -6,10 +6,11 @@ import { App } from "./app";
 import { Empty } from "./bits";
 import type { Surroundings } from "./context";
 import { closeDialog } from "./dialog_state";
+import { SignIn } from "./parts";
 import { startPrefs } from "./prefs";
 import { format, go, parse, route, startRouting } from "./route";
 import { startScreen } from "./screen";
-import { SignIn, type SignInResult } from "./sign_in";
+import type { SignInResult } from "./sign_in";
 
 /** What the page asks of the session over HTTP. */
 export interface SessionPort {
@@ -17,8 +18,6 @@ export interface SessionPort {
   current(): Promise<Surroundings & { readonly signedIn: boolean }>;
   withPassword(user: string, password: string): Promise<SignInResult>;
   withCode(code: string): Promise<SignInResult>;
-  /** "" when it is changed, else why not. */
-  changePassword(old: string, fresh: string): Promise<string>;
 }
 
 type Stage =
@@ -122,7 +121,7 @@ export function boot(root: HTMLElement, session: SessionPort, createStore: () =>
           />
         );
       case "inside":
-        return <App shared={now} changePassword={session.changePassword} />;
+        return <App shared={now} />;
     }
   }
 

@@ -5,11 +5,12 @@ import { online } from "./acts";
 import { useStore } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog } from "./dialog_state";
-import { phoneNumber, toE164 } from "./format";
+import { toE164 } from "./e164";
+import { phoneNumber } from "./format";
 import { focusSoon, places } from "./places";
 import { go, route } from "./route";
 import { counter } from "./segments";
-import { refusalWords } from "./words";
+import { refusalWords } from "./refusals";
 
 export function ComposeDialog(): JSX.Element {
   const store = useStore();

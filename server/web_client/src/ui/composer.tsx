@@ -8,13 +8,13 @@ import { Key } from "./bits";
 import { blocked, nameOf, useStore } from "./context";
 import { openDialog } from "./dialog_state";
 import { clock, daysAgo, shortTime } from "./format";
-import { NoteIcon } from "./icons";
 import { at } from "./places";
 import { enterSends, shortcuts } from "./prefs";
 import { counter } from "./segments";
+import { NoteIcon } from "./more_icons";
 import { finished } from "./thread_model";
 import { minute } from "./time";
-import { mentioned } from "./words";
+import { mentioned } from "./thread_words";
 
 interface Props {
   readonly conv: string;

@@ -2,8 +2,8 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { closeDialog } from "./dialog_state";
-import { CloseIcon } from "./icons";
 import { places } from "./places";
+import { CloseIcon } from "./more_icons";
 
 interface Props {
   readonly label: string;

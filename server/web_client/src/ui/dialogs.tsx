@@ -11,7 +11,7 @@ import { phoneNumber } from "./format";
 import { ListBox } from "./list_box";
 import { Palette } from "./palette";
 import { ShortcutsDialog } from "./shortcuts_dialog";
-import { refusalWords } from "./words";
+import { refusalWords } from "./refusals";
 
 function Foot({ children }: { children: ComponentChildren }): JSX.Element {
   return (

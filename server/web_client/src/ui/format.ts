@@ -27,11 +27,6 @@ export function phoneNumber(e164: string): string {
   return ["+" + digits.slice(0, length), ...grouped(digits.slice(length))].join(" ");
 }
 
-/** What somebody typed, as E.164 where that is plain: "+1 (416) 555-0142". */
-export function toE164(typed: string): string {
-  return typed.trim().replace(/[\s().\-/]/g, "").replace(/^00/, "+");
-}
-
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
   const first = [...(words[0] ?? "?")];
@@ -44,8 +39,7 @@ export const capped = (count: number): string => (count > 99 ? "99+" : String(co
 
 const timeFormat = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const dayFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-const dayYearFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
-const longDayFormat = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long" });
+export const dayYearFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const fullFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" });
 
 const DAY_MS = 86_400_000;
@@ -73,15 +67,6 @@ export function shortTime(atMs: number, nowMs: number): string {
   return (sameYear ? dayFormat : dayYearFormat).format(atMs);
 }
 
-/** A day divider. */
-export function dayName(atMs: number, nowMs: number): string {
-  const ago = daysAgo(atMs, nowMs);
-  if (ago <= 0) return "Today";
-  if (ago === 1) return "Yesterday";
-  const sameYear = new Date(atMs).getFullYear() === new Date(nowMs).getFullYear();
-  return sameYear ? longDayFormat.format(atMs) : dayYearFormat.format(atMs);
-}
-
 /** How long something has been waiting: "3 min", "2 h", "4 d"; "" below a minute. */
 export function waiting(sinceMs: number, nowMs: number): string {
   const minutes = Math.floor((nowMs - sinceMs) / 60_000);
@@ -89,26 +74,4 @@ export function waiting(sinceMs: number, nowMs: number): string {
   if (minutes < 60) return `${minutes} min`;
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h`;
   return `${Math.floor(minutes / 1440)} d`;
-}
-
-export interface Piece {
-  readonly text: string;
-  /** Where it leads; "" for plain text. */
-  readonly href: string;
-}
-
-const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]}]/g;
-
-/** Text cut into plain pieces and http(s) links; never markup. */
-export function pieces(text: string): readonly Piece[] {
-  const found: Piece[] = [];
-  let from = 0;
-  for (const match of text.matchAll(LINK)) {
-    if (!URL.canParse(match[0])) continue;
-    if (match.index > from) found.push({ text: text.slice(from, match.index), href: "" });
-    found.push({ text: match[0], href: match[0] });
-    from = match.index + match[0].length;
-  }
-  if (from < text.length) found.push({ text: text.slice(from), href: "" });
-  return found;
 }

@@ -1,7 +1,7 @@
 /** The few drawings there are; all take the colour of the text beside them. */
 import type { ComponentChildren, JSX } from "preact";
 
-function Icon({ children, small }: { children: ComponentChildren; small?: boolean }): JSX.Element {
+export function Icon({ children, small }: { children: ComponentChildren; small?: boolean }): JSX.Element {
   return (
     <svg
       class={small ? "icon icon-small" : "icon"}
@@ -19,7 +19,7 @@ function Icon({ children, small }: { children: ComponentChildren; small?: boolea
   );
 }
 
-const path = (d: string, small = false) => (): JSX.Element => (
+export const path = (d: string, small = false) => (): JSX.Element => (
   <Icon small={small}>
     <path d={d} />
   </Icon>
@@ -37,22 +37,7 @@ export const ScreenIcon = path("M3.5 4.5h13v9h-13zM8 16.5h4");
 export const PlusIcon = path("M10 4.5v11M4.5 10h11");
 export const SearchIcon = path("M9 3.5a5.5 5.5 0 110 11 5.5 5.5 0 010-11zM13 13l3.5 3.5");
 export const ChevronIcon = path("M6 8l4 4 4-4", true);
-export const BackIcon = path("M12 4.5L6.5 10l5.5 5.5");
-export const CloseIcon = path("M5.5 5.5l9 9M14.5 5.5l-9 9");
-export const CheckIcon = path("M4.5 10.5l3.5 3.5 7.5-8");
-export const NoteIcon = path("M5 3.5h10a.5.5 0 01.5.5v8.5l-3.5 4H5a.5.5 0 01-.5-.5V4a.5.5 0 01.5-.5zM15.5 12.500H12v4", true);
 export const ClockIcon = path("M10 3.500a6.5 6.5 0 110 13 6.5 6.5 0 010-13zM10 6.500V10l2.5 1.5", true);
-export const DownIcon = path("M10 4v11M5.5 10.500L10 15l4.5-4.5", true);
-
-export function MoreIcon(): JSX.Element {
-  return (
-    <Icon>
-      <circle cx="10" cy="4.5" r="1" fill="currentColor" />
-      <circle cx="10" cy="10" r="1" fill="currentColor" />
-      <circle cx="10" cy="15.5" r="1" fill="currentColor" />
-    </Icon>
-  );
-}
 
 /** Filled for mine, an outline for somebody else's: told apart without colour. */
 export function FlagIcon({ filled }: { filled: boolean }): JSX.Element {

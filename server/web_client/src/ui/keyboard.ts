@@ -1,6 +1,4 @@
 /** Keys that work anywhere on the page, except where somebody writes and while a dialog is open. */
-import type { Store } from "../contract";
-import { choices } from "./acts";
 import { dialog, openDialog } from "./dialog_state";
 import { places } from "./places";
 import { shortcuts } from "./prefs";
@@ -12,19 +10,19 @@ function writing(target: EventTarget | null): boolean {
 
 const BY_KEY: Readonly<Record<string, string>> = { a: "assign", t: "transfer", u: "return", e: "done" };
 
-function single(store: Store, key: string): (() => void) | undefined {
+function single(key: string): (() => void) | undefined {
   if (key === "?") return () => openDialog({ kind: "shortcuts" });
   const { page, conv } = route.peek();
   if (page !== "inboxes") return undefined;
   if (key === "/") return () => places.filter?.focus();
   if (key === "j" || key === "k") return () => places.step?.(key === "j" ? 1 : -1);
-  const view = conv ? store.conversation(conv).peek() : undefined;
-  if (!view) return undefined;
+  if (!conv) return undefined;
   if (key === "r") return () => places.composer?.focus();
-  return choices(store, conv, view).find(({ id }) => id === BY_KEY[key])?.run;
+  const act = BY_KEY[key];
+  return act ? () => places.act?.(act) : undefined;
 }
 
-export function startKeyboard(store: Store): () => void {
+export function startKeyboard(): () => void {
   const pressed = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing) return;
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
@@ -34,7 +32,7 @@ export function startKeyboard(store: Store): () => void {
     }
     const modified = event.ctrlKey || event.metaKey || event.altKey;
     if (modified || event.repeat && !"jk".includes(event.key) || !shortcuts.peek() || dialog.peek() || writing(event.target)) return;
-    const run = single(store, event.key.toLowerCase());
+    const run = single(event.key.toLowerCase());
     if (!run) return;
     event.preventDefault();
     run();

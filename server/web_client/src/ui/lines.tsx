@@ -2,11 +2,13 @@
 import type { JSX } from "preact";
 import type { Line } from "../contract";
 import { useStore, nameOf } from "./context";
-import { clock, dayName, fullTime, phoneNumber, pieces } from "./format";
-import { NoteIcon } from "./icons";
+import { dayName } from "./days";
+import { clock, fullTime, phoneNumber } from "./format";
+import { pieces } from "./pieces";
+import { NoteIcon } from "./more_icons";
 import type { Item } from "./thread_model";
 import { minute } from "./time";
-import { deliveryWords, systemWords } from "./words";
+import { deliveryWords, systemWords } from "./thread_words";
 
 /** "You" for me. */
 function useNaming(): (id: string) => string {

@@ -4,8 +4,8 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Choice } from "./acts";
 import { Key } from "./bits";
-import { MoreIcon } from "./icons";
 import { shortcuts } from "./prefs";
+import { MoreIcon } from "./more_icons";
 
 export function Menu({ label, choices }: { label: string; choices: readonly Choice[] }): JSX.Element {
   const open = useSignal(false);

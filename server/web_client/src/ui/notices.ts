@@ -4,7 +4,7 @@ import { undo } from "./acts";
 import { phoneNumber } from "./format";
 import { go, route } from "./route";
 import { complain, say } from "./toasts";
-import { refusalWords } from "./words";
+import { refusalWords } from "./refusals";
 
 function undoing(store: Store, conv: string, text: string): void {
   const until = store.conversation(conv).peek()?.undoUntilMs ?? 0;
@@ -13,53 +13,50 @@ function undoing(store: Store, conv: string, text: string): void {
   say(text, { action: { label: "Undo", run: () => void undo(store, conv) }, ms });
 }
 
-export function startNotices(store: Store): () => void {
+export function tell(store: Store, notice: Notice): void {
   const named = (id: string): string => store.people.peek().get(id)?.name ?? id;
   const someone = (id: string): string => (id ? named(id) : "Somebody");
   const customer = (conv: string): string => phoneNumber(store.conversation(conv).peek()?.row.customer ?? "a customer");
   const opening = (conv: string) => ({ label: "Open", run: () => go({ page: "inboxes", filter: "open", conv }) });
   const away = (conv: string): boolean => route.peek().conv !== conv;
 
-  const tell = (notice: Notice): void => {
-    switch (notice.kind) {
-      case "lost_race":
-        return say(`${someone(notice.by)} picked this up first.`);
-      case "moved_away": {
-        const where = notice.to ? `to ${named(notice.to)}` : "back to the inbox";
-        return say(`${someone(notice.by)} moved this conversation ${where}.${notice.draftKept ? " Your draft is kept." : ""}`);
-      }
-      case "handed_to_me": {
-        const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
-        return say(`${someone(notice.by)} handed you the conversation with ${customer(notice.conv)}.`, options);
-      }
-      case "mention": {
-        const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
-        return say(`${someone(notice.by)} mentioned you in a note.`, options);
-      }
-      case "done":
-        return undoing(store, notice.conv, "Marked as done.");
-      case "returned":
-        return undoing(store, notice.conv, "Returned to the inbox.");
-      case "transferred":
-        return undoing(store, notice.conv, `Transferred to ${named(notice.to)}.${notice.away ? ` ${named(notice.to)} is away at the moment.` : ""}`);
-      case "refused":
-        return complain(refusalWords(notice.slug, notice.message));
-      case "became_draft":
-        return complain("Your reply was not sent: the conversation is not yours any more. The text is kept as your draft.");
-      case "offline":
-        return say("You are offline. Nothing was changed.");
-      case "writes_lost":
-        return complain(
-          `The server lost its last moments: ${notice.count} change${notice.count === 1 ? "" : "s"} of yours are gone. Look at your latest conversations.`,
-        );
-      case "new_build":
-        return say("A new version of this page is ready.", {
-          tone: "lasting",
-          action: { label: "Reload", run: () => location.reload() },
-        });
-      case "inbound":
-        return; // a dot says it; attention.ts tells who is not looking
+  switch (notice.kind) {
+    case "lost_race":
+      return say(`${someone(notice.by)} picked this up first.`);
+    case "moved_away": {
+      const where = notice.to ? `to ${named(notice.to)}` : "back to the inbox";
+      return say(`${someone(notice.by)} moved this conversation ${where}.${notice.draftKept ? " Your draft is kept." : ""}`);
     }
-  };
-  return store.onNotice(tell);
+    case "handed_to_me": {
+      const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
+      return say(`${someone(notice.by)} handed you the conversation with ${customer(notice.conv)}.`, options);
+    }
+    case "mention": {
+      const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
+      return say(`${someone(notice.by)} mentioned you in a note.`, options);
+    }
+    case "done":
+      return undoing(store, notice.conv, "Marked as done.");
+    case "returned":
+      return undoing(store, notice.conv, "Returned to the inbox.");
+    case "transferred":
+      return undoing(store, notice.conv, `Transferred to ${named(notice.to)}.${notice.away ? ` ${named(notice.to)} is away at the moment.` : ""}`);
+    case "refused":
+      return complain(refusalWords(notice.slug, notice.message));
+    case "became_draft":
+      return complain("Your reply was not sent: the conversation is not yours any more. The text is kept as your draft.");
+    case "offline":
+      return say("You are offline. Nothing was changed.");
+    case "writes_lost":
+      return complain(
+        `The server lost its last moments: ${notice.count} change${notice.count === 1 ? "" : "s"} of yours are gone. Look at your latest conversations.`,
+      );
+    case "new_build":
+      return say("A new version of this page is ready.", {
+        tone: "lasting",
+        action: { label: "Reload", run: () => location.reload() },
+      });
+    case "inbound":
+      return;
+  }
 }

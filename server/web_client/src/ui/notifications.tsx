@@ -1,41 +1,15 @@
 /** What floats above the page: toasts, and what is wrong with the connection. */
 import type { JSX } from "preact";
 import { useStore } from "./context";
-import { CloseIcon } from "./icons";
+import { Toasts } from "./parts";
 import { moment } from "./time";
-import { dismiss, holdToasts, releaseToasts, toasts, type Toast } from "./toasts";
-
-function ToastView({ toast }: { toast: Toast }): JSX.Element {
-  const { action } = toast;
-  return (
-    <li class={`toast floating toast-${toast.tone}`}>
-      <span class="toast-text">{toast.text}</span>
-      {action ? (
-        <button
-          type="button"
-          class="button button-small"
-          onClick={() => {
-            dismiss(toast.id);
-            action.run();
-          }}
-        >
-          {action.label}
-        </button>
-      ) : null}
-      <button type="button" class="icon-button icon-button-small" aria-label="Dismiss" title="Dismiss" onClick={() => dismiss(toast.id)}>
-        <CloseIcon />
-      </button>
-    </li>
-  );
-}
+import { holdToasts, releaseToasts, toasts } from "./toasts";
 
 export function Notifications(): JSX.Element {
   return (
     <section class="toasts" aria-label="Notifications" onPointerEnter={holdToasts} onPointerLeave={releaseToasts} onFocusIn={holdToasts} onFocusOut={releaseToasts}>
       <ul aria-live="polite" aria-relevant="additions text">
-        {toasts.value.map((toast) => (
-          <ToastView key={toast.id} toast={toast} />
-        ))}
+        {toasts.value.length ? <Toasts /> : null}
       </ul>
     </section>
   );

@@ -8,9 +8,11 @@ export interface Places {
   /** Steps through the list and opens what comes next. */
   step: ((by: 1 | -1) => void) | null;
   log: HTMLElement | null;
+  /** Does what a choice of the open conversation's menu does, if it is there now. */
+  act: ((id: string) => void) | null;
 }
 
-export const places: Places = { composer: null, filter: null, list: null, step: null, log: null };
+export const places: Places = { composer: null, filter: null, list: null, step: null, log: null, act: null };
 
 /** A ref that keeps its place while mounted. */
 export function at<K extends "composer" | "filter" | "log">(place: K): (element: Places[K]) => void {

@@ -1,7 +1,8 @@
 /** What this person prefers on this device, their password, and leaving. */
 import { useSignal, type Signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useStore } from "./context";
+import { useShared } from "./context";
+import { changePassword } from "./password";
 import { enterSends, notifications, preview, shortcuts, sound, theme, type Theme } from "./prefs";
 import { complain, say } from "./toasts";
 
@@ -69,15 +70,13 @@ function ThemeChoice(): JSX.Element {
   );
 }
 
-export type ChangePassword = (old: string, fresh: string) => Promise<string>;
-
-function PasswordForm({ change }: { change: ChangePassword }): JSX.Element {
+function PasswordForm(): JSX.Element {
   const old = useSignal("");
   const fresh = useSignal("");
   const problem = useSignal("");
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    problem.value = old.peek() && fresh.peek() ? await change(old.peek(), fresh.peek()) : "Write your present password and a new one.";
+    problem.value = old.peek() && fresh.peek() ? await changePassword(old.peek(), fresh.peek()) : "Write your present password and a new one.";
     if (problem.peek()) return;
     old.value = fresh.value = "";
     say("Your password is changed. Your other sessions have ended.");
@@ -100,8 +99,8 @@ function PasswordForm({ change }: { change: ChangePassword }): JSX.Element {
   );
 }
 
-export function Settings({ changePassword, version }: { changePassword: ChangePassword; version: string }): JSX.Element {
-  const store = useStore();
+export function Settings(): JSX.Element {
+  const { store, about } = useShared();
   const me = store.me.value;
   return (
     <div class="page">
@@ -128,7 +127,7 @@ export function Settings({ changePassword, version }: { changePassword: ChangePa
       </section>
       <section aria-labelledby="settings-session">
         <h2 id="settings-session">{me ? `Signed in as ${me.name}` : "Session"}</h2>
-        <PasswordForm change={changePassword} />
+        <PasswordForm />
         <div class="setting-buttons">
           <button type="button" class="button" onClick={() => void store.signOut()}>
             Sign out
@@ -138,7 +137,7 @@ export function Settings({ changePassword, version }: { changePassword: ChangePa
           </button>
         </div>
       </section>
-      <p class="page-foot">batonbox {version}</p>
+      <p class="page-foot">batonbox {about.version}</p>
     </div>
   );
 }

@@ -4,11 +4,11 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Thread } from "../contract";
 import { useLasting } from "./bits";
-import { DownIcon } from "./icons";
 import { ThreadItem } from "./lines";
 import { at } from "./places";
+import { DownIcon } from "./more_icons";
 import { arrange } from "./thread_model";
-import { isSystem } from "./words";
+import { isSystem } from "./thread_words";
 
 /** So near the end counts as reading the newest. */
 const END_PX = 48;

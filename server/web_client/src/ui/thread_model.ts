@@ -1,7 +1,7 @@
 /** A thread's lines arranged for reading: days, groups of one author, system lines. */
 import type { Line } from "../contract";
 import { dayOf } from "./format";
-import { isSystem } from "./words";
+import { isSystem } from "./thread_words";
 
 export type Side = "customer" | "team" | "note";
 

@@ -1,0 +1,87 @@
+/** Calling somebody who does not look: desktop notification, sound, a dot on the icon. */
+import type { Notice, Store } from "../contract";
+import { phoneNumber } from "./format";
+import { notifications, preview, sound } from "./prefs";
+import { go } from "./route";
+import { focusedAnywhere, startFocusWatch } from "./watchers";
+
+startFocusWatch();
+
+let plainIcon = "";
+
+/** A dot on the page's icon, drawn over the one it has. */
+export function dotIcon(on: boolean): void {
+  const link = document.querySelector<HTMLLinkElement>("link[rel~=icon]");
+  if (!link) return;
+  plainIcon ||= link.href;
+  if (!on) {
+    link.href = plainIcon;
+    return;
+  }
+  const image = new Image();
+  image.onload = () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = 64;
+    const pen = canvas.getContext("2d");
+    if (!pen) return;
+    pen.drawImage(image, 0, 0, 64, 64);
+    pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--blue") || "#2563eb";
+    pen.beginPath();
+    pen.arc(48, 16, 14, 0, 2 * Math.PI);
+    pen.fill();
+    link.href = canvas.toDataURL();
+  };
+  image.src = plainIcon;
+}
+
+function beep(): void {
+  try {
+    const audio = new AudioContext();
+    const tone = audio.createOscillator();
+    const volume = audio.createGain();
+    tone.frequency.value = 660;
+    volume.gain.setValueAtTime(0.08, audio.currentTime);
+    volume.gain.exponentialRampToValueAtTime(0.0001, audio.currentTime + 0.25);
+    tone.connect(volume).connect(audio.destination);
+    tone.onended = () => void audio.close();
+    tone.start();
+    tone.stop(audio.currentTime + 0.25);
+  } catch {
+    return; // no sound device, or not allowed before the first press
+  }
+}
+
+/** What a notification says of a notice; null where nobody has to be called. */
+function called(store: Store, notice: Notice): { conv: string; title: string; body: string } | null {
+  if (notice.kind !== "inbound" && notice.kind !== "handed_to_me" && notice.kind !== "mention") return null;
+  const view = store.conversation(notice.conv).peek();
+  const inbox = store.inboxes.peek().find(({ id }) => id === view?.inbox)?.name ?? "";
+  const customer = view ? phoneNumber(view.row.customer) : "A conversation";
+  const by = notice.kind === "inbound" ? "" : (store.people.peek().get(notice.by)?.name ?? notice.by);
+  const words = { inbound: `New message · ${inbox}`, handed_to_me: `${by} handed this to you · ${inbox}`, mention: `${by} mentioned you · ${inbox}` };
+  const begun = notice.kind === "inbound" && preview.peek() && view ? `\n${view.row.preview}` : "";
+  return { conv: notice.conv, title: customer, body: words[notice.kind] + begun };
+}
+
+function notify(call: { conv: string; title: string; body: string }): void {
+  if (!notifications.peek() || !("Notification" in window) || Notification.permission !== "granted") return;
+  const options = { body: call.body, tag: call.conv, icon: "/icon.svg" };
+  try {
+    const shown = new Notification(call.title, options);
+    shown.onclick = () => {
+      window.focus();
+      go({ page: "inboxes", filter: "open", conv: call.conv });
+      shown.close();
+    };
+  } catch {
+    // Some platforms show notifications only through a worker.
+    void navigator.serviceWorker?.getRegistration().then((worker) => worker?.showNotification(call.title, options));
+  }
+}
+
+export function call(store: Store, notice: Notice): void {
+  const found = called(store, notice);
+  if (!found) return;
+  if (sound.peek()) beep();
+  if (!focusedAnywhere()) notify(found);
+}

@@ -1,0 +1,123 @@
+/** One conversation: its head, its thread, its composer. Loaded when the first of them opens. */
+import { effect, signal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
+import type { ConversationView, Store } from "../contract";
+import { choices, markDone } from "./acts";
+import { Empty, Hidden } from "./bits";
+import { Composer } from "./composer";
+import { blocked, inboxName, nameOf, useStore } from "./context";
+import { phoneNumber } from "./format";
+import { FlagIcon } from "./icons";
+import { Menu } from "./menu";
+import { places } from "./places";
+import { back } from "./route";
+import { panes, visible } from "./screen";
+import { BackIcon, CheckIcon } from "./more_icons";
+import { ThreadLog } from "./thread_log";
+import { statusWords } from "./words";
+
+/** So long somebody has to look before it counts as read: stepping through a list does not. */
+const LOOK_MS = 350;
+
+/** Tells the store while a person has the conversation before their eyes. */
+function useLooking(store: Store, conv: string): void {
+  useEffect(() => {
+    const settled = signal(false);
+    const timer = setTimeout(() => (settled.value = true), LOOK_MS);
+    const stop = effect(() => {
+      const view = store.conversation(conv).value;
+      if (settled.value && visible.value && view && view.badge !== "none" && !view.pending) queueMicrotask(() => store.look(conv));
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+      store.leave(conv);
+    };
+  }, [store, conv]);
+}
+
+/** For the keys: what the menu offers at this moment. */
+function useActs(store: Store, conv: string): void {
+  useEffect(() => {
+    const act = (id: string): void => {
+      const view = store.conversation(conv).peek();
+      if (view) choices(store, conv, view).find((choice) => choice.id === id)?.run();
+    };
+    places.act = act;
+    return () => {
+      if (places.act === act) places.act = null;
+    };
+  }, [store, conv]);
+}
+
+function toHistory(conv: string, store: Store): void {
+  const { log } = places;
+  log?.focus({ preventScroll: true });
+  log?.scrollTo({ top: 0 });
+  store.thread(conv).older();
+}
+
+function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Element {
+  const store = useStore();
+  const { row } = view;
+  const history = { id: "history", label: "History", hint: "", run: () => toHistory(conv, store) };
+  const mine = view.flag === "mine";
+  return (
+    <header class="thread-head">
+      {panes.value === 1 ? (
+        <button type="button" class="icon-button" aria-label="Back" title="Back" onClick={() => back({ conv: "" })}>
+          <BackIcon />
+        </button>
+      ) : null}
+      <div class="thread-title">
+        <h2>
+          <bdi>{phoneNumber(row.customer)}</bdi>
+        </h2>
+        <p class="thread-about">
+          <span class={`status status-${row.status === "done" ? "done" : view.flag}`}>
+            {view.flag === "none" ? null : <FlagIcon filled={mine} />}
+            {statusWords(view, (id) => nameOf(store, id))}
+          </span>
+          <span class="thread-inbox">{inboxName(store, view.inbox)}</span>
+          <span class="thread-our">
+            <Hidden>our number </Hidden>
+            {phoneNumber(row.our)}
+          </span>
+        </p>
+      </div>
+      <div class="thread-acts">
+        {mine ? (
+          <button type="button" class="button button-small" aria-disabled={blocked(store) ? "true" : undefined} title={blocked(store) || undefined} onClick={() => void markDone(store, conv)}>
+            <CheckIcon />
+            <span class="button-text">Mark as Done</span>
+          </button>
+        ) : null}
+        <Menu label="More actions" choices={[...choices(store, conv, view), history]} />
+      </div>
+    </header>
+  );
+}
+
+export function Conversation({ conv }: { conv: string }): JSX.Element {
+  const store = useStore();
+  const thread = useMemo(() => store.thread(conv), [store, conv]);
+  useLooking(store, conv);
+  useActs(store, conv);
+  const view = store.conversation(conv).value;
+  if (!view) {
+    const known = store.ready.value && !thread.loading.value && thread.atStart.value;
+    return known ? (
+      <Empty title="This conversation is not here">It may have been removed, or you are not a member of its inbox.</Empty>
+    ) : (
+      <div class="thread-waiting" />
+    );
+  }
+  return (
+    <>
+      <Head conv={conv} view={view} />
+      <ThreadLog conv={conv} customer={view.row.customer} thread={thread} />
+      <Composer conv={conv} view={view} thread={thread} />
+    </>
+  );
+}

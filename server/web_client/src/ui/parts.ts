@@ -1,0 +1,38 @@
+/** The parts of the page that are loaded later, each when it is wanted or when there is time. */
+import { lazy } from "./lazy";
+import { go } from "./route";
+
+const loadConversation = () => import("./conversation");
+const loadDialogs = () => import("./dialogs");
+export const loadNotices = () => import("./notices");
+export const loadCalling = () => import("./calling");
+const loadToasts = () => import("./toast_list");
+
+export const Conversation = lazy(() => loadConversation().then((part) => part.Conversation));
+export const Dialogs = lazy(() => loadDialogs().then((part) => part.Dialogs));
+export const Phone = lazy(() => import("./phone").then((part) => part.Phone));
+export const Settings = lazy(() => import("./settings").then((part) => part.Settings));
+export const Interactions = lazy(() => import("./later").then((part) => part.Interactions));
+export const Admin = lazy(() => import("./later").then((part) => part.Admin));
+export const Toasts = lazy(() => loadToasts().then((part) => part.Toasts));
+export const SignIn = lazy(() => import("./sign_in").then((part) => part.SignIn));
+
+const openConversation = (conv: string): void => go({ page: "inboxes", filter: "open", conv });
+
+const IDLE_MS = 5_000;
+const SIGNS = ["pointermove", "pointerdown", "keydown", "touchstart"] as const;
+
+/**
+ * Loads what a conversation and its dialogs take, and starts the worker, as soon as somebody moves, or after a while:
+ * when they are wanted they are there, connection or not.
+ */
+export function loadAhead(): void {
+  const load = (): void => {
+    clearTimeout(timer);
+    for (const sign of SIGNS) removeEventListener(sign, load);
+    void import("../pwa").then(({ startWorker }) => startWorker(openConversation), () => undefined);
+    for (const part of [loadConversation, loadDialogs, loadNotices, loadToasts, loadCalling]) part().catch(() => undefined);
+  };
+  const timer = setTimeout(load, IDLE_MS);
+  for (const sign of SIGNS) addEventListener(sign, load, { passive: true });
+}
