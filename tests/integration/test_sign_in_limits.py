@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ HOME, ATTACKER = "192.0.2.1", "198.51.100.66"
 
 @pytest.fixture
 async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
-    """A demo node, two of whose people have a password."""
-    async with served(engine_url, prefix, as_demo=True) as site:
+    """A demo node, two of whose people have a password; pauses outlast any test."""
+    slow: dict[str, Any] = {"sign_in_user_every_s": 600.0, "sign_in_address_every_s": 600.0}
+    async with served(engine_url, prefix, as_demo=True, **slow) as site:
         for user in ("agent1", "agent2"):
             await site.node.sign_in.set_password(user, PASSWORD)
         yield site
@@ -48,14 +50,14 @@ async def test_five_failures_then_a_pause_on_every_node(engine_url: str, prefix:
 
 
 async def test_the_pause_ends(engine_url: str, prefix: str) -> None:
-    async with served(engine_url, prefix, sign_in_user_burst=1, sign_in_user_every_s=0.5) as site:
+    async with served(engine_url, prefix, sign_in_user_burst=1, sign_in_user_every_s=4.0) as site:
         await site.node.sign_in.set_password("agent1", PASSWORD)
         assert await fails(site, "agent1", 2, address=ATTACKER) == [401, 429]
 
         async def in_again() -> bool:
             return (await Browser(site, address=HOME).sign_in("agent1")).status_code == 200
 
-        await until(in_again, timeout_s=5)
+        await until(in_again, timeout_s=10)
 
 
 async def test_only_failures_count(site: Served) -> None:
@@ -79,7 +81,7 @@ async def test_an_address_is_limited_whatever_the_users(site: Served) -> None:
     for n in range(7):
         statuses += await fails(site, f"user{n}", 5, address=ATTACKER)
     assert statuses[:30] == [401] * 30
-    assert 429 in statuses[30:]
+    assert statuses[30:] == [429] * 5
     await person(site, "agent1", address=HOME)
 
 
@@ -196,7 +198,7 @@ async def test_guessing_codes_is_limited(site: Served) -> None:
         for n in range(32)
     ]
     assert found[:30] == [401] * 30
-    assert 429 in found[30:]
+    assert found[30:] == [429] * 2
 
 
 # The simulator of a demo
