@@ -74,10 +74,14 @@ class Races:
         self._directory = directory
         self._running: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._leaving: set[asyncio.Task[Any]] = set()
 
     async def aclose(self) -> None:
-        """End the races; their bots leave the inboxes."""
+        """End the races; returns when their bots have left the inboxes."""
         await cancel_all(self._tasks)
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=_LEAVING_S)
+        await cancel_all(self._leaving)
 
     async def run(self, *, our: str, customer: str, text: str) -> Outcome:
         """The customer texts, the bots race; returns once the winner has answered and is done.
@@ -127,10 +131,9 @@ class Races:
             late = f"The race was not over after {_WITHIN_S:.0f} s; try again."
             raise Refused("unavailable", late) from None
         finally:
-            try:
-                await self._leave(inbox)
-            finally:
-                self._running.discard(inbox)
+            # Whoever gives up now does not keep the bots from leaving.
+            leaving = self._leave(inbox)
+            await asyncio.shield(spawn(self._leaving, leaving, name="race-bots-leave"))
 
     async def _join(self, inbox: str) -> None:
         for bot in _BOTS:
@@ -155,6 +158,8 @@ class Races:
         except (BatonboxError, TimeoutError) as error:
             # They are told apart by their names, and the next race takes them out.
             _log.warning("race_bots_stayed", inbox=inbox, error=str(error))
+        finally:
+            self._running.discard(inbox)
 
     async def _decide(self, conv: str) -> Outcome:
         started_s = time.perf_counter()
