@@ -11,5 +11,9 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: false,
     reportCompressedSize: true,
+    // One file that outlives releases, half a kilobyte smaller than the pieces it would fall into.
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: "preact", test: /node_modules.@?preact/ }] } },
+    },
   },
 });
