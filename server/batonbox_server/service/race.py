@@ -95,7 +95,8 @@ class Races:
             raise Refused("conflict", "A race runs in this inbox already; wait until it has ended.")
         self._running.add(inbox)
         message = Inbound(_CARRIER, uuid.uuid4().hex, our, customer, text)
-        ended = await asyncio.shield(spawn(self._tasks, self._ended(inbox, message), name="race"))
+        race = spawn(self._tasks, self._ended(inbox, message), name="race")
+        ended: Outcome | Refused = await asyncio.shield(race)
         if isinstance(ended, Refused):
             raise ended
         return ended
