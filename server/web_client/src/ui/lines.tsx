@@ -10,11 +10,11 @@ import type { Item } from "./thread_model";
 import { minute } from "./time";
 import { deliveryWords, systemWords } from "./thread_words";
 
-/** "You" for me. */
-function useNaming(): (id: string) => string {
+/** "You" for me who acts, "you" for me to whom it is done. */
+function useNaming(): (id: string, acting?: boolean) => string {
   const store = useStore();
   const me = store.me.value?.id;
-  return (id) => (id === me ? "You" : nameOf(store, id));
+  return (id, acting) => (id === me ? (acting ? "You" : "you") : nameOf(store, id));
 }
 
 /** Text nodes and links, whatever stands in it. */
@@ -93,7 +93,7 @@ interface GroupProps {
 function Group({ item, conv, customer }: GroupProps): JSX.Element {
   const naming = useNaming();
   const first = item.lines[0] as Line;
-  const author = item.side === "customer" ? phoneNumber(customer) : naming(item.actor);
+  const author = item.side === "customer" ? phoneNumber(customer) : naming(item.actor, true);
   return (
     <div class={`group group-${item.side}`}>
       <p class="group-head">

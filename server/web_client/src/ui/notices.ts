@@ -25,7 +25,8 @@ export function tell(store: Store, notice: Notice): void {
       return say(`${someone(notice.by)} picked this up first.`);
     case "moved_away": {
       const where = notice.to ? `to ${named(notice.to)}` : "back to the inbox";
-      return say(`${someone(notice.by)} moved this conversation ${where}.${notice.draftKept ? " Your draft is kept." : ""}`);
+      const did = notice.by && notice.by === notice.to ? "took this conversation over" : `moved this conversation ${where}`;
+      return say(`${someone(notice.by)} ${did}.${notice.draftKept ? " Your draft is kept." : ""}`);
     }
     case "handed_to_me": {
       const options = away(notice.conv) ? { action: opening(notice.conv) } : {};

@@ -111,7 +111,8 @@ function Select({ label, value, options, onChange }: SelectProps): JSX.Element {
 
 export function Phone(): JSX.Element {
   const ours = useSignal<readonly OurNumber[]>([]);
-  const text = useSignal("");
+  // Something to send at once: who tries this for the first time wants to see it arrive.
+  const text = useSignal(texts.peek().length ? "" : "Hi, is my order ready?");
   const busy = useSignal("");
   const result = useSignal("");
   useArrivals();

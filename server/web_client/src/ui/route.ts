@@ -26,11 +26,12 @@ function decoded(segment: string): string {
 /** Of a path and a query ("?filter=open"); what nobody knows leads to the inboxes. */
 export function parse(path: string, query: string): Route {
   const [first = "", second = ""] = path.split("/").filter(Boolean).map(decoded);
-  const page = PAGES.find((name) => name === first) ?? "inboxes";
+  const known = PAGES.find((name) => name === first);
+  const page = known ?? "inboxes";
   const asked = new URLSearchParams(query);
   return {
     page,
-    inbox: page === "inboxes" && second && second !== "all" ? second : null,
+    inbox: known === "inboxes" && second && second !== "all" ? second : null,
     filter: asked.get("filter") === "done" ? "done" : "open",
     conv: page === "inboxes" ? (asked.get("c") ?? "") : "",
   };

@@ -26,7 +26,7 @@ function NothingOpen(): JSX.Element {
       {about.simulator && !unassigned ? (
         <p class="empty-text">
           <a href={address(phone)} onClick={follow(phone)}>
-            Send a text from a simulated phone
+            Send yourself a first text
           </a>
         </p>
       ) : null}

@@ -1,7 +1,8 @@
 /** Sentences about the lines of a thread. */
 import type { Line } from "../contract";
 
-type Naming = (id: string) => string;
+/** Somebody's name: as who acts, or as whom it is done to ("You", "you"). */
+type Naming = (id: string, acting?: boolean) => string;
 
 export function isSystem(line: Line): boolean {
   return !["received", "replied", "composed", "noted"].includes(line.kind);
@@ -9,7 +10,7 @@ export function isSystem(line: Line): boolean {
 
 /** A system line; `owner` is who had the conversation before it, "" for nobody. */
 export function systemWords(line: Line, owner: string, nameOf: Naming): string {
-  const actor = nameOf(line.actor);
+  const actor = nameOf(line.actor, true);
   switch (line.kind) {
     case "assigned":
       if (!line.actor) return `Assigned to ${nameOf(line.to)}`;
@@ -52,17 +53,17 @@ export function deliveryWords(line: Line): string {
   }
 }
 
-/** Ids of those whom "@name" or "@id" in a note means. */
+/** "@" at a word's beginning, and what follows it. */
+const CALL = /(?<![\p{L}\p{N}_.])@([\p{L}\p{N}_.-]+)/gu;
+
+/** Ids of those whom "@first-name" or "@id" in a note means. */
 export function mentioned(text: string, people: Iterable<{ readonly id: string; readonly name: string }>): string[] {
-  const small = text.toLocaleLowerCase();
+  const called = new Set<string>();
+  for (const [, name = ""] of text.toLocaleLowerCase().matchAll(CALL)) called.add(name.replace(/[.-]+$/, ""));
   const found: string[] = [];
   for (const { id, name } of people) {
-    const calls = [id, name, name.split(" ")[0] ?? ""].filter(Boolean).map((call) => "@" + call.toLocaleLowerCase());
-    const named = calls.some((call) => {
-      const at = small.indexOf(call);
-      return at >= 0 && !/[\p{L}\p{N}_]/u.test(small[at + call.length] ?? " ");
-    });
-    if (named) found.push(id);
+    const [first = ""] = name.toLocaleLowerCase().split(" ");
+    if (called.has(id.toLocaleLowerCase()) || called.has(first)) found.push(id);
   }
   return found;
 }
