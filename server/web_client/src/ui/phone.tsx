@@ -112,7 +112,7 @@ function Select({ label, value, options, onChange }: SelectProps): JSX.Element {
 export function Phone(): JSX.Element {
   const ours = useSignal<readonly OurNumber[]>([]);
   // Something to send at once: who tries this for the first time wants to see it arrive.
-  const text = useSignal(texts.peek().length ? "" : "Hi, is my order ready?");
+  const text = useSignal(Object.keys(texts.peek()).length ? "" : "Hi, is my order ready?");
   const busy = useSignal("");
   const result = useSignal("");
   useArrivals();
@@ -167,10 +167,10 @@ export function Phone(): JSX.Element {
             Phone
           </button>
           <span class="phone-experiments">
-            <button type="button" class="button" aria-disabled={!!busy.value} onClick={() => void during("burst", burst)}>
+            <button type="button" class="button" aria-disabled={!!busy.value || !to.value} onClick={() => void during("burst", burst)}>
               {busy.value === "burst" ? "Sending 20…" : "Burst 20"}
             </button>
-            <button type="button" class="button" aria-disabled={!!busy.value} onClick={() => void during("race", runRace)}>
+            <button type="button" class="button" aria-disabled={!!busy.value || !to.value} onClick={() => void during("race", runRace)}>
               {busy.value === "race" ? "Racing…" : "Race: 5 bots"}
             </button>
           </span>
@@ -190,7 +190,7 @@ export function Phone(): JSX.Element {
           }}
         >
           <input class="composer-field" type="text" aria-label="Text message" placeholder="Text message" autocomplete="off" value={text.value} onInput={(event) => (text.value = event.currentTarget.value)} />
-          <button type="submit" class="button button-primary" aria-disabled={!text.value.trim()}>
+          <button type="submit" class="button button-primary" aria-disabled={!text.value.trim() || !to.value}>
             Send text
           </button>
         </form>

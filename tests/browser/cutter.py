@@ -1,0 +1,104 @@
+"""A link that can be cut: a TCP relay on loopback between the browser and the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from batonbox_server.tasks import cancel_all, spawn
+
+__all__ = ["Cutter", "cuttable"]
+
+_CHUNK_BYTES = 1 << 16
+
+
+class Cutter:
+    """Relays to `port`; `cut` resets every connection, `closed` refuses new ones, `held` lets
+    bytes towards the client wait (a network that neither delivers nor fails).
+    """
+
+    def __init__(self, port: int) -> None:
+        self.target = port
+        self.port = 0
+        self.closed = False
+        self.cuts = 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._pairs: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def url(self) -> str:
+        """The server's address by way of this link."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """Reset every connection at once."""
+        self.cuts += 1
+        for writer in list(self._pairs):
+            writer.transport.abort()
+
+    def hold(self) -> None:
+        """Deliver nothing to clients any more, and tell nobody."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Deliver again what was held."""
+        self._flowing.set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client."""
+        if self.closed:
+            writer.transport.abort()
+            return
+        try:
+            inner_reader, inner = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._pairs |= {writer, inner}
+        try:
+            await asyncio.gather(
+                self._pump(reader, inner, held=False), self._pump(inner_reader, writer, held=True)
+            )
+        finally:
+            self._pairs -= {writer, inner}
+            for end in (writer, inner):
+                end.transport.abort()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, held: bool
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK_BYTES):
+                if held:
+                    await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        with contextlib.suppress(OSError, RuntimeError):
+            writer.write_eof()
+
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Called by the listener for every client."""
+        spawn(self._tasks, self.accept(reader, writer), name="cutter")
+
+    async def aclose(self) -> None:
+        """End every connection."""
+        self.cut()
+        await cancel_all(self._tasks)
+
+
+@asynccontextmanager
+async def cuttable(port: int) -> AsyncIterator[Cutter]:
+    """A relay in front of the server on `port`."""
+    cutter = Cutter(port)
+    listener = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
+    cutter.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield cutter
+    finally:
+        listener.close()
+        await cutter.aclose()
