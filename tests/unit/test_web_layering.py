@@ -16,8 +16,8 @@ ROOMS: dict[str, set[str]] = {
     "net": {"contract", "wire"},
     "tabs": {"contract", "wire", "store/replies"},
     "store": {"contract", "wire", "net", "tabs"},
-    "ui": {"contract"},
-    "main": {"contract", "pwa", "styles", "net", "store", "ui"},
+    "ui": {"contract", "pwa"},
+    "main": {"contract", "styles", "net", "store", "ui"},
 }
 SIGNALS = {"@preact/signals"}
 PACKAGES = {
