@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-CLIENT = Path(__file__).parents[2] / "server" / "web_client"
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "server" / "web_client"
 # Stands for Node: `vite build --outDir X` writes a page, `npm ci` writes what it was asked.
 FAKE_NODE = """#!/bin/sh
 case "$2" in
@@ -21,6 +27,15 @@ esac
 """
 
 
+def loaded(client: Path) -> ModuleType:
+    """The build hook that stands in a client's folder."""
+    spec = importlib.util.spec_from_file_location("build_hook_loaded", client / "build_hook.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The build of a copy of the client, with no bundle and no Node yet."""
@@ -28,11 +43,7 @@ def hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     copy = tmp_path / "server" / "web_client"
     shutil.copytree(CLIENT, copy, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     (tmp_path / "server" / "batonbox_server").mkdir()
-    spec = importlib.util.spec_from_file_location("build_hook_copy", copy / "build_hook.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(copy)
 
 
 @pytest.fixture
@@ -120,3 +131,29 @@ def test_a_node_that_is_none_is_told(hook: ModuleType, monkeypatch: pytest.Monke
     monkeypatch.setenv("BATONBOX_NODE", "/nowhere/node")
     with pytest.raises(hook.NotBuiltError, match=r"BATONBOX_NODE=/nowhere/node is not a program\."):
         hook.build()
+
+
+def test_wheel_and_sdist_carry_the_bundle(tmp_path: Path) -> None:
+    if not loaded(CLIENT).fresh() and not os.environ.get("CI"):
+        pytest.skip("the browser client is not built as it stands: run `make setup`")
+    script = (
+        "import sys, hatchling.build as b; b.build_sdist(sys.argv[1]); b.build_wheel(sys.argv[1])"
+    )
+    built = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (sdist,), (wheel,) = tmp_path.glob("*.tar.gz"), tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as package:
+        names = set(package.namelist())
+    assert {"batonbox_server/web/index.html", "batonbox_server/web/.stamp"} <= names
+    assert not any("web_client" in name for name in names)
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+    assert {"server/batonbox_server/web/index.html", "server/web_client/src/main.tsx"} <= names
+    assert {"server/batonbox_server/web/.stamp", "server/web_client/build_hook.py"} <= names
+    assert not any("node_modules" in name for name in names)
