@@ -9,6 +9,8 @@ import type { Threads } from "./threads";
 import type { Writes } from "./writes";
 
 const UNDO_MS = 10_000;
+/** These change no row, so that no event of one follows. */
+const ROWLESS: ReadonlySet<string> = new Set(["unread", "retry"]);
 
 export interface ActsIo {
   live(): boolean;
@@ -125,9 +127,11 @@ export class Acts {
   /** Ask the server for a conversation's row. */
   read(conv: string): Promise<Row | undefined> {
     const { core } = this;
+    const state = core.state(inboxOf(conv));
+    const { generation } = state;
     return new Promise((resolve) => {
       const asked = this.ask(Op.HISTORY, [conv, 0, 1], (answer) => {
-        if (answer.kind === "ok") {
+        if (answer.kind === "ok" && state.generation === generation) {
           const { row, seq } = answer.result as { row: Row; seq: number };
           core.put(row, seq);
           for (const moved of core.pending.reached(inboxOf(conv), seq)) core.changed(moved);
@@ -147,8 +151,13 @@ export class Acts {
     settled: (answer: Answer<Ack>) => void = () => undefined,
     firstSentMs: number | null = null,
   ): Promise<Outcome> {
+    const state = this.core.state(inboxOf(conv === "" ? String(args["inbox"]) : conv));
+    const { generation } = state;
     return new Promise((resolve) => {
       const answered = (answer: Answer): void => {
+        if (answer.kind === "refused" && answer.refusal.cur && state.generation === generation) {
+          this.core.put(answer.refusal.cur, answer.refusal.cur.rev);
+        }
         settled(answer as Answer<Ack>);
         resolve(this.outcome(conv, verb, answer as Answer<Ack>, cid));
       };
@@ -227,6 +236,7 @@ export class Acts {
         this.undoable(conv, was, ack, sentMs + UNDO_MS);
       }
       if (state.sequence.position === null && !ack.noop) void this.read(conv);
+      if (ack.noop) core.unglance(conv); // the marks say so already
       this.say(conv, plan, ack);
     } else {
       core.pending.drop(conv, cid);
@@ -266,17 +276,18 @@ export class Acts {
   }
 
   private outcome(conv: string, verb: string, answer: Answer<Ack>, cid: string): Outcome {
-    const { core } = this;
     if (answer.kind === "unknown") {
       return refused("unknown", "There was no answer in time; look at what it is now.");
     }
     if (answer.kind === "refused") {
       const { slug, message, cur } = answer.refusal;
-      if (cur !== null) core.put(cur, cur.rev);
       if (verb !== "reply") this.explain(conv, verb, answer.refusal);
       return refused(slug, message, cur?.assignee ?? "");
     }
     const { result } = answer;
+    if (!result.noop && !ROWLESS.has(verb)) {
+      this.core.state(inboxOf(result.conv)).known(result.conv, result.seq);
+    }
     if (result.tip) this.writes.add(inboxOf(result.conv), { cid, seq: result.seq, tip: result.tip });
     return OK(result.conv);
   }

@@ -22,6 +22,21 @@ export interface Undo {
   readonly assignee: string;
 }
 
+/** Bounds; tests make them small. */
+export interface Sizes {
+  /** Rows kept. */
+  readonly rows: number;
+  /** What a list loads by itself: what is seen without scrolling, and a little more. */
+  readonly first: number;
+  readonly page: number;
+  /** The longest page a server gives. */
+  readonly longest: number;
+  /** My own list is read to its end, within this. */
+  readonly mine: number;
+}
+
+const SIZES: Sizes = { rows: 2000, first: 50, page: 50, longest: 200, mine: 1000 };
+
 interface Glanced {
   readonly att: string;
   readonly kind: "read" | "unread";
@@ -54,7 +69,8 @@ export class Core {
   readonly ready = signal(false);
   readonly limits = signal({ textMaxChars: 1600 });
 
-  readonly rows = new Rows();
+  readonly sizes: Sizes;
+  readonly rows: Rows;
   readonly pending = new PendingActs();
   readonly states = new Map<string, InboxState>();
   readonly lists = new Map<string, ListModel>();
@@ -79,6 +95,11 @@ export class Core {
   private readonly dirty = new Set<ListModel>();
   private readonly listeners = new Set<(notice: Notice) => void>();
   private depth = 0;
+
+  constructor(sizes: Partial<Sizes> = {}) {
+    this.sizes = { ...SIZES, ...sizes };
+    this.rows = new Rows(this.sizes.rows);
+  }
 
   /** Everything that changes state runs in here: signals move once, lists are flushed at the end. */
   step(change: () => void): void {
@@ -180,6 +201,7 @@ export class Core {
   put(row: Row, asOf: number): boolean {
     const state = this.state(inboxOf(row.id));
     if (state.void || !this.rows.put(row, asOf)) return false;
+    state.known(row.id, row.rev);
     this.pending.row(row.id, row.rev);
     this.changed(row.id);
     return true;
@@ -215,7 +237,7 @@ export class Core {
     for (const conv of this.rows.trim(keep)) this.evicted(conv);
     if (!this.rows.over) return;
     for (const [inbox, view] of this.leastWanted()) {
-      this.state(inbox).truncate(view, 50);
+      this.state(inbox).truncate(view, this.sizes.first);
       for (const conv of this.rows.trim(keep)) this.evicted(conv);
       if (!this.rows.over) return;
     }
@@ -227,16 +249,18 @@ export class Core {
     this.refresh(conv);
   }
 
-  /** Long windows that are on no list first, then the longest. */
+  /** Long windows that are on no list first, then the longest; my own list last of all. */
   private leastWanted(): [string, View][] {
     const found: { inbox: string; view: View; shown: boolean; size: number }[] = [];
     for (const state of this.states.values()) {
       for (const view of VIEWS) {
         const size = state.windows[view].entries.length;
-        if (size > 50) found.push({ inbox: state.id, view, shown: state.lists[view].size > 0, size });
+        if (size > this.sizes.first) found.push({ inbox: state.id, view, shown: state.lists[view].size > 0, size });
       }
     }
-    found.sort((a, b) => Number(a.shown) - Number(b.shown) || b.size - a.size);
+    const rank = (one: (typeof found)[number]): number =>
+      one.view === "mine" ? 2 : Number(one.shown);
+    found.sort((a, b) => rank(a) - rank(b) || b.size - a.size);
     return found.map((one) => [one.inbox, one.view]);
   }
 
@@ -326,8 +350,12 @@ export class Core {
   }
 
   unglance(conv: string): void {
-    this.glances.delete(conv);
-    this.refresh(conv);
+    if (this.glances.delete(conv)) this.refresh(conv);
+  }
+
+  /** Something newer than "mark unread" has been said of it. */
+  superseded(conv: string): void {
+    if (this.glances.get(conv)?.kind === "unread") this.glances.delete(conv);
   }
 
   /** Forget looks that no marks have confirmed; returns at what. */

@@ -42,6 +42,9 @@ export class InboxState {
   snapped = false;
   /** Rows known are of a history that ended; they are shown until the snapshot comes. */
   void = false;
+  /** What answers said ahead of the events: conversations and their revisions. */
+  private readonly ahead = new Map<string, number>();
+  private aheadAt = -1;
   private readonly placed = new Map<string, Placed>();
   private held: { readonly seq: number; readonly run: () => void }[] = [];
 
@@ -59,6 +62,38 @@ export class InboxState {
     this.placed.set(row.id, { view, entry });
     window.insert(entry);
     for (const list of this.lists[view]) list.inserted(entry);
+  }
+
+  /** An answer says that the conversation changed at `rev`. */
+  known(conv: string, rev: number): void {
+    if (this.sequence.position !== null && rev > this.sequence.seq) this.ahead.set(conv, rev);
+  }
+
+  aheadOf(): string[] {
+    return [...this.ahead.keys()];
+  }
+
+  /** Called every few seconds while connected: whether rows have been ahead of the events all along. */
+  stuck(): boolean {
+    const { seq } = this.sequence;
+    const stuck = this.ahead.size > 0 && this.aheadAt === seq;
+    this.aheadAt = this.ahead.size > 0 ? seq : -1;
+    return stuck;
+  }
+
+  /**
+   * Event `seq` has been applied; false when a row that came ahead of it is not what the log says:
+   * it was read from a history that was lost, and nothing can be trusted.
+   */
+  passed(seq: number, meta: EventMeta): boolean {
+    if (this.ahead.size === 0) return true;
+    let agrees = true;
+    for (const [conv, rev] of this.ahead) {
+      if (rev > seq) continue;
+      this.ahead.delete(conv);
+      agrees &&= rev === seq && meta.conv === conv && meta.row?.rev === seq;
+    }
+    return agrees;
   }
 
   /** The row is not known any more. */
@@ -90,6 +125,7 @@ export class InboxState {
   invalidate(): void {
     this.generation++;
     this.held = [];
+    this.ahead.clear();
     for (const view of VIEWS) this.windows[view].asked = null;
   }
 

@@ -263,14 +263,40 @@ export class Inflow {
     if (state === undefined || !state.followed) return;
     switch (state.sequence.event(seq, tip)) {
       case "apply":
-        this.applied(state, seq, meta, body);
+        if (state.passed(seq, meta)) this.applied(state, seq, meta, body);
+        else this.lostHistory(state);
         break;
       case "gap":
-        state.invalidate();
-        this.subscribe([inbox]);
+        this.gap(state);
         break;
       case "ignore":
     }
+  }
+
+  /**
+   * Called every few seconds while connected. Answers run ahead of events by moments only: what
+   * stays ahead was read from a history that was lost.
+   */
+  watch(): void {
+    for (const state of this.parts.core.states.values()) {
+      if (state.followed && state.sequence.position !== null && state.stuck()) {
+        this.lostHistory(state);
+      }
+    }
+  }
+
+  /** Something that was answered is not in the log: what was acknowledged may be lost with it. */
+  private lostHistory(state: InboxState): void {
+    this.settled(state, Infinity);
+    this.gap(state);
+    this.check(state.id);
+  }
+
+  /** What is shown stays until the snapshot is there. */
+  private gap(state: InboxState): void {
+    state.sequence.reset();
+    state.invalidate();
+    this.subscribe([state.id]);
   }
 
   private applied(state: InboxState, seq: number, meta: EventMeta, body: Body | null): void {
@@ -286,7 +312,8 @@ export class Inflow {
         core.pending.event(conv, seq, meta);
         core.counted(state);
       }
-      core.rows.put(row, seq);
+      core.superseded(conv);
+      core.rows.put(row, seq, true);
       core.changed(conv);
       threads.event(conv, seq, meta, body);
     }

@@ -5,15 +5,9 @@ import type { Core } from "./core";
 import { VIEWS, type InboxState } from "./inbox";
 import type { ListModel } from "./lists";
 import type { Answer } from "./requests";
-import { ROWS_MAX } from "./rows";
+import { inboxOf } from "./rows";
 import type { PageAnswer } from "./shapes";
 
-const PAGE = 50;
-const REFILL = 200;
-/** What a person sees without scrolling, and a little more. */
-const FIRST = 50;
-/** My own list is read to its end, within this. */
-const MINE_MAX = 1000;
 const AT_ONCE = 8;
 
 export class Loading {
@@ -21,6 +15,7 @@ export class Loading {
 
   /** A person scrolled to the end of a list. */
   more(list: ListModel): void {
+    const { page, rows } = this.core.sizes;
     const waiting = this.core
       .members(list)
       .filter((state) => state.snapped && !state.windows[list.view].complete)
@@ -29,16 +24,17 @@ export class Loading {
     if (waiting.some((state) => state.windows[list.view].asked !== null)) return;
     for (const state of waiting) {
       const window = state.windows[list.view];
-      window.want = Math.max(window.want, Math.min(window.entries.length + PAGE, ROWS_MAX));
+      window.want = Math.max(window.want, Math.min(window.entries.length + page, rows));
       this.fill(state, list.view);
     }
   }
 
   /** Ask for what the lists on the screen, and my own list, still want. */
   fillAll(state: InboxState): void {
+    const { first, mine } = this.core.sizes;
     for (const view of VIEWS) {
       const window = state.windows[view];
-      const least = view === "mine" ? MINE_MAX : state.lists[view].size > 0 ? FIRST : 0;
+      const least = view === "mine" ? mine : state.lists[view].size > 0 ? first : 0;
       window.want = Math.max(window.want, least);
       this.fill(state, view);
     }
@@ -50,10 +46,11 @@ export class Loading {
     if (window.entries.length >= window.want) return;
     const { floor } = window;
     const { generation } = state;
-    const missing = Math.min(window.want - window.entries.length, REFILL);
+    const { page, longest } = this.core.sizes;
+    const missing = Math.min(window.want - window.entries.length, longest);
     const after = floor === Infinity ? null : String(floor);
     window.asked = floor;
-    const rest = [state.id, view, after, Math.max(missing, PAGE)];
+    const rest = [state.id, view, after, Math.max(missing, page)];
     const asked = this.core.out.ask(Op.PAGE, rest, (answer) => {
       if (state.generation === generation && window.asked === floor) {
         this.answered(state, view, answer);
@@ -91,6 +88,11 @@ export class Loading {
       for (const row of page.rows) {
         if (!this.core.put(row, page.seq)) this.core.changed(row.id);
       }
+      // What no page can know: my acts on their way, and rows that answers brought ahead of events.
+      for (const conv of this.core.pending.conversations()) {
+        if (inboxOf(conv) === state.id) this.core.changed(conv);
+      }
+      for (const conv of state.aheadOf()) this.core.changed(conv);
       for (const list of state.lists[view]) list.restructured();
     }
     this.fill(state, view);

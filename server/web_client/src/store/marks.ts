@@ -28,7 +28,6 @@ export function effects(meta: EventMeta, me: string): readonly Effect[] {
  * server found shorter to say. Marks ahead of the events are held until those have been applied.
  */
 export class Marks {
-  private mv = -1;
   private named = new Set<string>();
   private inverted = false;
   private mine = new Set<string>();
@@ -47,7 +46,6 @@ export class Marks {
 
   /** Marks arrived while events stand at `applied`; true when they are in force. */
   marks(frame: MarksFrame, applied: number): boolean {
-    if (frame.mv < this.mv) return false;
     if (frame.seq > applied) {
       this.held = frame;
       return false;
@@ -79,7 +77,6 @@ export class Marks {
 
   /** What comes next counts whatever came before; until then these are shown. */
   restart(): void {
-    this.mv = -1;
     this.held = null;
     this.tape = [];
   }
@@ -91,7 +88,6 @@ export class Marks {
   }
 
   private install(frame: MarksFrame): void {
-    this.mv = frame.mv;
     this.inverted = frame.seen !== undefined;
     this.named = new Set(frame.seen ?? frame.blue ?? []);
     this.mine = new Set(frame.green);

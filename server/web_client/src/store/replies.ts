@@ -74,7 +74,8 @@ export class Replies {
     this.core.step(() => this.threads.say(conv, this.line(cid, "noted", text, "sending")));
     return this.acts.chain(conv, () =>
       this.acts.command(conv, "note", cid, { conv, text, mentions }, (answer) => {
-        if (answer.kind !== "ok") this.threads.unsay(conv, cid);
+        if (answer.kind === "ok") this.acknowledged(conv, cid, "");
+        else this.threads.unsay(conv, cid);
         if (answer.kind === "unknown") this.threads.reread(conv);
       }),
     );
@@ -161,8 +162,7 @@ export class Replies {
     this.under.delete(cid);
     this.outbox().remove(cid);
     if (answer.kind === "ok") {
-      const line = this.threads.said(conv, cid);
-      if (line !== undefined) this.threads.say(conv, { ...line, state: "queued" });
+      this.acknowledged(conv, cid, "queued");
       if (this.core.state(inboxOf(conv)).sequence.position === null) {
         this.threads.reread(conv);
       }
@@ -175,6 +175,12 @@ export class Replies {
       this.handBack(conv, cid, text);
       this.core.notice({ kind: "refused", conv, slug, message });
     }
+  }
+
+  /** Its event is on the way; until then the line stays. */
+  private acknowledged(conv: string, cid: string, state: Line["state"]): void {
+    const line = this.threads.said(conv, cid);
+    if (line !== undefined) this.threads.say(conv, { ...line, state });
   }
 
   /** Too late to send again: whether it arrived stands in the thread. */

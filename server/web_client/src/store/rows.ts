@@ -1,8 +1,6 @@
 /** The newest row known of each conversation: absolute registers, bounded. */
 import type { Row } from "../wire";
 
-export const ROWS_MAX = 2000;
-const SLACK = 64;
 
 /** A conversation's id begins with its inbox's. */
 export function inboxOf(conv: string): string {
@@ -19,7 +17,11 @@ export class Rows {
   private readonly rows = new Map<string, Row>();
   private readonly evicted = new Map<string, number>();
 
-  constructor(private readonly max = ROWS_MAX) {}
+  private readonly slack: number;
+
+  constructor(private readonly max: number) {
+    this.slack = max >> 5;
+  }
 
   get size(): number {
     return this.rows.size;
@@ -39,10 +41,15 @@ export class Rows {
     return this.rows.has(conv) || asOf >= this.evictedRev(inboxOf(conv));
   }
 
-  /** Take in a row as of position `asOf`; false when it says nothing new. */
-  put(row: Row, asOf: number): boolean {
+  /** Take in a row as of position `asOf`; false when it says nothing new. An event's row (`log`)
+   * replaces one of the same revision: an answer read before a failover may have been of another
+   * history.
+   */
+  put(row: Row, asOf: number, log = false): boolean {
     const known = this.rows.get(row.id);
-    if (known === undefined ? !this.trusts(row.id, asOf) : known.rev >= row.rev) return false;
+    if (known === undefined) {
+      if (!this.trusts(row.id, asOf)) return false;
+    } else if (known.rev > row.rev || (known.rev === row.rev && !log)) return false;
     if (known !== undefined) this.rows.delete(row.id);
     this.rows.set(row.id, row);
     return true;
@@ -59,7 +66,7 @@ export class Rows {
 
   /** Evict what changed longest ago and is not kept, down to the bound; returns which. */
   trim(keep: (row: Row) => boolean): string[] {
-    if (this.rows.size <= this.max + SLACK) return [];
+    if (this.rows.size <= this.max + this.slack) return [];
     const gone: string[] = [];
     let over = this.rows.size - this.max;
     for (const row of this.rows.values()) {
@@ -76,6 +83,6 @@ export class Rows {
 
   /** Whether more is kept than the bound allows. */
   get over(): boolean {
-    return this.rows.size > this.max + SLACK;
+    return this.rows.size > this.max + this.slack;
   }
 }

@@ -77,8 +77,11 @@ export class ThreadModel {
     const n = meta.n ?? 0;
     if (meta.type === "delivery_changed") return this.delivered(seq, n, meta);
     const { row } = meta;
-    if (row === undefined || n === 0 || (this.confirmed.length > 0 && n <= this.highest)) {
-      return "ignored";
+    if (row === undefined || n === 0) return "ignored";
+    if (this.confirmed.length > 0 && n <= this.highest) {
+      // A line of the same number from elsewhere in the log is of a history that was lost.
+      const known = this.confirmed[n - this.lowest];
+      return known === undefined || known.seq === seq ? "ignored" : "gap";
     }
     if (this.confirmed.length > 0 && n !== this.highest + 1) return "gap";
     const { actor = "", cid = "", state = "" } = meta;
@@ -113,8 +116,9 @@ export class ThreadModel {
     return true;
   }
 
-  /** Nothing of what is loaded counts any more; my unconfirmed lines stay. */
+  /** Nothing of what is loaded counts any more; my lines stay that nobody has acknowledged. */
   reset(): void {
+    this.own = this.own.filter((own) => own.state === "sending" || own.state === "waiting");
     this.confirmed = [];
     this.loaded = false;
     this.atStart = false;

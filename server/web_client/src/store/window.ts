@@ -93,12 +93,13 @@ export class Window extends Sorted {
     this.asked = null;
   }
 
-  /** Keep the first `n`; returns what fell off. */
+  /** Keep the first `n`, and what stands at the same time as the last; returns what fell off. */
   truncate(n: number): Entry[] {
-    if (this.entries.length <= n) return [];
-    const gone = this.entries.splice(n);
     const last = this.entries[n - 1];
-    this.floor = last === undefined ? Infinity : last.ms;
+    if (last === undefined || this.entries.length <= n) return [];
+    const gone = this.entries.splice(this.entries.findLastIndex((e) => e.ms === last.ms) + 1);
+    if (gone.length === 0) return [];
+    this.floor = last.ms;
     this.want = Math.min(this.want, n);
     this.asked = null;
     return gone;

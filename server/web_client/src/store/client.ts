@@ -1,0 +1,323 @@
+/** The client: its parts put together, and what goes between them. */
+import { signal } from "@preact/signals";
+import type { Link, List, Store, View } from "../contract";
+import { Socket } from "../net/socket";
+import { TabChannel, type TabMessage } from "../tabs/channel";
+import { DraftBook } from "../tabs/drafts";
+import { Leader } from "../tabs/leader";
+import { KeptOutbox } from "../tabs/outbox";
+import { VERSION, type ServerFrame, type WelcomeFrame } from "../wire";
+import { Acts } from "./acts";
+import { Core, type Sizes } from "./core";
+import type { Environment, Wakeup } from "./environment";
+import { Inflow } from "./inflow";
+import { Loading } from "./loading";
+import { Looks } from "./looks";
+import { Replies } from "./replies";
+import { Requests } from "./requests";
+import { Subscriptions } from "./subscriptions";
+import { Threads } from "./threads";
+import { Writes } from "./writes";
+
+/** A store that can be put away: tests do. */
+export interface ClosableStore extends Store {
+  close(): void;
+}
+
+export class Client {
+  readonly core: Core;
+  readonly requests = new Requests();
+  private readonly writes = new Writes();
+  private readonly subscriptions = new Subscriptions();
+  private readonly link = signal<Link>({ state: "connecting" });
+  private readonly leader: Leader;
+  private readonly channel: TabChannel;
+  readonly drafts: DraftBook;
+  readonly threads: Threads;
+  private readonly loading: Loading;
+  private readonly looks: Looks;
+  private readonly acts: Acts;
+  private readonly replies: Replies;
+  private readonly inflow: Inflow;
+  private readonly socket: Socket;
+  private readonly stopListening: () => void;
+  private outbox: KeptOutbox;
+  private outgoing: (readonly unknown[])[] = [];
+  private cancelDue: (() => void) | null = null;
+  private user = "";
+  private build = "";
+
+  constructor(
+    private readonly env: Environment,
+    sizes: Partial<Sizes> = {},
+  ) {
+    this.core = new Core(sizes);
+    const { core, requests, writes, subscriptions } = this;
+    const tab = env.unique();
+    this.leader = new Leader(env.locks, tab);
+    this.channel = new TabChannel(env.channel(), (message) => this.told(message));
+    this.outbox = new KeptOutbox(null, "", tab);
+    this.drafts = new DraftBook({
+      storage: env.storage,
+      nowMs: () => env.nowMs(),
+      later: (ms, run) => env.later(ms, run),
+      changed: (conv, text) => this.channel.tell({ kind: "draft", conv, text }),
+    });
+    this.threads = new Threads(core, (inbox) => this.show(inbox));
+    this.loading = new Loading(core);
+    this.looks = new Looks(core, {
+      attentive: () => env.attentive(),
+      seen: (conv, att) => this.channel.tell({ kind: "seen", conv, att }),
+    });
+    const io = { live: () => this.link.peek().state === "live", cid: () => env.unique() };
+    this.acts = new Acts(core, this.threads, writes, io);
+    this.replies = new Replies(core, this.threads, this.acts, () => this.outbox, this.drafts, io);
+    this.inflow = new Inflow({
+      core,
+      requests,
+      threads: this.threads,
+      loading: this.loading,
+      subscriptions,
+      writes,
+      hasDraft: (conv) => this.drafts.get(conv) !== "",
+      attention: (conv) => this.looks.attention(conv),
+      welcomed: (frame) => this.welcomed(frame),
+      opened: () => this.opened(),
+    });
+    core.pinned = (conv) => this.threads.has(conv);
+    core.onMore = (list) => core.step(() => this.loading.more(list));
+    core.out = {
+      ask: (op, rest, answered, more) => requests.add(op, rest, answered, more) !== null,
+      tell: (frame) => this.tell(frame),
+      nowMs: () => env.nowMs(),
+      later: (ms, run) => env.later(ms, run),
+      flush: () => this.flush(),
+    };
+    this.socket = new Socket(
+      {
+        open: () => env.open(),
+        token: () => env.token(),
+        signedIn: () => env.signedIn(),
+        nowMs: () => env.nowMs(),
+        random: () => env.random(),
+        later: (ms, run) => env.later(ms, run),
+        onLine: () => env.onLine(),
+        client: `web/${VERSION}`,
+      },
+      {
+        frames: (frames, current) => this.heard(frames, current),
+        link: (link) => this.linked(link),
+        tick: () => this.tick(),
+      },
+    );
+    this.stopListening = env.wakeups((wakeup) => this.woke(wakeup));
+    this.socket.start();
+  }
+
+  store(): ClosableStore {
+    const { core, threads, acts, replies, looks } = this;
+    return {
+      me: core.me,
+      people: core.people,
+      inboxes: core.inboxes,
+      totals: core.totals,
+      link: this.link,
+      degraded: core.degraded,
+      ready: core.ready,
+      leader: this.leader.leads,
+      limits: core.limits,
+      totalsOf: (inbox) => core.totalsOf(inbox),
+      list: (view, inbox) => this.list(view, inbox),
+      conversation: (id) => core.conversation(id),
+      thread: (id) => this.within(() => threads.thread(id)),
+      draft: (id) => this.drafts.draft(id),
+      look: (id) => {
+        this.within(() => threads.look(id));
+        looks.look(id);
+      },
+      leave: (id) => {
+        looks.leave(id);
+        this.within(() => threads.leave(id));
+      },
+      assign: (id, to) => acts.assign(id, to),
+      transfer: (id, to, note) => acts.transfer(id, to, note),
+      giveBack: (id) => acts.giveBack(id),
+      markDone: (id) => acts.markDone(id),
+      undo: (id) => acts.undo(id),
+      markUnread: (id) => {
+        looks.leave(id); // or the next message's arrival would read it again
+        return acts.markUnread(id);
+      },
+      reply: (id, text) => replies.reply(id, text),
+      note: (id, text, mentions) => replies.note(id, text, mentions),
+      retry: (id, n) => acts.retry(id, n),
+      compose: (inbox, from, to, text) => acts.compose(inbox, from, to, text),
+      reconnectNow: () => this.socket.now(),
+      signOut: (everywhere) => this.signOut(everywhere ?? false),
+      onNotice: (listener) => core.onNotice(listener),
+      close: () => this.close(),
+    };
+  }
+
+  private within<T>(work: () => T): T {
+    let result: T | undefined;
+    this.core.step(() => {
+      result = work();
+    });
+    return result as T;
+  }
+
+  private list(view: View, inbox: string | null): List {
+    const { core, loading } = this;
+    return this.within(() => {
+      const known = core.lists.has(`${view}|${inbox ?? ""}`);
+      const list = core.list(view, inbox);
+      if (inbox !== null) this.show(inbox);
+      if (!known) for (const state of core.members(list)) loading.fillAll(state);
+      return list;
+    });
+  }
+
+  /** An inbox is on the screen: it is followed, whether joined or not. */
+  private show(inbox: string): void {
+    if (!this.subscriptions.show(inbox) || this.user === "") return;
+    this.core.step(() => this.inflow.follow());
+  }
+
+  // The connection
+
+  private heard(frames: readonly ServerFrame[], current: boolean): void {
+    this.core.step(() => {
+      for (const frame of frames) this.inflow.receive(frame, current);
+    });
+  }
+
+  private linked(link: Link): void {
+    const was = this.link.peek().state;
+    this.link.value = link;
+    if (was === "live" && link.state !== "live") this.replies.closed();
+    if (link.state === "signed_out" && was !== "signed_out") this.channel.tell({ kind: "signed_out" });
+  }
+
+  private welcomed(frame: WelcomeFrame): void {
+    const [, , user, , , build] = frame;
+    if (this.user === "") this.identified(user);
+    else if (this.user !== user) {
+      this.socket.stop({ state: "signed_out", reason: "Somebody else signed in here." });
+      return;
+    }
+    if (this.build === "") this.build = build;
+    else if (this.build !== build) {
+      this.build = build;
+      this.core.notice({ kind: "new_build" });
+    }
+    this.requests.requeue();
+    this.requests.expire(this.env.nowMs());
+  }
+
+  private identified(user: string): void {
+    const { env, leader } = this;
+    this.user = user;
+    this.core.userId = user;
+    this.outbox = new KeptOutbox(env.storage, user, leader.tab);
+    this.drafts.open(user);
+    this.channel.open(user);
+  }
+
+  private opened(): void {
+    this.replies.opened();
+    this.looks.reopened();
+    if (this.leader.leads.peek() || this.standing) return;
+    this.standing = true;
+    this.leader.stand(this.user, () => void this.adopt());
+    this.channel.tell({ kind: "hello" });
+  }
+
+  private standing = false;
+
+  private async adopt(): Promise<void> {
+    const living = await this.leader.living();
+    this.replies.adopt(this.outbox.orphans(living));
+  }
+
+  private tell(frame: readonly unknown[]): boolean {
+    if (!this.socket.live) return false;
+    this.outgoing.push(frame);
+    return true;
+  }
+
+  private flush(): void {
+    if (!this.socket.live) {
+      this.outgoing = [];
+      return;
+    }
+    const nowMs = this.env.nowMs();
+    const { outgoing } = this;
+    this.outgoing = [];
+    this.socket.send([...outgoing, ...this.requests.due(nowMs)]);
+    this.cancelDue?.();
+    this.cancelDue = null;
+    const next = this.requests.nextDueMs();
+    if (next === Infinity || next <= nowMs) return;
+    this.cancelDue = this.env.later(next - nowMs, () => this.core.step(() => undefined));
+  }
+
+  private tick(): void {
+    this.core.step(() => {
+      this.requests.expire(this.env.nowMs());
+      if (this.socket.live) this.inflow.watch();
+    });
+  }
+
+  private woke(wakeup: Wakeup): void {
+    switch (wakeup) {
+      case "online":
+      case "restored":
+        this.socket.wake(wakeup === "online");
+        break;
+      case "shown":
+        this.socket.wake(false);
+        break;
+      case "offline":
+        this.socket.offline();
+        break;
+      case "leaving":
+        this.drafts.flush();
+    }
+  }
+
+  // My other tabs
+
+  private told(message: TabMessage): void {
+    switch (message.kind) {
+      case "draft":
+        this.drafts.hear(message.conv, message.text);
+        break;
+      case "seen":
+        this.looks.seenElsewhere(message.conv, message.att);
+        break;
+      case "signed_out":
+        this.socket.stop({ state: "signed_out", reason: "" });
+        break;
+      case "hello":
+        if (this.leader.leads.peek()) void this.adopt();
+    }
+  }
+
+  private async signOut(everywhere: boolean): Promise<void> {
+    this.drafts.clear();
+    this.outbox.clear();
+    await this.env.signOut(everywhere);
+    this.channel.tell({ kind: "signed_out" });
+    this.socket.stop({ state: "signed_out", reason: "" });
+  }
+
+  private close(): void {
+    this.drafts.flush();
+    this.stopListening();
+    this.socket.stop();
+    this.cancelDue?.();
+    this.leader.resign();
+    this.channel.close();
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * The model server's end of one client's connections. Nothing is delivered by itself: answers,
+ * what is addressed to the client, and events of each inbox wait in lanes of their own, and the
+ * test says which goes next; within a lane order holds, as the real server promises.
+ */
+import { Op, type Row, type View } from "../src/wire";
+import type { FakeSocket } from "./environment";
+import type { ModelInbox } from "./model";
+import type { Rng } from "./random";
+
+type Frame = unknown[];
+
+export class WireServer {
+  socket: FakeSocket | null = null;
+  /** Requests that have arrived and not been carried out. */
+  readonly requests: Frame[] = [];
+  private answers: Frame[] = [];
+  private control: Frame[] = [];
+  /** Up to where events have been delivered, of listening seats. */
+  private readonly cursors = new Map<string, number>();
+  private readonly badges = new Map<string, string>();
+  build = "b1";
+  /** How many of each op went out. */
+  readonly received: Frame[] = [];
+
+  constructor(
+    readonly user: string,
+    readonly inboxes: readonly ModelInbox[],
+    private readonly rng: Rng,
+    private readonly nowMs: () => number,
+  ) {}
+
+  accept(socket: FakeSocket): void {
+    socket.onsent = (frames) => {
+      if (socket !== this.socket && socket.closed !== null) return;
+      for (const frame of frames) {
+        this.received.push(frame);
+        if (frame[0] === Op.HELLO) this.hello(socket);
+        else if (socket === this.socket) this.requests.push(frame);
+      }
+    };
+  }
+
+  private hello(socket: FakeSocket): void {
+    this.socket = socket;
+    this.requests.length = 0;
+    this.answers = [];
+    this.control = [];
+    this.cursors.clear();
+    const limits = { commands_in_flight: 16, subscriptions_max: 128 };
+    socket.say(
+      [Op.WELCOME, "c", this.user, 25, limits, this.build, 0, this.nowMs()],
+      [Op.ORG, "state", this.organisation()],
+    );
+    this.badges.clear();
+    this.tellTotals();
+  }
+
+  private organisation(): Record<string, unknown> {
+    const users = ["me", "bo", "dee"].map((id) => ({ id, name: id, role: "member" }));
+    const inboxes = this.inboxes.map(({ id }) => ({
+      id,
+      name: id,
+      numbers: ["+14165550100"],
+      members: ["me", "bo", "dee"],
+    }));
+    return { user: users[0], users, inboxes };
+  }
+
+  /** The connection breaks; what waited is lost, requests that arrived may or may not be carried out. */
+  cut(): void {
+    const { socket } = this;
+    if (socket === null) return;
+    while (this.requests.length > 0 && this.rng.chance(0.5)) this.carryOut();
+    this.requests.length = 0;
+    this.socket = null;
+    socket.end(1006);
+  }
+
+  /** Carry out the oldest request. */
+  carryOut(): void {
+    const frame = this.requests.shift();
+    if (frame === undefined) return;
+    const [op, id] = frame as [number, number];
+    switch (op) {
+      case Op.CMD:
+        return this.command(id, String(frame[2]), frame[3] as Record<string, unknown>);
+      case Op.SUB:
+        for (const item of frame[2] as Frame[]) this.subscribe(item);
+        this.answers.push([Op.OK, id, { subs: [] }]);
+        return;
+      case Op.SEEN:
+        return this.seen(String(frame[1]), String(frame[2]), String(frame[3]));
+      case Op.PAGE: {
+        const inbox = this.inbox(String(frame[2]));
+        this.answers.push([Op.OK, id, inbox.page(frame[3] as View, frame[4] as string | null, frame[5] as number)]);
+        return;
+      }
+      case Op.HISTORY: {
+        const conv = String(frame[2]);
+        const found = this.inbox(conv.split(".")[0] as string).history_(conv, frame[3] as number, frame[4] as number);
+        this.answers.push(found ? [Op.OK, id, found] : [Op.ERR, id, 123, "not_found", "Check the id."]);
+        return;
+      }
+      case Op.CHECK: {
+        const inbox = this.inbox(String(frame[2]));
+        const missing = (frame[3] as [number, string][]).filter(([seq, tip]) => inbox.tipAt(seq) !== tip);
+        this.answers.push([Op.OK, id, { missing }]);
+      }
+    }
+  }
+
+  /** Deliver something that waits, as one message of several frames perhaps; false: nothing waits. */
+  deliver(max = 4): boolean {
+    const frames: Frame[] = [];
+    const many = 1 + this.rng.below(max);
+    for (let i = 0; i < many; i++) {
+      const lane = this.rng.maybe(this.lanes());
+      if (lane === undefined) break;
+      frames.push(lane());
+    }
+    if (frames.length === 0 || this.socket === null) return false;
+    this.socket.say(...frames);
+    return true;
+  }
+
+  /** An event is lost on the way: the client must notice the hole. */
+  skip(inbox: ModelInbox): void {
+    const at = this.cursors.get(inbox.id);
+    if (at !== undefined && at + 1 < inbox.state.seq) this.cursors.set(inbox.id, at + 1);
+  }
+
+  /** The same event once more. */
+  repeat(inbox: ModelInbox): void {
+    const at = this.cursors.get(inbox.id) ?? 0;
+    const entry = inbox.log.find((one) => one.seq === at);
+    if (entry !== undefined) this.socket?.say(eventOf(inbox, entry));
+  }
+
+  /** The engine came back with another history. */
+  forked(inbox: ModelInbox, lost: string[], common: number): void {
+    const waiting = this.control.some((frame) => frame[0] === Op.SNAP && frame[1] === inbox.id);
+    const at = this.cursors.get(inbox.id);
+    if (waiting) {
+      this.control = this.control.filter((frame) => frame[1] !== inbox.id);
+      this.snap(inbox);
+    } else if (at !== undefined && at > common) {
+      this.cursors.delete(inbox.id);
+      this.control = this.control.filter((frame) => frame[1] !== inbox.id);
+      this.control.push([Op.RESET, inbox.id, "fork", lost]);
+      this.snap(inbox);
+    }
+    this.tellMarks(inbox);
+  }
+
+  tellMarks(inbox: ModelInbox): void {
+    const opening = this.control.some((frame) => frame[0] === Op.SNAP && frame[1] === inbox.id);
+    if (!opening && !this.cursors.has(inbox.id)) return;
+    this.latest([Op.ME, inbox.id, inbox.marks()]);
+  }
+
+  /** Badges that have moved, absolute; the newest replaces one that is not out yet. */
+  tellTotals(): void {
+    if (this.socket === null) return;
+    for (const inbox of this.inboxes) {
+      const totals = inbox.totals();
+      const values = totals.slice(2, 5).join(" ");
+      if (this.badges.get(inbox.id) === values) continue;
+      this.badges.set(inbox.id, values);
+      this.latest(totals);
+    }
+  }
+
+  private latest(frame: Frame): void {
+    this.control = this.control.filter((other) => other[0] !== frame[0] || other[1] !== frame[1]);
+    this.control.push(frame);
+  }
+
+  get idle(): boolean {
+    return this.requests.length === 0 && this.lanes().length === 0;
+  }
+
+  private lanes(): (() => Frame)[] {
+    const lanes: (() => Frame)[] = [];
+    if (this.answers.length > 0) lanes.push(() => this.answers.shift() as Frame);
+    if (this.control.length > 0) lanes.push(() => this.next());
+    for (const inbox of this.inboxes) {
+      const at = this.cursors.get(inbox.id);
+      const entry = at === undefined ? undefined : inbox.log.find((one) => one.seq === at + 1);
+      if (entry === undefined) continue;
+      lanes.push(() => {
+        this.cursors.set(inbox.id, entry.seq);
+        return eventOf(inbox, entry);
+      });
+    }
+    return lanes;
+  }
+
+  private next(): Frame {
+    const frame = this.control.shift() as Frame;
+    // Events follow a snapshot from its position, once it is out.
+    if (frame[0] === Op.SNAP) this.cursors.set(frame[1] as string, frame[3] as number);
+    return frame;
+  }
+
+  private subscribe(item: Frame): void {
+    const [id, , epoch, seq, tip] = item as [string, string, string?, number?, string?];
+    const inbox = this.inbox(id);
+    this.cursors.delete(id);
+    this.control = this.control.filter((frame) => frame[0] !== Op.SNAP || frame[1] !== id);
+    if (epoch !== undefined && seq !== undefined) {
+      const wrong = inbox.tipAt(seq) !== tip ? "fork" : seq + 1 < inbox.oldest ? "trimmed" : "";
+      if (wrong === "") {
+        this.cursors.set(id, seq);
+        this.tellMarks(inbox);
+        return;
+      }
+      this.control.push([Op.RESET, id, wrong, []]);
+    }
+    this.snap(inbox);
+  }
+
+  private snap(inbox: ModelInbox): void {
+    this.control.push(inbox.snapshot());
+  }
+
+  private command(id: number, name: string, args: Record<string, unknown>): void {
+    const inbox = this.inbox(String(args["inbox"] ?? String(args["conv"]).split(".")[0]));
+    const mv = inbox.state.mv;
+    const reply = inbox.command(this.user, name, args);
+    if (inbox.state.mv !== mv) this.tellMarks(inbox);
+    const number = 120;
+    this.answers.push(
+      reply.ok
+        ? [Op.OK, id, reply.result]
+        : [Op.ERR, id, number, reply.slug, "No.", null, reply.cur as Row | null],
+    );
+  }
+
+  private seen(id: string, conv: string, att: string): void {
+    const inbox = this.inbox(id);
+    if (inbox.seen(conv, att)) this.tellMarks(inbox);
+  }
+
+  private inbox(id: string): ModelInbox {
+    return this.inboxes.find((inbox) => inbox.id === id) as ModelInbox;
+  }
+}
+
+function eventOf(inbox: ModelInbox, entry: ModelInbox["log"][number]): Frame {
+  return [Op.EV, inbox.id, entry.seq, entry.meta, entry.body, entry.tip];
+}
