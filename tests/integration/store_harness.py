@@ -1,0 +1,87 @@
+"""One inbox straight on the store, and what calls on it end in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+
+from batonbox_server.domain.model import Delivery, Role
+from batonbox_server.errors import Refused
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.keys import Keys
+from batonbox_server.store.port import Applied, OutboxItem, Settled
+from batonbox_server.store.redis import RedisStore
+
+OUR, CUSTOMER = "+15550100", "+15550200"
+BODY = bytes(msgpack.packb({"text": "hello"}))
+
+
+class Box:
+    """One inbox with ann and bob, and an admin who stands beside it."""
+
+    def __init__(self, client: EngineClient, space: str) -> None:
+        self.client, self.keys = client, Keys(space)
+        self.store = RedisStore(client, keys=self.keys)
+        self.log = self.keys.inbox("box")
+
+    async def open(self) -> None:
+        """Create it."""
+        await self.store.create_inbox(inbox="box")
+        await self.store.add_number(inbox="box", number=OUR)
+        for user in ("ann", "bob"):
+            await self.store.join(inbox="box", user=user, role=Role.MEMBER, joined=True)
+        await self.store.join(inbox="box", user="adm", role=Role.ADMIN, joined=False)
+
+    async def receive(self, customer: str = CUSTOMER, provider_id: str = "") -> str:
+        """One message from the customer; returns the conversation."""
+        received = await self.store.receive(
+            inbox="box",
+            our=OUR,
+            customer=customer,
+            provider_id=provider_id or uuid.uuid4().hex,
+            body=BODY,
+            preview="hello",
+        )
+        return received.conv
+
+    async def assign(self, conv: str, actor: str = "ann") -> Applied:
+        """Assign to `actor` under a fresh command id."""
+        return await self.store.assign(conv=conv, actor=actor, cid=uuid.uuid4().hex)
+
+    async def reply(self, customer: str = CUSTOMER) -> Applied:
+        """Ann writes to the customer; the message is queued."""
+        return await self.store.compose(
+            inbox="box",
+            actor="ann",
+            cid=uuid.uuid4().hex,
+            our=OUR,
+            customer=customer,
+            body=BODY,
+            preview="hello",
+        )
+
+    async def lease(self, *, n: int = 16, lease_ms: int = 60_000) -> list[OutboxItem]:
+        """What is due."""
+        return await self.store.lease_outbox(inbox="box", lease_ms=lease_ms, n=n)
+
+    async def ended(self, item: OutboxItem, state: Delivery = Delivery.SENT) -> Settled:
+        """The carrier took it, or never will."""
+        return await self.store.sent(conv=item.conv, n=item.n, state=state)
+
+    async def again(self, item: OutboxItem, *, after_ms: int = 0) -> None:
+        """The attempt failed and another shall be made."""
+        await self.store.postpone(conv=item.conv, n=item.n, attempt=item.attempt, after_ms=after_ms)
+
+    async def seq(self) -> int:
+        """The end of the log."""
+        return (await self.store.head(log=self.log)).seq
+
+
+async def refused(call: Awaitable[object]) -> Refused:
+    """The refusal this call ends in."""
+    with pytest.raises(Refused) as caught:
+        await call
+    return caught.value
