@@ -23,7 +23,7 @@ export interface SessionPort {
 type Stage =
   | { readonly at: "starting" }
   | { readonly at: "unreachable" }
-  | { readonly at: "sign-in"; readonly reason: string; readonly code: string }
+  | { readonly at: "sign-in"; readonly reason: string }
   | { readonly at: "inside"; readonly store: Store; readonly about: Surroundings };
 
 const RETRY_MS = 3_000;
@@ -63,24 +63,31 @@ export function boot(root: HTMLElement, session: SessionPort, createStore: () =>
       queueMicrotask(() => {
         closeDialog();
         toSignIn();
-        stage.value = { at: "sign-in", reason: link.reason, code: "" };
+        stage.value = { at: "sign-in", reason: link.reason };
       });
     });
   };
 
   const begin = async (code: string): Promise<void> => {
+    let unused = code;
+    let reason = "";
     try {
+      if (code) {
+        const result = await session.withCode(code);
+        unused = "";
+        reason = result.ok ? "" : result.message;
+      }
       const now = await session.current();
-      if (now.signedIn && !code) {
+      if (now.signedIn && !reason) {
         if (route.peek().page === "sign-in") leave();
         enter(now);
         return;
       }
-      if (!code) toSignIn();
-      stage.value = { at: "sign-in", reason: "", code };
+      toSignIn();
+      stage.value = { at: "sign-in", reason };
     } catch {
       stage.value = { at: "unreachable" };
-      setTimeout(() => void begin(code), RETRY_MS);
+      setTimeout(() => void begin(unused), RETRY_MS);
     }
   };
 
@@ -114,9 +121,7 @@ export function boot(root: HTMLElement, session: SessionPort, createStore: () =>
           <SignIn
             key={now.reason}
             reason={now.reason}
-            code={now.code}
             withPassword={session.withPassword}
-            withCode={session.withCode}
             onDone={signedIn}
           />
         );

@@ -1,4 +1,4 @@
-/** Signing in: by password, or by a one-click link whose code stands in the address's fragment. */
+/** Signing in by password; one-click links are exchanged before any page is shown. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -7,12 +7,9 @@ import { useEffect, useRef } from "preact/hooks";
 export type SignInResult = { readonly ok: true } | { readonly ok: false; readonly message: string; readonly retryAfterS: number };
 
 export interface SignInProps {
-  /** Why somebody who was here has to sign in again. */
+  /** Why somebody who was here, or came by a link, has to sign in. */
   readonly reason: string;
-  /** The link's code, "" without one. */
-  readonly code: string;
   readonly withPassword: (user: string, password: string) => Promise<SignInResult>;
-  readonly withCode: (code: string) => Promise<SignInResult>;
   readonly onDone: () => void;
 }
 
@@ -21,11 +18,11 @@ function words(result: Extract<SignInResult, { ok: false }>): string {
   return `Too many attempts. Wait ${result.retryAfterS} s, then try again.`;
 }
 
-export function SignIn({ reason, code, withPassword, withCode, onDone }: SignInProps): JSX.Element {
+export function SignIn({ reason, withPassword, onDone }: SignInProps): JSX.Element {
   const user = useSignal("");
   const password = useSignal("");
   const problem = useSignal("");
-  const busy = useSignal(code !== "");
+  const busy = useSignal(false);
   const first = useRef<HTMLInputElement>(null);
 
   const attempt = async (asked: Promise<SignInResult>): Promise<void> => {
@@ -42,8 +39,7 @@ export function SignIn({ reason, code, withPassword, withCode, onDone }: SignInP
 
   useEffect(() => {
     document.title = "Sign in · batonbox";
-    if (code) void attempt(withCode(code));
-    else first.current?.focus();
+    first.current?.focus();
   }, []);
 
   const submit = (event: Event): void => {
