@@ -151,7 +151,7 @@ class Node(Organisation):
             text_max_chars=settings.text_max_chars,
             on_outbound=self.outbox.poke,
         )
-        self.intake = Intake(self.store, self.organisation)
+        self.intake = Intake(self.store, self.organisation, on_outbound=self.outbox.poke)
         self.races = Races(self.intake, self.commands, self.administration, self.directory)
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
         self._assemble()

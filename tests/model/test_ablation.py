@@ -74,6 +74,8 @@ ABLATIONS = {
         "cx.cleared[user] = true",
         "",
     ),
+    "I16 what is sent again goes to the end": ("lib/outbox", "RPUSH", "LPUSH"),
+    "I16 what has ended leaves its line": ("sent", "dequeue(cx, conv, n)", "0"),
     "undo only by its actor": ("undo", "and prev.actor == actor ", ""),
     "undo never into Done over a question": ("undo", "back = c.unanswered == 0", "back = true"),
     "I8 inbound dedupes": ("receive", "if place then return", "if place == 1 then return"),

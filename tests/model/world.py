@@ -58,6 +58,7 @@ class World:
     stamps: dict[int, Stamp] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
     outbound: list[tuple[str, int]] = field(default_factory=list)
+    queued: dict[str, list[int]] = field(default_factory=dict)
     commands: int = 0
 
     @property
@@ -122,8 +123,13 @@ class World:
         for fact in facts:
             if fact.kind in (Kind.REPLIED, Kind.COMPOSED) and fact.row:
                 self.outbound.append((fact.row.id, fact.row.n))
+                self.queued.setdefault(fact.row.id, []).append(fact.row.n)
             if fact.row and fact.row.own_tok not in self.tokens:
                 self.tokens.append(fact.row.own_tok)
+        if command.verb == "retry":
+            self.queued[command.conv].append(command.n)
+        if command.verb == "fail":
+            self.queued[command.conv].remove(command.n)
         return "ok", facts
 
     def _stamp(self, seq: int) -> Stamp:
@@ -163,6 +169,7 @@ class World:
         await asyncio.gather(
             self._compare_rows(rows),
             self._compare_indexes(rows),
+            self._compare_outbox(),
             *(self._compare_user(user, rows) for user in USERS),
         )
 
@@ -186,6 +193,14 @@ class World:
             assert [(k.decode(), int(v)) for k, v in _pairs(got)] == want, name
         board = await self.client.execute("SMEMBERS", f"{self.prefix}:unm")
         assert {key.decode() for key in board} == self.model.board()
+
+    async def _compare_outbox(self) -> None:
+        waiting = {conv: numbers for conv, numbers in self.queued.items() if numbers}
+        convs = await self.client.execute("ZRANGE", f"{self.prefix}:out", 0, -1)
+        assert {conv.decode() for conv in convs} == set(waiting)
+        for conv, numbers in waiting.items():
+            line = await self.client.execute("LRANGE", f"{self.prefix}:out:{conv}", 0, -1)
+            assert [int(n) for n in line] == numbers, conv
 
     async def _compare_user(self, user: str, rows: list[Row]) -> None:
         mine = await self.client.execute("ZRANGE", f"{self.prefix}:as:{user}", 0, -1)

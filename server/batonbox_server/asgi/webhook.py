@@ -59,7 +59,7 @@ async def _receipts(call: Call) -> dict[str, Any]:
     if state is None:
         raise Refused("bad_request", f"state: one of {', '.join(sorted(_STATES))}.")
     for inbox in _places(call, body.id):
-        if await call.services.store.receipt(
+        if await call.services.intake.receipt(
             inbox=inbox, carrier_id=body.id, state=state, reason=body.reason
         ):
             return {"known": True}

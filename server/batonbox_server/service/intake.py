@@ -1,13 +1,15 @@
-"""Customers' messages: from a carrier to the inbox that our number delivers to."""
+"""What carriers bring: customers' messages to their inbox, receipts to the message they name."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from batonbox_server.domain.model import Delivery
 from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import DirectoryStore, Route
 from batonbox_server.store.port import InboxStore, Received
@@ -34,11 +36,21 @@ class Inbound:
 
 
 class Intake:
-    """Returns only after the engine has the message; the same provider id is kept once."""
+    """Returns only after the engine has the message; the same provider id is kept once.
 
-    def __init__(self, store: InboxStore, organisation: DirectoryStore) -> None:
+    `on_outbound(inbox)` is told when a receipt ends a message that others wait behind.
+    """
+
+    def __init__(
+        self,
+        store: InboxStore,
+        organisation: DirectoryStore,
+        *,
+        on_outbound: Callable[[str], None],
+    ) -> None:
         self._store = store
         self._organisation = organisation
+        self._on_outbound = on_outbound
 
     async def receive(self, message: Inbound) -> Received:
         """Deliver the message to its inbox.
@@ -71,6 +83,15 @@ class Intake:
                 await self._organisation.unpin(number=our, provider_id=provider_id)
         await self._keep(provider_id, our, customer, message, route)
         raise Refused("number_not_routed", f"{our} delivers to no inbox; the message was kept.")
+
+    async def receipt(self, *, inbox: str, carrier_id: str, state: Delivery, reason: str) -> bool:
+        """What became of the message of this carrier's id; False when the inbox knows none."""
+        settled = await self._store.receipt(
+            inbox=inbox, carrier_id=carrier_id, state=state, reason=reason
+        )
+        if settled is not None and settled.waiting:
+            self._on_outbound(inbox)
+        return settled is not None
 
     async def _keep(
         self, provider_id: str, our: str, customer: str, message: Inbound, route: Route | None

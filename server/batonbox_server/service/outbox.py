@@ -29,8 +29,9 @@ _PER_LEASE: Final = 16
 class Outbox:
     """Sends what is due in any inbox; several nodes share the work by leases.
 
-    One message is in flight at most once as long as a send ends within half its lease, which is
-    enforced; messages of one conversation leave in order as long as none has to be retried.
+    Of one conversation one message is in flight at a time, whichever node has it, and the next
+    leaves when it has ended, by the node that saw it end.  This holds as long as a send ends within
+    half its lease, which is enforced.
     """
 
     def __init__(
@@ -55,7 +56,6 @@ class Outbox:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sending: set[asyncio.Task[Any]] = set()
-        self._turns: dict[str, asyncio.Lock] = {}
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -76,14 +76,16 @@ class Outbox:
     async def _run(self) -> None:
         due_s = 0.0
         while True:
-            poked, self._poked = list(self._poked), {}
-            now_s = time.monotonic()
-            if now_s >= due_s:
-                poked = list(self._directory.inboxes)
-                due_s = now_s + self._sweep_s
-            for inbox in poked:
-                await self._lease(inbox)
-            await self._rest(due_s)
+            if time.monotonic() >= due_s:
+                self._poked |= dict.fromkeys(self._directory.inboxes)
+                due_s = time.monotonic() + self._sweep_s
+            room = min(_PER_LEASE, self._concurrency - len(self._sending))
+            if self._poked and room > 0:
+                inbox = next(iter(self._poked))  # in turn: one that has more goes to the end
+                del self._poked[inbox]
+                await self._lease(inbox, room)
+            else:
+                await self._rest(due_s)
 
     async def _rest(self, due_s: float) -> None:
         try:
@@ -93,10 +95,8 @@ class Outbox:
             return
         self._wake.clear()
 
-    async def _lease(self, inbox: str) -> None:
-        room = min(_PER_LEASE, self._concurrency - len(self._sending))
-        if room <= 0:
-            return  # the next sweep finds it
+    async def _lease(self, inbox: str, room: int) -> None:
+        until_s = time.monotonic() + self._lease_s / 2
         try:
             items = await self._store.lease_outbox(
                 inbox=inbox, lease_ms=int(self._lease_s * 1000), n=room
@@ -107,22 +107,22 @@ class Outbox:
         except Exception:  # whatever it was, the other inboxes still have to be swept
             _log.exception("outbox_lease_failed", inbox=inbox)
             return
-        leased_s = time.monotonic()
         for item in items:
-            spawn(self._sending, self._deliver(item, leased_s), name=f"send {item.conv}:{item.n}")
+            name = f"send {item.conv}:{item.n}"
+            sending = spawn(self._sending, self._deliver(item, until_s), name=name)
+            sending.add_done_callback(lambda _: self._wake.set())  # there is room for another
         if len(items) == room:
             self.poke(inbox)
 
-    async def _deliver(self, item: OutboxItem, leased_s: float) -> None:
-        turn = self._turns.setdefault(item.conv, asyncio.Lock())
+    async def _deliver(self, item: OutboxItem, until_s: float) -> None:
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:
+            return  # this process stood still: the lease may be somebody else's by now
         try:
-            async with asyncio.timeout_at(_loop_time(leased_s + self._lease_s / 2)), turn:
+            async with asyncio.timeout(left_s):
                 outcome = await self._send(item)
         except TimeoutError:
             outcome = SendFailed("the carrier did not answer in time", permanent=False)
-        finally:
-            if not turn.locked():
-                self._turns.pop(item.conv, None)
         try:
             await self._record(item, outcome)
         except BatonboxError as error:
@@ -162,21 +162,21 @@ class Outbox:
             await self._mark(item, Delivery.FAILED, reason=outcome.reason)
         else:
             pause_ms = pause_before_retry_ms(item.attempt, random.random())  # noqa: S311
-            await self._store.postpone(conv=item.conv, n=item.n, after_ms=pause_ms)
+            await self._store.postpone(
+                conv=item.conv, n=item.n, attempt=item.attempt, after_ms=pause_ms
+            )
 
     async def _mark(
         self, item: OutboxItem, state: Delivery, *, carrier_id: str = "", reason: str = ""
     ) -> None:
-        await self._store.sent(
+        settled = await self._store.sent(
             conv=item.conv, n=item.n, state=state, carrier_id=carrier_id, reason=reason
         )
+        if settled.waiting:
+            self.poke(inbox_of(item.conv))
 
 
 def pause_before_retry_ms(attempt: int, chance: float) -> int:
     """Doubling from half a second to five minutes; `chance` (0..1) spreads it over its half."""
     longest = min(_LONGEST_PAUSE_MS, _FIRST_PAUSE_MS * 2 ** min(attempt - 1, 20))
     return int(longest * (0.5 + chance / 2))
-
-
-def _loop_time(monotonic_s: float) -> float:
-    return asyncio.get_running_loop().time() + (monotonic_s - time.monotonic())

@@ -135,7 +135,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """A leased outbound message: `attempt` counts from 1; `key` names it for `sent`."""
+    """A leased outbound message: `attempt` counts from 1."""
 
     conv: str
     n: int
@@ -144,6 +144,14 @@ class OutboxItem:
     attempt: int
     seq: int
     body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The event's seq, 0: no change; how many messages of the conversation wait behind it."""
+
+    seq: int
+    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +236,7 @@ class InboxStore(Protocol):
         """Append the owner's message and its outbox entry in one step; `n` is its number."""
 
     async def retry(self, *, conv: str, actor: str, cid: str, n: int) -> Applied:
-        """Queue the failed message again."""
+        """Queue the failed message now, behind whatever of its conversation is already queued."""
 
     async def note(
         self, *, conv: str, actor: str, cid: str, body: bytes, mentions: Sequence[str] = ()
@@ -281,18 +289,25 @@ class InboxStore(Protocol):
         """The (seq, tip) pairs that the log does not hold."""
 
     async def lease_outbox(self, *, inbox: str, lease_ms: int, n: int = 16) -> list[OutboxItem]:
-        """Due messages, each leased to the caller; nobody else gets them for `lease_ms`."""
+        """Due messages, longest due first, at most one of a conversation; each for `lease_ms`.
+
+        Messages of one conversation are leased in the order in which they were queued, and one only
+        after the one before it has ended (`sent`, in whatever state): not while that is leased to
+        anybody, postponed, or due again.  A conversation held up so takes no place among the `n`.
+        """
 
     async def sent(
         self, *, conv: str, n: int, state: Delivery, carrier_id: str = "", reason: str = ""
-    ) -> int:
-        """Record what the carrier said about a message; returns the event's seq, 0: no change."""
+    ) -> Settled:
+        """Record what the carrier said about a message; the next of its conversation is due."""
 
-    async def postpone(self, *, conv: str, n: int, after_ms: int) -> None:
-        """Give the lease back; the message is due again after `after_ms`."""
+    async def postpone(self, *, conv: str, n: int, attempt: int, after_ms: int) -> None:
+        """Give the lease of this attempt back; due again after `after_ms`, if not leased anew."""
 
-    async def receipt(self, *, inbox: str, carrier_id: str, state: Delivery, reason: str) -> bool:
-        """A delivery receipt by the carrier's id; False when the id is unknown here."""
+    async def receipt(
+        self, *, inbox: str, carrier_id: str, state: Delivery, reason: str
+    ) -> Settled | None:
+        """A delivery receipt by the carrier's id; None when the id is unknown here."""
 
     async def due(self, *, inbox: str) -> int:
         """Run the inbox's due jobs (removals in batches); returns how many are left."""

@@ -301,7 +301,7 @@ class RedisStore:
 
     async def sent(
         self, *, conv: str, n: int, state: Delivery, carrier_id: str = "", reason: str = ""
-    ) -> int:
+    ) -> port.Settled:
         """See the port."""
         reply = await self._scripts.sent(
             self._keys.inbox(inbox_of(conv)),
@@ -311,21 +311,25 @@ class RedisStore:
             carrier_id=carrier_id,
             reason=reason,
         )
-        return int(_ok(reply)[0])
+        return port.Settled(*_ok(reply))
 
-    async def postpone(self, *, conv: str, n: int, after_ms: int) -> None:
+    async def postpone(self, *, conv: str, n: int, attempt: int, after_ms: int) -> None:
         """See the port."""
         prefix = self._keys.inbox(inbox_of(conv))
-        _ok(await self._scripts.postpone(prefix, conv=conv, n=n, after_ms=after_ms))
+        given = {"conv": conv, "n": n, "attempt": attempt, "after_ms": after_ms}
+        _ok(await self._scripts.postpone(prefix, **given))
 
-    async def receipt(self, *, inbox: str, carrier_id: str, state: Delivery, reason: str) -> bool:
+    async def receipt(
+        self, *, inbox: str, carrier_id: str, state: Delivery, reason: str
+    ) -> port.Settled | None:
         """See the port."""
         reply = await self._scripts.receipt_place(self._keys.inbox(inbox), carrier_id=carrier_id)
         if reply[0] != b"ok":
-            return False
+            return None
         conv, _, n = reply[1].decode().rpartition(":")
-        await self.sent(conv=conv, n=int(n), state=state, carrier_id=carrier_id, reason=reason)
-        return True
+        return await self.sent(
+            conv=conv, n=int(n), state=state, carrier_id=carrier_id, reason=reason
+        )
 
     # How a call is made
 

@@ -32,7 +32,7 @@ if c.status ~= "assigned" then to_assigned(cx, c, actor, candidate .. actor .. c
 c.prev = nil
 c.unanswered, c.waiting_since, c.preview = 0, 0, preview
 record(cx, "composed", c, was, actor, cid, {body = body, state = "queued"})
-table.insert(cx.out, c.id .. ":" .. c.n)
+table.insert(cx.out, {c.id, c.n})
 local reply = finish(cx, c, command)
 if not known then redis.call("HSET", key("cx"), pair, c.id) end
 return reply

@@ -19,7 +19,7 @@ end
 if redis.call("EXISTS", key("meta")) == 0 then return {"not_found"} end
 for _, index in ipairs({key("op"), key("done")}) do
   for _, conv in ipairs(redis.call("ZRANGE", index, 0, BATCH - 1)) do
-    redis.call("DEL", key("c", conv), key("m", conv))
+    redis.call("DEL", key("c", conv), key("m", conv), key("out", conv))
     redis.call("ZREM", index, conv)
   end
 end

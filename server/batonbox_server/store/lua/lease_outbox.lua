@@ -1,5 +1,6 @@
 #!lua
--- Hand due outbound messages to one caller; nobody else gets them before the lease ends.
+-- Hand due outbound messages to one caller, the head of each conversation's line; neither it nor
+-- what waits behind it goes to anybody else before the lease ends.
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev c m out try
@@ -8,21 +9,22 @@
 -- Returns {"ok", items} | {"not_found"}
 --- @include "lib/row"
 --- @include "lib/thread"
+--- @include "lib/outbox"
 local lease_ms, n = tonumber(ARGV[1]), tonumber(ARGV[2])
 local cx = open()
 if not cx then return {"not_found"} end
 local items = {}
-for _, item in ipairs(redis.call("ZRANGEBYSCORE", key("out"), "-inf", cx.now, "LIMIT", 0, n)) do
-  local conv, number = string.match(item, "^(.*):(%d+)$")
-  local c = read_row(conv)
-  local entry = c and line(conv, tonumber(number), c.trimmed)
+for _, conv in ipairs(redis.call("ZRANGEBYSCORE", key("out"), "-inf", cx.now, "LIMIT", 0, n)) do
+  local c, head = read_row(conv), first_in_line(conv)
+  local entry = c and head and line(conv, tonumber(head), c.trimmed)
   if entry then
-    redis.call("ZADD", key("out"), cx.now + lease_ms, item)
-    local attempt = redis.call("HINCRBY", key("try"), item, 1)
-    table.insert(items, {conv, tonumber(number), c.our, c.customer, attempt, entry.head[2],
+    redis.call("ZADD", key("out"), cx.now + lease_ms, conv)
+    local attempt = redis.call("HINCRBY", key("try"), conv .. ":" .. head, 1)
+    table.insert(items, {conv, tonumber(head), c.our, c.customer, attempt, entry.head[2],
       entry.body})
   else
-    redis.call("ZREM", key("out"), item)
+    redis.call("HDEL", key("try"), conv .. ":" .. (head or ""))
+    dequeue(cx, conv, head or "")
   end
 end
 return {"ok", items}

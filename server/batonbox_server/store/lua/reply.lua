@@ -30,5 +30,5 @@ tick(cx)
 c.unanswered, c.waiting_since, c.preview = 0, 0, preview
 if seen ~= "" and seen == c.att then c.unseen = false end
 record(cx, "replied", c, was, actor, cid, {body = body, state = "queued"})
-table.insert(cx.out, c.id .. ":" .. c.n)
+table.insert(cx.out, {c.id, c.n})
 return finish(cx, c, command)

@@ -1,5 +1,5 @@
 #!lua
--- Queue a failed message again; only the conversation's owner may.
+-- Queue a failed message again, behind what waits; only the conversation's owner may.
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem c m gm su as un op done unm out try i
@@ -25,7 +25,7 @@ end
 if entry.head[7] ~= "failed" then return {"not_failed"} end
 tick(cx)
 delivery_event(cx, c, entry, "queued", actor, cid)
-table.insert(cx.out, conv .. ":" .. n)
+table.insert(cx.out, {conv, n})
 local reply = finish(cx, c, command)
 set_state(conv, entry, "queued")
 redis.call("HDEL", key("try"), conv .. ":" .. n)

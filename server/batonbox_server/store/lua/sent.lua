@@ -1,5 +1,6 @@
 #!lua
 -- Record what became of an outbound message; it only moves forward, receipts come in any order.
+-- Whatever it is, the message has left its line: the next one of the conversation is due.
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem c m gm su as un op done unm out try pm i
@@ -8,7 +9,7 @@
 -- ARGV[3] state
 -- ARGV[4] carrier_id
 -- ARGV[5] reason
--- Returns {"ok", seq} | {"not_found"}
+-- Returns {"ok", seq, waiting} | {"not_found"}
 --- @include "lib/command"
 --- @include "lib/thread"
 local conv, n, state, carrier_id, reason = unpack(ARGV)
@@ -20,15 +21,15 @@ local entry = c and line(conv, tonumber(n), c.trimmed)
 if not entry or entry.head[7] == "" then return {"not_found"} end
 local item, now = conv .. ":" .. n, entry.head[7]
 if carrier_id ~= "" then redis.call("SET", key("pm", carrier_id), item, "PX", 604800000) end
-redis.call("ZREM", key("out"), item)
+redis.call("HDEL", key("try"), item)
+local waiting = dequeue(cx, conv, n)
 -- A carrier that fails a message may still deliver it, never the other way round.
 if RANK[state] <= RANK[now] and not (now == "failed" and state == "delivered") then
-  return {"ok", 0}
+  return {"ok", 0, waiting}
 end
-if now == "delivered" then return {"ok", 0} end
-redis.call("HDEL", key("try"), item)
+if now == "delivered" then return {"ok", 0, waiting} end
 tick(cx)
 set_state(conv, entry, state)
 delivery_event(cx, c, entry, state, "", "", reason ~= "" and reason or nil)
 commit(cx)
-return {"ok", cx.seq}
+return {"ok", cx.seq, waiting}

@@ -1,5 +1,6 @@
 --- @include "lib/change"
 --- @include "lib/reply"
+--- @include "lib/outbox"
 -- The writing half: everything a script planned, in one go, after its last read.
 
 local function lists(c)
@@ -52,7 +53,7 @@ local function commit(cx)
   for user in pairs(cx.cleared) do redis.call("DEL", key("su", user), key("gm", user)) end
   for _, c in pairs(cx.rows) do write_row(cx, c) end
   for user, k in pairs(cx.saw) do redis.call("SADD", key("su", user), k) end
-  for _, item in ipairs(cx.out) do redis.call("ZADD", key("out"), cx.now, item) end
+  for _, item in ipairs(cx.out) do enqueue(cx, item[1], item[2]) end
   commit_log(cx)
 end
 
