@@ -109,8 +109,8 @@ async def served(
         await eventually(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
         it = Served(node, port)
-        yield it
-        await it.http.aclose()
+        async with it.http:
+            yield it
     finally:
         await node.drain(within_s=0.0)
         server.should_exit = True
