@@ -28,8 +28,8 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 
 test: setup ## everything that guards a merge
 	@tests/browser/ensure-chromium
-	$(WEB) --warn vitest run
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not long"
+	@failed=0; $(WEB) --warn vitest run || failed=1; \
+		$(BIN)/python -m pytest -n $(WORKERS) -m "not long" || failed=1; exit $$failed
 
 test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
 	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest -n $(WORKERS) \
