@@ -13,7 +13,12 @@ __all__ = ["SignIn", "assert_accessible", "watch_notifications"]
 
 
 class SignIn(Protocol):
-    """A browser of its own for a user, signed in and at the Inboxes."""
+    """A browser of its own for a user, signed in and at the Inboxes.
+
+    `complaints` of the pages fail a test at its end; it takes out those that it provoked.
+    """
+
+    complaints: list[str]
 
     async def __call__(
         self, user: str, *, at: Served | None = None, url: str = "", network_fails: bool = False
