@@ -195,7 +195,10 @@ export class Client {
   private linked(link: Link): void {
     const was = this.link.peek().state;
     this.link.value = link;
-    if (was === "live" && link.state !== "live") this.replies.closed();
+    if (was === "live" && link.state !== "live") {
+      this.requests.requeue();
+      this.replies.closed();
+    }
     if (link.state === "signed_out" && was !== "signed_out") this.channel.tell({ kind: "signed_out" });
   }
 

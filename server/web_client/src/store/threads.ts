@@ -104,6 +104,7 @@ export class Threads {
     const thread = this.open.get(conv);
     if (thread === undefined) return;
     const { model } = thread;
+    if (!model.loaded && !thread.asking) this.read(thread); // it was refused: there was nothing yet
     const result = model.event(seq, meta, body);
     if (result === "ignored") return;
     if (result === "gap") {
