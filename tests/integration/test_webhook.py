@@ -27,10 +27,14 @@ SETTING = "whsec_" + base64.b64encode(SECRET).decode()
 
 
 class Gateway:
-    """A carrier's server: verifies every signature, answers with `plan`, then with 200."""
+    """A carrier's server: verifies every signature, answers with `plan`, then with 200.
+
+    Messages with a text of `busy_for` are answered with 503.
+    """
 
     def __init__(self) -> None:
         self.plan: list[int] = []
+        self.busy_for: set[str] = set()
         self.taken: list[tuple[str, dict[str, Any]]] = []
         self.attempts = 0
         self.url = ""
@@ -44,7 +48,10 @@ class Gateway:
         self.attempts += 1
         if self.plan:
             return Response(status_code=self.plan.pop(0))
-        self.taken.append((name, json.loads(body)))
+        message = json.loads(body)
+        if message["text"] in self.busy_for:
+            return Response(status_code=503)
+        self.taken.append((name, message))
         return JSONResponse({"id": f"gw-{len(self.taken)}"})
 
 
@@ -73,17 +80,23 @@ async def gateway() -> AsyncIterator[Gateway]:
         yield gateway
 
 
+@asynccontextmanager
+async def bound(
+    engine_url: str, prefix: str, gateway: Gateway, **settings: float
+) -> AsyncIterator[Served]:
+    """A node whose Sales number is bound to the webhook carrier."""
+    given = {"webhook_secret": SETTING, "webhook_url": gateway.url, **settings}
+    async with served(engine_url, prefix, **given) as site:
+        body = {"inbox": "sales", "carrier": "webhook"}
+        answer = await site.call("admin", "PUT", f"/v1/admin/numbers/{SALES}", body)
+        assert answer.status_code == 200, answer.text
+        yield site
+
+
 @pytest.fixture
 async def site(engine_url: str, prefix: str, gateway: Gateway) -> AsyncIterator[Served]:
     """A node whose Sales number is bound to the webhook carrier."""
-    async with served(engine_url, prefix, webhook_secret=SETTING, webhook_url=gateway.url) as site:
-        bound = await site.call(
-            "admin",
-            "PUT",
-            f"/v1/admin/numbers/{SALES}",
-            {"inbox": "sales", "carrier": "webhook"},
-        )
-        assert bound.status_code == 200, bound.text
+    async with bound(engine_url, prefix, gateway) as site:
         yield site
 
 
@@ -236,6 +249,23 @@ async def test_receipts_may_come_in_any_order(site: Served, order: tuple[str, st
         )
         assert answer.status_code == 200, answer.text
     assert (await state_of(site, conv))[0] == "delivered"
+
+
+async def test_a_receipt_that_ends_a_message_lets_the_next_one_leave(
+    engine_url: str, prefix: str, gateway: Gateway
+) -> None:
+    """Failed, sent again by a person, and delivered after all while it waits for a retry."""
+    async with bound(engine_url, prefix, gateway, outbox_sweep_s=600.0) as site:
+        conv = await replied(site)
+        n = await until_state(site, conv, "sent")
+        await post(site, "/v1/webhook/receipts", {"id": "gw-1", "state": "failed"}, key="r1")
+        gateway.busy_for.add("yes")
+        assert (await site.act("agent1", conv, "retry", n=n)).is_success
+        await eventually(lambda: gateway.attempts > 1)
+        assert (await site.act("agent1", conv, "reply", text="and more")).is_success
+        await post(site, "/v1/webhook/receipts", {"id": "gw-1", "state": "delivered"}, key="r2")
+        await eventually(lambda: len(gateway.taken) == 2)
+        assert [message["text"] for _, message in gateway.taken] == ["yes", "and more"]
 
 
 async def test_a_receipt_for_nothing_of_ours_is_to_be_sent_again(site: Served) -> None:
