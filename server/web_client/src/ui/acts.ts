@@ -20,10 +20,14 @@ async function andWrite(conv: string, outcome: Promise<Outcome>): Promise<void> 
 }
 
 export async function assignToMe(store: Store, conv: string): Promise<void> {
+  if (online(store)) await store.assign(conv);
+}
+
+/** For the button, which goes away when it is pressed: the reply field takes its focus. */
+export function assignAndWrite(store: Store, conv: string): void {
   if (!online(store)) return;
-  const asked = store.assign(conv);
-  if (isOpen(conv)) focusSoon(() => places.composer);
-  await andWrite(conv, asked);
+  void store.assign(conv);
+  focusSoon(() => places.composer);
 }
 
 export async function takeOver(store: Store, conv: string): Promise<void> {

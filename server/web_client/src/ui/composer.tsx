@@ -3,12 +3,12 @@ import { signal, useSignal, type Signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ConversationView, Thread } from "../contract";
-import { assignToMe, online } from "./acts";
+import { assignAndWrite, online } from "./acts";
 import { Key } from "./bits";
 import { blocked, nameOf, useStore } from "./context";
 import { openDialog } from "./dialog_state";
 import { clock, daysAgo, shortTime } from "./format";
-import { at } from "./places";
+import { at, places } from "./places";
 import { enterSends, shortcuts } from "./prefs";
 import { counter } from "./segments";
 import { NoteIcon } from "./more_icons";
@@ -52,7 +52,9 @@ function Field({ label, text, send, describedBy }: FieldProps): JSX.Element {
     element.style.setProperty("height", `${element.scrollHeight}px`);
   }, [text.value]);
   const keys = (event: KeyboardEvent): void => {
-    if (event.key !== "Enter" || event.isComposing) return;
+    if (event.isComposing) return;
+    if (event.key === "Escape") places.log?.focus({ preventScroll: true }); // out of the text: the keys work again
+    if (event.key !== "Enter") return;
     const forced = event.ctrlKey || event.metaKey;
     if (!forced && (event.shiftKey || event.altKey || !enterSends.peek())) return;
     event.preventDefault();
@@ -169,7 +171,7 @@ function AssignButton({ conv }: { conv: string }): JSX.Element {
   const store = useStore();
   const why = blocked(store);
   return (
-    <button type="button" class="button button-primary" aria-disabled={why ? "true" : undefined} title={why || undefined} onClick={() => void assignToMe(store, conv)}>
+    <button type="button" class="button button-primary" aria-disabled={why ? "true" : undefined} title={why || undefined} onClick={() => assignAndWrite(store, conv)}>
       Assign to Me
       {shortcuts.value ? <Key>A</Key> : null}
     </button>

@@ -1,7 +1,7 @@
 /** The left edge: where one can go, what waits there, and who is signed in. */
 import type { JSX } from "preact";
 import type { Totals } from "../contract";
-import { Avatar, Hidden, TotalBadges } from "./bits";
+import { Avatar, TotalBadges } from "./bits";
 import { useShared, useStore } from "./context";
 import { AdminIcon, InboxIcon, MoonIcon, PhoneIcon, ScreenIcon, SettingsIcon, SignOutIcon, SunIcon, TalkIcon } from "./icons";
 import { theme, type Theme } from "./prefs";
@@ -93,7 +93,7 @@ export function Nav(): JSX.Element {
         {about.simulator ? <NavLink to="phone" label="Phone" icon={<PhoneIcon />} /> : null}
         <NavLink to="settings" label="Settings" icon={<SettingsIcon />} />
       </div>
-      {about.demo ? <p class="nav-demo">Demo<Hidden>: simulated phones, nothing leaves this machine</Hidden></p> : null}
+      {about.demo ? <p class="nav-demo">Demo, with simulated phones</p> : null}
       <Me />
     </nav>
   );
