@@ -85,7 +85,7 @@ async def bound(
     engine_url: str, prefix: str, gateway: Gateway, **settings: float
 ) -> AsyncIterator[Served]:
     """A node whose Sales number is bound to the webhook carrier."""
-    given = {"webhook_secret": SETTING, "webhook_url": gateway.url, **settings}
+    given: dict[str, Any] = {"webhook_secret": SETTING, "webhook_url": gateway.url, **settings}
     async with served(engine_url, prefix, **given) as site:
         body = {"inbox": "sales", "carrier": "webhook"}
         answer = await site.call("admin", "PUT", f"/v1/admin/numbers/{SALES}", body)
