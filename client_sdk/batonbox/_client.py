@@ -103,10 +103,15 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection (1000); pending requests and streams end."""
+        """Close the connection (1000); pending requests and streams end.
+
+        Cancelled in the middle it cuts the connection off: nothing stays open.
+        """
         self._in.stopped(ConnectionLost("the client was closed"), quietly=True)
-        await self._connection.stop()
-        await self._in.aclose()
+        try:
+            await self._connection.stop()
+        finally:
+            await self._in.aclose()
 
     @property
     def user(self) -> User:

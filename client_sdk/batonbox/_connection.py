@@ -53,6 +53,7 @@ class Connection:
         self._timeout_s, self._backoff, self._opener = timeout_s, backoff, opener
         self._on_frame, self._on_open, self._on_stop = on_frame, on_open, on_stop
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._links: set[Link] = set()  # every one that has not been closed
         self._link: Link | None = None
         self._moving = asyncio.Event()
         self._move_after_s = 0.0
@@ -66,12 +67,14 @@ class Connection:
         spawn(self._tasks, self._run(), name="batonbox-connection")
 
     async def stop(self) -> None:
-        """Close with 1000 and end every task."""
-        self.state = State.STOPPED
-        link, self._link = self._link, None
-        await cancel_all(self._tasks)
-        if link is not None:
-            await link.close(1000)
+        """Close with 1000 and end every task; nothing stays open, not even when cancelled."""
+        self.state, self._link = State.STOPPED, None
+        try:
+            await cancel_all(self._tasks)
+            await asyncio.gather(*(self._close(link) for link in self._links))
+        finally:
+            for link in self._links:
+                link.cut()
 
     def send(self, frame: Frame) -> bool:
         """Queue a frame on the current connection; False when there is none."""
@@ -103,9 +106,9 @@ class Connection:
             while True:
                 old, opened = opened, await self._open_or_wait()
                 if old is not None:
-                    spawn(self._tasks, old.close(1000), name="batonbox-close")
+                    spawn(self._tasks, self._close(old), name="batonbox-close")
                 if not await self._until_moved_or_ended(opened):
-                    await opened.close(1000)
+                    await self._close(opened)
                     opened = None
         except (Unauthorized, Forbidden, ProtocolError) as error:
             self._stopped(error)
@@ -114,7 +117,11 @@ class Connection:
             raise
         finally:
             if opened is not None and opened is not self._link:
-                await opened.close(1000)
+                await self._close(opened)
+
+    async def _close(self, link: Link) -> None:
+        await link.close(1000)
+        self._links.discard(link)
 
     async def _open_or_wait(self) -> Link:
         while True:
@@ -134,12 +141,13 @@ class Connection:
         token = await self._current_token()
         transport = await self._opener(self._url, codec=self._codec, timeout_s=self._timeout_s)
         link = Link(transport, codec=self._codec, on_frame=self._frame)
-        link.start()
-        link.send([int(Op.HELLO), token, SDK])
+        self._links.add(link)
         try:
+            link.start()
+            link.send([int(Op.HELLO), token, SDK])
             await self._welcome(link)
         except BaseException:
-            await link.close(1000)
+            await self._close(link)
             raise
         return link
 

@@ -75,10 +75,18 @@ class Link:
         self._end(ABNORMAL, reason)
 
     async def close(self, code: int = 1000) -> None:
-        """Close the connection and end its tasks."""
+        """Close the connection and end its tasks; cut off when cancelled meanwhile."""
         self._end(code, "closed here")
-        await cancel_all(self._tasks)
-        await self._transport.close(code)
+        try:
+            await cancel_all(self._tasks)
+            await self._transport.close(code)
+        finally:
+            self._transport.cut()
+
+    def cut(self) -> None:
+        """End the connection at once; its tasks follow by themselves."""
+        self._end(ABNORMAL, "cut off here")
+        self._transport.cut()
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()

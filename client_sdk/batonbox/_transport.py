@@ -42,7 +42,10 @@ class Transport(Protocol):
         """Raises Closed."""
 
     async def close(self, code: int = 1000) -> None:
-        """Close and wait, at most a few seconds."""
+        """Close and wait, at most a few seconds; cut off when cancelled meanwhile."""
+
+    def cut(self) -> None:
+        """End the connection at once, without a farewell; nothing to do when it has ended."""
 
 
 def base_url(url: str | None) -> str:
@@ -81,7 +84,13 @@ class WebSocket:
             raise _closed(error) from error
 
     async def close(self, code: int = 1000) -> None:
-        await self._connection.close(code)
+        try:
+            await self._connection.close(code)
+        finally:
+            self.cut()
+
+    def cut(self) -> None:
+        self._connection.transport.abort()
 
 
 async def open_websocket(url: str, *, codec: Codec, timeout_s: float) -> Transport:
@@ -109,10 +118,11 @@ async def open_websocket(url: str, *, codec: Codec, timeout_s: float) -> Transpo
         raise ProtocolError(str(error)) from error
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as error:
         raise ConnectionLost(f"cannot connect to {address}: {str(error) or 'no answer'}") from error
+    websocket = WebSocket(connection, text=codec == "json")
     if connection.subprotocol != subprotocol:
-        await connection.close(1002)
+        await websocket.close(1002)
         raise ProtocolError(f"{address} does not speak {subprotocol}")
-    return WebSocket(connection, text=codec == "json")
+    return websocket
 
 
 def _refused(status: int) -> Exception:

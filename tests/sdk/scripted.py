@@ -93,6 +93,10 @@ class Peer:
     async def close(self, code: int, reason: str = "") -> None:
         await self._connection.close(code, reason)
 
+    def pause_reading(self) -> None:
+        """Take nothing more from the network, no close frame either."""
+        self._connection.transport.pause_reading()
+
     def cut(self) -> None:
         """The network is gone: no close frame."""
         self._connection.transport.abort()
