@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+import warnings
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from batonbox_server.engine import EmbeddedEngine, locate
 from batonbox_server.store.connect import EngineClient
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: later collections look only at what tests have made."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """Whatever a test leaves open fails that test, not the one during which it would be found."""
+    yield
+    sys.last_value = sys.last_traceback = None  # the frames of a test that failed
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        gc.collect()
+    left = "\n".join(str(warning.message) for warning in found)
+    assert not left, f"left open by this test:\n{left}"
 
 
 @pytest.fixture(scope="session")

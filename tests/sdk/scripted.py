@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 
 from batonbox._wire import SUBPROTOCOLS, Op, decode, encode
 
-WAIT_S = 5.0
+WAIT_S = 20.0  # a process has to start first, on a machine that may be busy
 TIP = "0123456789abcdef"
 
 

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -14,10 +15,24 @@ from batonbox import cli
 from batonbox._wire import Close, Op
 from tests.sdk.scripted import TIP, Script, event, row, snap
 
+Start = Callable[..., Awaitable[Process]]
 
-async def start(script: Script, *args: str) -> Process:
-    command = [sys.executable, "-m", "batonbox", *args, "--url", script.url, "--token", "t"]
-    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+
+@pytest.fixture
+async def start(script: Script) -> AsyncIterator[Start]:
+    """`process = await start("tail", "--json")`; ended with the test however that ends."""
+    started: list[Process] = []
+
+    async def start(*args: str) -> Process:
+        command = [sys.executable, "-m", "batonbox", *args, "--url", script.url, "--token", "t"]
+        started.append(await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def ended(process: Process) -> tuple[int, str, str]:
@@ -27,8 +42,8 @@ async def ended(process: Process) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_claim_says_whose_it_is_now(script: Script) -> None:
-    process = await start(script, "claim", "sales.c1", "--json")
+async def test_claim_says_whose_it_is_now(script: Script, start: Start) -> None:
+    process = await start("claim", "sales.c1", "--json")
     peer = await script.next()
     await peer.welcome()
     await peer.ok(await peer.expect(Op.HISTORY), row=row(), messages=[], next=0, seq=1)
@@ -39,8 +54,8 @@ async def test_claim_says_whose_it_is_now(script: Script) -> None:
     assert json.loads(out) == shown
 
 
-async def test_losing_names_the_owner_and_fails(script: Script) -> None:
-    process = await start(script, "claim", "sales.c1")
+async def test_losing_names_the_owner_and_fails(script: Script, start: Start) -> None:
+    process = await start("claim", "sales.c1")
     peer = await script.next()
     await peer.welcome()
     await peer.ok(await peer.expect(Op.HISTORY), row=row(), messages=[], next=0, seq=1)
@@ -50,8 +65,10 @@ async def test_losing_names_the_owner_and_fails(script: Script) -> None:
     assert await ended(process) == (1, "", "batonbox: agent2 owns it already\n")
 
 
-async def test_tail_prints_one_line_per_event_until_interrupted(script: Script) -> None:
-    process = await start(script, "tail", "--json")
+async def test_tail_prints_one_line_per_event_until_interrupted(
+    script: Script, start: Start
+) -> None:
+    process = await start("tail", "--json")
     peer = await script.next()
     await peer.welcome()
     await peer.ok(await peer.expect(Op.SUB))
@@ -68,16 +85,16 @@ async def test_tail_prints_one_line_per_event_until_interrupted(script: Script) 
         assert await peer.closed == 1000
 
 
-async def test_badges_once_prints_each_inbox_and_leaves(script: Script) -> None:
-    process = await start(script, "badges", "--once")
+async def test_badges_once_prints_each_inbox_and_leaves(script: Script, start: Start) -> None:
+    process = await start("badges", "--once")
     peer = await script.next()
     await peer.welcome()
     await peer.send([int(Op.BADGE), "sales", 2, 1, 3, 9])
     assert await ended(process) == (0, "sales  blue 2  green 1  unassigned 3\n", "")
 
 
-async def test_a_wrong_token_is_one_sentence(script: Script) -> None:
-    process = await start(script, "tail")
+async def test_a_wrong_token_is_one_sentence(script: Script, start: Start) -> None:
+    process = await start("tail")
     peer = await script.next()
     await peer.expect(Op.HELLO)
     await peer.close(Close.UNAUTHORIZED, "Send a valid token.")
