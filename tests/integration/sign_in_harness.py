@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx2
@@ -58,6 +59,8 @@ class Browser:
 
     def __init__(self, site: Served, *, address: str = "", https: bool = False) -> None:
         self.site = site
+        # All share the client of the site, but no cookies.
+        site.http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.cookie = ""
         self.set_cookie = ""
         scheme = "https" if https else "http"
@@ -73,9 +76,7 @@ class Browser:
         if self.cookie:
             headers["cookie"] = self.cookie
         headers = {name: value for name, value in headers.items() if value}
-        # A client of its own: the jar of another would send cookies along.
-        async with httpx2.AsyncClient(base_url=self.site.url, timeout=20) as http:
-            answer = await http.request(method, path, json=body, headers=headers)
+        answer = await self.site.http.request(method, path, json=body, headers=headers, timeout=60)
         if "set-cookie" in answer.headers:
             self.set_cookie = answer.headers["set-cookie"]
             self.cookie = self.set_cookie.partition(";")[0]
@@ -121,7 +122,7 @@ async def person(site: Served, user: str, **more: Any) -> Browser:
     return browser
 
 
-async def until(holds: Callable[[], Awaitable[bool]], *, timeout_s: float = 15.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], *, timeout_s: float = 30.0) -> None:
     """Poll a condition that asks the server."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while not await holds():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from batonbox_server import __version__
 from batonbox_server.errors import Refused
 from batonbox_server.service import passwords
 from batonbox_server.service.identity import sha256_of
@@ -33,13 +34,15 @@ async def test_who_gets_in(site: Served) -> None:
     browser = Browser(site)
     assert await browser.look() == {
         "signed_in": False, "demo": False, "loopback": True, "simulator": False,
-        "build": site.node.pump.build, "version": site.node.pump.build,
+        "build": site.node.pump.build, "version": __version__,
     }  # fmt: skip
     answer = await browser.sign_in("agent1")
     assert answer.json() == {"user": {"id": "agent1", "name": "Ana", "role": "member"}}
     seen = await browser.look()
     assert (seen["signed_in"], seen["user"]["id"], seen["simulator"]) == (True, "agent1", False)
     assert (await browser.call("GET", "/v1/me")).json()["id"] == "agent1"
+    async with browser.line() as line:
+        assert (await line.until(Op.WELCOME))[5] == seen["build"]
     assert (await (await person(site, "admin")).look())["simulator"] is True
 
 
@@ -266,7 +269,7 @@ async def test_the_loop_goes_on_while_a_password_is_verified(
 
         def verify(self, known: str, password: str) -> bool:
             waiting.release()
-            assert go.wait(15), "nobody opened the gate: the loop was held up"
+            assert go.wait(60), "nobody opened the gate: the loop was held up"
             return real.verify(known, password)
 
         def hash(self, password: str) -> str:
@@ -281,8 +284,8 @@ async def test_the_loop_goes_on_while_a_password_is_verified(
     under_way = site.node.sign_in._passwords
     try:
         await until(lambda: _is(under_way._under_way, 5))
-        assert waiting.acquire(timeout=5)
-        assert waiting.acquire(timeout=5)
+        assert waiting.acquire(timeout=20)
+        assert waiting.acquire(timeout=20)
         assert not waiting.acquire(blocking=False), "more than two at a time"
         assert (await site.http.get("/livez")).status_code == 200
     finally:
@@ -306,7 +309,7 @@ async def test_a_full_queue_refuses_and_counts_against_nobody(
 
         class Gate:
             def verify(self, known: str, password: str) -> bool:
-                assert go.wait(15)
+                assert go.wait(60)
                 return real.verify(known, password)
 
         monkeypatch.setattr(passwords, "_HASHER", Gate())
