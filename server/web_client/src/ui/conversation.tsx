@@ -1,7 +1,7 @@
 /** One conversation: its head, its thread, its composer. Loaded when the first of them opens. */
 import { effect, signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import type { ConversationView, Store } from "../contract";
 import { choices, markDone } from "./acts";
 import { Empty, Hidden } from "./bits";
@@ -39,7 +39,8 @@ function useLooking(store: Store, conv: string): void {
 
 /** For the keys: what the menu offers at this moment. */
 function useActs(store: Store, conv: string): void {
-  useEffect(() => {
+  // Before the paint: a key pressed at what is seen must find its act.
+  useLayoutEffect(() => {
     const act = (id: string): void => {
       const view = store.conversation(conv).peek();
       if (view) choices(store, conv, view).find((choice) => choice.id === id)?.run();
