@@ -142,15 +142,21 @@ export class WireServer {
     const waiting = this.control.some((frame) => frame[0] === Op.SNAP && frame[1] === inbox.id);
     const at = this.cursors.get(inbox.id);
     if (waiting) {
-      this.control = this.control.filter((frame) => frame[1] !== inbox.id);
+      this.withdraw(inbox);
       this.snap(inbox);
     } else if (at !== undefined && at > common) {
       this.cursors.delete(inbox.id);
-      this.control = this.control.filter((frame) => frame[1] !== inbox.id);
+      this.withdraw(inbox);
       this.control.push([Op.RESET, inbox.id, "fork", lost]);
       this.snap(inbox);
     }
     this.tellMarks(inbox);
+  }
+
+  /** What was said of a history that is no more; badges and resets stand. */
+  private withdraw(inbox: ModelInbox): void {
+    const void_: unknown[] = [Op.SNAP, Op.ME];
+    this.control = this.control.filter((f) => !void_.includes(f[0]) || f[1] !== inbox.id);
   }
 
   tellMarks(inbox: ModelInbox): void {

@@ -235,7 +235,7 @@ export class Acts {
       if (!ack.noop && plan.verb !== "unread" && plan.verb !== "undo") {
         this.undoable(conv, was, ack, sentMs + UNDO_MS);
       }
-      if (state.sequence.position === null && !ack.noop) void this.read(conv);
+      if (state.sequence.position === null) this.unplaced(conv, cid);
       if (ack.noop) core.unglance(conv); // the marks say so already
       this.say(conv, plan, ack);
     } else {
@@ -248,6 +248,18 @@ export class Acts {
     }
     core.changed(conv);
     core.counted(state);
+  }
+
+  /** Acknowledged, but at no position to wait for: a snapshot is coming, or the row has to be read. */
+  private unplaced(conv: string, cid: string): void {
+    const { core } = this;
+    const drop = (): void => {
+      core.pending.drop(conv, cid);
+      core.changed(conv);
+      core.counted(core.state(inboxOf(conv)));
+    };
+    if (core.state(inboxOf(conv)).followed) drop();
+    else void this.read(conv).then(() => core.step(drop));
   }
 
   private undoable(conv: string, was: Row, ack: Ack, untilMs: number): void {

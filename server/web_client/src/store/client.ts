@@ -64,7 +64,7 @@ export class Client {
       changed: (conv, text) => this.channel.tell({ kind: "draft", conv, text }),
     });
     this.threads = new Threads(core, (inbox) => this.show(inbox));
-    this.loading = new Loading(core);
+    this.loading = new Loading(core, (state) => this.inflow.lostHistory(state));
     this.looks = new Looks(core, {
       attentive: () => env.attentive(),
       seen: (conv, att) => this.channel.tell({ kind: "seen", conv, att }),
@@ -81,6 +81,7 @@ export class Client {
       writes,
       hasDraft: (conv) => this.drafts.get(conv) !== "",
       attention: (conv) => this.looks.attention(conv),
+      restarted: (inbox) => this.looks.restarted(inbox),
       welcomed: (frame) => this.welcomed(frame),
       opened: () => this.opened(),
     });

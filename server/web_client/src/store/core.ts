@@ -358,11 +358,11 @@ export class Core {
     if (this.glances.get(conv)?.kind === "unread") this.glances.delete(conv);
   }
 
-  /** Forget looks that no marks have confirmed; returns at what. */
-  forgetGlances(): string[] {
-    const convs = [...this.glances.keys()];
-    this.glances.clear();
-    for (const conv of convs) this.refresh(conv);
+  /** Forget looks that no marks have confirmed, of one inbox or of all; returns at what. */
+  forgetGlances(inbox?: string): string[] {
+    const all = [...this.glances.keys()];
+    const convs = inbox === undefined ? all : all.filter((conv) => inboxOf(conv) === inbox);
+    for (const conv of convs) this.unglance(conv);
     return convs;
   }
 

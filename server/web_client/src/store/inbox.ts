@@ -66,18 +66,20 @@ export class InboxState {
 
   /** An answer says that the conversation changed at `rev`. */
   known(conv: string, rev: number): void {
-    if (this.sequence.position !== null && rev > this.sequence.seq) this.ahead.set(conv, rev);
+    if (this.sequence.position === null || rev <= this.sequence.seq) return;
+    this.ahead.set(conv, Math.max(rev, this.ahead.get(conv) ?? 0));
   }
 
   aheadOf(): string[] {
     return [...this.ahead.keys()];
   }
 
-  /** Called every few seconds while connected: whether rows have been ahead of the events all along. */
+  /** Called every few seconds while connected: whether answers have been ahead of the events all along. */
   stuck(): boolean {
     const { seq } = this.sequence;
-    const stuck = this.ahead.size > 0 && this.aheadAt === seq;
-    this.aheadAt = this.ahead.size > 0 ? seq : -1;
+    const ahead = this.ahead.size > 0 || this.held.length > 0;
+    const stuck = ahead && this.aheadAt === seq;
+    this.aheadAt = ahead ? seq : -1;
     return stuck;
   }
 

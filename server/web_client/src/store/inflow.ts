@@ -35,6 +35,8 @@ export interface InflowParts {
   readonly hasDraft: (conv: string) => boolean;
   /** A new attention mark on a conversation. */
   readonly attention: (conv: string) => void;
+  /** An inbox shows a history that does not continue the one before. */
+  readonly restarted: (inbox: string) => void;
   readonly welcomed: (frame: WelcomeFrame) => void;
   /** ORG `state` has come: subscriptions are under way. */
   readonly opened: () => void;
@@ -44,6 +46,8 @@ export class Inflow {
   private organisation: Organisation | null = null;
   private readonly subscribing = new Map<number, readonly string[]>();
   private readonly again = new Set<string>();
+  /** Inboxes whose history broke off; a snapshot of another is on its way. */
+  private readonly broken = new Set<string>();
 
   constructor(private readonly parts: InflowParts) {}
 
@@ -251,6 +255,7 @@ export class Inflow {
     state.marks.restart();
     for (const row of rows) core.put(row, seq);
     core.marks(inbox, me);
+    if (this.broken.delete(inbox)) this.parts.restarted(inbox);
     if (again) threads.resync(inbox);
     loading.fillAll(state);
     core.counted(state);
@@ -286,7 +291,8 @@ export class Inflow {
   }
 
   /** Something that was answered is not in the log: what was acknowledged may be lost with it. */
-  private lostHistory(state: InboxState): void {
+  lostHistory(state: InboxState): void {
+    this.broken.add(state.id);
     this.settled(state, Infinity);
     this.gap(state);
     this.check(state.id);
@@ -353,6 +359,7 @@ export class Inflow {
     state.marks.restart();
     this.settled(state, Infinity);
     state.void = state.snapped;
+    this.broken.add(inbox);
     if (reason === "perm") {
       this.forget(state);
       threads.drop(inbox);

@@ -11,7 +11,11 @@ import type { PageAnswer } from "./shapes";
 const AT_ONCE = 8;
 
 export class Loading {
-  constructor(private readonly core: Core) {}
+  /** `lostHistory`: a page was read from a history that is no more. */
+  constructor(
+    private readonly core: Core,
+    private readonly lostHistory: (state: InboxState) => void,
+  ) {}
 
   /** A person scrolled to the end of a list. */
   more(list: ListModel): void {
@@ -72,7 +76,10 @@ export class Loading {
     const { generation } = state;
     const { asked } = window;
     state.when(page.seq, () => {
-      if (state.generation === generation && window.asked === asked) this.place(state, view, page);
+      if (state.generation !== generation || window.asked !== asked) return;
+      const { position } = state.sequence;
+      if (position?.seq === page.seq && position.tip !== page.tip) this.lostHistory(state);
+      else this.place(state, view, page);
     });
   }
 
@@ -81,21 +88,29 @@ export class Loading {
     const { floor } = window;
     const current = window.asked === floor;
     window.asked = null;
-    // Rows evicted since may have been newer than the page's.
-    const trusted = page.rows.every((row) => this.core.rows.trusts(row.id, page.seq));
+    const { rows } = this.core;
+    // Rows evicted since may have been newer than the page's, or have come into the view.
+    const trusted =
+      floor === Infinity
+        ? page.seq >= rows.evictedRev(state.id)
+        : page.rows.every((row) => rows.trusts(row.id, page.seq));
     if (current && trusted) {
       window.lower(page.next === null || page.next === "" ? -Infinity : Number(page.next));
       for (const row of page.rows) {
         if (!this.core.put(row, page.seq)) this.core.changed(row.id);
       }
-      // What no page can know: my acts on their way, and rows that answers brought ahead of events.
-      for (const conv of this.core.pending.conversations()) {
-        if (inboxOf(conv) === state.id) this.core.changed(conv);
-      }
-      for (const conv of state.aheadOf()) this.core.changed(conv);
+      // Rows that came into the view after the page was read stand nowhere yet.
+      const others = floor === Infinity ? rows.of(state.id) : this.unconfirmed(state);
+      for (const conv of others) this.core.changed(conv);
       for (const list of state.lists[view]) list.restructured();
     }
     this.fill(state, view);
     this.core.counted(state);
+  }
+
+  /** What no page can know: my acts on their way, and rows that answers brought ahead of events. */
+  private unconfirmed(state: InboxState): string[] {
+    const acts = [...this.core.pending.conversations()];
+    return [...acts.filter((conv) => inboxOf(conv) === state.id), ...state.aheadOf()];
   }
 }

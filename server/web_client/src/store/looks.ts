@@ -44,6 +44,12 @@ export class Looks {
     for (const conv of this.core.forgetGlances()) this.attention(conv);
   }
 
+  /** Another history: what was read in the one before may be unread in it. */
+  restarted(inbox: string): void {
+    this.core.forgetGlances(inbox);
+    for (const conv of this.looked) if (inboxOf(conv) === inbox) this.attention(conv);
+  }
+
   private read(conv: string): void {
     const { core } = this;
     const row = core.shown(conv);

@@ -55,10 +55,14 @@ export class Rows {
     return true;
   }
 
+  /** The conversations known of an inbox. */
+  of(inbox: string): string[] {
+    return [...this.rows.keys()].filter((conv) => inboxOf(conv) === inbox);
+  }
+
   /** Drop every row of an inbox; returns which. */
   forget(inbox: string): string[] {
-    const gone: string[] = [];
-    for (const conv of this.rows.keys()) if (inboxOf(conv) === inbox) gone.push(conv);
+    const gone = this.of(inbox);
     for (const conv of gone) this.rows.delete(conv);
     this.evicted.delete(inbox);
     return gone;

@@ -24,4 +24,5 @@ export interface PageAnswer {
   readonly rows: readonly Row[];
   readonly next: string | null;
   readonly seq: number;
+  readonly tip: string;
 }
