@@ -19,9 +19,12 @@ from tests.support import eventually
 PARENT = """
 import asyncio, sys, threading
 from pathlib import Path
+import structlog
 from batonbox_server.engine import EmbeddedEngine
 
 async def main():
+    # The engine's lines come from a thread: they must not fall into the line below.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     engine = EmbeddedEngine(Path(sys.argv[1]), tie=sys.argv[2])
     await engine.start()
     print("READY", engine.pid, engine.url, flush=True)
