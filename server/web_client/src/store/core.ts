@@ -10,7 +10,7 @@ import { Rows, inboxOf } from "./rows";
 import type { MarksFrame } from "./shapes";
 import { badgeOf, conversationView, viewOf, type Glance } from "./view";
 
-/** How a look of mine outlives marks that were made before it. */
+/** For so long a look of mine goes before marks that may have been made before it. */
 const GLANCE_MS = 5000;
 const VIEWS_MAX = 4000;
 const NOTHING: Totals = { blue: 0, green: 0, unassigned: 0 };
@@ -40,7 +40,6 @@ const SIZES: Sizes = { rows: 2000, first: 50, page: 50, longest: 200, mine: 1000
 interface Glanced {
   readonly att: string;
   readonly kind: "read" | "unread";
-  readonly atMs: number;
 }
 
 export interface Outward {
@@ -135,7 +134,7 @@ export class Core {
   state(inbox: string): InboxState {
     let state = this.states.get(inbox);
     if (state === undefined) {
-      state = new InboxState(inbox);
+      state = new InboxState(inbox, this.sizes.longest);
       this.states.set(inbox, state);
     }
     return state;
@@ -332,21 +331,26 @@ export class Core {
     if (state.marks.marks(frame, state.sequence.seq)) this.marked(state);
   }
 
-  /** Marks came into force: own looks they agree with, or that are long ago, have served. */
+  /** Marks came into force: own looks they agree with have served. */
   marked(state: InboxState): void {
     for (const [conv, glance] of this.glances) {
       if (inboxOf(conv) !== state.id) continue;
       const row = this.rows.get(conv);
-      const agrees = row === undefined || row.att !== glance.att || this.agrees(row, glance.kind);
-      if (agrees || this.out.nowMs() - glance.atMs > GLANCE_MS) this.glances.delete(conv);
+      if (row === undefined || row.att !== glance.att || this.agrees(row, glance.kind)) {
+        this.glances.delete(conv);
+      }
     }
     this.refreshAll(state.id);
   }
 
   /** Say at once what the server's marks will say. */
   glanceAt(conv: string, att: string, kind: "read" | "unread"): void {
-    this.glances.set(conv, { att, kind, atMs: this.out.nowMs() });
+    const glance = { att, kind };
+    this.glances.set(conv, glance);
     this.refresh(conv);
+    this.out.later(GLANCE_MS, () => {
+      if (this.glances.get(conv) === glance) this.step(() => this.unglance(conv));
+    });
   }
 
   unglance(conv: string): void {

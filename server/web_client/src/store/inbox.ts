@@ -48,7 +48,11 @@ export class InboxState {
   private readonly placed = new Map<string, Placed>();
   private held: { readonly seq: number; readonly run: () => void }[] = [];
 
-  constructor(readonly id: string) {}
+  constructor(
+    readonly id: string,
+    /** Lists keep so many entries, or what was asked for, while events push others in. */
+    private readonly kept = 200,
+  ) {}
 
   /** Put a row where it belongs, as it is shown. */
   place(row: Row, me: string): void {
@@ -62,6 +66,8 @@ export class InboxState {
     this.placed.set(row.id, { view, entry });
     window.insert(entry);
     for (const list of this.lists[view]) list.inserted(entry);
+    const wanted = Math.max(window.want, this.kept);
+    if (window.entries.length > wanted + this.kept / 2) this.truncate(view, wanted);
   }
 
   /** An answer says that the conversation changed at `rev`. */

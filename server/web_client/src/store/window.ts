@@ -87,7 +87,6 @@ export class Window extends Sorted {
 
   /** Nothing counts any more but what is loaded from `floor` up. */
   reset(floor: number): void {
-    this.want = Math.max(this.want, this.entries.length);
     this.entries = [];
     this.floor = floor;
     this.asked = null;
