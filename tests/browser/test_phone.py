@@ -50,7 +50,10 @@ async def test_five_bots_race_and_one_wins(site: Served, sign_in: SignIn) -> Non
     phone = page.get_by_role("region", name="Phone")
     await expect(phone).to_contain_text(re.compile(r"Race bot \d"))
     await expect(phone).to_contain_text(re.compile(r"4 others|four others|4 were refused"))
-    assert len(await site.phone_with(1, await customer_of(site))) == 1
+    customer = await customer_of(site)
+    assert len(await site.phone_with(1, customer)) == 1
+    await alex.go("/inboxes/all?filter=done")
+    await expect(alex.list.locator("[data-conv]")).to_have_count(1)
 
 
 async def customer_of(site: Served) -> str:
