@@ -222,6 +222,12 @@ async def test_a_session_is_no_token_and_a_token_no_session(site: Served) -> Non
     secret = browser.cookie.partition("=")[2]
     bearer = {"authorization": f"Bearer {secret}"}
     assert (await Browser(site).call("GET", "/v1/me", **bearer)).status_code == 401
+    # Not even one whose random secret begins as an API token's do.
+    unlucky = Token("ses_unlucky", "agent1", 1, kind="session", expires_ms=2**52)
+    await site.node.organisation.add_token(unlucky, sha256=sha256_of("bb_unlucky"), most=50)
+    answer = await Browser(site).call("GET", "/v1/me", authorization="Bearer bb_unlucky")
+    assert answer.status_code == 401
+    await site.node.organisation.delete_token(unlucky.id)
     other = Browser(site)
     other.cookie = f"batonbox={await site.token('agent1')}"
     assert (await other.call("GET", "/v1/me")).status_code == 401
