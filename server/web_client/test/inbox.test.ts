@@ -87,23 +87,31 @@ describe("answers ahead of the events", () => {
   test("the log must say the same when it comes there", () => {
     const state = loaded(5);
     const ahead = row({ rev: 7 });
-    state.known("sales.c1", 7);
-    expect(state.passed(6, meta("noted", row({ id: "sales.c2", rev: 6 })))).toBe(true);
-    expect(state.passed(7, meta("noted", ahead))).toBe(true);
-    state.known("sales.c1", 9);
-    state.known("sales.c1", 8); // an older answer does not hide the newer one
-    expect(state.passed(8, meta("noted", row({ rev: 8 })))).toBe(true);
-    expect(state.passed(9, meta("noted", row({ id: "sales.c2", rev: 9 })))).toBe(false);
+    state.known("sales.c1", { rev: 7, row: ahead });
+    expect(state.passed(6, "t6", meta("noted", row({ id: "sales.c2", rev: 6 })))).toBe(true);
+    expect(state.passed(7, "t7", meta("noted", ahead))).toBe(true);
+    state.known("sales.c1", { rev: 9, tip: "t9" });
+    state.known("sales.c1", { rev: 8, tip: "t8" }); // an older answer does not hide the newer one
+    expect(state.passed(8, "t8", meta("noted", row({ rev: 8 })))).toBe(true);
+    expect(state.passed(9, "t9", meta("noted", row({ id: "sales.c2", rev: 9 })))).toBe(false);
+  });
+
+  test("nor may it say something else of the same conversation", () => {
+    const state = loaded(5);
+    state.known("sales.c1", { rev: 6, tip: "lost" });
+    expect(state.passed(6, "t6", meta("noted", row({ rev: 6 })))).toBe(false);
+    state.known("sales.c1", { rev: 7, row: row({ rev: 7, own_tok: "lost" }) });
+    expect(state.passed(7, "t7", meta("noted", row({ rev: 7 })))).toBe(false);
   });
 
   test("they are not ahead for long", () => {
     const state = loaded(5);
     expect(state.stuck()).toBe(false);
-    state.known("sales.c1", 7);
+    state.known("sales.c1", { rev: 7, tip: "t7" });
     expect([state.stuck(), state.stuck()]).toEqual([false, true]);
     state.sequence.event(6, "t6");
     expect(state.stuck()).toBe(false);
-    state.passed(7, meta("noted", row({ rev: 7 })));
+    state.passed(7, "t7", meta("noted", row({ rev: 7 })));
     expect([state.stuck(), state.stuck()]).toEqual([false, false]);
   });
 });

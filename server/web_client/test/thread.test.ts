@@ -97,6 +97,14 @@ describe("a thread", () => {
     expect(model.event(28, changed, null)).toBe("ignored");
   });
 
+  test("a delivery state overtakes the page that is on its way", () => {
+    const model = new ThreadModel();
+    const changed = meta("delivery_changed", row({ n: 2 }), row({ n: 2 }), { n: 2, state: "sent" });
+    model.event(25, changed, null);
+    model.newest([message(1), message(2, { kind: "replied", cid: "u1", state: "queued" })], null, 20);
+    expect(model.line(2)?.state).toBe("sent");
+  });
+
   test("keeps the newest when there are too many", () => {
     const model = new ThreadModel();
     model.newest(pages(...Array.from({ length: 250 }, (_, i) => i + 1)), null, 2500);

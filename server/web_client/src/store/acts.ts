@@ -297,8 +297,9 @@ export class Acts {
       return refused(slug, message, cur?.assignee ?? "");
     }
     const { result } = answer;
+    const { seq: rev, tip = "" } = result;
     if (!result.noop && !ROWLESS.has(verb)) {
-      this.core.state(inboxOf(result.conv)).known(result.conv, result.seq);
+      this.core.state(inboxOf(result.conv)).known(result.conv, { rev, tip });
     }
     if (result.tip) this.writes.add(inboxOf(result.conv), { cid, seq: result.seq, tip: result.tip });
     return OK(result.conv);

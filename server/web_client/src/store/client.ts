@@ -64,7 +64,7 @@ export class Client {
       changed: (conv, text) => this.channel.tell({ kind: "draft", conv, text }),
     });
     this.threads = new Threads(core, (inbox) => this.show(inbox));
-    this.loading = new Loading(core, (state) => this.inflow.lostHistory(state));
+    this.loading = new Loading(core);
     this.looks = new Looks(core, {
       attentive: () => env.attentive(),
       seen: (conv, att) => this.channel.tell({ kind: "seen", conv, att }),
@@ -86,6 +86,7 @@ export class Client {
       opened: () => this.opened(),
     });
     core.pinned = (conv) => this.threads.has(conv);
+    core.onLostHistory = (state) => this.inflow.lostHistory(state);
     core.onMore = (list) => core.step(() => this.loading.more(list));
     core.out = {
       ask: (op, rest, answered, more) => requests.add(op, rest, answered, more) !== null,

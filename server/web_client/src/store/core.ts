@@ -200,7 +200,7 @@ export class Core {
   put(row: Row, asOf: number): boolean {
     const state = this.state(inboxOf(row.id));
     if (state.void || !this.rows.put(row, asOf)) return false;
-    state.known(row.id, row.rev);
+    state.known(row.id, { rev: row.rev, row });
     this.pending.row(row.id, row.rev);
     this.changed(row.id);
     return true;
@@ -394,6 +394,8 @@ export class Core {
     },
   };
 
+  /** An answer was of a history of this inbox that is no more. */
+  onLostHistory: (state: InboxState) => void = () => undefined;
   onMore: (list: ListModel) => void = () => undefined;
 
   private total(state: InboxState, view: View): number | null {

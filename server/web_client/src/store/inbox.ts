@@ -15,6 +15,18 @@ interface Placed {
   readonly entry: Entry;
 }
 
+/** What an answer said ahead of the events: a row, or that a command took effect at this tip. */
+export type Ahead =
+  | { readonly rev: number; readonly row: Row }
+  | { readonly rev: number; readonly tip: string };
+
+function confirms(said: Ahead, tip: string, row: Row | undefined): boolean {
+  if ("tip" in said) return said.tip === tip;
+  const { n, last_ms, own_tok, att } = said.row;
+  const same = row?.n === n && row.last_ms === last_ms;
+  return same && row.own_tok === own_tok && row.att === att;
+}
+
 export class InboxState {
   readonly sequence = new Sequence();
   readonly marks = new Marks();
@@ -42,8 +54,7 @@ export class InboxState {
   snapped = false;
   /** Rows known are of a history that ended; they are shown until the snapshot comes. */
   void = false;
-  /** What answers said ahead of the events: conversations and their revisions. */
-  private readonly ahead = new Map<string, number>();
+  private readonly ahead = new Map<string, Ahead>();
   private aheadAt = -1;
   private readonly placed = new Map<string, Placed>();
   private held: { readonly seq: number; readonly run: () => void }[] = [];
@@ -70,10 +81,10 @@ export class InboxState {
     if (window.entries.length > wanted + this.kept / 2) this.truncate(view, wanted);
   }
 
-  /** An answer says that the conversation changed at `rev`. */
-  known(conv: string, rev: number): void {
-    if (this.sequence.position === null || rev <= this.sequence.seq) return;
-    this.ahead.set(conv, Math.max(rev, this.ahead.get(conv) ?? 0));
+  /** An answer says what a conversation is as of `rev`; the log has to say the same. */
+  known(conv: string, said: Ahead): void {
+    if (this.sequence.position === null || said.rev <= this.sequence.seq) return;
+    if (said.rev > (this.ahead.get(conv)?.rev ?? 0)) this.ahead.set(conv, said);
   }
 
   aheadOf(): string[] {
@@ -93,13 +104,13 @@ export class InboxState {
    * Event `seq` has been applied; false when a row that came ahead of it is not what the log says:
    * it was read from a history that was lost, and nothing can be trusted.
    */
-  passed(seq: number, meta: EventMeta): boolean {
+  passed(seq: number, tip: string, meta: EventMeta): boolean {
     if (this.ahead.size === 0) return true;
     let agrees = true;
-    for (const [conv, rev] of this.ahead) {
-      if (rev > seq) continue;
+    for (const [conv, said] of this.ahead) {
+      if (said.rev > seq) continue;
       this.ahead.delete(conv);
-      agrees &&= rev === seq && meta.conv === conv && meta.row?.rev === seq;
+      agrees &&= said.rev === seq && meta.conv === conv && confirms(said, tip, meta.row);
     }
     return agrees;
   }

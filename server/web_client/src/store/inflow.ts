@@ -268,7 +268,7 @@ export class Inflow {
     if (state === undefined || !state.followed) return;
     switch (state.sequence.event(seq, tip)) {
       case "apply":
-        if (state.passed(seq, meta)) this.applied(state, seq, meta, body);
+        if (state.passed(seq, tip, meta)) this.applied(state, seq, meta, body);
         else this.lostHistory(state);
         break;
       case "gap":

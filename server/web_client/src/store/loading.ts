@@ -11,11 +11,7 @@ import type { PageAnswer } from "./shapes";
 const AT_ONCE = 8;
 
 export class Loading {
-  /** `lostHistory`: a page was read from a history that is no more. */
-  constructor(
-    private readonly core: Core,
-    private readonly lostHistory: (state: InboxState) => void,
-  ) {}
+  constructor(private readonly core: Core) {}
 
   /** A person scrolled to the end of a list. */
   more(list: ListModel): void {
@@ -78,7 +74,7 @@ export class Loading {
     state.when(page.seq, () => {
       if (state.generation !== generation || window.asked !== asked) return;
       const { position } = state.sequence;
-      if (position?.seq === page.seq && position.tip !== page.tip) this.lostHistory(state);
+      if (position?.seq === page.seq && position.tip !== page.tip) this.core.onLostHistory(state);
       else this.place(state, view, page);
     });
   }

@@ -74,7 +74,7 @@ export class Replies {
     this.core.step(() => this.threads.say(conv, this.line(cid, "noted", text, "sending")));
     return this.acts.chain(conv, () =>
       this.acts.command(conv, "note", cid, { conv, text, mentions }, (answer) => {
-        if (answer.kind === "ok") this.acknowledged(conv, cid, "");
+        if (answer.kind === "ok") this.acknowledged(conv, cid, "", answer.result);
         else this.threads.unsay(conv, cid);
         if (answer.kind === "unknown") this.threads.reread(conv);
       }),
@@ -162,10 +162,7 @@ export class Replies {
     this.under.delete(cid);
     this.outbox().remove(cid);
     if (answer.kind === "ok") {
-      this.acknowledged(conv, cid, "queued");
-      if (this.core.state(inboxOf(conv)).sequence.position === null) {
-        this.threads.reread(conv);
-      }
+      this.acknowledged(conv, cid, "queued", answer.result);
       return;
     }
     const { slug, message } = answer.refusal;
@@ -178,9 +175,13 @@ export class Replies {
   }
 
   /** Its event is on the way; until then the line stays. */
-  private acknowledged(conv: string, cid: string, state: Line["state"]): void {
+  private acknowledged(conv: string, cid: string, as: Line["state"], ack: Ack): void {
     const line = this.threads.said(conv, cid);
-    if (line !== undefined) this.threads.say(conv, { ...line, state });
+    if (line === undefined) return;
+    this.threads.say(conv, { ...line, state: as });
+    const state = this.core.state(inboxOf(conv));
+    if (state.sequence.position === null) this.threads.reread(conv);
+    else if (!ack.noop && ack.seq <= state.sequence.seq) this.core.onLostHistory(state);
   }
 
   /** Too late to send again: whether it arrived stands in the thread. */

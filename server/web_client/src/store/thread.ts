@@ -5,6 +5,7 @@ import type { Body, EventMeta } from "./shapes";
 
 export const LINES_KEPT = 200;
 export const LINES_OPEN_MAX = 2000;
+const STATES_MAX = 128;
 
 interface Confirmed {
   readonly line: Line;
@@ -46,6 +47,8 @@ export class ThreadModel {
   atStart = false;
   private confirmed: Confirmed[] = [];
   private own: Line[] = [];
+  /** Delivery states of messages that are not loaded: a page under way may have been read before. */
+  private readonly states = new Map<number, { seq: number; state: Line["state"]; reason: string }>();
 
   /** The oldest number loaded, 0 for none. */
   get lowest(): number {
@@ -120,6 +123,7 @@ export class ThreadModel {
   reset(): void {
     this.own = this.own.filter((own) => own.state === "sending" || own.state === "waiting");
     this.confirmed = [];
+    this.states.clear();
     this.loaded = false;
     this.atStart = false;
   }
@@ -155,9 +159,15 @@ export class ThreadModel {
   private delivered(seq: number, n: number, meta: EventMeta): Appended {
     const at = n - this.lowest;
     const known = this.confirmed[at];
-    if (this.lowest === 0 || known === undefined || known.stateSeq >= seq) return "ignored";
-    const state = (meta.state ?? known.line.state) as Line["state"];
-    const line = { ...known.line, state, reason: meta.reason ?? "" };
+    const state = (meta.state ?? "") as Line["state"];
+    const reason = meta.reason ?? "";
+    if (this.lowest === 0 || known === undefined) {
+      if (this.states.size >= STATES_MAX) this.states.clear();
+      this.states.set(n, { seq, state, reason });
+      return "ignored";
+    }
+    if (known.stateSeq >= seq) return "ignored";
+    const line = { ...known.line, state, reason };
     this.confirmed[at] = { ...known, line, stateSeq: seq };
     return "changed";
   }
@@ -170,6 +180,12 @@ export class ThreadModel {
       if (known.stateSeq > asOf) return known;
       const reason = known.line.state === state ? known.line.reason : "";
       return { line: lineOf(message, reason), cid, seq, stateSeq: asOf };
+    }
+    const later = this.states.get(n);
+    this.states.delete(n);
+    if (later !== undefined && later.seq > asOf) {
+      const { reason } = later;
+      return { line: { ...lineOf(message), state: later.state, reason }, cid, seq, stateSeq: later.seq };
     }
     return { line: lineOf(message), cid, seq, stateSeq: asOf };
   }
