@@ -22,6 +22,8 @@ Start = Callable[..., Awaitable[Process]]
 async def start(script: Script) -> AsyncIterator[Start]:
     """`process = await start("tail", "--json")`; ended with the test however that ends."""
     started: list[Process] = []
+    # Run in the background of a shell we are deaf to Ctrl-C, and so would be what we start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     async def start(*args: str) -> Process:
         command = [sys.executable, "-m", "batonbox", *args, "--url", script.url, "--token", "t"]
@@ -33,6 +35,7 @@ async def start(script: Script) -> AsyncIterator[Start]:
         if process.returncode is None:
             process.kill()
             await process.communicate()
+    signal.signal(signal.SIGINT, before)
 
 
 async def ended(process: Process) -> tuple[int, str, str]:
