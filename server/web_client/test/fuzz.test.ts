@@ -14,5 +14,5 @@ describe("the client against a plain model", () => {
       }
     }
     expect(true).toBe(true);
-  }, 60_000);
+  }, 120_000);
 });

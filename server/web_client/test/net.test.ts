@@ -286,7 +286,7 @@ describe("the connection", () => {
     line.socket.wake(false);
     await settle();
     expect(line.sockets).toHaveLength(1);
-    await line.pass(30_000);
+    await line.pass(35_000);
     line.socket.wake(false);
     await settle();
     expect(line.sockets).toHaveLength(2);

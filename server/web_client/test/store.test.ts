@@ -404,6 +404,15 @@ describe("looking", () => {
     expect(scene.sales.badge(scene.sales.row("sales.c1")!)).toBe("blue");
   });
 
+  test("looked at without a connection, it is read once there is one", async () => {
+    tab.page.wake("offline");
+    tab.store.look("sales.c1");
+    expect(view("sales.c1")?.badge).toBe("blue");
+    await scene.pass(3000);
+    expect(seen()).toHaveLength(1);
+    expect(view("sales.c1")?.badge).toBe("none");
+  });
+
   test("is never sent again after a reconnect, but looked again", async () => {
     tab.store.look("sales.c1");
     tab.store.leave("sales.c1");
@@ -553,6 +562,21 @@ describe("tabs", () => {
     expect(again.store.link.peek().state).toBe("signed_out");
     const after = await scene.tab();
     expect(after.store.draft("sales.c1").peek()).toBe("");
+  });
+
+  test("signed out, it leads no more: the next store in this tab does", async () => {
+    await tab.store.signOut();
+    const next = await scene.tab();
+    expect(next.store.leader.peek()).toBe(true);
+  });
+
+  test("signing out that the server does not hear changes nothing", async () => {
+    const deaf = await scene.tab({ signOut: () => Promise.resolve(false) });
+    deaf.store.draft("sales.c1").value = "half a th";
+    await deaf.store.signOut();
+    expect(deaf.notices).toContainEqual({ kind: "offline" });
+    expect(deaf.store.link.peek().state).toBe("live");
+    expect(deaf.store.draft("sales.c1").peek()).toBe("half a th");
   });
 
   test("the leader sends what a closed tab left", async () => {

@@ -140,9 +140,8 @@ export class WireServer {
   /** The engine came back with another history; what was not answered yet fails with it. */
   forked(inbox: ModelInbox, lost: string[], common: number): void {
     this.answers = this.answers.map((frame) => {
-      const { seq = 0 } = frame[2] as { seq?: number };
-      const failed = frame[0] === Op.OK && seq > common;
-      return failed ? [Op.ERR, frame[1], 130, "unavailable", "The engine is away."] : frame;
+      const seq = (frame[2] as { seq?: number }).seq ?? (frame[6] as Row | null)?.rev ?? 0;
+      return seq > common ? [Op.ERR, frame[1], 130, "unavailable", "The engine is away."] : frame;
     });
     const waiting = this.control.some((frame) => frame[0] === Op.SNAP && frame[1] === inbox.id);
     const at = this.cursors.get(inbox.id);

@@ -10,6 +10,8 @@ const HANDSHAKE_MS = 10_000;
 export const TICK_MS = 5000;
 /** A timer so late means that the machine slept. */
 const LATE_MS = 15_000;
+/** A page that comes to the front doubts a connection that was silent for this part of the bearable. */
+const DOUBTFUL = 0.6;
 const ABNORMAL = 1006;
 
 /** The part of WebSocket that is used. */
@@ -140,7 +142,7 @@ export class Socket {
     }
     const quietMs = this.io.nowMs() - this.wire.heardMs;
     // A new connection resumes for next to nothing; the old one stands until it is there.
-    if (suspicious || quietMs > this.silenceMs / 2) void this.attempt();
+    if (suspicious || quietMs > this.silenceMs * DOUBTFUL) void this.attempt();
   }
 
   /** The network is gone. */

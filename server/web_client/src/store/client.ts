@@ -201,7 +201,7 @@ export class Client {
       this.requests.requeue();
       this.replies.closed();
     }
-    if (link.state === "signed_out" && was !== "signed_out") this.channel.tell({ kind: "signed_out" });
+    if (link.state === "signed_out" && was !== "signed_out") this.leave();
   }
 
   private welcomed(frame: WelcomeFrame): void {
@@ -310,11 +310,19 @@ export class Client {
   }
 
   private async signOut(everywhere: boolean): Promise<void> {
+    if (!(await this.env.signOut(everywhere))) {
+      this.core.notice({ kind: "offline" });
+      return;
+    }
     this.drafts.clear();
     this.outbox.clear();
-    await this.env.signOut(everywhere);
-    this.channel.tell({ kind: "signed_out" });
     this.socket.stop({ state: "signed_out", reason: "" });
+  }
+
+  /** Signed out: another store may follow in this tab, and lead. */
+  private leave(): void {
+    this.channel.tell({ kind: "signed_out" });
+    this.close();
   }
 
   private close(): void {

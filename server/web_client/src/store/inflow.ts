@@ -133,6 +133,7 @@ export class Inflow {
   private welcome(frame: WelcomeFrame): void {
     const { core, requests, subscriptions } = this.parts;
     const [, , , , limits, , , nowMs] = frame;
+    core.degraded.value = false; // or STATUS says so next
     core.skewMs = nowMs - core.out.nowMs();
     const most = limits["commands_in_flight"] ?? 16;
     // SUB, SEEN and REFRESH count too: room for those is left free.

@@ -39,9 +39,10 @@ export class Looks {
     if (row?.att === att) this.core.step(() => this.core.glanceAt(conv, att, "read"));
   }
 
-  /** The connection broke: what no marks have confirmed may not have arrived. */
+  /** The connection is new: what no marks have confirmed may not have arrived. */
   reopened(): void {
-    for (const conv of this.core.forgetGlances()) this.attention(conv);
+    this.core.forgetGlances();
+    for (const conv of this.looked) this.attention(conv);
   }
 
   /** Another history: what was read in the one before may be unread in it. */
