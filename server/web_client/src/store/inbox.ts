@@ -50,6 +50,8 @@ export class InboxState {
   followed = false;
   /** Moves whenever what was asked before does not count any more. */
   generation = 0;
+  /** The position of the last snapshot: events are known from there on. */
+  since = -1;
   /** A snapshot is on the screen. */
   snapped = false;
   /** Rows known are of a history that ended; they are shown until the snapshot comes. */

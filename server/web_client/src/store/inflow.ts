@@ -244,10 +244,11 @@ export class Inflow {
     const state = core.states.get(inbox);
     if (state === undefined || !state.followed) return;
     if (!state.sequence.snapshot({ epoch, seq, tip })) return;
-    const again = state.snapped;
+    const first = !state.snapped;
     state.invalidate();
     state.void = false;
     state.snapped = true;
+    state.since = seq;
     state.counts = { ...counts };
     core.pending.reached(inbox, seq);
     core.forgetRows(inbox);
@@ -257,7 +258,7 @@ export class Inflow {
     for (const row of rows) core.put(row, seq);
     core.marks(inbox, me);
     if (this.broken.delete(inbox)) this.parts.restarted(inbox);
-    if (again) threads.resync(inbox);
+    threads.resync(inbox, { seq, first });
     loading.fillAll(state);
     core.counted(state);
     this.checkReady();
@@ -392,6 +393,7 @@ export class Inflow {
     const { core } = this.parts;
     state.followed = false;
     state.snapped = false;
+    state.since = -1;
     state.void = false;
     state.counts = null;
     state.sequence.reset();

@@ -41,6 +41,8 @@ class Open {
   refilled = 0;
   /** Moves at a reset: answers from before do not count. */
   generation = 0;
+  /** The position at which the newest page was read. */
+  asOf = -1;
   readonly face: Thread;
 
   /** Somebody looks, or something of mine is under way. */
@@ -115,10 +117,11 @@ export class Threads {
     this.show(thread);
   }
 
-  /** What was read of this inbox may have holes, or be of another history: read it again. */
-  resync(inbox: string): void {
+  /** What was read before a snapshot may have holes, or be of another history: read it again. */
+  resync(inbox: string, snapshot: { readonly seq: number; readonly first: boolean }): void {
     for (const thread of [...this.open.values()]) {
       if (inboxOf(thread.conv) !== inbox) continue;
+      if (snapshot.first && (!thread.model.loaded || thread.asOf >= snapshot.seq)) continue;
       if (thread.kept) this.restart(thread);
       else this.close(thread);
     }
@@ -221,6 +224,9 @@ export class Threads {
     const { model } = thread;
     if (before === 0) {
       const first = !model.loaded;
+      // Between this page and the snapshot nothing was told.
+      if (seq < this.core.state(inboxOf(thread.conv)).since) return this.read(thread);
+      thread.asOf = seq;
       if (!this.core.rows.trusts(row.id, seq)) return this.read(thread);
       this.core.put(row, seq);
       if (!model.newest(messages, next, seq)) return this.read(thread);
