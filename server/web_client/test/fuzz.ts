@@ -44,6 +44,7 @@ export class History implements Subject {
   }
 
   async run(steps: number): Promise<void> {
+    await this.client.prepare();
     for (let i = 0; i < steps; i++) {
       await this.step();
       holds(this);

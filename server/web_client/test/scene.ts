@@ -35,6 +35,7 @@ export class Scene {
     const server = new WireServer("me", [this.sales, this.support], new Rng(1), nowMs);
     const page = this.browser.tab(overrides, (socket) => server.accept(socket));
     const client = new Client(page.environment);
+    await client.prepare();
     const store = client.store();
     const notices: Notice[] = [];
     store.onNotice((notice) => notices.push(notice));

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Close, Op } from "../src/wire";
+import { Client } from "../src/store/client";
 import { settle } from "./environment";
 import { Scene, type Tab } from "./scene";
 
@@ -94,6 +95,19 @@ describe("acts", () => {
     await scene.flow();
     expect(await outcome).toEqual({ ok: true, conv: "sales.c1" });
     expect(view("sales.c1")).toMatchObject({ flag: "mine", pending: "" });
+  });
+
+  test("an act before its part of the page has come waits for it, pressed twice or not", async () => {
+    const { environment, sockets } = scene.browser.tab();
+    const client = new Client(environment);
+    const store = client.store();
+    const outcomes = [1, 2].map(() => store.reply("sales.c1", "too early"));
+    expect(sockets).toHaveLength(0);
+    const told = await Promise.all(outcomes);
+    expect(told.map((outcome) => outcome.ok)).toEqual([true, true]);
+    await client.prepare();
+    expect(store.thread("sales.c1").lines.peek()).toHaveLength(1);
+    store.close();
   });
 
   test("a lost race rolls back and names the winner", async () => {

@@ -1,19 +1,18 @@
 /** The client: its parts put together, and what goes between them. */
 import { signal } from "@preact/signals";
-import type { Link, List, Store, View } from "../contract";
+import type { Link, List, Outcome, Store, View } from "../contract";
 import { Socket } from "../net/socket";
 import { TabChannel, type TabMessage } from "../tabs/channel";
 import { DraftBook } from "../tabs/drafts";
 import { Leader } from "../tabs/leader";
 import { KeptOutbox } from "../tabs/outbox";
 import { VERSION, type ServerFrame, type WelcomeFrame } from "../wire";
-import { Acts } from "./acts";
 import { Core, type Sizes } from "./core";
+import type { Deeds, DeedsParts } from "./deeds";
 import type { Environment, Wakeup } from "./environment";
 import { Inflow } from "./inflow";
 import { Loading } from "./loading";
 import { Looks } from "./looks";
-import { Replies } from "./replies";
 import { Requests } from "./requests";
 import { Subscriptions } from "./subscriptions";
 import { Threads } from "./threads";
@@ -36,8 +35,9 @@ export class Client {
   readonly threads: Threads;
   private readonly loading: Loading;
   private readonly looks: Looks;
-  private readonly acts: Acts;
-  private readonly replies: Replies;
+  private readonly deedsParts: DeedsParts;
+  private deeds: Deeds | null = null;
+  private loadingDeeds: Promise<Deeds> | null = null;
   private readonly inflow: Inflow;
   private readonly socket: Socket;
   private readonly stopListening: () => void;
@@ -70,8 +70,8 @@ export class Client {
       seen: (conv, att) => this.channel.tell({ kind: "seen", conv, att }),
     });
     const io = { live: () => this.link.peek().state === "live", cid: () => env.unique() };
-    this.acts = new Acts(core, this.threads, writes, io);
-    this.replies = new Replies(core, this.threads, this.acts, () => this.outbox, this.drafts, io);
+    const { threads, drafts } = this;
+    this.deedsParts = { core, threads, writes, outbox: () => this.outbox, drafts, io };
     this.inflow = new Inflow({
       core,
       requests,
@@ -117,7 +117,7 @@ export class Client {
   }
 
   store(): ClosableStore {
-    const { core, threads, acts, replies, looks } = this;
+    const { core, threads, looks } = this;
     return {
       me: core.me,
       people: core.people,
@@ -131,7 +131,10 @@ export class Client {
       totalsOf: (inbox) => core.totalsOf(inbox),
       list: (view, inbox) => this.list(view, inbox),
       conversation: (id) => core.conversation(id),
-      thread: (id) => this.within(() => threads.thread(id)),
+      thread: (id) => {
+        void this.prepare().catch(() => undefined); // what is done to it, asks again
+        return this.within(() => threads.thread(id));
+      },
       draft: (id) => this.drafts.draft(id),
       look: (id) => {
         this.within(() => threads.look(id));
@@ -141,24 +144,46 @@ export class Client {
         looks.leave(id);
         this.within(() => threads.leave(id));
       },
-      assign: (id, to) => acts.assign(id, to),
-      transfer: (id, to, note) => acts.transfer(id, to, note),
-      giveBack: (id) => acts.giveBack(id),
-      markDone: (id) => acts.markDone(id),
-      undo: (id) => acts.undo(id),
+      assign: (id, to) => this.deed(({ acts }) => acts.assign(id, to)),
+      transfer: (id, to, note) => this.deed(({ acts }) => acts.transfer(id, to, note)),
+      giveBack: (id) => this.deed(({ acts }) => acts.giveBack(id)),
+      markDone: (id) => this.deed(({ acts }) => acts.markDone(id)),
+      undo: (id) => this.deed(({ acts }) => acts.undo(id)),
       markUnread: (id) => {
         looks.leave(id); // or the next message's arrival would read it again
-        return acts.markUnread(id);
+        return this.deed(({ acts }) => acts.markUnread(id));
       },
-      reply: (id, text) => replies.reply(id, text),
-      note: (id, text, mentions) => replies.note(id, text, mentions),
-      retry: (id, n) => acts.retry(id, n),
-      compose: (inbox, from, to, text) => acts.compose(inbox, from, to, text),
+      reply: (id, text) => this.deed(({ replies }) => replies.reply(id, text)),
+      note: (id, text, mentions) => this.deed(({ replies }) => replies.note(id, text, mentions)),
+      retry: (id, n) => this.deed(({ acts }) => acts.retry(id, n)),
+      compose: (inbox, from, to, text) => this.deed(({ acts }) => acts.compose(inbox, from, to, text)),
       reconnectNow: () => this.socket.now(),
       signOut: (everywhere) => this.signOut(everywhere ?? false),
       onNotice: (listener) => core.onNotice(listener),
       close: () => this.close(),
     };
+  }
+
+  /** Load what acts take. */
+  prepare(): Promise<Deeds> {
+    this.loadingDeeds ??= import("./deeds").then(
+      ({ Deeds: Loaded }) => (this.deeds ??= new Loaded(this.deedsParts)),
+      (error: unknown) => {
+        this.loadingDeeds = null;
+        throw error;
+      },
+    );
+    return this.loadingDeeds;
+  }
+
+  /** At once where it can be: what a person does shows before anything is awaited. */
+  private deed(act: (deeds: Deeds) => Promise<Outcome>): Promise<Outcome> {
+    if (this.deeds !== null) return act(this.deeds);
+    return this.prepare().then(act, () => {
+      this.core.notice({ kind: "offline" });
+      const message = "This part of the page could not be loaded; nothing was changed.";
+      return { ok: false, slug: "offline", message, owner: "" };
+    });
   }
 
   private within<T>(work: () => T): T {
@@ -199,7 +224,7 @@ export class Client {
     this.link.value = link;
     if (was === "live" && link.state !== "live") {
       this.requests.requeue();
-      this.replies.closed();
+      this.deeds?.replies.closed();
     }
     if (link.state === "signed_out" && was !== "signed_out") this.leave();
   }
@@ -230,19 +255,24 @@ export class Client {
   }
 
   private opened(): void {
-    this.replies.opened();
+    this.deeds?.replies.opened();
     this.looks.reopened();
     if (this.leader.leads.peek() || this.standing) return;
     this.standing = true;
-    this.leader.stand(this.user, () => void this.adopt());
+    this.leader.stand(this.user, () => this.adoptSoon());
     this.channel.tell({ kind: "hello" });
   }
 
   private standing = false;
 
+  private adoptSoon(): void {
+    this.adopt().catch(() => undefined); // the next tab that comes, asks again
+  }
+
   private async adopt(): Promise<void> {
-    const living = await this.leader.living();
-    this.replies.adopt(this.outbox.orphans(living));
+    if (this.outbox.empty) return;
+    const { replies } = await this.prepare();
+    replies.adopt(this.outbox.orphans(await this.leader.living()));
   }
 
   private tell(frame: readonly unknown[]): boolean {
@@ -305,7 +335,7 @@ export class Client {
         this.socket.stop({ state: "signed_out", reason: "" });
         break;
       case "hello":
-        if (this.leader.leads.peek()) void this.adopt();
+        if (this.leader.leads.peek()) this.adoptSoon();
     }
   }
 

@@ -26,6 +26,10 @@ export class KeptOutbox implements Outbox {
     this.shelf.remove(cid);
   }
 
+  get empty(): boolean {
+    return this.shelf.all().length === 0;
+  }
+
   /** Take over what tabs that are gone have left, oldest first. */
   orphans(living: ReadonlySet<string>): OutboxItem[] {
     const found: OutboxItem[] = [];

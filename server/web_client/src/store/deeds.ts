@@ -1,0 +1,25 @@
+/** What a person does, loaded when they open a conversation: the first paint does without. */
+import { Acts, type ActsIo } from "./acts";
+import type { Core } from "./core";
+import { Replies, type Drafts, type Outbox } from "./replies";
+import type { Threads } from "./threads";
+import type { Writes } from "./writes";
+
+export interface DeedsParts {
+  readonly core: Core;
+  readonly threads: Threads;
+  readonly writes: Writes;
+  readonly outbox: () => Outbox;
+  readonly drafts: Drafts;
+  readonly io: ActsIo;
+}
+
+export class Deeds {
+  readonly acts: Acts;
+  readonly replies: Replies;
+
+  constructor({ core, threads, writes, outbox, drafts, io }: DeedsParts) {
+    this.acts = new Acts(core, threads, writes, io);
+    this.replies = new Replies(core, threads, this.acts, outbox, drafts, io);
+  }
+}
