@@ -1,7 +1,7 @@
 /** One random history, seen by one client over a connection that does what connections do. */
 import { expect } from "vitest";
 import { Client } from "../src/store/client";
-import type { Sizes } from "../src/store/core";
+import type { Sizes } from "../src/store/outward";
 import type { Outcome } from "../src/contract";
 import { TestBrowser, settle } from "./environment";
 import { agrees, holds, type Subject } from "./invariants";

@@ -16,14 +16,10 @@ import { noticesOf } from "./notices";
 import { organisationAfter, type Organisation } from "./organisation";
 import type { Requests } from "./requests";
 import type { EventMeta } from "./shapes";
+import { Subscriber } from "./subscriber";
 import type { Subscriptions } from "./subscriptions";
 import type { Threads } from "./threads";
 import type { Writes } from "./writes";
-
-const SUBS_PER_FRAME = 64;
-const RESUBSCRIBE_MS = 1000;
-/** 100 internal, 111 rate_limited, 130 unavailable: the subscription may be had later. */
-const TRANSIENT: ReadonlySet<number> = new Set([100, 111, 130]);
 
 export interface InflowParts {
   readonly core: Core;
@@ -44,12 +40,15 @@ export interface InflowParts {
 
 export class Inflow {
   private organisation: Organisation | null = null;
-  private readonly subscribing = new Map<number, readonly string[]>();
-  private readonly again = new Set<string>();
   /** Inboxes whose history broke off; a snapshot of another is on its way. */
   private readonly broken = new Set<string>();
 
-  constructor(private readonly parts: InflowParts) {}
+  private readonly subscriber: Subscriber;
+
+  constructor(private readonly parts: InflowParts) {
+    const { core, requests, subscriptions } = parts;
+    this.subscriber = new Subscriber(core, requests, subscriptions);
+  }
 
   /** One frame; a connection that has been replaced may still bring answers, and nothing else. */
   receive(frame: ServerFrame, current: boolean): void {
@@ -57,11 +56,11 @@ export class Inflow {
     const nowMs = core.out.nowMs();
     switch (frame[0]) {
       case Op.OK:
-        if (frame[1] === null || this.subscribed(frame[1])) return;
+        if (frame[1] === null || this.subscriber.subscribed(frame[1])) return;
         return requests.settle(frame[1], { kind: "ok", result: frame[2] }, nowMs);
       case Op.ERR: {
         const [, id, , slug, message, retryMs = null, cur = null] = frame;
-        if (id === null || this.notSubscribed(id, retryMs)) return;
+        if (id === null || this.subscriber.notSubscribed(id, retryMs)) return;
         const refusal = { slug, message, retryMs, cur };
         return requests.settle(id, { kind: "refused", refusal }, nowMs);
       }
@@ -72,24 +71,7 @@ export class Inflow {
 
   /** Follow what is wanted now; called when inboxes come, go, or are shown. */
   follow(): void {
-    const { core, subscriptions } = this.parts;
-    const joined = core.inboxes.peek().filter((inbox) => inbox.joined);
-    const present = new Set(core.inboxes.peek().map((inbox) => inbox.id));
-    const wanted = new Set(
-      subscriptions.wanted(
-        present,
-        joined.map((inbox) => inbox.id),
-      ),
-    );
-    const dropped = [...core.states.values()].filter((s) => s.followed && !wanted.has(s.id));
-    for (const state of dropped) {
-      state.followed = false;
-      core.counted(state);
-    }
-    if (dropped.length > 0) core.out.tell([Op.UNSUB, dropped.map((state) => state.id)]);
-    const added = [...wanted].filter((inbox) => !core.state(inbox).followed);
-    for (const inbox of added) core.state(inbox).followed = true;
-    this.subscribe(added);
+    this.subscriber.follow();
   }
 
   private current(frame: ServerFrame): void {
@@ -113,7 +95,8 @@ export class Inflow {
       case Op.RESET:
         return this.reset(frame[1], frame[2], frame[3] ?? []);
       case Op.UNSUBD:
-        return this.unsubscribed(frame[1], frame[2]);
+        this.subscriber.unsubscribed(frame[1], frame[2]);
+        return this.checkReady();
       case Op.STATUS:
         core.degraded.value = frame[1].degraded;
         return;
@@ -141,9 +124,7 @@ export class Inflow {
     subscriptions.max = limits["subscriptions_max"] ?? 128;
     const textMaxChars = limits["text_max_chars"];
     if (textMaxChars !== undefined) core.limits.value = { textMaxChars };
-    this.subscribing.clear();
-    this.again.clear();
-    for (const state of core.states.values()) state.followed = false;
+    this.subscriber.opening();
     this.parts.welcomed(frame);
   }
 
@@ -184,56 +165,6 @@ export class Inflow {
       core.refreshAll(inbox.id);
     }
     if (moved) for (const list of core.lists.values()) core.attach(list);
-  }
-
-  // Subscriptions
-
-  private subscribe(inboxes: readonly string[]): void {
-    const { core, requests } = this.parts;
-    for (let start = 0; start < inboxes.length; start += SUBS_PER_FRAME) {
-      const chunk = inboxes.slice(start, start + SUBS_PER_FRAME);
-      const id = requests.nextId();
-      const items = chunk.map((inbox) => {
-        const at = core.state(inbox).sequence.position;
-        return at === null ? [inbox, "list"] : [inbox, "list", at.epoch, at.seq, at.tip];
-      });
-      if (core.out.tell([Op.SUB, id, items])) this.subscribing.set(id, chunk);
-    }
-  }
-
-  private subscribed(id: number): boolean {
-    return this.subscribing.delete(id);
-  }
-
-  private notSubscribed(id: number, retryMs: number | null): boolean {
-    const inboxes = this.subscribing.get(id);
-    if (inboxes === undefined) return false;
-    this.subscribing.delete(id);
-    for (const inbox of inboxes) this.subscribeLater(inbox, retryMs ?? RESUBSCRIBE_MS);
-    return true;
-  }
-
-  private unsubscribed(inbox: string, code: number): void {
-    const { core } = this.parts;
-    const state = core.states.get(inbox);
-    if (state === undefined) return;
-    if (TRANSIENT.has(code)) {
-      this.subscribeLater(inbox, RESUBSCRIBE_MS);
-      return;
-    }
-    state.followed = false;
-    core.counted(state);
-    this.checkReady();
-  }
-
-  private subscribeLater(inbox: string, ms: number): void {
-    const { core } = this.parts;
-    if (this.again.has(inbox)) return;
-    this.again.add(inbox);
-    core.out.later(ms, () => {
-      if (!this.again.delete(inbox) || !core.states.get(inbox)?.followed) return;
-      core.step(() => this.subscribe([inbox]));
-    });
   }
 
   // An inbox's log
@@ -304,7 +235,7 @@ export class Inflow {
   private gap(state: InboxState): void {
     state.sequence.reset();
     state.invalidate();
-    this.subscribe([state.id]);
+    this.subscriber.subscribe([state.id]);
   }
 
   private applied(state: InboxState, seq: number, meta: EventMeta, body: Body | null): void {
