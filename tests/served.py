@@ -86,14 +86,18 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    engine_url: str, space: str, *, as_demo: bool = False, **settings: Any
+    engine_url: str, space: str, *, as_demo: bool = False, empty: bool = False, **settings: Any
 ) -> AsyncIterator[Served]:
-    """A node with the demo organisation, on a free port; `as_demo`: as `serve --demo` has it."""
+    """A node on a free port, with the demo organisation unless `empty`.
+
+    `as_demo`: as `serve --demo` has it.
+    """
     given = {"check_interval_s": 0.5, "outbox_sweep_s": 0.2, "commands_per_s": 1000.0,
              "commands_burst": 1000, **settings}  # fmt: skip
     node = Node(Settings(redis_url=engine_url, key_space=space, port=0, **given), demo=as_demo)
     await node.open()
-    await demo.seed(node)
+    if not empty:
+        await demo.seed(node)
     config = uvicorn.Config(
         node.app,
         port=0,

@@ -1,4 +1,4 @@
-"""The command line of the server: serve, token, password, link, config, version."""
+"""The command line of the server: serve, setup, token, password, link, config, version."""
 
 from __future__ import annotations
 
@@ -39,6 +39,29 @@ def serve_command(demo: bool, **overrides: Any) -> None:
     settings = _settings(**overrides)
     _log_to_stderr(settings.log_level)
     _run(lambda: serve(settings, with_demo=demo, say=_say))
+
+
+@main.command("setup")
+@click.option("--organisation", required=True, help="What the organisation is called.")
+@click.option("--admin", required=True, help="User id of its first admin, to sign in with.")
+@click.option("--name", required=True, help="What people call the admin.")
+@click.option("--stdin", is_flag=True, help="Read the admin's password from standard input.")
+@click.option("--data-dir", help="Folder of the running server.")
+@click.option("--redis-url", help="An engine of your own.")
+def setup_command(organisation: str, admin: str, name: str, stdin: bool, **overrides: Any) -> None:
+    """Name an empty server's organisation and make its first admin; print a random password."""
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    asked = {
+        "op": "setup",
+        "organisation": organisation,
+        "user": admin,
+        "name": name,
+        "password": _typed() if stdin else "",
+    }
+    made = _run(lambda: _ask(settings, asked))
+    if not stdin:
+        click.echo(made["password"])
 
 
 @main.command("token")

@@ -41,6 +41,7 @@ async def seed(organisation: Organisation) -> bool:
     directory, administration = organisation.directory, organisation.administration
     if directory.inboxes or directory.users.keys() - {user.id for user in _USERS}:
         return False
+    await administration.set_name("Demo")
     for user in _USERS:
         if user.id not in directory.users:
             await administration.create_user(user)

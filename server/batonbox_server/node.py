@@ -33,6 +33,7 @@ from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
+from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
 from batonbox_server.session.limits import SessionLimits
@@ -93,6 +94,9 @@ class Organisation:
             passwords,
             lifetime=lifetime,
             rates=_rates(self.settings),
+        )
+        self.setup = Setup(
+            self.organisation, self.directory, self.administration, self.sign_in, passwords
         )
 
     async def close(self) -> None:
@@ -192,6 +196,7 @@ class Node(Organisation):
             administration=self.administration,
             identity=self.identity,
             sign_in=self.sign_in,
+            setup=self.setup,
             commands=self.commands,
             reads=reads,
             intake=self.intake,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import shlex
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ _BACKLOG: Final = 4096
 _FRAME_MAX_BYTES: Final = 1 << 20
 # Ctrl-C is pressed by somebody who waits at a terminal; SIGTERM comes from a rolling restart.
 _DRAIN_AT_CTRL_C_S: Final = 1.0
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _NO_LINKS: Final = (
     "One-click links exist while `batonbox-server serve --demo` runs on this machine's own address;"
     " `batonbox-server password USER` makes a password."
@@ -108,6 +110,13 @@ async def answer(
             password = str(request.get("password") or random_password())
             await organisation.sign_in.set_password(user, password)
             return {"password": password}
+        case "setup":
+            password = str(request.get("password") or random_password())
+            admin = User(user, str(request.get("name", "")), Role.ADMIN)
+            await organisation.setup.create(
+                organisation=str(request.get("organisation", "")), admin=admin, password=password
+            )
+            return {"password": password}
         case "link":
             if not links:
                 raise Refused("conflict", _NO_LINKS)
@@ -125,9 +134,29 @@ async def _first_user(organisation: Organisation, user: str) -> None:
 async def _greeting(node: Node, url: str, links: str) -> str:
     engine = f"{node.client.server_name} {node.client.server_version}"
     if not node.demo:
-        return f"batonbox listens on {url} (engine: {engine})"
+        token = await node.setup.offer()
+        listens = f"batonbox listens on {url} (engine: {engine})"
+        return "\n".join([listens, *_invitation(node.settings, url, token)]) if token else listens
     access = await demo.open_access(node, url=links)
     return demo.greeting(node.settings, access, url=url, engine=engine)
+
+
+def _invitation(settings: Settings, url: str, token: str) -> list[str]:
+    folder = "" if settings.data_dir == "data" else f" --data-dir {shlex.quote(settings.data_dir)}"
+    lines = [
+        "",
+        "There is nobody here yet. Set up your organisation and its first admin:",
+        "",
+        f"  {url}/setup#token={token}",
+        "",
+        "The link works once, until this server stops; each start prints a new one. By script:",
+        "",
+        "  batonbox-server setup --organisation 'Acme Ltd' --admin dana --name 'Dana Smith'"
+        + folder,
+    ]
+    if settings.host in _EVERYWHERE:
+        lines.insert(4, f"  (from elsewhere: this machine's name in place of {settings.host})")
+    return lines
 
 
 async def _run(

@@ -21,7 +21,7 @@ from tests.browser.kit import SignIn
 from tests.served import Served, served
 
 PAGES = ("/", "/inboxes", "/inboxes/all", "/inboxes/sales?filter=done", "/interactions", "/admin",
-         "/phone", "/settings", "/sign-in")  # fmt: skip
+         "/phone", "/settings", "/sign-in", "/setup")  # fmt: skip
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

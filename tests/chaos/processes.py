@@ -27,23 +27,25 @@ def free_port() -> int:
 
 
 class Server:
-    """One `batonbox-server serve --demo` on a fixed port and folder."""
+    """One `batonbox-server serve` on a fixed port and folder, as a demo unless told otherwise."""
 
-    def __init__(self, folder: Path, *, port: int = 0, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, port: int = 0, demo: bool = True, **settings: Any) -> None:
         self.folder = folder
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("BATONBOX_")}
         self.environment |= {f"BATONBOX_{k.upper()}": str(v) for k, v in settings.items()}
         self.environment |= {"BATONBOX_DATA_DIR": str(folder)}
+        self.log = folder.parent / f"server-{self.port}.log"
+        self.how = ["serve", "--demo"] if demo else ["serve"]
         self.starts = 0
 
     async def start(self) -> None:
         """Start it, and wait until it is ready."""
         self.starts += 1
-        log = (self.folder.parent / f"server-{self.port}.log").open("ab")
+        log = self.log.open("ab")
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "batonbox_server", "serve", "--demo", "--port", str(self.port),
+            sys.executable, "-m", "batonbox_server", *self.how, "--port", str(self.port),
             env=self.environment, stdout=log, stderr=log,
         )  # fmt: skip
         log.close()

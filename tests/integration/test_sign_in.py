@@ -33,7 +33,7 @@ async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
 async def test_who_gets_in(site: Served) -> None:
     browser = Browser(site)
     assert await browser.look() == {
-        "signed_in": False, "demo": False, "loopback": True, "simulator": False,
+        "signed_in": False, "setup": False, "demo": False, "loopback": True, "simulator": False,
         "build": site.node.pump.build, "version": __version__,
     }  # fmt: skip
     answer = await browser.sign_in("agent1")

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from batonbox_server.errors import Refused
 
-from . import admin, loopback, ops, rest, session, webhook
+from . import admin, loopback, ops, rest, session, setup, webhook
 from .edge import Edge
 from .endpoint import Endpoint, route_of
 from .problem import problem
@@ -23,7 +23,13 @@ from .services import Services
 
 __all__ = ["ALL_ENDPOINTS", "build_app"]
 
-_ALWAYS: Final = (*ops.ENDPOINTS, *session.ENDPOINTS, *rest.ENDPOINTS, *admin.ENDPOINTS)
+_ALWAYS: Final = (
+    *ops.ENDPOINTS,
+    *setup.ENDPOINTS,
+    *session.ENDPOINTS,
+    *rest.ENDPOINTS,
+    *admin.ENDPOINTS,
+)
 ALL_ENDPOINTS: Final = (*_ALWAYS, *loopback.ENDPOINTS, *webhook.ENDPOINTS)
 
 

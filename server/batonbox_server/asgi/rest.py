@@ -34,6 +34,7 @@ async def _me(call: Call) -> dict[str, Any]:
     directory, name = call.services.directory, call.principal.user
     return {
         **frame_of_user(directory.users[name]),
+        "organisation": {"name": directory.name},
         "inboxes": sorted(directory.inboxes_of(name)),
         "joined": sorted(directory.joined_by(name)),
     }

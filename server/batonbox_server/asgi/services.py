@@ -13,6 +13,7 @@ from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
+from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore
@@ -71,6 +72,7 @@ class Services:
     administration: Administration
     identity: TokenIdentity
     sign_in: SignIn
+    setup: Setup
     commands: InboxCommands
     reads: InboxReads
     intake: Intake

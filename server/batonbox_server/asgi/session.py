@@ -17,7 +17,7 @@ from batonbox_server.session.ports import Principal
 from .endpoint import Call, Endpoint, allowed, json_response
 from .origins import Credentials, address_of, cookie_of, is_loopback, set_cookie
 
-__all__ = ["ENDPOINTS"]
+__all__ = ["ENDPOINTS", "begun"]
 
 Typed = Annotated[str, Meta(max_length=1024)]
 
@@ -48,6 +48,7 @@ async def _look(call: Call) -> dict[str, Any]:
     simulates = principal is not None and allowed(services, principal, Action.SIMULATE)
     body: dict[str, Any] = {
         "signed_in": principal is not None,
+        "setup": services.setup.wanted,
         "demo": services.demo,
         "loopback": services.phones is not None,
         "simulator": services.phones is not None and simulates,
@@ -64,7 +65,7 @@ async def _sign_in(call: Call) -> Response:
     body = await call.body(ByPassword)
     address = address_of(call.request.scope)
     session = await call.services.sign_in.by_password(body.user, body.password, address=address)
-    return await _begun(call, session)
+    return await begun(call, session)
 
 
 async def _by_link(call: Call) -> Response:
@@ -77,10 +78,11 @@ async def _by_link(call: Call) -> Response:
         )
     body = await call.body(ByLink)
     session = await call.services.sign_in.by_link(body.code, address=address_of(scope))
-    return await _begun(call, session)
+    return await begun(call, session)
 
 
-async def _begun(call: Call, session: Session) -> Response:
+async def begun(call: Call, session: Session) -> Response:
+    """The answer to signing in: the cookie, and whose it is."""
     scope = call.request.scope
     await _end_session(call)  # this browser's old one: nothing would ever name it again
     answer = json_response({"user": frame_of_user(session.user)})

@@ -30,6 +30,7 @@ _PAGES: Final = (
     "/phone",
     "/settings",
     "/sign-in",
+    "/setup",
 )
 _RULES: Final = (
     "default-src 'none'",

@@ -35,6 +35,17 @@ class Administration:
         self._directory = directory
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
+    async def set_name(self, name: str) -> None:
+        """What the organisation is called."""
+        await self._apply(await self._organisation.set_name(name))
+
+    async def set_up(self, name: str, admin: User, *, password: str) -> None:
+        """Name an empty organisation and make its first admin; Refused("conflict") once it is not.
+
+        `password` is a hash.
+        """
+        await self._apply(await self._organisation.set_up(name, admin, password=password))
+
     async def create_user(self, user: User) -> None:
         """A new user; Refused("conflict") when the id is taken."""
         await self._apply(await self._organisation.create_user(user))

@@ -14,11 +14,12 @@ __all__ = ["Delta", "delta_between", "delta_of_event"]
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New values by name; None: gone."""
+    """New values by name; None: gone. `name` is the organisation's, None: as it was."""
 
     users: dict[str, User | None] = field(default_factory=dict)
     inboxes: dict[str, Inbox | None] = field(default_factory=dict)
     routes: dict[str, Route | None] = field(default_factory=dict)
+    name: str | None = None
 
 
 def delta_of_event(kind: str, body: Any) -> Delta:
@@ -38,6 +39,8 @@ def delta_of_event(kind: str, body: Any) -> Delta:
             return Delta(routes={route.number: route})
         case "route_deleted":
             return Delta(routes={body["number"]: None})
+        case "organisation_changed":
+            return Delta(name=body["name"])
     return Delta()
 
 
@@ -46,12 +49,15 @@ def delta_between(
     inboxes: Mapping[str, Inbox],
     routes: Mapping[str, Route],
     state: OrgState,
+    *,
+    name: str,
 ) -> Delta:
     """What makes the known tables equal to `state`."""
     return Delta(
         _differences(users, state.users),
         _differences(inboxes, state.inboxes),
         _differences(routes, state.routes),
+        None if name == state.name else state.name,
     )
 
 

@@ -38,6 +38,7 @@ class LiveDirectory:
         self._store = store
         self._seq = 0
         self._epoch = ""
+        self.name = ""
         self.users: dict[str, User] = {}
         self.inboxes: dict[str, Inbox] = {}
         self.routes: dict[str, Route] = {}
@@ -86,6 +87,7 @@ class LiveDirectory:
         me = self.users.get(user)
         visible = [self.inboxes[name] for name in sorted(self.inboxes_of(user))]
         return {
+            "organisation": {"name": self.name},
             "user": frame_of_user(me) if me else {"id": user, "name": user, "role": ""},
             "inboxes": [frame_of_inbox(inbox) for inbox in visible],
             "users": [frame_of_user(self.users[name]) for name in sorted(self.users)],
@@ -134,11 +136,14 @@ class LiveDirectory:
                 self._revoke(user=user, token=token)
 
     def _become(self, state: OrgState) -> None:
-        delta = delta_between(self.users, self.inboxes, self.routes, state)
+        delta = delta_between(self.users, self.inboxes, self.routes, state, name=self.name)
         self._apply(delta)
         self._seq, self._epoch = state.seq, state.epoch
 
     def _apply(self, delta: Delta) -> None:
+        if delta.name is not None:
+            self.name = delta.name
+            self._tell(None, "organisation", {"name": delta.name})
         for number, route in delta.routes.items():
             _put(self.routes, number, route)
         for name, user in delta.users.items():

@@ -67,14 +67,26 @@ class SignIn:
 
     async def by_link(self, code: str, *, address: str) -> Session:
         """Begin a session with a code of `make_link`, which works once. Raises as `by_password`."""
-        await self._attempt("", address)
+        await self.attempt(address)
         sha256 = sha256_of(code)
         user = await self._store.link(sha256)
         if user is None:
             raise Refused("unauthorized", _DEAD_LINK)
         session = await self._begin(user, proof=f"link:{sha256}", wrong=_DEAD_LINK)
-        await self._store.return_attempt("", address=address, rates=self._rates, good=True)
+        await self.succeeded(address)
         return session
+
+    async def by_hash(self, user: str, hash_: str) -> Session:
+        """Begin a session of somebody whose password was just set to this hash."""
+        return await self._begin(user, proof=f"password:{hash_}", wrong=_WRONG)
+
+    async def attempt(self, address: str) -> None:
+        """Count an attempt to come in by a secret; Refused("rate_limited") beyond the limits."""
+        await self._attempt("", address)
+
+    async def succeeded(self, address: str) -> None:
+        """The attempt was no failure."""
+        await self._store.return_attempt("", address=address, rates=self._rates, good=True)
 
     async def sign_out(self, secret: str) -> None:
         """End the session of this secret, if there is one."""

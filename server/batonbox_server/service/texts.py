@@ -11,9 +11,10 @@ import phonenumbers
 
 from batonbox_server.errors import Refused
 
-__all__ = ["check_id", "check_text", "e164", "message_body", "note_body", "preview"]
+__all__ = ["check_id", "check_name", "check_text", "e164", "message_body", "note_body", "preview"]
 
 _PREVIEW_CHARS: Final = 120
+_NAME_CHARS: Final = 120
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -29,6 +30,14 @@ def e164(number: str, *, field: str) -> str:
     if parsed is None or not phonenumbers.is_possible_number(parsed):
         raise Refused("bad_request", f"{field}: give a phone number in E.164, like +14165550100.")
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def check_name(name: str, *, field: str) -> str:
+    """A name for people, without blanks around it; raises Refused("bad_request")."""
+    name = name.strip()
+    if not 0 < len(name) <= _NAME_CHARS or not name.isprintable():
+        raise Refused("bad_request", f"{field}: 1 to {_NAME_CHARS} characters on one line.")
+    return name
 
 
 def check_text(text: str, *, max_chars: int, media: Sequence[str] = ()) -> str:

@@ -20,9 +20,11 @@ from batonbox_server.store.directory_plan import (
     plan_inbox,
     plan_inbox_gone,
     plan_member,
+    plan_name,
     plan_new_inbox,
     plan_new_user,
     plan_route,
+    plan_set_up,
     plan_user,
     plan_user_gone,
 )
@@ -79,7 +81,7 @@ class RedisDirectory:
         reply = await self._scripts.org_state(self._keys.org)
         if reply[0] != b"ok":
             raise Refused("unavailable", "The engine has lost the organisation; restart the node.")
-        _, epoch, seq, tip, users, inboxes, routes = reply
+        _, epoch, seq, tip, users, inboxes, routes, name = reply
         return OrgState(
             epoch.decode(),
             seq,
@@ -87,11 +89,29 @@ class RedisDirectory:
             {user.id: user for user in map(user_from, map(unpack, users[1::2]))},
             {inbox.id: inbox for inbox in map(inbox_from, map(unpack, inboxes[1::2]))},
             {route.number: route for route in map(route_from, map(unpack, routes[1::2]))},
+            name.decode(),
         )
 
     async def secret(self) -> bytes:
         """See the port."""
         return bytes(await self._execute("GET", f"{self._keys.org}:secret") or b"")
+
+    async def set_name(self, name: str) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_name(state, name))
+
+    async def offer_setup(self, sha256: str) -> None:
+        """See the port."""
+        await self._execute("HSET", f"{self._keys.org}:profile", "setup", sha256)
+
+    async def setup_offered(self) -> str:
+        """See the port."""
+        raw = await self._execute("HGET", f"{self._keys.org}:profile", "setup")
+        return "" if raw is None else str(raw.decode())
+
+    async def set_up(self, name: str, admin: User, *, password: str) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_set_up(state, name, admin, password=password))
 
     async def delete_user(self, user: str) -> list[Job]:
         """See the port."""

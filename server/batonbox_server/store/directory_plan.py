@@ -18,9 +18,11 @@ __all__ = [
     "plan_inbox",
     "plan_inbox_gone",
     "plan_member",
+    "plan_name",
     "plan_new_inbox",
     "plan_new_user",
     "plan_route",
+    "plan_set_up",
     "plan_user",
     "plan_user_gone",
 ]
@@ -63,6 +65,27 @@ def existing_inbox(state: OrgState, inbox: str) -> Inbox:
     if inbox not in state.inboxes:
         raise Refused("not_found", f"There is no inbox {inbox!r}.")
     return state.inboxes[inbox]
+
+
+def plan_name(state: OrgState, name: str) -> Plan:
+    """Call the organisation something else."""
+    plan = Plan()
+    if state.name != name:
+        plan.writes.append(("profile", "name", name.encode()))
+        plan.events.append(("organisation_changed", pack({"name": name})))
+    return plan
+
+
+def plan_set_up(state: OrgState, name: str, admin: User, *, password: str) -> Plan:
+    """The first user of an empty organisation, who ends the offer to set it up."""
+    if state.users:
+        raise Refused("conflict", "This server is set up already; sign in, or ask an admin.")
+    plan = plan_name(state, name)
+    made = plan_user(state, admin)
+    plan.writes += [*made.writes, ("pw", admin.id, password.encode()), ("profile", "setup", b"")]
+    plan.events += made.events
+    plan.jobs += made.jobs
+    return plan
 
 
 def plan_new_user(state: OrgState, user: User) -> Plan:
@@ -117,6 +140,7 @@ def plan_user_gone(state: OrgState, user: str) -> Plan:
         if user in inbox.members or found.role is Role.ADMIN:
             plan.sync(inbox.id, gone=[user])
     plan.drop("users", user, "user_deleted", {"id": user})
+    plan.writes.append(("pw", user, b""))
     return plan
 
 

@@ -68,6 +68,7 @@ class OrgState:
     users: dict[str, User]
     inboxes: dict[str, Inbox]
     routes: dict[str, Route]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class DirectoryStore(Protocol):
     """Mutations append to the organisation's log (types in capitals below).
 
     An event's body is the record: `user_changed`, `user_deleted`, `inbox_changed`, `inbox_deleted`,
-    `route_changed`, `route_deleted`, `token_changed`; `token_deleted` names {user, token} in meta.
+    `route_changed`, `route_deleted`, `token_changed`, `organisation_changed` {name};
+    `token_deleted` names {user, token} in meta.
     """
 
     async def open(self) -> None:
@@ -99,6 +101,24 @@ class DirectoryStore(Protocol):
 
     async def secret(self) -> bytes:
         """32 random bytes made once per organisation: signs connection tokens."""
+
+    async def set_name(self, name: str) -> list[Job]:
+        """What the organisation is called; ORGANISATION_CHANGED."""
+
+    async def offer_setup(self, sha256: str) -> None:
+        """Whoever shows the secret of this hash may set up the organisation while it is empty.
+
+        An earlier offer ends.
+        """
+
+    async def setup_offered(self) -> str:
+        """The hash of the offer that stands; "" for none."""
+
+    async def set_up(self, name: str, admin: User, *, password: str) -> list[Job]:
+        """Name the organisation and make its first user, with the hash of a password, in one step.
+
+        The offer ends. Refused("conflict") once there is any user.
+        """
 
     async def create_user(self, user: User) -> list[Job]:
         """USER_CHANGED; Refused("conflict") when the id is taken.

@@ -1,9 +1,9 @@
 #!lua
 -- Write a change that was planned against the directory as of `expected`; anything newer refuses it.
--- A deleted user's tokens and password die in the same step. Jobs are leased to the caller at once.
+-- The tokens of `gone` die in the same step. Jobs are leased to the caller at once.
 --
 -- KEYS[1] organisation prefix
--- derives meta log ev users inboxes routes tokens tk ut exp pw known jobs due
+-- derives meta log ev users inboxes routes tokens tk ut exp pw known jobs due profile
 -- ARGV[1] expected
 -- ARGV[2] writes
 -- ARGV[3] events
@@ -18,7 +18,8 @@ local writes, events, jobs =
 local cx = open()
 if not cx then return {"not_found"} end
 if cx.seq ~= expected then return {"stale"} end
-local hashes = {users = key("users"), inboxes = key("inboxes"), routes = key("routes")}
+local hashes = {users = key("users"), inboxes = key("inboxes"), routes = key("routes"),
+  pw = key("pw"), profile = key("profile")}
 local dead = {}
 for _, id in ipairs(gone ~= "" and redis.call("SMEMBERS", key("ut", gone)) or {}) do
   table.insert(dead, token_of(id))
@@ -28,7 +29,6 @@ for _, e in ipairs(events) do emit(cx, {type = e[1], actor = ""}, e[2]) end
 erase_tokens(dead)
 if gone ~= "" then
   redis.call("DEL", key("ut", gone), key("known", redis.sha1hex(gone)))
-  redis.call("HDEL", key("pw"), gone)
 end
 for _, w in ipairs(writes) do
   if w[3] == "" then

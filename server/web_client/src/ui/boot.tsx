@@ -28,10 +28,13 @@ type Stage =
 
 const RETRY_MS = 3_000;
 
-/** The code of a one-click link, taken out of the address at once: it must not stay in the history. */
+/**
+ * The code of a one-click link, taken out of the address at once: it must not stay in the history. What else stands
+ * there is for the sign-in page's parts to take.
+ */
 function takeCode(): string {
   const code = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
-  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  if (code) history.replaceState(null, "", location.pathname + location.search);
   return code;
 }
 
@@ -78,7 +81,8 @@ export function boot(root: HTMLElement, session: SessionPort, createStore: () =>
         reason = result.ok ? "" : result.message;
       }
       const now = await session.current();
-      if (now.signedIn && !reason) {
+      // Somebody signed in may open the link of a set-up, or somebody else's invitation.
+      if (now.signedIn && !reason && !location.hash) {
         if (route.peek().page === "sign-in") leave();
         enter(now);
         return;

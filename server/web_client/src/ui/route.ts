@@ -26,7 +26,7 @@ function decoded(segment: string): string {
 /** Of a path and a query ("?filter=open"); what nobody knows leads to the inboxes. */
 export function parse(path: string, query: string): Route {
   const [first = "", second = ""] = path.split("/").filter(Boolean).map(decoded);
-  const known = PAGES.find((name) => name === first);
+  const known = PAGES.find((name) => name === (first === "setup" ? "sign-in" : first));
   const page = known ?? "inboxes";
   const asked = new URLSearchParams(query);
   return {

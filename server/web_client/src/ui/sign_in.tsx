@@ -1,7 +1,12 @@
-/** Signing in by password; one-click links are exchanged before any page is shown. */
+/** Signing in by password, and the ways in by a link; one-click links are exchanged before any page is shown. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { unset, words } from "./entering";
+import { lazy } from "./lazy";
+
+const Setup = lazy(() => import("./setup").then((part) => part.Setup));
+const NotSetUp = lazy(() => import("./setup").then((part) => part.NotSetUp));
 
 /** What became of an attempt; the session cookie is set when it went well. */
 export type SignInResult = { readonly ok: true } | { readonly ok: false; readonly message: string; readonly retryAfterS: number };
@@ -13,12 +18,17 @@ export interface SignInProps {
   readonly onDone: () => void;
 }
 
-function words(result: Extract<SignInResult, { ok: false }>): string {
-  if (!result.retryAfterS) return result.message;
-  return `Too many attempts. Wait ${result.retryAfterS} s, then try again.`;
+export function SignIn(props: SignInProps): JSX.Element {
+  const empty = useSignal(false);
+  const toSetUp = location.pathname === "/setup";
+  useEffect(() => {
+    if (!toSetUp) void unset().then((answer) => (empty.value = answer));
+  }, []);
+  if (toSetUp) return <Setup onDone={props.onDone} />;
+  return empty.value ? <NotSetUp /> : <ByPassword {...props} />;
 }
 
-export function SignIn({ reason, withPassword, onDone }: SignInProps): JSX.Element {
+function ByPassword({ reason, withPassword, onDone }: SignInProps): JSX.Element {
   const user = useSignal("");
   const password = useSignal("");
   const problem = useSignal("");
