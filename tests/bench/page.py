@@ -1,0 +1,96 @@
+"""The page's own figures: what its browser checks only bound, measured."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+
+from playwright.async_api import Page, async_playwright
+
+from batonbox_server.engine import EmbeddedEngine
+from tests.browser.desk import Desk
+from tests.browser.test_scale import MANY, fill
+from tests.served import Served, served
+
+__all__ = ["page_figures"]
+
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+_FIRST_ROW = "() => document.querySelector('[data-conv]') ? performance.now() : false"
+_WATCH_TASKS = """() => {
+  window.longest = 0;
+  new PerformanceObserver((list) => {
+    for (const {duration} of list.getEntries()) window.longest = Math.max(window.longest, duration);
+  }).observe({type: "longtask"});
+}"""
+
+
+async def page_figures(*, rounds: int) -> None:
+    """Print first paint, push and main-thread figures; says so where there is no Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        print("\npage: skipped, no Chromium on PATH")
+        return
+    print("\npage, headless Chromium, server on the same machine")
+    async with _opened(chromium) as (site, page):
+        desk = Desk(page)
+        await desk.ready()
+        pushes = [await _push_ms(site, desk, number) for number in range(10 * rounds)]
+        print(f"  a customer's POST to its badge on the page: p50 {median(pushes):.0f} ms")
+        print(f"  longest task at 200 events/s for 5 s: {await _longest_ms(site, desk):.0f} ms")
+        await fill(site, MANY)
+        paints = [await _paint_ms(page) for _ in range(2 * rounds + 1)]
+        rows = await page.locator("[data-conv]").count()
+        print(
+            f"  {MANY:,} conversations: reload to first rows {median(paints):.0f} ms, {rows} rows"
+        )
+
+
+@asynccontextmanager
+async def _opened(chromium: str) -> AsyncIterator[tuple[Served, Page]]:
+    with tempfile.TemporaryDirectory(prefix="batonbox-bench-") as folder:
+        engine = EmbeddedEngine(Path(folder) / "engine")
+        await engine.start()
+        try:
+            async with (
+                served(engine.url, "bench", as_demo=True) as site,
+                async_playwright() as play,
+            ):
+                browser = await play.chromium.launch(executable_path=chromium, args=_FLAGS)
+                page = await browser.new_page(viewport={"width": 1280, "height": 800})
+                code = await site.node.sign_in.make_link("agent1")
+                await page.goto(f"{site.url}/sign-in#code={code}")
+                await page.wait_for_url("**/inboxes/**")
+                yield site, page
+                await browser.close()
+        finally:
+            await engine.stop()
+
+
+async def _push_ms(site: Served, desk: Desk, number: int) -> float:
+    started_s = time.perf_counter()
+    conv = await site.texts("Hi", customer=f"+1905556{number:04}")
+    await desk.badge(conv, "blue").wait_for()
+    return 1000 * (time.perf_counter() - started_s)
+
+
+async def _longest_ms(site: Served, desk: Desk) -> float:
+    await desk.js(_WATCH_TASKS)
+    loop = asyncio.get_running_loop()
+    for _ in range(5):
+        due_s = loop.time() + 1
+        texts = (site.texts("again", customer=f"+1905557{n:04}") for n in range(200))
+        await asyncio.gather(*texts)
+        await asyncio.sleep(max(0.0, due_s - loop.time()))
+    return float(await desk.js("() => window.longest"))
+
+
+async def _paint_ms(page: Page) -> float:
+    await page.reload(wait_until="commit")
+    found = await page.wait_for_function(_FIRST_ROW)
+    return float(await found.json_value())
