@@ -18,6 +18,7 @@ from batonbox_server.service.texts import check_id, e164
 from batonbox_server.service.views import frame_of_inbox, frame_of_user
 from batonbox_server.store.directory_port import Inbox, Route, User
 
+from . import answers
 from .endpoint import Call, Endpoint
 from .shapes import timestamp, token_json
 
@@ -72,7 +73,7 @@ class NewPassword(Struct, forbid_unknown_fields=True):
     password: Annotated[str, Meta(max_length=1024)]
 
 
-class Binding(Struct, forbid_unknown_fields=True):
+class NewBinding(Struct, forbid_unknown_fields=True):
     """Body of PUT numbers."""
 
     inbox: str
@@ -80,11 +81,13 @@ class Binding(Struct, forbid_unknown_fields=True):
 
 
 async def _users(call: Call) -> dict[str, Any]:
+    """Every team member."""
     state = await call.services.organisation.state()
     return _list([frame_of_user(state.users[name]) for name in sorted(state.users)])
 
 
 async def _create_user(call: Call) -> dict[str, Any]:
+    """Add a team member; `id` is made up when left out."""
     body = await call.body(NewUser)
     user = User(_id(body.id, "usr"), body.name, body.role)
     await call.services.administration.create_user(user)
@@ -92,6 +95,7 @@ async def _create_user(call: Call) -> dict[str, Any]:
 
 
 async def _edit_user(call: Call) -> dict[str, Any]:
+    """Rename a team member or change their role."""
     body, name = await call.body(UserChange), call.path("user")
     if body.role is Role.MEMBER:
         await _keep_an_admin(call, name)
@@ -100,6 +104,7 @@ async def _edit_user(call: Call) -> dict[str, Any]:
 
 
 async def _delete_user(call: Call) -> Response:
+    """Remove a team member: their access ends at once, the last admin stays."""
     await _keep_an_admin(call, call.path("user"))
     await call.services.administration.delete_user(call.path("user"))
     return Response(status_code=204)
@@ -113,11 +118,13 @@ async def _keep_an_admin(call: Call, user: str) -> None:
 
 
 async def _inboxes(call: Call) -> dict[str, Any]:
+    """Every inbox."""
     state = await call.services.organisation.state()
     return _list([frame_of_inbox(state.inboxes[name]) for name in sorted(state.inboxes)])
 
 
 async def _create_inbox(call: Call) -> dict[str, Any]:
+    """Create an inbox; `id` is made up when left out."""
     body = await call.body(NewInbox)
     inbox = Inbox(
         _id(body.id, "ibx"), body.name, _unique(body.members), _numbers(body.numbers) or ()
@@ -127,6 +134,7 @@ async def _create_inbox(call: Call) -> dict[str, Any]:
 
 
 async def _edit_inbox(call: Call) -> dict[str, Any]:
+    """Rename an inbox or replace its numbers or members."""
     body, name = await call.body(InboxChange), call.path("inbox")
     await call.services.administration.edit_inbox(
         name,
@@ -138,15 +146,18 @@ async def _edit_inbox(call: Call) -> dict[str, Any]:
 
 
 async def _delete_inbox(call: Call) -> Response:
+    """Delete an inbox with everything in it."""
     await call.services.administration.delete_inbox(call.path("inbox"))
     return Response(status_code=204)
 
 
 async def _add_member(call: Call) -> Response:
+    """Make somebody a member of the inbox."""
     return await _set_member(call, on=True)
 
 
 async def _drop_member(call: Call) -> Response:
+    """End a membership; the conversations return to the inbox."""
     return await _set_member(call, on=False)
 
 
@@ -157,12 +168,14 @@ async def _set_member(call: Call, *, on: bool) -> Response:
 
 
 async def _tokens(call: Call) -> dict[str, Any]:
+    """A team member's API tokens, without their secrets."""
     await _user_exists(call)
     found = await call.services.organisation.tokens(call.path("user"))
     return _list([token_json(token) for token in found])
 
 
 async def _create_token(call: Call) -> dict[str, Any]:
+    """Make an API token; its secret is shown this once."""
     body = await call.body(NewToken)
     unknown = set(body.limits) - LIMITS
     if unknown:
@@ -174,6 +187,7 @@ async def _create_token(call: Call) -> dict[str, Any]:
 
 
 async def _delete_token(call: Call) -> Response:
+    """Revoke an API token; its connections close at once."""
     user, name = call.path("user"), call.path("token")
     found = await call.services.organisation.tokens(user)
     if name not in {token.id for token in found}:
@@ -183,12 +197,14 @@ async def _delete_token(call: Call) -> Response:
 
 
 async def _bindings(call: Call) -> dict[str, Any]:
+    """Every number, where it delivers and through which carrier."""
     state = await call.services.organisation.state()
     return _list([_binding_json(state.routes[number]) for number in sorted(state.routes)])
 
 
 async def _bind(call: Call) -> dict[str, Any]:
-    body = await call.body(Binding)
+    """Let a number deliver to an inbox."""
+    body = await call.body(NewBinding)
     if body.carrier not in call.services.carriers:
         known = ", ".join(sorted(call.services.carriers))
         raise Refused("bad_request", f"carrier: this server has {known}.")
@@ -198,6 +214,7 @@ async def _bind(call: Call) -> dict[str, Any]:
 
 
 async def _unbind(call: Call) -> Response:
+    """Let a number deliver nowhere."""
     number = e164(call.path("number"), field="number")
     route = await call.services.organisation.route(number)
     if route is None:
@@ -209,11 +226,13 @@ async def _unbind(call: Call) -> Response:
 
 
 async def _unrouted(call: Call) -> dict[str, Any]:
+    """Messages that no inbox wanted, newest first, with the reason."""
     found = sorted(await call.services.organisation.unrouted(), key=lambda m: -int(m["at_ms"]))
     return _list([{**message, "at": timestamp(message["at_ms"])} for message in found])
 
 
 async def _set_password(call: Call) -> Response:
+    """Set a team member's password; their sessions end."""
     body = await call.body(NewPassword)
     await call.services.sign_in.set_password(call.path("user"), body.password)
     return Response(status_code=204)
@@ -256,22 +275,101 @@ def _binding_json(route: Route) -> dict[str, Any]:
 
 _A: Final = Action.ADMINISTER
 ENDPOINTS: Final = (
-    Endpoint("GET", "/v1/admin/users", _A, _users),
-    Endpoint("POST", "/v1/admin/users", _A, _create_user, 201),
-    Endpoint("PATCH", "/v1/admin/users/{user}", _A, _edit_user),
-    Endpoint("DELETE", "/v1/admin/users/{user}", _A, _delete_user),
-    Endpoint("PUT", "/v1/admin/users/{user}/password", _A, _set_password),
-    Endpoint("GET", "/v1/admin/users/{user}/tokens", _A, _tokens),
-    Endpoint("POST", "/v1/admin/users/{user}/tokens", _A, _create_token, 201),
-    Endpoint("DELETE", "/v1/admin/users/{user}/tokens/{token}", _A, _delete_token),
-    Endpoint("GET", "/v1/admin/inboxes", _A, _inboxes),
-    Endpoint("POST", "/v1/admin/inboxes", _A, _create_inbox, 201),
-    Endpoint("PATCH", "/v1/admin/inboxes/{inbox}", _A, _edit_inbox),
-    Endpoint("DELETE", "/v1/admin/inboxes/{inbox}", _A, _delete_inbox),
-    Endpoint("PUT", "/v1/admin/inboxes/{inbox}/members/{user}", _A, _add_member),
-    Endpoint("DELETE", "/v1/admin/inboxes/{inbox}/members/{user}", _A, _drop_member),
-    Endpoint("GET", "/v1/admin/numbers", _A, _bindings),
-    Endpoint("PUT", "/v1/admin/numbers/{number}", _A, _bind),
-    Endpoint("DELETE", "/v1/admin/numbers/{number}", _A, _unbind),
-    Endpoint("GET", "/v1/admin/unrouted", _A, _unrouted),
+    Endpoint("GET", "/v1/admin/users", _A, _users, returns=answers.Items[answers.User]),
+    Endpoint(
+        "POST",
+        "/v1/admin/users",
+        _A,
+        _create_user,
+        201,
+        body=NewUser,
+        returns=answers.User,
+        errors=("conflict",),
+    ),
+    Endpoint(
+        "PATCH",
+        "/v1/admin/users/{user}",
+        _A,
+        _edit_user,
+        body=UserChange,
+        returns=answers.User,
+        errors=("conflict",),
+    ),
+    Endpoint(
+        "DELETE", "/v1/admin/users/{user}", _A, _delete_user, status=204, errors=("conflict",)
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/admin/users/{user}/password",
+        _A,
+        _set_password,
+        status=204,
+        body=NewPassword,
+        errors=("conflict",),
+    ),
+    Endpoint(
+        "GET", "/v1/admin/users/{user}/tokens", _A, _tokens, returns=answers.Items[answers.Token]
+    ),
+    Endpoint(
+        "POST",
+        "/v1/admin/users/{user}/tokens",
+        _A,
+        _create_token,
+        201,
+        body=NewToken,
+        returns=answers.MadeToken,
+        errors=("conflict",),
+    ),
+    Endpoint("DELETE", "/v1/admin/users/{user}/tokens/{token}", _A, _delete_token, status=204),
+    Endpoint("GET", "/v1/admin/inboxes", _A, _inboxes, returns=answers.Items[answers.Inbox]),
+    Endpoint(
+        "POST",
+        "/v1/admin/inboxes",
+        _A,
+        _create_inbox,
+        201,
+        body=NewInbox,
+        returns=answers.Inbox,
+        errors=("conflict",),
+    ),
+    Endpoint(
+        "PATCH",
+        "/v1/admin/inboxes/{inbox}",
+        _A,
+        _edit_inbox,
+        body=InboxChange,
+        returns=answers.Inbox,
+        errors=("conflict",),
+    ),
+    Endpoint(
+        "DELETE", "/v1/admin/inboxes/{inbox}", _A, _delete_inbox, status=204, errors=("conflict",)
+    ),
+    Endpoint(
+        "PUT",
+        "/v1/admin/inboxes/{inbox}/members/{user}",
+        _A,
+        _add_member,
+        status=204,
+        errors=("conflict",),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/admin/inboxes/{inbox}/members/{user}",
+        _A,
+        _drop_member,
+        status=204,
+        errors=("conflict",),
+    ),
+    Endpoint("GET", "/v1/admin/numbers", _A, _bindings, returns=answers.Items[answers.Binding]),
+    Endpoint(
+        "PUT",
+        "/v1/admin/numbers/{number}",
+        _A,
+        _bind,
+        body=NewBinding,
+        returns=answers.Binding,
+        errors=("conflict",),
+    ),
+    Endpoint("DELETE", "/v1/admin/numbers/{number}", _A, _unbind, status=204, errors=("conflict",)),
+    Endpoint("GET", "/v1/admin/unrouted", _A, _unrouted, returns=answers.Items[answers.Unrouted]),
 )

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import structlog
+from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -53,22 +54,24 @@ class Call:
     services: Services
     principal: Principal
     request_id: str
+    endpoint: Endpoint
 
     def path(self, name: str) -> str:
         """A part of the path."""
         return str(self.request.path_params[name])
 
-    def query(self, **defaults: str | None) -> dict[str, str]:
-        """The query's parameters; unknown or repeated ones are refused, None: required."""
+    def query(self, shape: type[T]) -> T:
+        """The query's parameters as the row's `query`; unknown or repeated ones are refused."""
+        assert shape is self.endpoint.query, "the endpoint's row has to declare this query"
         given = self.request.query_params
+        known = {field.encode_name for field in msgspec.structs.fields(shape)}  # type: ignore[arg-type]
         for name, _ in given.multi_items():
-            if name not in defaults or len(given.getlist(name)) > 1:
+            if name not in known or len(given.getlist(name)) > 1:
                 raise Refused("bad_request", f"{name}: unknown or repeated query parameter.")
-        found = {name: given.get(name, default) for name, default in defaults.items()}
-        for name, value in found.items():
-            if value is None:
-                raise Refused("bad_request", f"{name}: this query parameter is required.")
-        return {name: value or "" for name, value in found.items()}
+        try:
+            return msgspec.convert(dict(given), shape, strict=False)
+        except msgspec.ValidationError as error:
+            raise Refused("bad_request", f"query: {error}") from error
 
     async def raw_body(self) -> bytes:
         """The body, bounded; raises TooBig as soon as it is too long."""
@@ -83,7 +86,8 @@ class Call:
         return bytes(read)
 
     async def body(self, shape: type[T]) -> T:
-        """The body as `shape`; raises Refused("bad_request") that names the field."""
+        """The body as the row's `body`; raises Refused("bad_request") that names the field."""
+        assert shape is self.endpoint.body, "the endpoint's row has to declare this body"
         return decode(await self.raw_body(), shape)
 
 
@@ -103,13 +107,25 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`action` None: nobody has to sign in (probes, signing in, what is signed another way)."""
+    """`action` None: nobody has to sign in (probes, signing in, what is signed another way).
+
+    The API's documents derive from this row: what the handler reads (`body`, `query`), what it
+    answers (`returns`, with `status` or `also`; `str` is plain text), the `errors` beyond those
+    every endpoint can answer, whether it takes an Idempotency-Key (`keyed`). The handler's
+    docstring is its description.
+    """
 
     method: str
     path: str
     action: Action | None
     handler: Handler
     status: int = 200
+    body: type[Struct] | None = None
+    query: type[Struct] | None = None
+    returns: Any = None
+    errors: tuple[str, ...] = ()
+    also: int = 0
+    keyed: bool = False
 
 
 def json_response(value: Any, *, status: int = 200) -> Response:
@@ -150,7 +166,7 @@ async def _answer(
         principal = await given.principal(services.identity)
         if not allowed(services, principal, endpoint.action):
             raise Refused("forbidden", "This takes an admin.")
-    answer = await endpoint.handler(Call(request, services, principal, request_id))
+    answer = await endpoint.handler(Call(request, services, principal, request_id, endpoint))
     if isinstance(answer, Response):
         return answer
     return json_response(answer, status=endpoint.status)

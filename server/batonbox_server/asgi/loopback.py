@@ -15,6 +15,7 @@ from batonbox_server.service.race import Outcome
 from batonbox_server.service.texts import e164
 from batonbox_server.store.port import Received
 
+from . import answers
 from .endpoint import Call, Endpoint, json_response
 from .services import Phones
 
@@ -28,6 +29,12 @@ class Text(Struct, forbid_unknown_fields=True):
     to: str
     text: str
     id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class Phone(Struct, forbid_unknown_fields=True):
+    """Query of outbound; a bare + reads as a space there, and is meant as +."""
+
+    to: str
 
 
 class Contest(Struct, forbid_unknown_fields=True):
@@ -59,6 +66,7 @@ def received_json(received: Received) -> dict[str, Any]:
 
 
 async def _inbound(call: Call) -> Response:
+    """A customer texts one of our numbers."""
     body = await call.body(Text)
     received = await call.services.intake.receive(
         Inbound("loopback", body.id or uuid.uuid4().hex, body.to, body.from_, body.text)
@@ -67,11 +75,13 @@ async def _inbound(call: Call) -> Response:
 
 
 async def _outbound(call: Call) -> dict[str, Any]:
-    to = e164(call.query(to=None)["to"].replace(" ", "+"), field="to")
+    """What a phone received, oldest first."""
+    to = e164(call.query(Phone).to.replace(" ", "+"), field="to")
     return {"items": await _phones(call).messages(to=to), "next": None}
 
 
 async def _failures(call: Call) -> dict[str, Any]:
+    """Tell the carrier how the next deliveries to a phone end."""
     body = await call.body(Failures)
     to = e164(body.to, field="to")
     await _phones(call).fail_next(
@@ -81,6 +91,7 @@ async def _failures(call: Call) -> dict[str, Any]:
 
 
 async def _numbers(call: Call) -> dict[str, Any]:
+    """Our numbers that simulated phones can text."""
     directory = call.services.directory
     found = [
         {"number": route.number, "inbox": route.inbox, "name": directory.inboxes[route.inbox].name}
@@ -91,6 +102,7 @@ async def _numbers(call: Call) -> dict[str, Any]:
 
 
 async def _race(call: Call) -> dict[str, Any]:
+    """Five bots want the conversation of one message; one gets it."""
     body = await call.body(Contest)
     races = call.services.races
     assert races is not None, "these endpoints exist only with the loopback carrier"
@@ -117,9 +129,47 @@ def _phones(call: Call) -> Phones:
 
 
 ENDPOINTS: Final = (
-    Endpoint("POST", "/v1/loopback/inbound", Action.SIMULATE, _inbound),
-    Endpoint("GET", "/v1/loopback/outbound", Action.SIMULATE, _outbound),
-    Endpoint("POST", "/v1/loopback/failures", Action.SIMULATE, _failures),
-    Endpoint("GET", "/v1/loopback/numbers", Action.SIMULATE, _numbers),
-    Endpoint("POST", "/v1/loopback/race", Action.SIMULATE, _race),
+    Endpoint(
+        "POST",
+        "/v1/loopback/inbound",
+        Action.SIMULATE,
+        _inbound,
+        status=201,
+        also=200,
+        body=Text,
+        returns=answers.Received,
+        errors=("number_not_routed",),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/loopback/outbound",
+        Action.SIMULATE,
+        _outbound,
+        query=Phone,
+        returns=answers.Items[answers.PhoneMessage],
+    ),
+    Endpoint(
+        "POST",
+        "/v1/loopback/failures",
+        Action.SIMULATE,
+        _failures,
+        body=Failures,
+        returns=answers.FailurePlan,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/loopback/numbers",
+        Action.SIMULATE,
+        _numbers,
+        returns=answers.Items[answers.Number],
+    ),
+    Endpoint(
+        "POST",
+        "/v1/loopback/race",
+        Action.SIMULATE,
+        _race,
+        body=Contest,
+        returns=answers.Contested,
+        errors=("conflict", "number_not_routed"),
+    ),
 )

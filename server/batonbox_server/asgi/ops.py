@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from batonbox_server import __version__
 
+from . import answers
 from .endpoint import Call, Endpoint, json_response
 from .metrics import CONTENT_TYPE, exposition
 
@@ -15,10 +16,12 @@ __all__ = ["ENDPOINTS"]
 
 
 async def _livez(_: Call) -> dict[str, Any]:
+    """Whether the process answers."""
     return {"status": "ok"}
 
 
 async def _readyz(call: Call) -> Response:
+    """Whether this node should get traffic; 503 with the same body when not."""
     readiness = call.services.readiness
     engine = readiness.engine()
     checks = {
@@ -38,11 +41,12 @@ async def _readyz(call: Call) -> Response:
 
 
 async def _metrics(call: Call) -> Response:
+    """Metrics in the Prometheus text format."""
     return Response(exposition(call.services.readiness), media_type=CONTENT_TYPE)
 
 
 ENDPOINTS: Final = (
-    Endpoint("GET", "/livez", None, _livez),
-    Endpoint("GET", "/readyz", None, _readyz),
-    Endpoint("GET", "/metrics", None, _metrics),
+    Endpoint("GET", "/livez", None, _livez, returns=answers.Liveness),
+    Endpoint("GET", "/readyz", None, _readyz, also=503, returns=answers.Readiness),
+    Endpoint("GET", "/metrics", None, _metrics, returns=str),
 )

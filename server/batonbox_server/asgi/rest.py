@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from batonbox_server.domain.policy import COMMANDS as ACTIONS
 from batonbox_server.domain.policy import Action
@@ -15,13 +16,33 @@ from batonbox_server.errors import Refused
 from batonbox_server.service.views import frame_of_inbox, frame_of_user
 from batonbox_server.wire import COMMANDS
 
+from . import answers
 from .endpoint import Call, Endpoint, Handler
 from .shapes import message_json, row_json, timestamp
 
-__all__ = ["ENDPOINTS"]
+__all__ = ["ENDPOINTS", "KEY_PATTERN"]
 
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,200}")
-_MOST: Final = 200
+KEY_PATTERN: Final = r"[\x21-\x7e]{1,200}"
+_KEY: Final = re.compile(KEY_PATTERN)
+
+
+Limit = Annotated[int, Meta(ge=1, le=200)]
+
+
+class Listing(msgspec.Struct):
+    """Query of conversations; `after` is the last answer's `next`."""
+
+    inbox: str = ""
+    view: Literal["unassigned", "mine", "others", "open", "done"] = "open"
+    limit: Limit = 50
+    after: str = ""
+
+
+class Earlier(msgspec.Struct):
+    """Query of messages: those below number `before`, 0 for the newest."""
+
+    before: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    limit: Limit = 50
 
 
 class Seen(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,6 +52,7 @@ class Seen(msgspec.Struct, forbid_unknown_fields=True):
 
 
 async def _me(call: Call) -> dict[str, Any]:
+    """The caller, and the inboxes they see."""
     directory, name = call.services.directory, call.principal.user
     return {
         **frame_of_user(directory.users[name]),
@@ -41,34 +63,38 @@ async def _me(call: Call) -> dict[str, Any]:
 
 
 async def _connection_token(call: Call) -> dict[str, Any]:
+    """A short-lived token for one websocket."""
     token, end_ms = call.services.identity.connection_token(call.principal)
     return {"token": token, "expires_at": timestamp(end_ms)}
 
 
 async def _inboxes(call: Call) -> dict[str, Any]:
+    """The inboxes the caller sees."""
     names = call.services.directory.inboxes_of(call.principal.user)
     return {"items": [_inbox_json(call, name) for name in sorted(names)], "next": None}
 
 
 async def _inbox(call: Call) -> dict[str, Any]:
+    """One inbox."""
     name = _visible(call, call.path("inbox"))
     return _inbox_json(call, name)
 
 
 async def _conversations(call: Call) -> dict[str, Any]:
-    query = call.query(inbox="", view="open", limit="50", after="")
-    inbox = query["inbox"]
+    """Conversations newest first."""
+    query = call.query(Listing)
     rows, after = await call.services.reads.newest(
         call.principal,
-        inbox=_visible(call, inbox) if inbox else None,
-        view=query["view"],
-        after=query["after"],
-        n=_number(query["limit"], field="limit", most=_MOST),
+        inbox=_visible(call, query.inbox) if query.inbox else None,
+        view=query.view,
+        after=query.after,
+        n=query.limit,
     )
     return {"items": [row_json(row) for row in rows], "next": after}
 
 
 async def _conversation(call: Call) -> dict[str, Any]:
+    """A conversation with its newest messages."""
     found = await call.services.reads.history(
         call.principal, conv=call.path("conv"), before=0, n=50
     )
@@ -80,12 +106,10 @@ async def _conversation(call: Call) -> dict[str, Any]:
 
 
 async def _messages(call: Call) -> dict[str, Any]:
-    query = call.query(before="0", limit="50")
+    """A conversation's messages, the newest ones or those below `before`."""
+    query = call.query(Earlier)
     found = await call.services.reads.history(
-        call.principal,
-        conv=call.path("conv"),
-        before=_number(query["before"], field="before", least=0, most=2**53 - 1),
-        n=_number(query["limit"], field="limit", most=_MOST),
+        call.principal, conv=call.path("conv"), before=query.before, n=query.limit
     )
     return {
         "items": [message_json(message) for message in found["messages"]],
@@ -94,25 +118,50 @@ async def _messages(call: Call) -> dict[str, Any]:
 
 
 async def _seen(call: Call) -> dict[str, Any]:
+    """I have seen the conversation as of attention mark `att`."""
     body = await call.body(Seen)
     conv = call.path("conv")
     return {"seen": await call.services.reads.seen(call.principal, conv=conv, att=body.att)}
 
 
+def _body_of(name: str) -> type[msgspec.Struct]:
+    """A command's arguments without those that path and headers carry."""
+    command = COMMANDS[name]
+    elsewhere = {"cid", "inbox" if name == "compose" else "conv"}
+    kept = [
+        (
+            field.name,
+            field.type,
+            msgspec.field(  # type: ignore[call-overload]
+                default=field.default,
+                default_factory=field.default_factory,
+                name=field.encode_name,
+            ),
+        )
+        for field in msgspec.structs.fields(command)
+        if field.name not in elsewhere
+    ]
+    return msgspec.defstruct(
+        f"{name.capitalize()}Body",
+        kept,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        namespace={"__doc__": command.__doc__},
+    )
+
+
 def _command(name: str) -> Handler:
     """The endpoint of a conversation command; answers with its result and the present row."""
+    shape = _BODIES[name]
 
     async def run(call: Call) -> dict[str, Any]:
         _admit(call)
-        body = await call.body(dict[str, Any])
-        for reserved in ("cid", *call.request.path_params):
-            if reserved in body:
-                raise Refused("bad_request", f"{reserved}: not in the body; see the path and keys.")
+        body = msgspec.to_builtins(await call.body(shape))
         fields = {**body, **call.request.path_params, "cid": _cid(call)}
         try:
             args = msgspec.convert(fields, COMMANDS[name])
         except msgspec.ValidationError as error:
-            raise Refused("bad_request", f"body: {error}") from error
+            raise Refused("bad_request", f"path or body: {error}") from error
         result = await call.services.commands.run(call.principal, name, args)
         try:
             row = await call.services.reads.row(call.principal, conv=result["conv"])
@@ -120,6 +169,7 @@ def _command(name: str) -> Handler:
             return result  # the command stands; only reading it back failed
         return {**result, "conversation": row_json(row)}
 
+    run.__doc__ = COMMANDS[name].__doc__
     return run
 
 
@@ -140,12 +190,6 @@ def _cid(call: Call) -> str:
     return f"h:{key}"
 
 
-def _number(text: str, *, field: str, least: int = 1, most: int) -> int:
-    if not text.isdecimal() or len(text) > 16 or not least <= int(text) <= most:
-        raise Refused("bad_request", f"{field}: a number from {least} to {most}.")
-    return int(text)
-
-
 def _visible(call: Call, inbox: str) -> str:
     if inbox in call.services.directory.inboxes_of(call.principal.user):
         return inbox
@@ -160,18 +204,76 @@ def _inbox_json(call: Call, name: str) -> dict[str, Any]:
     return {**frame_of_inbox(directory.inboxes[name]), "joined": joined}
 
 
+def _command_row(name: str, path: str, status: int = 200) -> Endpoint:
+    return Endpoint(
+        "POST",
+        path,
+        ACTIONS[name],
+        _command(name),
+        status,
+        body=_BODIES[name],
+        returns=answers.Done,
+        errors=_COMMAND_ERRORS,
+        keyed=True,
+    )
+
+
+_BODIES: Final = {name: _body_of(name) for name in COMMANDS}
+_COMMAND_ERRORS: Final = (
+    "conflict",
+    "not_owner",
+    "stale_token",
+    "new_activity",
+    "recipient_opted_out",
+    "target_not_member",
+    "number_not_routed",
+    "not_undoable",
+    "idempotency_mismatch",
+    "rate_limited",
+    "durability_timeout",
+)
 ENDPOINTS: Final = (
-    Endpoint("GET", "/v1/me", Action.SIGN_IN, _me),
-    Endpoint("POST", "/v1/connection-tokens", Action.SIGN_IN, _connection_token, 201),
-    Endpoint("GET", "/v1/inboxes", Action.SEE, _inboxes),
-    Endpoint("GET", "/v1/inboxes/{inbox}", Action.SEE, _inbox),
-    Endpoint("POST", "/v1/inboxes/{inbox}/compose", Action.COMPOSE, _command("compose"), 201),
-    Endpoint("GET", "/v1/conversations", Action.SEE, _conversations),
-    Endpoint("GET", "/v1/conversations/{conv}", Action.SEE, _conversation),
-    Endpoint("GET", "/v1/conversations/{conv}/messages", Action.SEE, _messages),
-    Endpoint("POST", "/v1/conversations/{conv}/seen", Action.MARK, _seen),
+    Endpoint("GET", "/v1/me", Action.SIGN_IN, _me, returns=answers.Me),
+    Endpoint(
+        "POST",
+        "/v1/connection-tokens",
+        Action.SIGN_IN,
+        _connection_token,
+        201,
+        returns=answers.ConnectionToken,
+    ),
+    Endpoint(
+        "GET", "/v1/inboxes", Action.SEE, _inboxes, returns=answers.Items[answers.JoinableInbox]
+    ),
+    Endpoint("GET", "/v1/inboxes/{inbox}", Action.SEE, _inbox, returns=answers.JoinableInbox),
+    _command_row("compose", "/v1/inboxes/{inbox}/compose", 201),
+    Endpoint(
+        "GET",
+        "/v1/conversations",
+        Action.SEE,
+        _conversations,
+        query=Listing,
+        returns=answers.Items[answers.Conversation],
+    ),
+    Endpoint("GET", "/v1/conversations/{conv}", Action.SEE, _conversation, returns=answers.Thread),
+    Endpoint(
+        "GET",
+        "/v1/conversations/{conv}/messages",
+        Action.SEE,
+        _messages,
+        query=Earlier,
+        returns=answers.Items[answers.ThreadMessage],
+    ),
+    Endpoint(
+        "POST",
+        "/v1/conversations/{conv}/seen",
+        Action.MARK,
+        _seen,
+        body=Seen,
+        returns=answers.Marked,
+    ),
     *(
-        Endpoint("POST", f"/v1/conversations/{{conv}}/{name}", ACTIONS[name], _command(name))
+        _command_row(name, f"/v1/conversations/{{conv}}/{name}")
         for name in COMMANDS
         if name != "compose"
     ),

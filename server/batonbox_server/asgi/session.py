@@ -14,6 +14,7 @@ from batonbox_server.service.sign_in import Session
 from batonbox_server.service.views import frame_of_user
 from batonbox_server.session.ports import Principal
 
+from . import answers
 from .endpoint import Call, Endpoint, allowed, json_response
 from .origins import Credentials, address_of, cookie_of, is_loopback, set_cookie
 
@@ -35,7 +36,7 @@ class ByLink(Struct, forbid_unknown_fields=True):
     code: Typed
 
 
-class NewPassword(Struct, forbid_unknown_fields=True):
+class PasswordChange(Struct, forbid_unknown_fields=True):
     """Body of PUT me/password."""
 
     old: Typed
@@ -43,7 +44,7 @@ class NewPassword(Struct, forbid_unknown_fields=True):
 
 
 async def _look(call: Call) -> dict[str, Any]:
-    """Never 401: a page asks this first."""
+    """Who is signed in; never 401: a page asks this first."""
     services, principal = call.services, await _somebody(call)
     simulates = principal is not None and allowed(services, principal, Action.SIMULATE)
     body: dict[str, Any] = {
@@ -61,6 +62,7 @@ async def _look(call: Call) -> dict[str, Any]:
 
 
 async def _sign_in(call: Call) -> Response:
+    """Sign in with a password; the session stands in a cookie."""
     call.services.origins.check(call.request.scope)
     body = await call.body(ByPassword)
     address = address_of(call.request.scope)
@@ -69,6 +71,7 @@ async def _sign_in(call: Call) -> Response:
 
 
 async def _by_link(call: Call) -> Response:
+    """Sign in with a one-click link of a demo server."""
     scope = call.request.scope
     call.services.origins.check(scope)
     if not call.services.demo or not is_loopback((scope.get("client") or [""])[0]):
@@ -91,18 +94,21 @@ async def begun(call: Call, session: Session) -> Response:
 
 
 async def _sign_out(call: Call) -> Response:
+    """End this browser's session."""
     call.services.origins.check(call.request.scope)
     await _end_session(call)
     return _without_cookie(call, Response(status_code=204))
 
 
 async def _sign_out_everywhere(call: Call) -> Response:
+    """End every session of the caller."""
     await call.services.sign_in.sign_out_everywhere(call.principal.user)
     return _without_cookie(call, Response(status_code=204))
 
 
 async def _change_password(call: Call) -> Response:
-    body = await call.body(NewPassword)
+    """Change one's own password; the other sessions end."""
+    body = await call.body(PasswordChange)
     await call.services.sign_in.change_password(
         call.principal, old=body.old, new=body.new, address=address_of(call.request.scope)
     )
@@ -131,10 +137,36 @@ def _without_cookie(call: Call, answer: Response) -> Response:
 
 
 ENDPOINTS: Final = (
-    Endpoint("GET", "/v1/session", None, _look),
-    Endpoint("POST", "/v1/session", None, _sign_in),
-    Endpoint("DELETE", "/v1/session", None, _sign_out),
-    Endpoint("POST", "/v1/session/link", None, _by_link),
-    Endpoint("DELETE", "/v1/sessions", Action.SIGN_IN, _sign_out_everywhere),
-    Endpoint("PUT", "/v1/me/password", Action.SIGN_IN, _change_password),
+    Endpoint(
+        "GET", "/v1/session", None, _look, returns=answers.SessionState, errors=("forbidden",)
+    ),
+    Endpoint(
+        "POST",
+        "/v1/session",
+        None,
+        _sign_in,
+        body=ByPassword,
+        returns=answers.SignedIn,
+        errors=("unauthorized", "forbidden", "rate_limited"),
+    ),
+    Endpoint("DELETE", "/v1/session", None, _sign_out, status=204, errors=("forbidden",)),
+    Endpoint(
+        "POST",
+        "/v1/session/link",
+        None,
+        _by_link,
+        body=ByLink,
+        returns=answers.SignedIn,
+        errors=("unauthorized", "forbidden", "rate_limited"),
+    ),
+    Endpoint("DELETE", "/v1/sessions", Action.SIGN_IN, _sign_out_everywhere, status=204),
+    Endpoint(
+        "PUT",
+        "/v1/me/password",
+        Action.SIGN_IN,
+        _change_password,
+        status=204,
+        body=PasswordChange,
+        errors=("rate_limited",),
+    ),
 )

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from batonbox_server.domain.model import Role
 from batonbox_server.store.directory_port import User
 
+from . import answers
 from .endpoint import Call, Endpoint
 from .origins import address_of
 from .session import begun
@@ -43,4 +44,14 @@ async def _set_up(call: Call) -> Response:
     return await begun(call, session)
 
 
-ENDPOINTS: Final = (Endpoint("POST", "/v1/setup", None, _set_up),)
+ENDPOINTS: Final = (
+    Endpoint(
+        "POST",
+        "/v1/setup",
+        None,
+        _set_up,
+        body=NewOrganisation,
+        returns=answers.SignedIn,
+        errors=("unauthorized", "forbidden", "conflict", "rate_limited"),
+    ),
+)

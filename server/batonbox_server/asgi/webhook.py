@@ -13,6 +13,7 @@ from batonbox_server.domain.model import Delivery, inbox_of
 from batonbox_server.errors import Refused
 from batonbox_server.service.intake import Inbound
 
+from . import answers
 from .endpoint import Call, Endpoint, decode, json_response
 from .loopback import received_json
 
@@ -27,7 +28,7 @@ _STATES: Final = {
 }
 
 
-class Message(Struct, forbid_unknown_fields=True):
+class InboundMessage(Struct, forbid_unknown_fields=True):
     """An inbound message; without `id` the webhook-id names it for dedupe."""
 
     from_: str = field(name="from")
@@ -46,7 +47,8 @@ class Receipt(Struct, forbid_unknown_fields=True):
 
 
 async def _inbound(call: Call) -> Response:
-    webhook_id, body = await _signed(call, Message)
+    """An inbound message, signed as the webhook carrier signs."""
+    webhook_id, body = await _signed(call, InboundMessage)
     received = await call.services.intake.receive(
         Inbound("webhook", body.id or webhook_id, body.to, body.from_, body.text, tuple(body.media))
     )
@@ -54,6 +56,7 @@ async def _inbound(call: Call) -> Response:
 
 
 async def _receipts(call: Call) -> dict[str, Any]:
+    """What became of an outbound message; 404: send the receipt again later."""
     _, body = await _signed(call, Receipt)
     state = _STATES.get(body.state)
     if state is None:
@@ -90,6 +93,24 @@ async def _signed(call: Call, shape: type[T]) -> tuple[str, T]:
 
 
 ENDPOINTS: Final = (
-    Endpoint("POST", "/v1/webhook/inbound", None, _inbound),
-    Endpoint("POST", "/v1/webhook/receipts", None, _receipts),
+    Endpoint(
+        "POST",
+        "/v1/webhook/inbound",
+        None,
+        _inbound,
+        status=201,
+        also=200,
+        body=InboundMessage,
+        returns=answers.Received,
+        errors=("unauthorized", "number_not_routed"),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/webhook/receipts",
+        None,
+        _receipts,
+        body=Receipt,
+        returns=answers.Receipted,
+        errors=("unauthorized", "not_found"),
+    ),
 )

@@ -1,0 +1,315 @@
+"""What endpoints answer, as shapes: their table names them, the API's documents show them.
+
+Fields may be added in a minor version; the contract test holds every answer against these.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+from batonbox_server.domain.model import Kind, Role, Status
+
+__all__ = [
+    "Binding",
+    "ConnectionToken",
+    "Contested",
+    "Conversation",
+    "Done",
+    "FailurePlan",
+    "Inbox",
+    "Items",
+    "JoinableInbox",
+    "Liveness",
+    "MadeToken",
+    "Marked",
+    "Me",
+    "Number",
+    "PhoneMessage",
+    "Problem",
+    "Readiness",
+    "Receipted",
+    "Received",
+    "SessionState",
+    "SignedIn",
+    "Thread",
+    "ThreadMessage",
+    "Token",
+    "Unrouted",
+    "User",
+]
+
+T = TypeVar("T")
+
+
+class Items(Struct, Generic[T]):
+    """A page of a list; `next` is an opaque cursor, null at the end."""
+
+    items: list[T]
+    next: str | int | None
+
+
+class User(Struct):
+    """A team member."""
+
+    id: str
+    name: str
+    role: Role
+
+
+class Named(Struct):
+    """The organisation."""
+
+    name: str
+
+
+class Me(User):
+    """The caller, with the inboxes they see and those they joined."""
+
+    organisation: Named
+    inboxes: list[str]
+    joined: list[str]
+
+
+class ConnectionToken(Struct):
+    """A short-lived token for one websocket; `expires_at` is RFC 3339."""
+
+    token: str
+    expires_at: str | None
+
+
+class Inbox(Struct):
+    """An inbox with its numbers (E.164) and members."""
+
+    id: str
+    name: str
+    numbers: list[str]
+    members: list[str]
+
+
+class JoinableInbox(Inbox):
+    """An inbox the caller sees; `joined`: the caller gets its badges."""
+
+    joined: bool
+
+
+class Conversation(Struct):
+    """A conversation's public row; null is nobody, opaque marks are compared for equality only."""
+
+    id: str
+    inbox: str
+    our: str
+    customer: str
+    status: Status
+    assignee: str | None
+    last_assignee: str | None
+    own_tok: str
+    rev: int
+    att: str
+    in_seq: str
+    last_ms: int
+    last_at: str | None
+    waiting_since: str | None
+    unanswered: int
+    preview: str
+    n: int
+
+
+class ThreadMessage(Struct):
+    """A message, note or system line of a conversation."""
+
+    n: int
+    seq: int
+    at_ms: int
+    at: str | None
+    kind: Kind
+    actor: str | None
+    cid: str
+    state: str | None
+    body: dict[str, Any] | None
+
+
+class Thread(Conversation):
+    """A conversation with its newest messages; `messages_next` goes into `before`."""
+
+    messages: list[ThreadMessage]
+    messages_next: int | None
+
+
+class Marked(Struct):
+    """Whether the mark moved."""
+
+    seen: bool
+
+
+class Done(Struct):
+    """A command's result, and the row as it is now where it could be read back."""
+
+    conv: str
+    inbox: str
+    seq: int
+    tip: str
+    own_tok: str
+    att: str
+    n: int | UnsetType = UNSET
+    noop: bool | UnsetType = UNSET
+    conversation: Conversation | UnsetType = UNSET
+
+
+class Token(Struct):
+    """An API token without its secret."""
+
+    id: str
+    user: str
+    label: str
+    limits: dict[str, int]
+    created_at: str | None
+
+
+class MadeToken(Token):
+    """A new API token; its secret `token` is shown this once."""
+
+    token: str
+
+
+class Binding(Struct):
+    """Where a number delivers, and through which carrier."""
+
+    number: str
+    inbox: str
+    carrier: str
+
+
+class Unrouted(Struct, rename={"from_": "from"}):
+    """A message no inbox wanted, and why."""
+
+    id: str
+    carrier: str
+    from_: str
+    to: str
+    text: str
+    media: list[str]
+    at_ms: int
+    at: str | None
+    reason: str
+
+
+class SessionState(Struct):
+    """Who is signed in here, and what this server offers them."""
+
+    signed_in: bool
+    setup: bool
+    demo: bool
+    loopback: bool
+    simulator: bool
+    build: str
+    version: str
+    user: User | UnsetType = UNSET
+
+
+class SignedIn(Struct):
+    """The person who signed in; the session stands in the cookie."""
+
+    user: User
+
+
+class Received(Struct):
+    """Where an inbound message went; `duplicate`: it was there already."""
+
+    conv: str
+    inbox: str
+    n: int
+    seq: int
+    duplicate: bool
+
+
+class Receipted(Struct):
+    """The receipt was about a message of ours."""
+
+    known: bool
+
+
+class PhoneMessage(Struct, rename={"from_": "from"}):
+    """A message on a simulated phone."""
+
+    id: str
+    from_: str
+    to: str
+    text: str
+    media: list[str]
+
+
+class FailurePlan(Struct):
+    """How the next deliveries to a phone end."""
+
+    to: str
+    count: int
+    permanent: bool
+    reason: str
+
+
+class Number(Struct):
+    """One of our numbers that simulated phones can text."""
+
+    number: str
+    inbox: str
+    name: str
+
+
+class Racer(Struct):
+    """A bot of the race."""
+
+    id: str
+    name: str
+
+
+class Loser(Racer):
+    """A bot that came too late: its refusal, and whom the refusal named."""
+
+    code: str
+    owner: str | None
+
+
+class Contested(Struct):
+    """How a race for one conversation ended."""
+
+    conv: str
+    winner: Racer
+    losers: list[Loser]
+    ms: float
+
+
+class Liveness(Struct):
+    """The process answers."""
+
+    status: str
+
+
+class Engine(Struct):
+    """The engine behind this node."""
+
+    name: str
+    version: str
+
+
+class Readiness(Struct):
+    """Whether this node should get traffic, and what each check says."""
+
+    ready: bool
+    checks: dict[str, bool]
+    engine: Engine
+    version: str
+
+
+class Problem(Struct):
+    """RFC 9457 problem details; `code` is stable, `detail` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    cur: Conversation | UnsetType = UNSET
+    retry_ms: int | UnsetType = UNSET
