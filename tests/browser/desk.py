@@ -21,6 +21,7 @@ class Desk:
         self.composer = self.panel.get_by_role("textbox", name="Write a message")
         self.toasts = page.get_by_role("region", name="Notifications")
         self.connection = page.get_by_role("status", name="Connection")
+        self.pending = page.locator("[data-pending]")
         self.nav = page.get_by_role("navigation", name="Main")
 
     async def go(self, path: str) -> None:

@@ -78,6 +78,8 @@ class Person:
         )
         if not await self.desk.press():
             return  # somebody was faster, and the page showed it before the click
+        # What is shown at once is a hope; the answer takes the mark away.
+        await expect(self.desk.row(conv).and_(self.desk.pending)).to_have_count(0)
         mine = self.desk.panel.get_by_role("textbox", name="Write a message")
         theirs = self.desk.panel.get_by_text("is handling this conversation.")
         waiting = self.desk.panel.get_by_text("Assign this conversation to yourself to reply.")
