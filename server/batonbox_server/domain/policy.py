@@ -1,14 +1,17 @@
 """Who may do what, as one table; the scripts enforce its standing within an inbox atomically.
 
-HTTP and the websocket ask the same table before a command reaches the store.  What only the store
-can know at the instant of the change (is the caller the owner, still a member?) is checked there,
-ordered with revocations; the table names that standing so that the two can be compared.
+HTTP and the websocket (and with it the SDK) ask the same table before a command reaches the store.
+What only the store can know at the instant of the change (is the caller the owner, still a member?)
+is decided there, ordered with revocations; the table says how, and every cell is a test on every
+transport.
+
+A bot is a user that signs in by API token: it has exactly its user's standing, so it has no column.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from batonbox_server.domain.model import Role
 
@@ -22,6 +25,7 @@ class Action(StrEnum):
     ASSIGN = "Assign to Me"
     DISPATCH = "assign to a colleague"
     TRANSFER = "Transfer"
+    TAKE_OVER = "take somebody else's"
     RETURN = "Return to Inbox"
     FINISH = "Mark as Done"
     UNDO = "undo one's own last change"
@@ -34,41 +38,80 @@ class Action(StrEnum):
 
 
 class Standing(StrEnum):
-    """What the caller is to the conversation's inbox."""
+    """What the caller is to the inbox."""
 
     STRANGER = "not a member"
     MEMBER = "member"
-    OWNER = "owner"
     ADMIN = "admin"
 
 
-_ANYBODY: Final = frozenset(Standing)
-_INSIDE: Final = frozenset({Standing.MEMBER, Standing.OWNER, Standing.ADMIN})
-_OWNER_OR_ADMIN: Final = frozenset({Standing.OWNER, Standing.ADMIN})
-_OWNER: Final = frozenset({Standing.OWNER})
-_ADMIN: Final = frozenset({Standing.ADMIN})
+class Held(StrEnum):
+    """Who has the conversation."""
 
-ALLOWED: Final[dict[Action, frozenset[Standing]]] = {
-    Action.SIGN_IN: _ANYBODY,
-    Action.SEE: _INSIDE,
-    Action.MARK: _INSIDE,
-    Action.ASSIGN: _INSIDE,
-    Action.DISPATCH: _ADMIN,
-    Action.TRANSFER: _OWNER_OR_ADMIN,
-    Action.RETURN: _OWNER_OR_ADMIN,
-    Action.FINISH: _INSIDE,  # mine or unassigned; an admin anybody's
-    Action.UNDO: _INSIDE,  # one's own act
-    Action.REPLY: _OWNER,
-    Action.COMPOSE: _INSIDE,
-    Action.RETRY: _INSIDE,
-    Action.NOTE: _INSIDE,
-    Action.ADMINISTER: _ADMIN,
-    Action.SIMULATE: _ADMIN,
-}
+    NOBODY = "nobody"
+    CALLER = "the caller"
+    OTHER = "somebody else"
+
+
+class By(NamedTuple):
+    """How a member and an admin are answered: "" allowed, else the slug of the refusal."""
+
+    member: str
+    admin: str
+
+
+class Rule(NamedTuple):
+    """One action's cells, by who has the conversation; `stranger` is whoever is not a member."""
+
+    stranger: str
+    nobody: By
+    caller: By
+    other: By
+
+    def cell(self, standing: Standing, held: Held) -> str:
+        """The one cell; a stranger has no conversation."""
+        if standing is Standing.STRANGER:
+            return self.stranger
+        by = {Held.NOBODY: self.nobody, Held.CALLER: self.caller, Held.OTHER: self.other}[held]
+        return by.admin if standing is Standing.ADMIN else by.member
+
+
+_NO: Final = "forbidden"
+_YES: Final = By("", "")
+_ADMIN: Final = By(_NO, "")
+_NOT_OWNER: Final = By("not_owner", "not_owner")
+# With the present owner's token, which the script asks of an admin who acts on somebody else's.
+_OVERRIDE: Final = By("not_owner", "")
+
+# Refusing an action to everybody but admins needs no conversation and is done before the store is
+# asked (`may_ever`). All else is decided by scripts: `begin` in lib/command.lua refuses strangers,
+# and after it the script named beside the row decides.
+TABLE: Final[dict[Action, Rule]] = {
+    Action.SIGN_IN: Rule("", _YES, _YES, _YES),
+    Action.SEE: Rule(_NO, _YES, _YES, _YES),  # page, history; CHECK and the hub likewise
+    Action.MARK: Rule(_NO, _YES, _YES, _YES),  # seen, unread
+    # assign: one's own again is a no-op success; nobody's role takes somebody else's this way
+    Action.ASSIGN: Rule(_NO, _YES, _YES, By("conflict", "conflict")),
+    # assign: what is somebody's is not handed out, an admin's own included (that is Transfer)
+    Action.DISPATCH: Rule(_NO, _ADMIN, By(_NO, "conflict"), By(_NO, "conflict")),
+    Action.TRANSFER: Rule(_NO, _NOT_OWNER, _YES, _OVERRIDE),  # transfer: fence
+    Action.TAKE_OVER: Rule(_NO, _NOT_OWNER, _YES, _OVERRIDE),  # transfer to oneself: fence
+    Action.RETURN: Rule(_NO, _NOT_OWNER, _YES, _OVERRIDE),  # release: fence
+    Action.FINISH: Rule(_NO, _YES, _YES, _OVERRIDE),  # done: fence
+    # undo: one's own act; here the last act is the holder's, and nobody's is a customer's message
+    Action.UNDO: Rule(_NO, By("not_undoable", "not_undoable"), _YES,
+                      By("not_undoable", "not_undoable")),
+    Action.REPLY: Rule(_NO, _NOT_OWNER, _YES, _NOT_OWNER),  # reply
+    Action.COMPOSE: Rule(_NO, _YES, _YES, By("conflict", "conflict")),  # compose
+    Action.RETRY: Rule(_NO, _NOT_OWNER, _YES, _NOT_OWNER),  # retry
+    Action.NOTE: Rule(_NO, _YES, _YES, _YES),  # note
+    Action.ADMINISTER: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),
+    Action.SIMULATE: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),  # but a demo's phones are everybody's
+}  # fmt: skip
 
 COMMANDS: Final[dict[str, Action]] = {
-    "assign": Action.ASSIGN,
-    "transfer": Action.TRANSFER,
+    "assign": Action.ASSIGN,  # to somebody else: DISPATCH
+    "transfer": Action.TRANSFER,  # to oneself: TAKE_OVER
     "return": Action.RETURN,
     "done": Action.FINISH,
     "undo": Action.UNDO,
@@ -80,11 +123,27 @@ COMMANDS: Final[dict[str, Action]] = {
     "seen": Action.MARK,
 }
 
+# The client's websocket frames by name; None is open to whoever has connected, on purpose: to say
+# who one is, to ask for a command (which has a row above), to hear less, and to be alive.
+FRAMES: Final[dict[str, Action | None]] = {
+    "HELLO": None,
+    "CMD": None,
+    "UNSUB": None,
+    "PONG": None,
+    "REFRESH": Action.SIGN_IN,
+    "SUB": Action.SEE,
+    "PAGE": Action.SEE,
+    "HISTORY": Action.SEE,
+    "CHECK": Action.SEE,
+    "SEEN": Action.MARK,
+}
+
 
 def may_ever(action: Action, role: Role) -> bool:
     """Whether somebody of this role can have a standing that allows the action.
 
     A member is never an admin; an admin may be anything.
     """
-    standings = ALLOWED[action]
-    return role is Role.ADMIN or bool(standings - _ADMIN)
+    rule = TABLE[action]
+    standing = Standing.ADMIN if role is Role.ADMIN else Standing.MEMBER
+    return any(rule.cell(standing, held) == "" for held in Held)

@@ -1,0 +1,62 @@
+"""Every cell of the permission table, on every transport: allowed, or refused by this very slug."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from batonbox_server.domain.policy import TABLE, Action, Held
+
+from .permission_harness import ACTS, WHO, House, Who, housed
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Of no conversation, and offered over HTTP alone; everything else is a verb on every transport.
+HTTP_ONLY: Final = frozenset({Action.SIGN_IN, Action.ADMINISTER, Action.SIMULATE})
+CELLS: Final = [
+    pytest.param(action, who, id=f"{action.name.lower()}-{who}")
+    for action in Action
+    for who in WHO
+    if action not in HTTP_ONLY or who.held is Held.NOBODY
+]
+VERBS: Final = [cell for cell in CELLS if cell.values[0] not in HTTP_ONLY]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(engine_url: str) -> AsyncIterator[House]:
+    """One node for all cells; each has an inbox of its own."""
+    async with housed(engine_url, f"t{uuid.uuid4().hex[:12]}:") as house:
+        yield house
+
+
+async def _cell(house: House, transport: str, action: Action, who: Who) -> None:
+    case = await house.case(action, who)
+    before, seq = await house.row(case.conv), await house.seq(case.inbox)
+    act = {"http": house.by_http, "socket": house.by_socket, "sdk": house.by_sdk}[transport]
+    assert await act(action, case) == TABLE[action].cell(who.standing, who.held)
+    if TABLE[action].cell(who.standing, who.held):
+        assert (await house.row(case.conv), await house.seq(case.inbox)) == (before, seq)
+
+
+@pytest.mark.parametrize(("action", "who"), CELLS)
+async def test_over_http(house: House, action: Action, who: Who) -> None:
+    await _cell(house, "http", action, who)
+
+
+@pytest.mark.parametrize(("action", "who"), VERBS)
+async def test_over_the_websocket(house: House, action: Action, who: Who) -> None:
+    await _cell(house, "socket", action, who)
+
+
+@pytest.mark.parametrize(("action", "who"), VERBS)
+async def test_by_the_sdk(house: House, action: Action, who: Who) -> None:
+    await _cell(house, "sdk", action, who)
+
+
+async def test_every_action_has_its_cells() -> None:
+    assert TABLE.keys() == set(Action)
+    assert ACTS.keys() == set(Action) - HTTP_ONLY
