@@ -29,6 +29,7 @@ from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import Lifetime, TokenIdentity
 from batonbox_server.service.intake import Intake
+from batonbox_server.service.invites import Invites
 from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.race import Races
@@ -95,9 +96,9 @@ class Organisation:
             lifetime=lifetime,
             rates=_rates(self.settings),
         )
-        self.setup = Setup(
-            self.organisation, self.directory, self.administration, self.sign_in, passwords
-        )
+        parts = (self.organisation, self.directory, self.administration, self.sign_in, passwords)
+        self.setup = Setup(*parts)
+        self.invites = Invites(*parts)
 
     async def close(self) -> None:
         """Stop everything, last started first."""
@@ -197,6 +198,7 @@ class Node(Organisation):
             identity=self.identity,
             sign_in=self.sign_in,
             setup=self.setup,
+            invites=self.invites,
             commands=self.commands,
             reads=reads,
             intake=self.intake,

@@ -84,6 +84,32 @@ async def test_from_an_empty_server_to_the_inboxes(empty_site: Served, page: Pag
     await page.wait_for_url("**/inboxes/all**")
 
 
+async def test_an_invitation_leads_a_new_member_in(site: Served, page: Page) -> None:
+    made = await site.call(
+        "admin", "POST", "/v1/admin/invites", {"name": "Zoe Case", "inboxes": ["sales"]}
+    )
+    # Somebody else is signed in on this machine: the link is still the new member's.
+    await page.goto(f"{site.url}/sign-in#code={await site.node.sign_in.make_link('agent1')}")
+    await page.wait_for_url("**/inboxes/**")
+    await page.goto("about:blank")
+    await page.goto(made.json()["link"])
+    await expect(page.get_by_role("heading", name="Join your team")).to_be_visible()
+    assert page.url == f"{site.url}/sign-in"
+    await expect(page.get_by_text("Welcome to Demo, Zoe Case.")).to_be_visible()
+    await expect(page.get_by_label("User")).to_have_value("zoe-case")
+    await expect(page.get_by_label("Password", exact=True)).to_be_focused()
+    await assert_accessible(page)
+    await fill(page, Password="correct horse", Password_again="correct horse")
+    await page.get_by_label("Password again").press("Enter")
+    await page.wait_for_url("**/inboxes/**")
+    await expect(page.get_by_role("navigation", name="Main")).to_contain_text("Sales")
+
+    await page.goto("about:blank")
+    await page.goto(made.json()["link"])
+    await expect(page.get_by_text("This invitation was used or revoked")).to_be_visible()
+    await assert_accessible(page)
+
+
 async def test_a_wrong_link_is_refused_in_words(empty_site: Served, page: Page) -> None:
     await empty_site.node.setup.offer()
     await page.goto(f"{empty_site.url}/setup#token=wrong")

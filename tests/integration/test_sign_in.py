@@ -37,7 +37,9 @@ async def test_who_gets_in(site: Served) -> None:
         "build": site.node.pump.build, "version": __version__,
     }  # fmt: skip
     answer = await browser.sign_in("agent1")
-    assert answer.json() == {"user": {"id": "agent1", "name": "Ana", "role": "member"}}
+    assert answer.json() == {
+        "user": {"id": "agent1", "name": "Ana", "role": "member", "active": True}
+    }
     seen = await browser.look()
     assert (seen["signed_in"], seen["user"]["id"], seen["simulator"]) == (True, "agent1", False)
     assert (await browser.call("GET", "/v1/me")).json()["id"] == "agent1"

@@ -19,9 +19,12 @@ __all__ = [
     "Done",
     "FailurePlan",
     "Inbox",
+    "Invitation",
+    "Invited",
     "Items",
     "JoinableInbox",
     "Liveness",
+    "MadeInvitation",
     "MadeToken",
     "Marked",
     "Me",
@@ -51,11 +54,12 @@ class Items(Struct, Generic[T]):
 
 
 class User(Struct):
-    """A team member."""
+    """A team member; one who is not active is there for history alone."""
 
     id: str
     name: str
     role: Role
+    active: bool
 
 
 class Named(Struct):
@@ -70,6 +74,35 @@ class Me(User):
     organisation: Named
     inboxes: list[str]
     joined: list[str]
+
+
+class Invitation(Struct):
+    """Who somebody becomes who accepts; `by` invited them."""
+
+    id: str
+    user: str
+    name: str
+    role: Role
+    inboxes: list[str]
+    by: str
+    created_at: str | None
+    expires_at: str | None
+
+
+class MadeInvitation(Invitation):
+    """An invitation with its code and link, which are shown this once."""
+
+    code: str
+    link: str
+
+
+class Invited(Struct):
+    """Whom a code invites, and where to."""
+
+    user: str
+    name: str
+    organisation: Named
+    expires_at: str | None
 
 
 class ConnectionToken(Struct):

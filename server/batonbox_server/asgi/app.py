@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from batonbox_server.errors import Refused
 
-from . import admin, loopback, ops, rest, session, setup, webhook
+from . import admin, loopback, ops, rest, session, setup, team, webhook
 from .edge import Edge
 from .endpoint import Endpoint, route_of
 from .problem import problem
@@ -27,6 +27,7 @@ _ALWAYS: Final = (
     *ops.ENDPOINTS,
     *setup.ENDPOINTS,
     *session.ENDPOINTS,
+    *team.ENDPOINTS,
     *rest.ENDPOINTS,
     *admin.ENDPOINTS,
 )

@@ -20,6 +20,7 @@ __all__ = [
     "cookie_of",
     "headers_of",
     "is_loopback",
+    "own_origin",
     "set_cookie",
 ]
 
@@ -36,7 +37,7 @@ class Origins:
     def exact(self, scope: Mapping[str, Any]) -> bool:
         """Whether the request says it comes from a page of this server, or of an allowed origin."""
         origin = headers_of(scope).get("origin")
-        return origin is not None and (origin in self._allowed or origin == _own(scope))
+        return origin is not None and (origin in self._allowed or origin == own_origin(scope))
 
     def check(self, scope: Mapping[str, Any]) -> None:
         """For what the cookie authorises, and for signing in; raises Refused("forbidden").
@@ -50,7 +51,7 @@ class Origins:
         if not reading or headers.get("sec-fetch-site") == "cross-site":
             raise Refused(
                 "forbidden",
-                f"This takes the header Origin: {_own(scope)}. "
+                f"This takes the header Origin: {own_origin(scope)}. "
                 "An admin can add other origins to `origins`; a proxy has to pass on Host and "
                 "X-Forwarded-Proto. Programs send Authorization: Bearer <token> instead.",
             )
@@ -139,6 +140,7 @@ def _name(scope: Mapping[str, Any]) -> str:
     return "__Host-batonbox" if scope["scheme"] in _SECURE else "batonbox"
 
 
-def _own(scope: Mapping[str, Any]) -> str:
+def own_origin(scope: Mapping[str, Any]) -> str:
+    """The server's address as the request has it."""
     scheme = "https" if scope["scheme"] in _SECURE else "http"
     return f"{scheme}://{headers_of(scope).get('host', '')}"

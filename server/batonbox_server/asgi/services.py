@@ -11,6 +11,7 @@ from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
+from batonbox_server.service.invites import Invites
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.setup import Setup
@@ -73,6 +74,7 @@ class Services:
     identity: TokenIdentity
     sign_in: SignIn
     setup: Setup
+    invites: Invites
     commands: InboxCommands
     reads: InboxReads
     intake: Intake

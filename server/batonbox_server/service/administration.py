@@ -51,12 +51,26 @@ class Administration:
         await self._apply(await self._organisation.create_user(user))
 
     async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> None:
-        """Change name or role; Refused("not_found")."""
+        """Change name or role; Refused: `not_found`, `conflict` for the last active admin."""
         await self._apply(await self._organisation.edit_user(user, name=name, role=role))
 
     async def delete_user(self, user: str) -> None:
-        """Delete a user: tokens first, then inbox by inbox; Refused("not_found")."""
+        """Delete a user: tokens first, then inbox by inbox; Refused as `edit_user`."""
         await self._apply(await self._organisation.delete_user(user))
+
+    async def deactivate_user(self, user: str) -> None:
+        """End all access at once, then the memberships inbox by inbox; Refused as `edit_user`."""
+        await self._apply(await self._organisation.deactivate_user(user))
+
+    async def reactivate_user(self, user: str, *, inboxes: tuple[str, ...]) -> None:
+        """Let them in again, into these inboxes; Refused("not_found")."""
+        await self._apply(await self._organisation.reactivate_user(user, inboxes=inboxes))
+
+    async def accept_invite(self, sha256: str, *, password: str) -> User:
+        """Make the user of an invitation; Refused as `DirectoryStore.accept_invite`."""
+        user, jobs = await self._organisation.accept_invite(sha256, password=password)
+        await self._apply(jobs)
+        return user
 
     async def create_inbox(self, inbox: Inbox) -> None:
         """A new inbox; Refused("conflict") when the id or a number is taken."""
@@ -155,17 +169,19 @@ class Administration:
         if inbox not in state.inboxes:
             return
         found = state.users.get(user)
-        stays = found is not None and found.role is Role.ADMIN
+        stays = found is not None and found.role is Role.ADMIN and found.active
         await self._store.remove(inbox=inbox, user=user, role=Role.ADMIN if stays else None)
 
 
 def _standings(inbox: Inbox, state: OrgState) -> dict[str, tuple[Role, bool]]:
     """Who should stand in the inbox: its members joined, every other admin beside it."""
     found: dict[str, tuple[Role, bool]] = {
-        user.id: (user.role, False) for user in state.users.values() if user.role is Role.ADMIN
+        user.id: (user.role, False)
+        for user in state.users.values()
+        if user.role is Role.ADMIN and user.active
     }
     for name in inbox.members:
-        if name in state.users:
+        if name in state.users and state.users[name].active:
             found[name] = (state.users[name].role, True)
     return found
 

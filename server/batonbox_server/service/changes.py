@@ -26,7 +26,9 @@ def delta_of_event(kind: str, body: Any) -> Delta:
     """An event of the organisation's log; empty for those about tokens."""
     match kind:
         case "user_changed":
-            return Delta(users={body["id"]: User(body["id"], body["name"], Role(body["role"]))})
+            active = body.get("active", True)
+            user = User(body["id"], body["name"], Role(body["role"]), active)
+            return Delta(users={user.id: user})
         case "user_deleted":
             return Delta(users={body["id"]: None})
         case "inbox_changed":

@@ -88,7 +88,7 @@ class LiveDirectory:
         visible = [self.inboxes[name] for name in sorted(self.inboxes_of(user))]
         return {
             "organisation": {"name": self.name},
-            "user": frame_of_user(me) if me else {"id": user, "name": user, "role": ""},
+            "user": frame_of_user(me) if me else _nobody(user),
             "inboxes": [frame_of_inbox(inbox) for inbox in visible],
             "users": [frame_of_user(self.users[name]) for name in sorted(self.users)],
         }
@@ -96,13 +96,14 @@ class LiveDirectory:
     def inboxes_of(self, user: str) -> frozenset[str]:
         """See the port."""
         me = self.users.get(user)
-        if me is None:
+        if me is None or not me.active:
             return frozenset()
         return frozenset(self.inboxes) if me.role is Role.ADMIN else self.joined_by(user)
 
     def joined_by(self, user: str) -> frozenset[str]:
         """See the port."""
-        return frozenset(self._joined.get(user, ())) if user in self.users else frozenset()
+        me = self.users.get(user)
+        return frozenset(self._joined.get(user, ())) if me and me.active else frozenset()
 
     def watch_token(self, token: str, user: str) -> bool:
         """Somebody signed in here with this token: it is looked at again after a reset.
@@ -159,6 +160,9 @@ class LiveDirectory:
             self._revoke(user=name, token="")
             return
         self._tell(None, "user", frame_of_user(new))
+        if not new.active:
+            self._revoke(user=name, token="")
+            return
         if old is not None and old.role is not new.role:
             for listener in list(self._listeners):
                 listener.grants_changed(name)
@@ -194,6 +198,10 @@ class LiveDirectory:
                 self._revoked.popitem(last=False)
         for listener in list(self._listeners):
             listener.revoked(user=user, token=token, close=_CLOSE_REVOKED)
+
+
+def _nobody(user: str) -> dict[str, Any]:
+    return {"id": user, "name": user, "role": "", "active": False}
 
 
 def _put(table: dict[str, Any], name: str, value: Any) -> None:

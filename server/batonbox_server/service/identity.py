@@ -173,4 +173,6 @@ class TokenIdentity:
         user = self._directory.users.get(name)
         if user is None:
             raise Refused("unauthorized", "The user of this token is no more.")
+        if not user.active:
+            raise Refused("unauthorized", "The user of this token is deactivated; ask an admin.")
         return user

@@ -129,6 +129,8 @@ class SignIn:
         """A code that signs the user in once, within five minutes; raises Refused("not_found")."""
         if user not in self._directory.users:
             raise Refused("not_found", f"There is no user {user!r}.")
+        if not self._directory.users[user].active:
+            raise Refused("conflict", f"{user!r} is deactivated; reactivate them first.")
         code = secrets.token_urlsafe(32)
         await self._store.add_link(user, sha256=sha256_of(code), ttl_ms=_LINK_TTL_MS)
         return code

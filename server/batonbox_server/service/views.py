@@ -13,7 +13,7 @@ __all__ = ["frame_of_inbox", "frame_of_user", "sees"]
 
 def frame_of_user(user: User) -> dict[str, Any]:
     """A user, as everybody may see them."""
-    return {"id": user.id, "name": user.name, "role": str(user.role)}
+    return {"id": user.id, "name": user.name, "role": str(user.role), "active": user.active}
 
 
 def frame_of_inbox(inbox: Inbox) -> dict[str, Any]:
@@ -27,8 +27,8 @@ def frame_of_inbox(inbox: Inbox) -> dict[str, Any]:
 
 
 def sees(inbox: Inbox | None, users: Mapping[str, User]) -> frozenset[str]:
-    """Who may see the inbox: its members, and every admin."""
+    """Who may see the inbox: its members, and every active admin."""
     if inbox is None:
         return frozenset()
-    admins = {user.id for user in users.values() if user.role is Role.ADMIN}
+    admins = {user.id for user in users.values() if user.role is Role.ADMIN and user.active}
     return frozenset(admins | set(inbox.members))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -27,10 +28,13 @@ from batonbox_server.store.directory_plan import (
     plan_set_up,
     plan_user,
     plan_user_gone,
+    plan_user_off,
+    plan_user_on,
 )
-from batonbox_server.store.directory_port import Inbox, Job, OrgState, Route, Token, User
+from batonbox_server.store.directory_port import Inbox, Invite, Job, OrgState, Route, Token, User
 from batonbox_server.store.directory_records import (
     inbox_from,
+    invite_from,
     job_from,
     job_map,
     pack,
@@ -40,6 +44,7 @@ from batonbox_server.store.directory_records import (
     unpack,
     user_from,
 )
+from batonbox_server.store.invite_plan import plan_accepted, plan_invite, plan_invite_gone
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
 
@@ -134,9 +139,57 @@ class RedisDirectory:
 
         def plan(state: OrgState) -> Plan:
             old = existing_user(state, user)
-            return plan_user(state, User(user, name or old.name, role or old.role))
+            return plan_user(state, replace(old, name=name or old.name, role=role or old.role))
 
         return await self._change(plan)
+
+    async def deactivate_user(self, user: str) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_user_off(state, user))
+
+    async def reactivate_user(self, user: str, *, inboxes: tuple[str, ...]) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_user_on(state, user, inboxes=inboxes))
+
+    async def add_invite(self, invite: Invite) -> None:
+        """See the port."""
+
+        async def plan(state: OrgState) -> Plan:
+            return plan_invite(state, await self.invites(), invite)
+
+        await self._change(plan)
+
+    async def invites(self) -> list[Invite]:
+        """See the port."""
+        raw = await self._execute("HVALS", f"{self._keys.org}:invites")
+        return sorted(map(invite_from, map(unpack, raw)), key=lambda i: (i.created_ms, i.id))
+
+    async def drop_invite(self, invite: str) -> bool:
+        """See the port."""
+        dropped = False
+
+        async def plan(_: OrgState) -> Plan:
+            nonlocal dropped
+            planned = plan_invite_gone(await self.invites(), invite)
+            dropped = bool(planned.events)
+            return planned
+
+        await self._change(plan)
+        return dropped
+
+    async def accept_invite(self, sha256: str, *, password: str) -> tuple[User, list[Job]]:
+        """See the port."""
+        made: list[User] = []
+
+        async def plan(state: OrgState) -> Plan:
+            # Read after the state: whatever changes an invitation makes that state stale.
+            invites, now_ms = await self.invites(), int(time.time() * 1000)
+            user, planned = plan_accepted(state, invites, sha256, password=password, now_ms=now_ms)
+            made[:] = [user]
+            return planned
+
+        jobs = await self._change(plan)
+        return made[0], jobs
 
     async def create_inbox(self, inbox: Inbox) -> list[Job]:
         """See the port."""
@@ -211,6 +264,8 @@ class RedisDirectory:
         )
         if reply[0] == b"stale":
             raise Refused("conflict", "What this session was asked for with does not hold.")
+        if reply[0] == b"inactive":
+            raise Refused("conflict", f"{token.user!r} is deactivated; reactivate them first.")
         if reply[0] != b"ok":
             raise Refused("not_found", "There is no such user.")
 
@@ -249,11 +304,13 @@ class RedisDirectory:
         """See the port."""
         await self._scripts.org_finish_job(self._keys.org, id=job)
 
-    async def _change(self, plan: Callable[[OrgState], Plan]) -> list[Job]:
+    async def _change(self, plan: Callable[[OrgState], Plan | Awaitable[Plan]]) -> list[Job]:
         async with self._writing:
             for _ in range(_ATTEMPTS):
                 state = await self.state()
                 planned = plan(state)
+                if not isinstance(planned, Plan):
+                    planned = await planned
                 if not planned.events or await self._write(planned, expected=state.seq):
                     return planned.jobs
         raise Refused("unavailable", "The directory changes too fast; try again.")

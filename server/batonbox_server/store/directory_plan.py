@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = [
     "Plan",
     "existing_inbox",
     "existing_user",
+    "join_all",
     "plan_inbox",
     "plan_inbox_gone",
     "plan_member",
@@ -25,6 +27,8 @@ __all__ = [
     "plan_set_up",
     "plan_user",
     "plan_user_gone",
+    "plan_user_off",
+    "plan_user_on",
 ]
 
 
@@ -121,6 +125,8 @@ def plan_user(state: OrgState, user: User) -> Plan:
     plan, old = Plan(), state.users.get(user.id)
     if old == user:
         return plan
+    if user.role is not Role.ADMIN:
+        _keep_an_admin(state, user.id)
     plan.put("users", user.id, "user_changed", user_map(user))
     role_changed = old is not None and old.role is not user.role
     for inbox in state.inboxes.values():
@@ -132,16 +138,63 @@ def plan_user(state: OrgState, user: User) -> Plan:
 def plan_user_gone(state: OrgState, user: str) -> Plan:
     """Delete a user: out of every inbox they stand in, their tokens dead."""
     found = existing_user(state, user)
+    _keep_an_admin(state, user)
     plan = Plan(gone=user)
-    for inbox in state.inboxes.values():
-        if user in inbox.members:
-            left = replace(inbox, members=tuple(m for m in inbox.members if m != user))
-            plan.put("inboxes", inbox.id, "inbox_changed", inbox_map(left))
-        if user in inbox.members or found.role is Role.ADMIN:
-            plan.sync(inbox.id, gone=[user])
+    _leave_all(plan, state, found)
     plan.drop("users", user, "user_deleted", {"id": user})
     plan.writes.append(("pw", user, b""))
     return plan
+
+
+def plan_user_off(state: OrgState, user: str) -> Plan:
+    """Deactivate a user: as if deleted, but for name and role, which history needs."""
+    found = existing_user(state, user)
+    if not found.active:
+        return Plan()
+    _keep_an_admin(state, user)
+    plan = Plan(gone=user)
+    # First, so that nodes close the user's connections before they look at any inbox.
+    plan.put("users", user, "user_changed", user_map(replace(found, active=False)))
+    _leave_all(plan, state, found)
+    return plan
+
+
+def plan_user_on(state: OrgState, user: str, *, inboxes: tuple[str, ...]) -> Plan:
+    """Reactivate a user, who joins these inboxes; an admin stands beside every other."""
+    found = existing_user(state, user)
+    plan = Plan()
+    if not found.active:
+        plan.put("users", user, "user_changed", user_map(replace(found, active=True)))
+    join_all(plan, state, found, inboxes)
+    if not found.active and found.role is Role.ADMIN:
+        for inbox in state.inboxes:
+            plan.sync(inbox)
+    return plan
+
+
+def join_all(plan: Plan, state: OrgState, user: User, inboxes: Iterable[str]) -> None:
+    """Memberships of somebody who is about to be there; raises Refused("not_found")."""
+    for name in inboxes:
+        inbox = existing_inbox(state, name)
+        if user.id not in inbox.members:
+            joined = replace(inbox, members=(*inbox.members, user.id))
+            plan.put("inboxes", name, "inbox_changed", inbox_map(joined))
+            plan.sync(name)
+
+
+def _leave_all(plan: Plan, state: OrgState, user: User) -> None:
+    for inbox in state.inboxes.values():
+        if user.id in inbox.members:
+            left = replace(inbox, members=tuple(m for m in inbox.members if m != user.id))
+            plan.put("inboxes", inbox.id, "inbox_changed", inbox_map(left))
+        if user.id in inbox.members or user.role is Role.ADMIN:
+            plan.sync(inbox.id, gone=[user.id])
+
+
+def _keep_an_admin(state: OrgState, user: str) -> None:
+    admins = [u.id for u in state.users.values() if u.role is Role.ADMIN and u.active]
+    if admins == [user]:
+        raise Refused("conflict", "This is the last active admin; make another one first.")
 
 
 def plan_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
@@ -149,6 +202,8 @@ def plan_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
     for member in inbox.members:
         if member not in state.users:
             raise Refused("not_found", f"There is no user {member!r} to put into the inbox.")
+        if not state.users[member].active:
+            raise Refused("conflict", f"{member!r} is deactivated; reactivate them first.")
     plan, old = Plan(), state.inboxes.get(inbox.id)
     if old == inbox:
         return plan

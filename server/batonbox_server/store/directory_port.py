@@ -15,11 +15,12 @@ from batonbox_server.domain.model import Role
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A team member or bot."""
+    """A team member or bot; one who is not active is history: no access, no inbox."""
 
     id: str
     name: str
     role: Role
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,21 @@ class Token:
     limits: dict[str, int] = field(default_factory=dict)
     kind: str = "api"
     expires_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """What somebody becomes who opens a link, whose code is stored by its SHA-256 alone."""
+
+    id: str
+    sha256: str
+    user: str
+    name: str
+    role: Role
+    inboxes: tuple[str, ...]
+    by: str
+    created_ms: int
+    expires_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +105,8 @@ class DirectoryStore(Protocol):
     """Mutations append to the organisation's log (types in capitals below).
 
     An event's body is the record: `user_changed`, `user_deleted`, `inbox_changed`, `inbox_deleted`,
-    `route_changed`, `route_deleted`, `token_changed`, `organisation_changed` {name};
-    `token_deleted` names {user, token} in meta.
+    `route_changed`, `route_deleted`, `token_changed`, `organisation_changed` {name},
+    `invite_changed` and `invite_deleted` {id}; `token_deleted` names {user, token} in meta.
     """
 
     async def open(self) -> None:
@@ -127,10 +143,37 @@ class DirectoryStore(Protocol):
         """
 
     async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> list[Job]:
-        """Change what is not None, in one step; Refused("not_found")."""
+        """Change what is not None, in one step.
+
+        Refused: `not_found`; `conflict` when no active admin would be left, as in the two below.
+        """
 
     async def delete_user(self, user: str) -> list[Job]:
         """Tokens and password die in this step; USER_DELETED. Jobs remove them from every inbox."""
+
+    async def deactivate_user(self, user: str) -> list[Job]:
+        """Tokens die and memberships end in this step; USER_CHANGED. Jobs as above.
+
+        The password stays for a reactivation; nothing signs the user in before.
+        """
+
+    async def reactivate_user(self, user: str, *, inboxes: tuple[str, ...]) -> list[Job]:
+        """Active again, and a member of these inboxes; Refused("not_found")."""
+
+    async def add_invite(self, invite: Invite) -> None:
+        """Refused: `conflict` when the user's id is taken or invited, `not_found` of an inbox."""
+
+    async def invites(self) -> list[Invite]:
+        """Those that are neither used nor revoked, the expired among them, the oldest first."""
+
+    async def drop_invite(self, invite: str) -> bool:
+        """Revoke; False when there is none of this id."""
+
+    async def accept_invite(self, sha256: str, *, password: str) -> tuple[User, list[Job]]:
+        """Use the invitation up: its user, with the hash of a password, and their memberships.
+
+        Refused: `unauthorized` when there is none (any more), `conflict` when the id is taken.
+        """
 
     async def create_inbox(self, inbox: Inbox) -> list[Job]:
         """INBOX_CHANGED; Refused("conflict") when the id or a number is taken.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import Role
-from batonbox_server.store.directory_port import Inbox, Job, Route, Token, User
+from batonbox_server.store.directory_port import Inbox, Invite, Job, Route, Token, User
 
 __all__ = [
     "inbox_from",
     "inbox_map",
+    "invite_from",
+    "invite_map",
     "job_from",
     "job_map",
     "pack",
@@ -37,12 +40,22 @@ def unpack(raw: bytes) -> Any:
 
 def user_map(user: User) -> dict[str, Any]:
     """A user as events and the hash carry it."""
-    return {"id": user.id, "name": user.name, "role": str(user.role)}
+    return {"id": user.id, "name": user.name, "role": str(user.role), "active": user.active}
 
 
 def user_from(found: dict[str, Any]) -> User:
     """The reverse of `user_map`."""
-    return User(found["id"], found["name"], Role(found["role"]))
+    return User(found["id"], found["name"], Role(found["role"]), found.get("active", True))
+
+
+def invite_map(invite: Invite) -> dict[str, Any]:
+    """An invitation as it waits to be accepted; its code is nowhere."""
+    return {**asdict(invite), "role": str(invite.role), "inboxes": list(invite.inboxes)}
+
+
+def invite_from(found: dict[str, Any]) -> Invite:
+    """The reverse of `invite_map`."""
+    return Invite(**{**found, "role": Role(found["role"]), "inboxes": tuple(found["inboxes"])})
 
 
 def inbox_map(inbox: Inbox) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 #!lua
--- Keep a token by the hash of its secret; its user must exist. With `expires_ms` it is a session:
+-- Keep a token by the hash of its secret; its user must exist and be active. With `expires_ms` it is a session:
 -- a user has at most `most`, the oldest give way. `proof` is what the session was given for and
 -- must still hold: `password:<hash>`, or `link:<sha256>`, which is used up in this step.
 --
@@ -13,12 +13,14 @@
 -- ARGV[6] expires_ms
 -- ARGV[7] most
 -- ARGV[8] proof
--- Returns {"ok", seq} | {"not_found"} | {"stale"}
+-- Returns {"ok", seq} | {"not_found"} | {"inactive"} | {"stale"}
 --- @include "lib/token"
 local id, user, sha256, record, body = unpack(ARGV)
 local expires_ms, most = tonumber(ARGV[6]), tonumber(ARGV[7])
 local cx = open()
-if not cx or redis.call("HEXISTS", key("users"), user) == 0 then return {"not_found"} end
+local whose = redis.call("HGET", key("users"), user)
+if not cx or not whose then return {"not_found"} end
+if cmsgpack.unpack(whose).active == false then return {"inactive"} end
 if token_of(id) then return {"ok", cx.seq} end -- sent again
 local kind, shown = string.match(ARGV[8], "^(%a+):(.*)$")
 if kind == "password" and redis.call("HGET", key("pw"), user) ~= shown then return {"stale"} end

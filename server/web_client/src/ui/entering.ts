@@ -1,6 +1,8 @@
 /** Coming in by a secret of a link: what the server is asked, and its answers for people. */
 import type { SignInResult } from "./sign_in";
 
+type Refusal = Extract<SignInResult, { ok: false }>;
+
 const TIMEOUT_MS = 15_000;
 const UNREACHABLE = "The server cannot be reached. Try again.";
 
@@ -21,14 +23,19 @@ export async function unset(): Promise<boolean> {
   }
 }
 
-async function refusal(response: Response): Promise<SignInResult> {
+async function refusal(response: Response): Promise<Refusal> {
   const retryAfterS = Number(response.headers.get("retry-after") ?? 0) || 0;
   const problem = (await response.json().catch(() => ({}))) as { detail?: string };
   return { ok: false, message: problem.detail ?? `The server answered ${response.status}. Try again.`, retryAfterS };
 }
 
 /** Ask for a session; the cookie is set when it went well. */
-export async function enter(path: string, body: unknown): Promise<SignInResult> {
+export function enter(path: string, body: unknown): Promise<SignInResult> {
+  return post(path, body);
+}
+
+/** The answer's JSON, or why there is none. */
+export async function post<T>(path: string, body: unknown): Promise<{ readonly ok: true; readonly value: T } | Refusal> {
   try {
     const response = await fetch(path, {
       method: "POST",
@@ -37,14 +44,14 @@ export async function enter(path: string, body: unknown): Promise<SignInResult> 
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return response.ok ? { ok: true } : await refusal(response);
+    return response.ok ? { ok: true, value: (await response.json()) as T } : await refusal(response);
   } catch {
     return { ok: false, message: UNREACHABLE, retryAfterS: 0 };
   }
 }
 
 /** Why it did not go well, for people. */
-export function words(result: Extract<SignInResult, { ok: false }>): string {
+export function words(result: Refusal): string {
   if (!result.retryAfterS) return result.message;
   return `Too many attempts. Wait ${result.retryAfterS} s, then try again.`;
 }

@@ -12,9 +12,11 @@ export interface EntryFieldProps {
   readonly value: Signal<string>;
   readonly hint?: string;
   readonly secret?: boolean;
+  /** Shown, and kept by password managers, but not to be changed. */
+  readonly fixed?: boolean;
 }
 
-export function EntryField({ label, name, autocomplete, value, hint, secret }: EntryFieldProps): JSX.Element {
+export function EntryField({ label, name, autocomplete, value, hint, secret, fixed }: EntryFieldProps): JSX.Element {
   const id = useId();
   return (
     <div>
@@ -24,6 +26,7 @@ export function EntryField({ label, name, autocomplete, value, hint, secret }: E
           name={name}
           type={secret ? "password" : "text"}
           required
+          readOnly={fixed ?? false}
           autocomplete={autocomplete}
           autocapitalize={name === "user" ? "none" : undefined}
           spellcheck={false}
@@ -59,7 +62,7 @@ export function EntryForm({ heading, children, button, busyText, check, send, on
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
     document.title = `${heading} · batonbox`;
-    form.current?.querySelector("input")?.focus();
+    form.current?.querySelector<HTMLInputElement>("input:not([readonly])")?.focus();
   }, []);
 
   const submit = async (event: Event): Promise<void> => {

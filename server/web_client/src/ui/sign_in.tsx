@@ -6,6 +6,7 @@ import { unset, words } from "./entering";
 import { lazy } from "./lazy";
 
 const Setup = lazy(() => import("./setup").then((part) => part.Setup));
+const Invite = lazy(() => import("./invite").then((part) => part.Invite));
 const NotSetUp = lazy(() => import("./setup").then((part) => part.NotSetUp));
 
 /** What became of an attempt; the session cookie is set when it went well. */
@@ -21,10 +22,12 @@ export interface SignInProps {
 export function SignIn(props: SignInProps): JSX.Element {
   const empty = useSignal(false);
   const toSetUp = location.pathname === "/setup";
+  const invited = useRef(location.hash.startsWith("#invite=")).current;
   useEffect(() => {
-    if (!toSetUp) void unset().then((answer) => (empty.value = answer));
+    if (!toSetUp && !invited) void unset().then((answer) => (empty.value = answer));
   }, []);
   if (toSetUp) return <Setup onDone={props.onDone} />;
+  if (invited) return <Invite onDone={props.onDone} />;
   return empty.value ? <NotSetUp /> : <ByPassword {...props} />;
 }
 
