@@ -6,10 +6,11 @@ STAMP := $(VENV)/.stamp
 WORKERS ?= 2
 # Builds the browser client when its sources changed, or runs one of its tools, with a wheel's Node.
 WEB := $(BIN)/python server/web_client/build_hook.py
-GENERATED := docs/protocol.md client_sdk/batonbox/_wire.py server/web_client/src/wire.ts tests/vectors
+GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json client_sdk/batonbox/_wire.py \
+	server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-redis test-long check lint types gen drift bench audit
+.PHONY: help setup run test test-redis test-long check lint types gen api-snapshot drift bench audit
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +51,9 @@ types: setup ## mypy --strict, tsc
 
 gen: setup ## write the files that derive from wire.py
 	$(BIN)/python -m batonbox_server.gen
+
+api-snapshot: setup ## keep the HTTP API as it is now for the test against breaking changes
+	$(BIN)/python -m batonbox_server.gen --snapshot
 
 drift: gen ## fail when a generated file is not what `make gen` writes
 	@git diff --exit-code -- $(GENERATED) || \

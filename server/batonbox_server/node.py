@@ -10,6 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
+from batonbox_server.asgi.apidocs import routes_of
 from batonbox_server.asgi.app import build_app
 from batonbox_server.asgi.channel import EngineChannel
 from batonbox_server.asgi.origins import Origins
@@ -22,6 +23,7 @@ from batonbox_server.carriers.signature import secret_bytes
 from batonbox_server.carriers.webhook import Webhook
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.engine import EmbeddedEngine
+from batonbox_server.gen.api import api_docs
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.service.administration import Administration
@@ -214,7 +216,7 @@ class Node(Organisation):
             build=self.pump.build,
         )
         socket = [WebSocketRoute("/v1/ws", self.pump), Route("/v1/ws", self.pump)]
-        self.app = build_app(services, more=[*socket, *web.routes])
+        self.app = build_app(services, more=[*socket, *routes_of(api_docs), *web.routes])
 
     async def _begin(self) -> None:
         stack = self.closing

@@ -254,6 +254,7 @@ ENDPOINTS: Final = (
         _conversations,
         query=Listing,
         returns=answers.Items[answers.Conversation],
+        errors=("not_found",),
     ),
     Endpoint("GET", "/v1/conversations/{conv}", Action.SEE, _conversation, returns=answers.Thread),
     Endpoint(

@@ -1,9 +1,10 @@
-"""Files that derive from `wire.py`, `errors.py` and `config.py`: rendered here, never edited."""
+"""Files that derive from the tables of the code: rendered here, never edited."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from batonbox_server.gen.api import api_docs
 from batonbox_server.gen.sdk import sdk_wire
 from batonbox_server.gen.tables import protocol
 from batonbox_server.gen.vectors import vectors
@@ -21,6 +22,8 @@ def rendered() -> dict[Path, str]:
         Path("client_sdk/batonbox/_wire.py"): sdk_wire(),
         Path("server/web_client/src/wire.ts"): web_wire(),
         Path("docs/protocol.md"): protocol(template),
+        Path("docs/openapi.json"): api_docs().openapi,
+        Path("docs/asyncapi.json"): api_docs().asyncapi,
         Path("tests/vectors/frames.json"): vectors(),
     }
 
