@@ -56,8 +56,8 @@ class Person:
         self.losses = 0
 
     async def work(self, until_s: float) -> None:
-        """Until the loop's clock says so."""
-        while asyncio.get_running_loop().time() < until_s:
+        """Until the loop's clock says so; then, with the bots at rest, until one was taken."""
+        while asyncio.get_running_loop().time() < until_s or not self.wins:
             await self.take()
 
     async def take(self) -> None:
