@@ -62,6 +62,12 @@ async def _me(call: Call) -> dict[str, Any]:
     }
 
 
+async def _users(call: Call) -> dict[str, Any]:
+    """Every team member, as colleagues see each other."""
+    users = call.services.directory.users
+    return {"items": [frame_of_user(users[name]) for name in sorted(users)], "next": None}
+
+
 async def _connection_token(call: Call) -> dict[str, Any]:
     """A short-lived token for one websocket."""
     token, end_ms = call.services.identity.connection_token(call.principal)
@@ -234,6 +240,7 @@ _COMMAND_ERRORS: Final = (
 )
 ENDPOINTS: Final = (
     Endpoint("GET", "/v1/me", Action.SIGN_IN, _me, returns=answers.Me),
+    Endpoint("GET", "/v1/users", Action.SIGN_IN, _users, returns=answers.Items[answers.User]),
     Endpoint(
         "POST",
         "/v1/connection-tokens",
