@@ -170,6 +170,24 @@ async def test_a_deactivated_user_is_out_on_every_node(engine_url: str, prefix: 
         assert moved.json()["code"] in {"target_not_member", "bad_request"}
 
 
+async def test_a_token_read_just_before_lets_nobody_in(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deactivation falls between the look at the token and the answer to it."""
+    organisation, token = site.node.organisation, await site.token("agent1")
+    read = organisation.token
+
+    async def overtaken(sha256: str) -> Any:
+        found = await read(sha256)
+        await site.node.administration.deactivate_user("agent1")
+        return found
+
+    monkeypatch.setattr(organisation, "token", overtaken)
+    with pytest.raises(Refused) as refused:
+        await site.node.identity.authenticate(token)
+    assert refused.value.slug == "unauthorized"
+
+
 async def test_reactivation_gives_what_is_asked_for(site: Served) -> None:
     await site.node.sign_in.set_password("agent2", PASSWORD)
     await admin(site, "POST", "users/agent2/deactivate")
@@ -224,7 +242,7 @@ async def test_a_node_that_dies_leaves_nothing_undone(engine_url: str, prefix: s
         numbers = [f"+1416555{1000 + n}" for n in range(len(many))]
         for name, number in zip(many, numbers, strict=True):
             await east.node.administration.edit_inbox(name, numbers=(number,))
-        convs = []
+        convs: list[str] = []
         for number in [SALES] * 120 + numbers:
             customer = f"+14165552{len(convs):03}"
             conv = await east.texts("hello", to=number, customer=customer)
