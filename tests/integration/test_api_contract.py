@@ -136,6 +136,28 @@ def _exercise(
     check()
 
 
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/openapi.json", "application/json"),
+        ("/asyncapi.json", "application/json"),
+        ("/docs/api", "text/html; charset=utf-8"),
+        ("/docs/api.css", "text/css; charset=utf-8"),
+    ],
+)
+async def test_the_documents_are_served_to_anybody(
+    site: Served, path: str, media_type: str
+) -> None:
+    """Under a policy that stops every script and every other origin."""
+    answer = await site.call("", "GET", path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'self';"), policy
+    assert "script-src" not in policy
+    if path == "/openapi.json":
+        assert answer.json() == openapi()
+
+
 @pytest.mark.parametrize("user", ["admin", "agent1", ""])
 async def test_every_answer_is_one_the_document_names(site: Served, user: str) -> None:
     await _run(site, user, examples=6 if user else 2)

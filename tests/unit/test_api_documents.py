@@ -55,7 +55,10 @@ def test_an_endpoint_is_declared(row: Endpoint) -> None:
     assert row.handler.__doc__, "the handler's docstring describes the endpoint"
     assert (row.returns is None) == (row.status == 204), "the row declares returns=, or status 204"
     assert set(row.errors) <= CODES.keys()
-    operation = openapi()["paths"][row.path][row.method.lower()]
+    document = openapi()
+    operation = document["paths"][row.path][row.method.lower()]
+    told = {tag["name"]: tag["description"] for tag in document["tags"]}
+    assert told[operation["tags"][0]], "gen/openapi.py: TAGS says what this part of the API is"
     assert bool(operation["security"]) == (row.action is not None)
 
 

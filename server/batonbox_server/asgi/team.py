@@ -143,7 +143,7 @@ ENDPOINTS: Final = (
         201,
         body=NewInvite,
         returns=answers.MadeInvitation,
-        errors=("conflict",),
+        errors=("conflict", "not_found"),
     ),
     Endpoint("DELETE", "/v1/admin/invites/{invite}", _A, _revoke, status=204),
     Endpoint(

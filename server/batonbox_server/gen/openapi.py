@@ -27,6 +27,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "setup": ("Set-up", "Once, on an empty server."),
     "me": ("Me", "The caller."),
     "connection-tokens": ("Me", ""),
+    "users": ("Team", "The team members, as colleagues see each other."),
     "inboxes": ("Inboxes", "The inboxes the caller sees."),
     "conversations": ("Conversations", "Reading them, and every command of the websocket."),
     "admin": ("Administration", "For admins."),
@@ -55,7 +56,7 @@ def openapi(endpoints: Iterable[Endpoint] = ALL_ENDPOINTS) -> Json:
     for row in rows:
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, known)
     about = {name: says for name, says in TAGS.values() if says}
-    used = {tag_of(row.path) for row in rows}
+    used = dict.fromkeys(tag_of(row.path) for row in rows)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -66,7 +67,7 @@ def openapi(endpoints: Iterable[Endpoint] = ALL_ENDPOINTS) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": n, "description": says} for n, says in about.items() if n in used],
+        "tags": [{"name": name, "description": about.get(name, "")} for name in used],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(components.items())),
@@ -82,7 +83,8 @@ def openapi(endpoints: Iterable[Endpoint] = ALL_ENDPOINTS) -> Json:
 def tag_of(path: str) -> str:
     """The part of the API a path belongs to."""
     match = re.match(r"/v1/([^/]+)", path)
-    return TAGS[match[1] if match else ""][0]
+    name = match[1] if match else ""
+    return TAGS[name][0] if name in TAGS else name.capitalize()
 
 
 def _shapes(rows: list[Endpoint]) -> list[Any]:
