@@ -20,7 +20,8 @@ h3 { font: 600 1rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 h4 { margin: .6rem 0 .2rem; }
 code, pre { font: .875rem/1.5 ui-monospace, monospace; }
 code { background: var(--soft); padding: .1em .3em; border-radius: .2em; }
-pre { background: var(--soft); padding: .6rem; border-radius: .3rem; overflow-x: auto; }
+pre { background: var(--soft); padding: .6rem; border-radius: .3rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin: .3rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; }
 tr { border-top: 1px solid var(--line); }
