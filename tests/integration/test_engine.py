@@ -96,15 +96,17 @@ async def test_the_engine_dies_with_a_killed_parent_and_the_folder_opens_again(
         sys.executable, "-c", PARENT, str(tmp_path), tie, stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
-    async with asyncio.timeout(20):
-        while not (line := await parent.stdout.readline()).startswith(b"READY"):
-            assert line, "the parent ended"
-    _, pid_text, url = line.decode().split()
-    client = EngineClient(url)
-    await client.connect()
-    await client.execute("SET", "kept", "yes")
-    parent.kill()
-    await parent.wait()
+    try:
+        async with asyncio.timeout(20):
+            while not (line := await parent.stdout.readline()).startswith(b"READY"):
+                assert line, "the parent ended"
+        _, pid_text, url = line.decode().split()
+        client = EngineClient(url)
+        await client.connect()
+        await client.execute("SET", "kept", "yes")
+    finally:
+        parent.kill()
+        await parent.wait()
     await eventually(lambda: not alive(int(pid_text)), what="the engine's end")
     await client.aclose()
 
