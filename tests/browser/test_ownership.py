@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from playwright.async_api import Route
+
 from tests.browser.cutter import cuttable
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn, watch_notifications
@@ -23,6 +25,28 @@ async def test_a_locked_composer_says_why_and_offers_the_button(
     await ana.send("On its way.")
     await ana.expect_texts(["Hi", "On its way."])
     assert await site.phone_with(1) == ["On its way."]
+
+
+async def test_the_reply_field_has_the_focus_however_late_it_comes(
+    site: Served, sign_in: SignIn
+) -> None:
+    """What acting takes is loaded when a conversation is opened: here that lasts."""
+    conv = await site.texts("Hi")
+    page = await sign_in("agent1")
+    delayed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        delayed.set()
+        await asyncio.sleep(0.3)
+        await route.continue_()
+
+    await page.route("**/assets/deeds*", late)
+    await page.reload()
+    ana = Desk(page)
+    await ana.open(conv)
+    await ana.assign()
+    await expect(ana.composer).to_be_focused()
+    assert delayed.is_set()
 
 
 async def test_assigning_shows_at_once_and_a_lost_race_names_the_winner(

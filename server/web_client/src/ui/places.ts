@@ -21,7 +21,20 @@ export function at<K extends "composer" | "filter" | "log">(place: K): (element:
   };
 }
 
-/** After the next rendering, when what the act brought about is there. */
+const FRAMES_MAX = 60;
+
+/**
+ * Once what the act brought about is there: after the next rendering, or as soon as what it takes
+ * has been loaded; given up when somebody moves the focus elsewhere meanwhile.
+ */
 export function focusSoon(find: () => HTMLElement | null): void {
-  requestAnimationFrame(() => requestAnimationFrame(() => find()?.focus({ preventScroll: true })));
+  const from = document.activeElement;
+  let frames = 0;
+  const stays = (): boolean => document.activeElement === from || document.activeElement === document.body;
+  const look = (): void => {
+    const found = find();
+    if (found) found.focus({ preventScroll: true });
+    else if (++frames < FRAMES_MAX && stays()) requestAnimationFrame(look);
+  };
+  requestAnimationFrame(() => requestAnimationFrame(look));
 }
