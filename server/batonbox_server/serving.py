@@ -22,6 +22,7 @@ from batonbox_server.config import ConfigError, Settings
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
 from batonbox_server.node import Node, Organisation
+from batonbox_server.origin import Origin, act_as
 from batonbox_server.service.passwords import random_password
 from batonbox_server.service.texts import check_id
 from batonbox_server.store.directory_port import User
@@ -99,6 +100,13 @@ async def answer(
 
     `links`: the address of one-click links, empty where there are none.
     """
+    with act_as("", Origin("cli")):
+        return await _carry_out(organisation, request, links=links)
+
+
+async def _carry_out(
+    organisation: Organisation, request: dict[str, Any], *, links: str
+) -> dict[str, Any]:
     user = str(request.get("user", ""))
     match request.get("op"):
         case "token":

@@ -8,22 +8,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2] / "server" / "batonbox_server"
-BASE = {"domain", "wire", "errors", "tasks"}
+BASE = {"domain", "wire", "errors", "tasks", "origin"}
 EVERYTHING = {"*"}
 ROOMS: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
+    "origin": set(),
     "tasks": set(),
     "wire": set(),
     "domain": set(),
     "session": {"wire", "errors"},
-    "store": {"domain", "wire", "errors", "tasks"},
+    "store": {"domain", "wire", "errors", "tasks", "origin"},
     "engine": {"errors", "tasks"},
     "hub": {"wire", "errors", "tasks"},
     "service": {
         "domain",
         "errors",
         "tasks",
+        "origin",
         "wire",
         "session.ports",
         "store.port",
@@ -45,6 +47,7 @@ ROOMS: dict[str, set[str]] = {
         "domain",
         "errors",
         "node",
+        "origin",
         "service",
         "store.directory_port",
     },

@@ -13,6 +13,7 @@ import structlog
 from batonbox_server import wire
 from batonbox_server.errors import Refused
 from batonbox_server.hub.viewer import Viewer
+from batonbox_server.origin import SYSTEM, Origin
 from batonbox_server.session.ports import Principal
 from batonbox_server.session.session import Session
 from batonbox_server.session.steps import Answer, Shut, Step, refusal
@@ -53,6 +54,7 @@ class Connection:
         self.id = uuid.uuid4().hex
         self.session = Session(subprotocol=subprotocol, limits=pump.limits, now_ms=now_ms())
         self.viewer = Viewer("", subprotocol, wake=self._wake, overflow=self._overflow)
+        self.origin: Origin = SYSTEM  # until somebody has signed in
         self.closing: Shut | None = None
         self.ended = asyncio.Event()
         self._pump = pump
@@ -133,15 +135,15 @@ class Connection:
             if refused_by is not None:
                 self.shut(refused_by)
                 return
-            self._welcome(principal)
+            self._welcome(principal, hello.tok)
 
     def authenticate(self, token: str) -> Awaitable[Principal]:
         """Who the token stands for; an empty one: the upgrade request's, or its session."""
         return self._credentials.principal(self._pump.identity, token)
 
-    def _welcome(self, principal: Principal) -> None:
+    def _welcome(self, principal: Principal, token: str) -> None:
         self.viewer.user = principal.user
-        self.accept(principal)
+        self.accept(principal, token)
         limits = self.session.limits
         frame = [
             wire.Op.WELCOME,
@@ -156,8 +158,9 @@ class Connection:
         self.viewer.send(frame)
         self._pump.welcomed(self)
 
-    def accept(self, principal: Principal) -> None:
-        """Sign in, or replace the token in place."""
+    def accept(self, principal: Principal, token: str) -> None:
+        """Sign in, or replace the token in place; `token` as for `authenticate`."""
+        self.origin = self._credentials.origin(principal, token)
         limits = self._pump.limits.raised(principal.limits)
         rate = self._pump.admission.limiter(principal)
         self.session.signed_in(principal, limits=limits, rate=rate)

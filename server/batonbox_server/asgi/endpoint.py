@@ -17,9 +17,10 @@ from starlette.routing import Route
 from batonbox_server.domain.model import Role
 from batonbox_server.domain.policy import Action, may_ever
 from batonbox_server.errors import BatonboxError, Refused
+from batonbox_server.origin import Origin, Via, act_as
 from batonbox_server.session.ports import Principal
 
-from .origins import Credentials
+from .origins import Credentials, agent_of, client_address
 from .problem import problem, refusal_of
 from .services import Services
 
@@ -126,6 +127,7 @@ class Endpoint:
     errors: tuple[str, ...] = ()
     also: int = 0
     keyed: bool = False
+    via: Via = "web"  # from where they act who need not sign in
 
 
 def json_response(value: Any, *, status: int = 200) -> Response:
@@ -160,16 +162,23 @@ def route_of(endpoint: Endpoint, services: Services) -> Route:
 async def _answer(
     endpoint: Endpoint, services: Services, request: Request, request_id: str
 ) -> Response:
-    principal = _NOBODY
+    principal, origin = _NOBODY, _nobodys(endpoint, request)
     if endpoint.action is not None:
         given = Credentials(request.scope, services.origins)
         principal = await given.principal(services.identity)
+        origin = given.origin(principal)
         if not allowed(services, principal, endpoint.action):
             raise Refused("forbidden", "This takes an admin.")
-    answer = await endpoint.handler(Call(request, services, principal, request_id, endpoint))
+    with act_as(principal.user, origin):
+        answer = await endpoint.handler(Call(request, services, principal, request_id, endpoint))
     if isinstance(answer, Response):
         return answer
     return json_response(answer, status=endpoint.status)
+
+
+def _nobodys(endpoint: Endpoint, request: Request) -> Origin:
+    scope = request.scope
+    return Origin(endpoint.via, address=client_address(scope), agent=agent_of(scope))
 
 
 def allowed(services: Services, principal: Principal, action: Action) -> bool:

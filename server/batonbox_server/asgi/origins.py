@@ -11,12 +11,15 @@ from typing import Any, Final
 from starlette.requests import HTTPConnection
 
 from batonbox_server.errors import Refused
+from batonbox_server.origin import Origin, Via
 from batonbox_server.session.ports import Identity, Principal
 
 __all__ = [
     "Credentials",
     "Origins",
     "address_of",
+    "agent_of",
+    "client_address",
     "cookie_of",
     "headers_of",
     "is_loopback",
@@ -26,6 +29,7 @@ __all__ = [
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _SECURE: Final = frozenset({"https", "wss"})
+_AGENT_MAX_CHARS: Final = 200
 
 
 class Origins:
@@ -78,6 +82,16 @@ class Credentials:
         self.origins.check(self.scope)
         return await identity.authenticate_session(cookie)
 
+    def origin(self, principal: Principal, token: str = "") -> Origin:
+        """From where the principal of these credentials (and this `token`) acts."""
+        by_token: Via = "socket" if self.scope["type"] == "websocket" else "api"
+        return Origin(
+            via=by_token if token or self._bearer else "web",
+            address=client_address(self.scope),
+            token=principal.token,
+            agent=agent_of(self.scope),
+        )
+
     @property
     def _bearer(self) -> str:
         scheme, _, token = headers_of(self.scope).get("authorization", "").partition(" ")
@@ -105,6 +119,22 @@ def set_cookie(scope: Mapping[str, Any], secret: str, *, max_age_s: int) -> str:
 def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
     """The request's headers; names are lower-case, the last of equals wins."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def agent_of(scope: Mapping[str, Any]) -> str:
+    """What the client calls itself, cut short."""
+    return headers_of(scope).get("user-agent", "")[:_AGENT_MAX_CHARS]
+
+
+def client_address(scope: Mapping[str, Any]) -> str:
+    """The client's address as it is written down."""
+    host = _host(scope)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def address_of(scope: Mapping[str, Any]) -> str:

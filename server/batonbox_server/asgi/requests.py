@@ -11,6 +11,7 @@ import structlog
 from batonbox_server import wire
 from batonbox_server.errors import Refused
 from batonbox_server.hub.follower import Position
+from batonbox_server.origin import Acting, acting
 from batonbox_server.session.ports import Principal
 from batonbox_server.session.steps import Run, Step
 from batonbox_server.tasks import spawn
@@ -57,6 +58,7 @@ class Requests:
         principal = connection.principal
         if principal is None:
             raise AssertionError("a request before signing in")
+        acting.set(Acting(principal.user, connection.origin))  # this task's own
         try:
             if isinstance(step, wire.Seen):
                 await self._seen(principal, step)
@@ -98,7 +100,7 @@ class Requests:
         fresh = await self._connection.authenticate(step.tok)
         if fresh.user != principal.user:
             raise Refused("forbidden", "This token is another user's; open a connection for it.")
-        self._connection.accept(fresh)
+        self._connection.accept(fresh, step.tok)
         return {"exp": fresh.exp_ms}
 
     async def _subscribe(self, principal: Principal, step: wire.Sub) -> dict[str, Any]:

@@ -103,6 +103,7 @@ ENDPOINTS: Final = (
         body=InboundMessage,
         returns=answers.Received,
         errors=("unauthorized", "number_not_routed"),
+        via="carrier",
     ),
     Endpoint(
         "POST",
@@ -112,5 +113,6 @@ ENDPOINTS: Final = (
         body=Receipt,
         returns=answers.Receipted,
         errors=("unauthorized", "not_found"),
+        via="carrier",
     ),
 )
