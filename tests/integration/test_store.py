@@ -295,7 +295,7 @@ async def test_a_flushed_script_cache_heals(box: Box) -> None:
         ("#!lua\n", ""),
         ("-- derives meta", "-- derives mete"),
         ('{"conflict", row}', '{"conflicts", row}'),
-        ("-- ARGV[3] cid", "-- ARGV[4] cid"),
+        ("-- ARGV[3] to", "-- ARGV[4] to"),
     ],
 )
 def test_a_header_that_disagrees_with_its_body_does_not_load(
@@ -303,7 +303,7 @@ def test_a_header_that_disagrees_with_its_body_does_not_load(
 ) -> None:
     """The header is the signature; nobody may trust one that lies."""
     for name in ("lib/keys", "lib/log", "lib/row", "lib/member", "lib/change", "lib/reply",
-                 "lib/outbox", "lib/commit", "lib/command", "assign"):  # fmt: skip
+                 "lib/outbox", "lib/audit", "lib/commit", "lib/command", "assign"):  # fmt: skip
         target = tmp_path / f"{name}.lua"
         target.parent.mkdir(exist_ok=True)
         target.write_bytes((FOLDER / f"{name}.lua").read_bytes())

@@ -37,8 +37,8 @@ ABLATIONS = {
     "R2 the done guard": ("done", 'seen ~= "*" and seen ~= c.in_seq', "false"),
     "role check inside the script": (
         "lib/command",
-        "local me = member(cx, command.actor)",
-        'local me = member(cx, command.actor) or {role = "member", joined = true, since = 0}',
+        "local me = member(cx, by.actor)",
+        'local me = member(cx, by.actor) or {role = "member", joined = true, since = 0}',
     ),
     "a departed owner counts as nobody": (
         "lib/member", "return m ~= nil and m.since", "return m == nil or m.since",

@@ -17,6 +17,7 @@ from batonbox_server.domain.replay import Replay, chain, row_of
 from batonbox_server.domain.transitions import Command, Refusal
 from batonbox_server.domain.verbs import decide
 from batonbox_server.domain.views import ordered
+from batonbox_server.store.by import by_command
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.scripts import Scripts
 
@@ -105,10 +106,12 @@ class World:
                 )  # fmt: skip
             case verb:
                 args: dict[str, Any] = {k: getattr(command, f) for k, f in ARGS[verb].items()}
-                if verb not in {"receive"}:
+                if verb == "seen":
                     args["actor"] = command.actor
                 if verb not in WITHOUT_CID:
-                    args |= {"cid": command.cid, "digest": "d" * 40}
+                    args["by"] = by_command(
+                        actor=command.actor, cid=command.cid, digest="d" * 40, keep=10_000
+                    )
                 if verb == "note":
                     args["mentions"] = b""
                 reply = await getattr(self.scripts, verb)(self.prefix, **args)

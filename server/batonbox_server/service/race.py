@@ -14,6 +14,7 @@ import structlog
 
 from batonbox_server.domain.model import Role, inbox_of
 from batonbox_server.errors import BatonboxError, EngineUnavailable, Refused
+from batonbox_server.origin import SYSTEM, act_as
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import User
 from batonbox_server.tasks import cancel_all, spawn
@@ -179,7 +180,8 @@ class Races:
         command = Assign(cid=uuid.uuid4().hex, conv=conv)
         code = owner = own_tok = ""
         try:
-            result = await self._commands.run(_principal(bot), "assign", command)
+            with act_as(bot.id, SYSTEM):
+                result = await self._commands.run(_principal(bot), "assign", command)
             owner, own_tok = bot.id, result["own_tok"]
         except Refused as refused:
             code, owner = refused.slug, (refused.cur or {}).get("assignee") or ""
@@ -196,9 +198,10 @@ class Races:
         principal, own_tok = _principal(won.bot), won.own_tok
         reply = Reply(cid=uuid.uuid4().hex, conv=conv, text=text, own_tok=own_tok)
         try:
-            own_tok = (await self._commands.run(principal, "reply", reply))["own_tok"]
-            done = Done(cid=uuid.uuid4().hex, conv=conv, own_tok=own_tok)
-            await self._commands.run(principal, "done", done)
+            with act_as(won.bot.id, SYSTEM):
+                own_tok = (await self._commands.run(principal, "reply", reply))["own_tok"]
+                done = Done(cid=uuid.uuid4().hex, conv=conv, own_tok=own_tok)
+                await self._commands.run(principal, "done", done)
         except Refused as refused:
             # Somebody took it over since: the race had been decided before.
             _log.info("race_winner_overtaken", conv=conv, code=refused.slug)

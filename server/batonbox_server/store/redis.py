@@ -13,6 +13,7 @@ import msgpack  # type: ignore[import-untyped]
 from batonbox_server.domain.model import Delivery, Role, inbox_of
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.store import port
+from batonbox_server.store.by import AUDIT_ENTRIES, by_command
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
@@ -28,10 +29,18 @@ _NO_SUCH_LOG: Final = port.Head("", 0, "", "", 1)
 class RedisStore:
     """Implements `store.port.InboxStore`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys, log_events: int = 10_000) -> None:
+    def __init__(
+        self,
+        client: EngineClient,
+        *,
+        keys: Keys,
+        log_events: int = 10_000,
+        audit_entries: int = AUDIT_ENTRIES,
+    ) -> None:
         self._client = client
         self._keys = keys
         self._log_events = log_events
+        self._audit_entries = audit_entries
         self._scripts = Scripts(client)
 
     # Inboxes and memberships
@@ -181,9 +190,7 @@ class RedisStore:
         reply = await self._scripts.compose(
             self._keys.inbox(inbox),
             candidate=_new_conversation(inbox),
-            actor=actor,
-            cid=cid,
-            digest=_digest("compose", args),
+            by=self._by(actor, cid, _digest("compose", args)),
             **args,
         )
         return _applied(reply)
@@ -339,8 +346,11 @@ class RedisStore:
         script = getattr(self._scripts, name)
         digest = _digest(name, {"conv": conv, **args})
         prefix = self._keys.inbox(inbox_of(conv))
-        reply = await script(prefix, conv=conv, actor=actor, cid=cid, digest=digest, **args)
+        reply = await script(prefix, conv=conv, by=self._by(actor, cid, digest), **args)
         return _applied(reply)
+
+    def _by(self, actor: str, cid: str, digest: str) -> bytes:
+        return by_command(actor=actor, cid=cid, digest=digest, keep=self._audit_entries)
 
     async def _execute(self, *args: str | bytes | int) -> Any:
         try:

@@ -3,17 +3,14 @@
 -- An admin may give it to a colleague instead; nobody takes an assigned one this way.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out i
+-- derives meta log ev mem c m gm su as un op done unm out i au
 -- ARGV[1] conv
--- ARGV[2] actor
--- ARGV[3] cid
--- ARGV[4] digest
--- ARGV[5] to
+-- ARGV[2] by
+-- ARGV[3] to
 -- Returns {"ok"} | {"conflict", row} | {"not_found"} | {"forbidden"} | {"target_not_member"} | {"idempotency_mismatch"}
 --- @include "lib/command"
-local conv, actor, cid, digest, to = unpack(ARGV)
-local command = {actor = actor, cid = cid, digest = digest, keep_ms = ACTION_MS}
-local cx, me = begin(command)
+local conv, by, to = unpack(ARGV)
+local cx, me, actor, cid = begin(by, ACTION_MS)
 if not cx then return me end
 local c = load(cx, conv)
 if not c then return {"not_found"} end
@@ -24,7 +21,7 @@ local them = member(cx, owner)
 if not them or (handed and not them.joined) then return {"target_not_member"} end
 release_stale(cx, c)
 if c.status == "assigned" then
-  if c.assignee == owner then return finish(cx, c, command, true) end
+  if c.assignee == owner then return finish(cx, c, true) end
   return refuse(cx, {"conflict", cur(c)})
 end
 if not handed then join_admin(cx, actor, me) end
@@ -33,4 +30,4 @@ local at = tick(cx)
 to_assigned(cx, c, owner, conv .. actor .. cid, handed)
 undoable(c, was, actor, at)
 record(cx, "assigned", c, was, actor, cid)
-return finish(cx, c, command)
+return finish(cx, c)

@@ -2,20 +2,17 @@
 -- Claim (or create) and send in one step; owned by somebody else is a conflict, nothing is sent.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx num gm su as un op done unm out i
+-- derives meta log ev mem c m cx num gm su as un op done unm out i au
 -- ARGV[1] candidate
--- ARGV[2] actor
--- ARGV[3] cid
--- ARGV[4] digest
--- ARGV[5] our
--- ARGV[6] customer
--- ARGV[7] body
--- ARGV[8] preview
+-- ARGV[2] by
+-- ARGV[3] our
+-- ARGV[4] customer
+-- ARGV[5] body
+-- ARGV[6] preview
 -- Returns {"ok"} | {"conflict", row} | {"number_not_routed"} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
 --- @include "lib/command"
-local candidate, actor, cid, digest, our, customer, body, preview = unpack(ARGV)
-local command = {actor = actor, cid = cid, digest = digest, keep_ms = CONTENT_MS}
-local cx, me = begin(command)
+local candidate, by, our, customer, body, preview = unpack(ARGV)
+local cx, me, actor, cid = begin(by, CONTENT_MS)
 if not cx then return me end
 if redis.call("SISMEMBER", key("num"), our) == 0 then return {"number_not_routed"} end
 local pair = our .. "|" .. customer
@@ -33,6 +30,6 @@ c.prev = nil
 c.unanswered, c.waiting_since, c.preview = 0, 0, preview
 record(cx, "composed", c, was, actor, cid, {body = body, state = "queued"})
 table.insert(cx.out, {c.id, c.n})
-local reply = finish(cx, c, command)
+local reply = finish(cx, c)
 if not known then redis.call("HSET", key("cx"), pair, c.id) end
 return reply

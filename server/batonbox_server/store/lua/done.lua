@@ -3,18 +3,15 @@
 -- On an unassigned conversation this is a claim and a done in one step.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out i
+-- derives meta log ev mem c m gm su as un op done unm out i au
 -- ARGV[1] conv
--- ARGV[2] actor
--- ARGV[3] cid
--- ARGV[4] digest
--- ARGV[5] own_tok
--- ARGV[6] seen
+-- ARGV[2] by
+-- ARGV[3] own_tok
+-- ARGV[4] seen
 -- Returns {"ok"} | {"not_owner", row} | {"stale_token", row} | {"token_required", row} | {"new_activity", row} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
 --- @include "lib/command"
-local conv, actor, cid, digest, own_tok, seen = unpack(ARGV)
-local command = {actor = actor, cid = cid, digest = digest, keep_ms = ACTION_MS}
-local cx, me = begin(command)
+local conv, by, own_tok, seen = unpack(ARGV)
+local cx, me, actor, cid = begin(by, ACTION_MS)
 if not cx then return me end
 local c = load(cx, conv)
 if not c then return {"not_found"} end
@@ -27,7 +24,7 @@ elseif own_tok ~= "" and own_tok ~= c.own_tok then
 end
 if not refusal and seen ~= "*" and seen ~= c.in_seq then refusal = {"new_activity", cur(c)} end
 if refusal then return refuse(cx, refusal) end
-if c.status == "done" then return finish(cx, c, command, true) end
+if c.status == "done" then return finish(cx, c, true) end
 local origin = copy(c)
 if c.status == "unassigned" then
   join_admin(cx, actor, me)
@@ -40,4 +37,4 @@ local at = tick(cx)
 to_done(cx, c, conv .. actor .. cid)
 undoable(c, origin, actor, at)
 record(cx, "done", c, was, actor, cid)
-return finish(cx, c, command)
+return finish(cx, c)

@@ -2,18 +2,15 @@
 -- Append an internal note: any member may, nobody's badge changes, nothing is sent.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out i
+-- derives meta log ev mem c m gm su as un op done unm out i au
 -- ARGV[1] conv
--- ARGV[2] actor
--- ARGV[3] cid
--- ARGV[4] digest
--- ARGV[5] body
--- ARGV[6] mentions
+-- ARGV[2] by
+-- ARGV[3] body
+-- ARGV[4] mentions
 -- Returns {"ok"} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
 --- @include "lib/command"
-local conv, actor, cid, digest, body, mentions = unpack(ARGV)
-local command = {actor = actor, cid = cid, digest = digest, keep_ms = CONTENT_MS}
-local cx, me = begin(command)
+local conv, by, body, mentions = unpack(ARGV)
+local cx, me, actor, cid = begin(by, CONTENT_MS)
 if not cx then return me end
 local c = load(cx, conv)
 if not c then return {"not_found"} end
@@ -22,4 +19,4 @@ local was = copy(c)
 tick(cx)
 local named = mentions ~= "" and cmsgpack.unpack(mentions) or nil
 record(cx, "noted", c, was, actor, cid, {body = body, mentions = named})
-return finish(cx, c, command)
+return finish(cx, c)

@@ -2,7 +2,7 @@
 -- Append a customer's message; get-or-create of the conversation and dedupe are the same step.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx p num gm su as un op done unm out i
+-- derives meta log ev mem c m cx p num gm su as un op done unm out i au
 -- ARGV[1] candidate
 -- ARGV[2] our
 -- ARGV[3] customer

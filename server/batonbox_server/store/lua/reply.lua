@@ -2,20 +2,17 @@
 -- Append the owner's message and its outbox entry in one step: the reply fence.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m num gm su as un op done unm out i
+-- derives meta log ev mem c m num gm su as un op done unm out i au
 -- ARGV[1] conv
--- ARGV[2] actor
--- ARGV[3] cid
--- ARGV[4] digest
--- ARGV[5] own_tok
--- ARGV[6] body
--- ARGV[7] preview
--- ARGV[8] seen
+-- ARGV[2] by
+-- ARGV[3] own_tok
+-- ARGV[4] body
+-- ARGV[5] preview
+-- ARGV[6] seen
 -- Returns {"ok"} | {"not_owner", row} | {"stale_token", row} | {"number_not_routed"} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
 --- @include "lib/command"
-local conv, actor, cid, digest, own_tok, body, preview, seen = unpack(ARGV)
-local command = {actor = actor, cid = cid, digest = digest, keep_ms = CONTENT_MS}
-local cx, me = begin(command)
+local conv, by, own_tok, body, preview, seen = unpack(ARGV)
+local cx, me, actor, cid = begin(by, CONTENT_MS)
 if not cx then return me end
 local c = load(cx, conv)
 if not c then return {"not_found"} end
@@ -31,4 +28,4 @@ c.unanswered, c.waiting_since, c.preview = 0, 0, preview
 if seen ~= "" and seen == c.att then c.unseen = false end
 record(cx, "replied", c, was, actor, cid, {body = body, state = "queued"})
 table.insert(cx.out, {c.id, c.n})
-return finish(cx, c, command)
+return finish(cx, c)

@@ -2,26 +2,23 @@
 -- Hand an assigned conversation over; by an admin to themselves it is the take-over.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out i
+-- derives meta log ev mem c m gm su as un op done unm out i au
 -- ARGV[1] conv
--- ARGV[2] actor
--- ARGV[3] cid
--- ARGV[4] digest
--- ARGV[5] own_tok
--- ARGV[6] to
--- ARGV[7] note
+-- ARGV[2] by
+-- ARGV[3] own_tok
+-- ARGV[4] to
+-- ARGV[5] note
 -- Returns {"ok"} | {"not_owner", row} | {"stale_token", row} | {"token_required", row} | {"not_found"} | {"forbidden"} | {"target_not_member"} | {"idempotency_mismatch"}
 --- @include "lib/command"
-local conv, actor, cid, digest, own_tok, to, note = unpack(ARGV)
-local command = {actor = actor, cid = cid, digest = digest, keep_ms = ACTION_MS}
-local cx, me = begin(command)
+local conv, by, own_tok, to, note = unpack(ARGV)
+local cx, me, actor, cid = begin(by, ACTION_MS)
 if not cx then return me end
 local c = load(cx, conv)
 if not c then return {"not_found"} end
 release_stale(cx, c)
 local refusal = fence(c, actor, me, own_tok)
 if refusal then return refuse(cx, refusal) end
-if c.assignee == to then return finish(cx, c, command, true) end
+if c.assignee == to then return finish(cx, c, true) end
 local them = member(cx, to)
 if not them or (to ~= actor and not them.joined) then return {"target_not_member"} end
 if to == actor then join_admin(cx, actor, me) end
@@ -30,4 +27,4 @@ local at = tick(cx)
 to_assigned(cx, c, to, conv .. actor .. cid, true)
 undoable(c, was, actor, at)
 record(cx, "transferred", c, was, actor, cid, {note = note ~= "" and note or nil})
-return finish(cx, c, command)
+return finish(cx, c)

@@ -1,5 +1,6 @@
 --- @include "lib/row"
 --- @include "lib/member"
+--- @include "lib/audit"
 -- Moves of one conversation, planned in memory: the Lua mirror of domain/transitions.py.
 
 local function load(cx, conv)
@@ -62,6 +63,24 @@ local function outcome(c, more)
   return cmsgpack.pack({to = c.assignee, reason = more.reason, note = more.note})
 end
 
+local ACTS = {
+  assigned = "assign", transferred = "transfer", returned = "return", done = "done", undone = "undo",
+}
+
+-- Every change of ownership is an act; what is nobody's (a departed owner's) has no origin.
+local function audit_change(cx, kind, c, was, actor, reason)
+  local act = ACTS[kind]
+  if kind == "assigned" and c.assignee ~= actor then act = "dispatch" end
+  if kind == "transferred" and c.assignee == actor then act = "take_over" end
+  if kind == "composed" and c.assignee ~= was.assignee then act, reason = "assign", "compose" end
+  if not act then return end
+  audit(cx, actor ~= "" and cx.by or nil, act, actor, {
+    conv = c.id, target = c.assignee, detail = reason and {reason = reason},
+    before = {status = was.status, assignee = was.assignee},
+    after = {status = c.status, assignee = c.assignee},
+  })
+end
+
 -- Plan the event and the thread's line of a change already made to `c`.
 local function record(cx, kind, c, was, actor, cid, more)
   more = more or {}
@@ -75,6 +94,7 @@ local function record(cx, kind, c, was, actor, cid, more)
   end
   local body = more.body or outcome(c, more)
   local seq = emit(cx, meta, body)
+  audit_change(cx, kind, c, was, actor, more.reason)
   local head = {c.n, seq, c.last_ms, kind, actor, cid, more.state or ""}
   for i = 1, 7 do head[i] = cmsgpack.pack(head[i]) end
   cx.rows[c.id] = c

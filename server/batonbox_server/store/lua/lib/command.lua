@@ -7,16 +7,21 @@ local function plan(cx)
   return cx
 end
 
--- Returns (cx, member), or (nil, reply) when the answer is already known.
-local function begin(command)
+-- `packed` is {actor, cid, digest, as_member, origin, keep}, `keep_ms` how long its reply is kept.
+-- Returns (cx, member, actor, cid), or (nil, reply) when the answer is already known.
+local function begin(packed, keep_ms)
+  local by = cmsgpack.unpack(packed)
+  by.keep_ms = keep_ms
   local cx = open()
   if not cx then return nil, {"not_found"} end
-  local stored = replayed(command)
+  local stored = replayed(by)
   if stored then return nil, stored end
-  plan(cx)
-  local me = member(cx, command.actor)
+  plan(cx).by = by
+  local me = member(cx, by.actor)
+  -- An admin who acts as a member stands where they have joined, and has no more than a member.
+  if me and by.as_member then me = me.joined and {role = "member", joined = true, since = me.since} end
   if not me then return nil, {"forbidden"} end
-  return cx, me
+  return cx, me, by.actor, by.cid
 end
 
 -- nil if this caller may change the ownership; admins' acts on others' need the present token.

@@ -53,6 +53,7 @@ local function commit(cx)
   for user in pairs(cx.cleared) do redis.call("DEL", key("su", user), key("gm", user)) end
   for _, c in pairs(cx.rows) do write_row(cx, c) end
   for user, k in pairs(cx.saw) do redis.call("SADD", key("su", user), k) end
+  commit_audit(cx)
   for _, item in ipairs(cx.out) do enqueue(cx, item[1], item[2]) end
   commit_log(cx)
 end
@@ -64,9 +65,9 @@ local function refuse(cx, reply)
 end
 
 -- Success: write, and keep the answer for a retry of the same command.
-local function finish(cx, c, command, noop)
+local function finish(cx, c, noop)
   commit(cx)
   local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.att, c.n, noop and 1 or 0}
-  keep_reply(command, reply)
+  keep_reply(cx.by, reply)
   return reply
 end
