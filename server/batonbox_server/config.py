@@ -71,6 +71,12 @@ class Settings:
     outbox_lease_s: float = _s(30.0, "a node owns an outbound message for so long", unit="s")
     outbox_attempts: int = _s(8, "attempts before a message is failed")
     outbox_sweep_s: float = _s(1.0, "how often a node looks for due outbound messages", unit="s")
+    webhooks_attempts: int = _s(30, "attempts before an event for a webhook is failed")
+    webhooks_first_pause_s: float = _s(1.0, "before the second attempt; then 4 times as long", unit="s")
+    webhooks_longest_pause_s: float = _s(3600.0, "between two attempts, at most", unit="s")
+    webhooks_timeout_s: float = _s(10.0, "time for a webhook's receiver to answer", unit="s")
+    webhooks_sweep_s: float = _s(5.0, "how often a node looks for what others left", unit="s")
+    webhooks_private: bool = _s(False, "let webhooks reach http:// and private addresses")
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

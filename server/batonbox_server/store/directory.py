@@ -304,6 +304,10 @@ class RedisDirectory:
         """See the port."""
         await self._scripts.org_finish_job(self._keys.org, id=job)
 
+    async def change(self, plan: Callable[[OrgState], Plan | Awaitable[Plan]]) -> list[Job]:
+        """Write what is planned against the newest state; for what has a port of its own."""
+        return await self._change(plan)
+
     async def _change(self, plan: Callable[[OrgState], Plan | Awaitable[Plan]]) -> list[Job]:
         async with self._writing:
             for _ in range(_ATTEMPTS):

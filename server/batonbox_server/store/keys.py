@@ -24,6 +24,15 @@ class Keys:
         """Prefix of a phone number's keys."""
         return f"{self.space}{{num:{e164}}}"
 
+    def hook(self, hook: str) -> str:
+        """Prefix of the keys of a webhook's deliveries, which span inboxes."""
+        return f"{self.space}{{hk:{hook}}}"
+
+    def inbox_of(self, prefix: str) -> str:
+        """The inbox whose prefix this is; "" for any other prefix."""
+        head = f"{self.space}{{ib:"
+        return prefix[len(head) : -1] if prefix.startswith(head) else ""
+
     @staticmethod
     def channel(prefix: str) -> str:
         """The sharded channel on which a log's events are published."""

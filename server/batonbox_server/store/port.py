@@ -93,11 +93,15 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry of a log: `prev` is the tip before it, `frame` the final EV bytes."""
+    """One entry of a log: `prev` is the tip before it, `frame` the final EV bytes.
+
+    `at_ms`: when it was written, where it was asked for (0: not).
+    """
 
     seq: int
     prev: str
     frame: bytes
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

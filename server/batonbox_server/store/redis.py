@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
@@ -42,6 +42,10 @@ class RedisStore:
         self._log_events = log_events
         self._audit_entries = audit_entries
         self._scripts = Scripts(client)
+
+    def on_write(self, told: Callable[[str], None]) -> None:
+        """`told(prefix)` is called after whatever may have appended to that log from here."""
+        self._scripts.on_write = told
 
     # Inboxes and memberships
 

@@ -26,18 +26,23 @@ FOLDER: Final = Path(__file__).parent / "lua"
 RESEND_S: Final = 2.0
 _INCLUDE: Final = re.compile(r'^--- @include "([\w/]+)"$', re.MULTILINE)
 _KEY: Final = re.compile(r'\bkey\("(\w+)"')
+_WRITES: Final = re.compile(r"\b(?:commit|commit_log|finish|refuse)\(cx")
 _STATUS: Final = re.compile(r'\{"([a-z_]+)"[,}]')
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One verb: its flattened source, its SHA-1 as the engine names it, its arguments in order."""
+    """One verb: its flattened source, its SHA-1 as the engine names it, its arguments in order.
+
+    `writes`: it may append to the log.
+    """
 
     name: str
     source: bytes
     sha: str
     params: tuple[str, ...]
     statuses: frozenset[str]
+    writes: bool
 
 
 def load_folder(folder: Path = FOLDER) -> dict[str, Script]:
@@ -50,11 +55,13 @@ class Scripts:
 
     Raises Refused("unavailable") when the engine is down, and after RESEND_S of unknown outcome.
     Every script may be sent again: it is idempotent by a stored reply, a provider id or its nature.
+    `on_write(prefix)` is called after every script that may have appended to the prefix's log.
     """
 
     def __init__(self, client: EngineClient, folder: Path = FOLDER) -> None:
         self._client = client
         self._scripts = load_folder(folder)
+        self.on_write: Callable[[str], None] | None = None
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[list[Any]]]:
         try:
@@ -93,6 +100,8 @@ class Scripts:
             reply = await self._client.execute("EVALSHA", script.sha, 1, prefix, *packed)
         except NoScriptError:
             reply = await self._client.execute("EVAL", script.source, 1, prefix, *packed)
+        if script.writes and self.on_write is not None:
+            self.on_write(prefix)
         return list(reply)
 
 
@@ -104,7 +113,8 @@ def _load(path: Path, folder: Path) -> Script:
     source = body.encode()
     statuses = frozenset(_STATUS.findall(_header(text, "Returns")))
     sha = hashlib.sha1(source, usedforsecurity=False).hexdigest()
-    return Script(path.stem, source, sha, params, statuses)
+    writes = _WRITES.search(text) is not None
+    return Script(path.stem, source, sha, params, statuses, writes)
 
 
 def _flatten(text: str, folder: Path, included: set[str]) -> str:

@@ -39,7 +39,8 @@ local function commit_log(cx)
   if #cx.entries == 0 then return end
   local parts = {"E"}
   for _, e in ipairs(cx.entries) do
-    redis.call("XADD", key("log"), "MAXLEN", "~", cx.keep, e.seq .. "-0", "f", e.frame, "p", e.prev)
+    redis.call("XADD", key("log"), "MAXLEN", "~", cx.keep, e.seq .. "-0", "f", e.frame, "p", e.prev,
+      "t", cx.now)
     table.insert(parts, e.prev .. struct.pack(">I4", #e.frame) .. e.frame)
   end
   redis.call("HSET", key("meta"), "seq", cx.seq, "tip", cx.tip, "last_ms", cx.last_ms)
