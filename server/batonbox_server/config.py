@@ -72,7 +72,9 @@ class Settings:
     outbox_attempts: int = _s(8, "attempts before a message is failed")
     outbox_sweep_s: float = _s(1.0, "how often a node looks for due outbound messages", unit="s")
     webhooks_attempts: int = _s(30, "attempts before an event for a webhook is failed")
-    webhooks_first_pause_s: float = _s(1.0, "before the second attempt; then 4 times as long", unit="s")
+    webhooks_first_pause_s: float = _s(
+        1.0, "before the second attempt; then 4 times as long", unit="s"
+    )
     webhooks_longest_pause_s: float = _s(3600.0, "between two attempts, at most", unit="s")
     webhooks_timeout_s: float = _s(10.0, "time for a webhook's receiver to answer", unit="s")
     webhooks_sweep_s: float = _s(5.0, "how often a node looks for what others left", unit="s")
