@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from batonbox_server.errors import Refused
+from batonbox_server.origin import act_as, acting
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore, Token, User
 from batonbox_server.store.sign_in_port import Rates, SignInStore
@@ -92,7 +93,10 @@ class SignIn:
         """End the session of this secret, if there is one."""
         token = await self._organisation.token(sha256_of(secret))
         if token is not None and token.kind == "session":
-            await self._organisation.delete_token(token.id)
+            # Nobody has to be signed in to sign out: the act is that of the session itself.
+            origin = replace(acting.get().origin, token=token.id)
+            with act_as(token.user, origin):
+                await self._organisation.delete_token(token.id)
 
     async def sign_out_everywhere(self, user: str) -> None:
         """End every session of the user."""
@@ -145,6 +149,8 @@ class SignIn:
             await self._store.return_attempt(user, address=address, rates=self._rates, good=False)
             raise
         if not good or known is None:
+            if known is not None:
+                await self._store.count_failure(user)
             _log.info("sign_in_refused", user=user if known else "", address=address)
             raise wrong
         await self._store.return_attempt(user, address=address, rates=self._rates, good=True)

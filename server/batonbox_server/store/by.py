@@ -39,8 +39,16 @@ def by_command(*, actor: str, cid: str, digest: str, keep: int) -> bytes:
 def by_organisation(*, keep: int, acts: Sequence[bytes] = ()) -> bytes:
     """The argument `by` of a change to the organisation; `acts` are packed entries of its log."""
     actor, origin = acting.get()
-    packed = {"actor": actor, "origin": _packed(origin), "keep": keep}
-    return pack_for_lua({**packed, "acts": list(acts)} if acts else packed)
+    return pack_for_lua(
+        {
+            "actor": actor,
+            "origin": _packed(origin),
+            "token": origin.token,
+            "agent": origin.agent,
+            "keep": keep,
+            "acts": list(acts),
+        }
+    )
 
 
 @lru_cache(maxsize=1024)

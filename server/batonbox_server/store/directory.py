@@ -13,6 +13,9 @@ import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import EngineUnavailable, Refused
+from batonbox_server.origin import acting
+from batonbox_server.store.audit_plan import acts_of
+from batonbox_server.store.by import AUDIT_ENTRIES, by_organisation
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory_plan import (
     Plan,
@@ -64,7 +67,16 @@ class RedisDirectory:
     (compare and set on the log's seq): organisations change seldom, and plans stay plain Python.
     """
 
-    def __init__(self, client: EngineClient, *, keys: Keys, carrier: str, log_events: int) -> None:
+    def __init__(
+        self,
+        client: EngineClient,
+        *,
+        keys: Keys,
+        carrier: str,
+        log_events: int,
+        audit_entries: int = AUDIT_ENTRIES,
+    ) -> None:
+        self._audit_entries = audit_entries
         self._client = client
         self._keys = keys
         self._carrier = carrier
@@ -253,14 +265,12 @@ class RedisDirectory:
         told = {name: value for name, value in asdict(token).items() if name in _PUBLIC_TOKEN}
         reply = await self._scripts.org_add_token(
             self._keys.org,
-            id=token.id,
-            user=token.user,
-            sha256=sha256,
             record=pack(token_map(token, sha256=sha256)),
             body=pack(told),
             expires_ms=token.expires_ms,
             most=most,
             proof=proof,
+            by=by_organisation(keep=self._audit_entries),
         )
         if reply[0] == b"stale":
             raise Refused("conflict", "What this session was asked for with does not hold.")
@@ -273,7 +283,7 @@ class RedisDirectory:
         """See the port."""
         reply = await self._scripts.org_token(self._keys.org, sha256=sha256)
         if reply[0] == b"expired":
-            await self.delete_token(reply[1].decode())
+            await self._scripts.org_drop_token(self._keys.org, id=reply[1].decode(), by=b"")
         if reply[0] != b"ok":
             return None
         return token_from(unpack(reply[1]), expires_ms=int(reply[2]))
@@ -292,7 +302,8 @@ class RedisDirectory:
 
     async def delete_token(self, token: str) -> bool:
         """See the port."""
-        reply = await self._scripts.org_drop_token(self._keys.org, id=token)
+        by = by_organisation(keep=self._audit_entries)
+        reply = await self._scripts.org_drop_token(self._keys.org, id=token, by=by)
         return bool(reply[0] == b"ok")
 
     async def lease_jobs(self, *, lease_ms: int, n: int = 16) -> list[Job]:
@@ -315,19 +326,21 @@ class RedisDirectory:
                 planned = plan(state)
                 if not isinstance(planned, Plan):
                     planned = await planned
-                if not planned.events or await self._write(planned, expected=state.seq):
+                if not planned.events or await self._write(planned, state):
                     return planned.jobs
         raise Refused("unavailable", "The directory changes too fast; try again.")
 
-    async def _write(self, plan: Plan, *, expected: int) -> bool:
+    async def _write(self, plan: Plan, state: OrgState) -> bool:
+        acts = acts_of(plan, state, actor=acting.get().actor)
         reply = await self._scripts.org_change(
             self._keys.org,
-            expected=expected,
+            expected=state.seq,
             writes=_for_lua(plan.writes),
             events=_for_lua(plan.events),
             jobs=_for_lua([(job.id, pack(job_map(job))) for job in plan.jobs]),
             lease_ms=_JOB_LEASE_MS,
             gone=plan.gone,
+            by=by_organisation(keep=self._audit_entries, acts=acts),
         )
         return bool(reply[0] == b"ok")
 

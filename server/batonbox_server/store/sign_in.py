@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from batonbox_server.errors import EngineUnavailable, Refused
+from batonbox_server.store.by import AUDIT_ENTRIES, by_organisation
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
@@ -19,7 +20,10 @@ _ANY: Final = "*"
 class RedisSignIn:
     """Implements `store.sign_in_port.SignInStore`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(
+        self, client: EngineClient, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES
+    ) -> None:
+        self._audit_entries = audit_entries
         self._client = client
         self._org = keys.org
         self._scripts = Scripts(client)
@@ -34,7 +38,12 @@ class RedisSignIn:
     ) -> bool:
         """See the port."""
         reply = await self._scripts.org_set_password(
-            self._org, user=user, hash=hash_, keep=keep, before=_ANY if before is None else before
+            self._org,
+            user=user,
+            hash=hash_,
+            keep=keep,
+            before=_ANY if before is None else before,
+            by=by_organisation(keep=self._audit_entries),
         )
         if reply[0] == b"not_found":
             raise Refused("not_found", f"There is no user {user!r}.")
@@ -42,7 +51,8 @@ class RedisSignIn:
 
     async def end_sessions(self, user: str) -> int:
         """See the port."""
-        return _count(await self._scripts.org_end_sessions(self._org, user=user, keep=""))
+        by = by_organisation(keep=self._audit_entries)
+        return _count(await self._scripts.org_end_sessions(self._org, user=user, keep="", by=by))
 
     async def sweep_sessions(self, *, n: int) -> int:
         """See the port."""
@@ -84,6 +94,10 @@ class RedisSignIn:
             address_every_ms=rates.address_every_ms,
             days=_KNOWN_DAYS if good else 0,
         )
+
+    async def count_failure(self, user: str) -> None:
+        """See the port."""
+        await self._execute("HINCRBY", f"{self._org}:failed", user, 1)
 
     async def _execute(self, *args: str | bytes | int) -> Any:
         try:

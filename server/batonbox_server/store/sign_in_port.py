@@ -39,6 +39,9 @@ class SignInStore(Protocol):
     async def slide(self, token: str, *, expires_ms: int) -> None:
         """Let a session last longer."""
 
+    async def count_failure(self, user: str) -> None:
+        """A sign-in of an existing user failed: the next one that succeeds tells how many did."""
+
     async def add_link(self, user: str, *, sha256: str, ttl_ms: int) -> None:
         """Keep a single-use code by its hash; `DirectoryStore.add_token` uses it up."""
 

@@ -3,21 +3,24 @@
 -- The tokens of `gone` die in the same step. Jobs are leased to the caller at once.
 --
 -- KEYS[1] organisation prefix
--- derives meta log ev users inboxes routes tokens tk ut exp pw known jobs due profile invites hooks
+-- derives meta log ev users inboxes routes tokens tk ut exp pw known jobs due profile invites hooks au
 -- ARGV[1] expected
 -- ARGV[2] writes
 -- ARGV[3] events
 -- ARGV[4] jobs
 -- ARGV[5] lease_ms
 -- ARGV[6] gone
+-- ARGV[7] by
 -- Returns {"ok", seq} | {"stale"} | {"not_found"}
 --- @include "lib/token"
+--- @include "lib/audit"
 local expected, lease_ms, gone = tonumber(ARGV[1]), tonumber(ARGV[5]), ARGV[6]
 local writes, events, jobs =
   cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3]), cmsgpack.unpack(ARGV[4])
 local cx = open()
 if not cx then return {"not_found"} end
 if cx.seq ~= expected then return {"stale"} end
+cx.by = cmsgpack.unpack(ARGV[7])
 local hashes = {users = key("users"), inboxes = key("inboxes"), routes = key("routes"),
   pw = key("pw"), profile = key("profile"), invites = key("invites"), hooks = key("hooks")}
 local dead = {}
@@ -41,5 +44,7 @@ for _, j in ipairs(jobs) do
   redis.call("HSET", key("jobs"), j[1], j[2])
   redis.call("ZADD", key("due"), cx.now + lease_ms, j[1])
 end
+audit_acts(cx, cx.by)
+commit_audit(cx)
 commit_log(cx)
 return {"ok", cx.seq}

@@ -9,6 +9,14 @@ local function audit(cx, by, action, actor, e)
     e.target or "", e.before or "", e.after or "", e.detail or ""})})
 end
 
+-- Entries that the caller packed, since they know what changes.
+local function audit_acts(cx, by)
+  for _, packed in ipairs(by.acts or {}) do
+    cx.acts = cx.acts or {}
+    table.insert(cx.acts, {by.origin, packed})
+  end
+end
+
 local function commit_audit(cx)
   for _, act in ipairs(cx.acts or {}) do
     if cx.by then
