@@ -10,15 +10,18 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
+from batonbox_server import __version__
 from batonbox_server.asgi.apidocs import routes_of
 from batonbox_server.asgi.app import build_app
 from batonbox_server.asgi.channel import EngineChannel
+from batonbox_server.asgi.hook_body import HookBody
 from batonbox_server.asgi.origins import Origins
 from batonbox_server.asgi.services import Limits, Readiness, Services
 from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.asgi.web import WebClient
 from batonbox_server.carriers.loopback import Loopback
 from batonbox_server.carriers.port import Carrier
+from batonbox_server.carriers.poster import HttpPoster
 from batonbox_server.carriers.signature import secret_bytes
 from batonbox_server.carriers.webhook import Webhook
 from batonbox_server.config import ConfigError, Settings
@@ -29,6 +32,8 @@ from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.directory import LiveDirectory
+from batonbox_server.service.hook_lines import Pace
+from batonbox_server.service.hook_worker import HookWorker
 from batonbox_server.service.identity import Lifetime, TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
@@ -39,9 +44,11 @@ from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
+from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.limits import SessionLimits
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory import RedisDirectory
+from batonbox_server.store.hooks import RedisHooks
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.phones import EnginePhones
 from batonbox_server.store.redis import RedisStore
@@ -161,6 +168,7 @@ class Node(Organisation):
         self.intake = Intake(self.store, self.organisation, on_outbound=self.outbox.poke)
         self.races = Races(self.intake, self.commands, self.administration, self.directory)
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
+        self._tell_webhooks()
         self._assemble()
         await self._begin()
 
@@ -204,6 +212,7 @@ class Node(Organisation):
             commands=self.commands,
             reads=reads,
             intake=self.intake,
+            webhooks=self.webhooks,
             admission=admission,
             limits=Limits(settings.message_max_bytes, settings.text_max_chars),
             readiness=self.readiness,
@@ -224,9 +233,11 @@ class Node(Organisation):
         stack.push_async_callback(self.channel.aclose)
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
-        await self.hub.follow(self.keys.org, self.directory.on_event, self.directory.on_reset)
+        await self.hub.follow(self.keys.org, self._on_org_event, self._on_org_reset)
         await self.pump.start()
         stack.push_async_callback(self.pump.close)
+        self.hook_worker.start()
+        stack.push_async_callback(self.hook_worker.aclose)
         self.outbox.start()
         stack.push_async_callback(self.outbox.aclose)
         self.timers.start()
@@ -234,6 +245,37 @@ class Node(Organisation):
         stack.push_async_callback(self.commands.aclose)
         stack.push_async_callback(self.races.aclose)
         self.readiness.started = True
+
+    def _tell_webhooks(self) -> None:
+        settings, body = self.settings, HookBody(lambda: self.directory.name)
+        timeout_s = settings.webhooks_timeout_s
+        store = RedisHooks(self.client, self.organisation, keys=self.keys)
+        agent = f"batonbox-server/{__version__}"
+        poster = HttpPoster(private=settings.webhooks_private, agent=agent)
+        self.closing.push_async_callback(poster.aclose)
+        parts = (store, self.directory)
+        self.hook_worker = HookWorker(
+            *parts,
+            poster,
+            body,
+            pace=Pace(
+                max(1, settings.webhooks_attempts),
+                settings.webhooks_first_pause_s,
+                settings.webhooks_longest_pause_s,
+            ),
+            timeout_s=timeout_s,
+            sweep_s=settings.webhooks_sweep_s,
+        )
+        self.webhooks = Webhooks(*parts, self.hook_worker, poster, body, timeout_s=timeout_s)
+        self.store.on_write(lambda log: self.hook_worker.poke(self.keys.inbox_of(log)))
+
+    def _on_org_event(self, seq: int, meta: dict[str, Any], body: Any) -> None:
+        self.directory.on_event(seq, meta, body)
+        self.hook_worker.on_event(seq, meta, body)
+
+    def _on_org_reset(self) -> None:
+        self.directory.on_reset()
+        self.hook_worker.on_reset()
 
     def _carriers(self) -> Mapping[str, Carrier]:
         found: dict[str, Carrier] = {}

@@ -16,6 +16,7 @@ from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
+from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore
 from batonbox_server.store.port import InboxStore
@@ -78,6 +79,7 @@ class Services:
     commands: InboxCommands
     reads: InboxReads
     intake: Intake
+    webhooks: Webhooks
     admission: Admission
     limits: Limits
     readiness: Readiness

@@ -13,6 +13,7 @@ from batonbox_server.store.directory_records import inbox_map, route_map, unpack
 __all__ = ["acts_of", "packed_act"]
 
 Record = dict[str, Any]
+_STEPS: Final = frozenset({"hook_started", "hook_ending"})  # of changes that are told already
 _NAMES: Final = ("id", "number", "name")  # what a record goes by, the first it has
 
 
@@ -38,9 +39,11 @@ def packed_act(
 
 def _acts(plan: Plan, state: OrgState) -> Iterator[Record]:
     for event, body in plan.events:
+        if event in _STEPS:
+            continue
         told = unpack(body)
         target = str(next((told[name] for name in _NAMES if name in told), ""))
-        old = _known(event, target, state)
+        old = plan.was.get(target) or _known(event, target, state)
         if event.endswith("_deleted"):
             yield {"action": event, "target": target, "before": old}
         elif old is None:

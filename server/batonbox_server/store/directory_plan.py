@@ -9,21 +9,16 @@ from typing import Any
 
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
-from batonbox_server.store.directory_port import Inbox, Job, OrgState, Route, User
-from batonbox_server.store.directory_records import inbox_map, pack, route_map, user_map
+from batonbox_server.store.directory_port import Inbox, Job, OrgState, User
+from batonbox_server.store.directory_records import inbox_map, pack, user_map
 
 __all__ = [
     "Plan",
     "existing_inbox",
     "existing_user",
     "join_all",
-    "plan_inbox",
-    "plan_inbox_gone",
-    "plan_member",
     "plan_name",
-    "plan_new_inbox",
     "plan_new_user",
-    "plan_route",
     "plan_set_up",
     "plan_user",
     "plan_user_gone",
@@ -34,12 +29,16 @@ __all__ = [
 
 @dataclass(slots=True)
 class Plan:
-    """What one step writes: records, events in order, jobs, and whose tokens die."""
+    """What one step writes: records, events in order, jobs, and whose tokens die.
+
+    `was`: records as they stood, by id, where the directory's state does not tell.
+    """
 
     writes: list[tuple[str, str, bytes]] = field(default_factory=list)
     events: list[tuple[str, bytes]] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     gone: str = ""
+    was: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def put(self, hash_name: str, name: str, event: str, record: dict[str, Any]) -> None:
         """Write a record and tell about it."""
@@ -51,9 +50,14 @@ class Plan:
         self.writes.append((hash_name, name, b""))
         self.events.append((event, pack(told)))
 
-    def sync(self, inbox: str, *, gone: list[str] | None = None) -> None:
-        """Leave a job that makes the inbox what is wanted; `gone` leave it first."""
-        data = {"gone": gone or []}
+    def sync(
+        self, inbox: str, *, gone: list[str] | None = None, take: dict[str, str] | None = None
+    ) -> None:
+        """Leave a job that makes the inbox what is wanted; `gone` leave it first.
+
+        `take`: the tickets of numbers that go there once it accepts them.
+        """
+        data = {"gone": gone or [], "take": take or {}}
         self.jobs.append(Job(uuid.uuid4().hex, "sync", inbox, data))
 
 
@@ -97,27 +101,6 @@ def plan_new_user(state: OrgState, user: User) -> Plan:
     if user.id in state.users:
         raise Refused("conflict", f"There is a user {user.id!r} already; choose another id.")
     return plan_user(state, user)
-
-
-def plan_new_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
-    """Create an inbox whose id and numbers are free."""
-    if inbox.id in state.inboxes:
-        raise Refused("conflict", f"There is an inbox {inbox.id!r} already; choose another id.")
-    for number in inbox.numbers:
-        if number in state.routes:
-            raise Refused("conflict", f"{number} delivers to {state.routes[number].inbox!r}.")
-    return plan_inbox(state, inbox, carrier=carrier)
-
-
-def plan_member(state: OrgState, *, inbox: str, user: str, on: bool, carrier: str) -> Plan:
-    """Put a user into an inbox, or take them out."""
-    found = existing_inbox(state, inbox)
-    existing_user(state, user)
-    if (user in found.members) == on:
-        return Plan()
-    kept = tuple(m for m in found.members if m != user)
-    wanted = replace(found, members=(*kept, user) if on else kept)
-    return plan_inbox(state, wanted, carrier=carrier)
 
 
 def plan_user(state: OrgState, user: User) -> Plan:
@@ -195,58 +178,3 @@ def _keep_an_admin(state: OrgState, user: str) -> None:
     admins = [u.id for u in state.users.values() if u.role is Role.ADMIN and u.active]
     if admins == [user]:
         raise Refused("conflict", "This is the last active admin; make another one first.")
-
-
-def plan_inbox(state: OrgState, inbox: Inbox, *, carrier: str) -> Plan:
-    """Create or change an inbox; a number moves here from wherever it was."""
-    for member in inbox.members:
-        if member not in state.users:
-            raise Refused("not_found", f"There is no user {member!r} to put into the inbox.")
-        if not state.users[member].active:
-            raise Refused("conflict", f"{member!r} is deactivated; reactivate them first.")
-    plan, old = Plan(), state.inboxes.get(inbox.id)
-    if old == inbox:
-        return plan
-    moved = set(inbox.numbers) - set(old.numbers if old else ())
-    for other in state.inboxes.values():
-        if other.id != inbox.id and moved & set(other.numbers):
-            rest = tuple(n for n in other.numbers if n not in moved)
-            record = inbox_map(replace(other, numbers=rest))
-            plan.put("inboxes", other.id, "inbox_changed", record)
-            plan.sync(other.id)
-    for number in inbox.numbers:
-        bound = state.routes.get(number)
-        if bound is None or bound.inbox != inbox.id:
-            route = Route(number, inbox.id, bound.carrier if bound else carrier)
-            plan.put("routes", number, "route_changed", route_map(route))
-    for number in set(old.numbers if old else ()) - set(inbox.numbers):
-        plan.drop("routes", number, "route_deleted", {"number": number})
-    plan.put("inboxes", inbox.id, "inbox_changed", inbox_map(inbox))
-    left = [m for m in old.members if m not in inbox.members] if old else []
-    plan.sync(inbox.id, gone=left)
-    # First the inbox that receives a number, then the one that gave it.
-    plan.jobs.reverse()
-    return plan
-
-
-def plan_inbox_gone(state: OrgState, inbox: str) -> Plan:
-    """Delete an inbox and the routes that lead to it."""
-    found = existing_inbox(state, inbox)
-    plan = Plan()
-    for number in found.numbers:
-        plan.drop("routes", number, "route_deleted", {"number": number})
-    plan.drop("inboxes", inbox, "inbox_deleted", {"id": inbox})
-    plan.sync(inbox)
-    return plan
-
-
-def plan_route(state: OrgState, route: Route) -> Plan:
-    """Bind a number to an inbox and a carrier."""
-    inbox = existing_inbox(state, route.inbox)
-    plan = Plan()
-    if route.number not in inbox.numbers:
-        wanted = replace(inbox, numbers=(*inbox.numbers, route.number))
-        plan = plan_inbox(state, wanted, carrier=route.carrier)
-    if state.routes.get(route.number) != route:
-        plan.put("routes", route.number, "route_changed", route_map(route))
-    return plan

@@ -47,7 +47,7 @@ def plan_new_hook(state: OrgState, hooks: Mapping[str, Hook], hook: Hook) -> tup
     if len(hooks) >= _MOST:
         raise Refused("conflict", f"There are {_MOST} webhooks already; delete some first.")
     made = replace(hook, starting=_starts(state, hook, state.inboxes))
-    return made, _put(made)
+    return made, _put(made, "hook_changed")
 
 
 def plan_hook(state: OrgState, old: Hook, new: Hook) -> tuple[Hook, Plan]:
@@ -57,19 +57,24 @@ def plan_hook(state: OrgState, old: Hook, new: Hook) -> tuple[Hook, Plan]:
     kept = {inbox: run for inbox, run in old.starting.items() if new.covers(inbox)}
     fresh = [i for i in state.inboxes if not old.active or not old.covers(i)] if new.active else []
     made = replace(new, starting={**kept, **_starts(state, new, fresh)})
-    return made, _put(made)
+    plan = _put(made, _event(old, new))
+    plan.was[old.id] = {} if new.secret != old.secret else _told(old)
+    return made, plan
 
 
 def plan_started(hook: Hook, done: Mapping[str, str]) -> Plan:
     """These starts are made; one that was ordered again meanwhile is not."""
     left = {inbox: run for inbox, run in hook.starting.items() if done.get(inbox) != run}
-    return _put(replace(hook, starting=left)) if left != hook.starting else Plan()
+    if left == hook.starting:
+        return Plan()
+    return _put(replace(hook, starting=left), "hook_started")
 
 
 def plan_hook_erased(hook: Hook) -> Plan:
     """The record goes, and with it the secret."""
     plan = Plan()
     plan.drop("hooks", hook.id, "hook_deleted", {"id": hook.id})
+    plan.was[hook.id] = _told(hook)
     return plan
 
 
@@ -78,10 +83,19 @@ def _starts(state: OrgState, hook: Hook, inboxes: Any) -> dict[str, str]:
     return {inbox: str(state.seq + 1) for inbox in inboxes if hook.covers(inbox)}
 
 
-def _put(hook: Hook) -> Plan:
+def _event(old: Hook, new: Hook) -> str:
+    if new.deleted:
+        return "hook_ending"
+    return "hook_changed" if new.secret == old.secret else "hook_secret_replaced"
+
+
+def _told(hook: Hook) -> dict[str, Any]:
     record = hook_map(hook)
-    told = {name: record[name] for name in ("id", "url", "label", "events", "inboxes", "active")}
+    return {name: record[name] for name in ("id", "url", "label", "events", "inboxes", "active")}
+
+
+def _put(hook: Hook, event: str) -> Plan:
     plan = Plan()
-    plan.writes.append(("hooks", hook.id, pack(record)))
-    plan.events.append(("hook_changed", pack(told)))
+    plan.writes.append(("hooks", hook.id, pack(hook_map(hook))))
+    plan.events.append((event, pack(_told(hook))))
     return plan

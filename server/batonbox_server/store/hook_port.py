@@ -57,6 +57,7 @@ class Place:
 
     `lost`: "" or why it is not where the webhook stood: `trimmed` (`missed` entries are gone),
     `epoch` (the log is another one), `fork` (its end was rewritten).  `now_ms` is the engine's.
+    `hurry`: somebody wants what is held to be tried now.
     """
 
     epoch: str
@@ -66,6 +67,7 @@ class Place:
     missed: int
     entries: list[LogEntry]
     held: bytes
+    hurry: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,11 @@ HookUpdate = Callable[[Hook], Hook]
 
 
 class HookStore(Protocol):
-    """Changes of records append HOOK_CHANGED or HOOK_DELETED, without secrets, to the org's log."""
+    """Changes of records append to the organisation's log, as events without any secret.
+
+    HOOK_CHANGED, HOOK_SECRET_REPLACED, HOOK_DELETED; and for their steps HOOK_STARTED (every start
+    is made) and HOOK_ENDING (deleted, but for its places in the logs).
+    """
 
     async def hooks(self) -> dict[str, Hook]:
         """Every record, the deleted ones too."""
@@ -144,6 +150,9 @@ class HookStore(Protocol):
         held: bytes,
     ) -> int | None:
         """Give the lease back; how many entries wait, None when the lease was somebody else's."""
+
+    async def hurry(self, *, inbox: str, hook: str) -> bool:
+        """Whatever is held is due now; whether anything is."""
 
     async def drop(self, *, inbox: str, hook: str) -> None:
         """Forget the place."""

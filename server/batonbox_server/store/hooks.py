@@ -113,10 +113,10 @@ class RedisHooks:
         )
         if reply[0] != b"ok":
             return -1 if reply[0] == b"not_found" else int(reply[1])
-        _, epoch, seq, now_ms, lost, missed, entries, held = reply
-        return Place(
-            epoch.decode(), seq, now_ms, lost.decode(), missed, [_entry(e) for e in entries], held
-        )
+        _, epoch, seq, now_ms, lost, missed, entries, held, hurry = reply
+        found = [_entry(entry) for entry in entries]
+        where = (epoch.decode(), seq, now_ms, lost.decode(), missed)
+        return Place(*where, found, held, bool(hurry))
 
     async def advance(
         self,
@@ -142,6 +142,10 @@ class RedisHooks:
             held=held,
         )
         return int(reply[1]) if reply[0] == b"ok" else None
+
+    async def hurry(self, *, inbox: str, hook: str) -> bool:
+        """See the port."""
+        return bool((await self._scripts.hook_hurry(self._keys.inbox(inbox), hook=hook))[1])
 
     async def drop(self, *, inbox: str, hook: str) -> None:
         """See the port."""

@@ -9,7 +9,7 @@
 -- ARGV[2] holder
 -- ARGV[3] lease_ms
 -- ARGV[4] n
--- Returns {"ok", epoch, seq, now, lost, missed, entries, held} | {"idle", due_in} | {"busy", ms} | {"not_found"}
+-- Returns {"ok", epoch, seq, now, lost, missed, entries, held, hurry} | {"idle", due_in} | {"busy", ms} | {"not_found"}
 --- @include "lib/hook"
 local hook, holder, lease_ms, n = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local REWIND = 256
@@ -33,10 +33,11 @@ local entries = {}
 if c.full == 0 then
   entries = redis.call("XRANGE", key("log"), (from + 1) .. "-0", "+", "COUNT", n)
 end
-if #entries == 0 and lost == "" and (c.due == 0 or c.due > cx.now) then
+if #entries == 0 and lost == "" and (c.due == 0 or c.due > cx.now) and not c.hurry then
   return {"idle", c.due > 0 and c.due - cx.now or -1}
 end
-c.holder, c.till = holder, cx.now + lease_ms
+local hurry = c.hurry and 1 or 0
+c.holder, c.till, c.hurry = holder, cx.now + lease_ms, nil
 keep_cursor(hook, c)
 return {"ok", cx.epoch, from, cx.now, lost, missed, entries,
-  redis.call("HGET", key("held"), hook) or ""}
+  redis.call("HGET", key("held"), hook) or "", hurry}

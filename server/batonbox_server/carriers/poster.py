@@ -1,0 +1,174 @@
+"""Signed POSTs to the URLs that admins name."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import httpcore2
+import httpx2
+
+from .guard import Forbidden, GuardedBackend, literal, why_not
+from .hook_port import Answer
+from .signature import secret_bytes, sign
+
+__all__ = ["HttpPoster"]
+
+_READ_MOST: Final = 16_384
+_LONGEST_ERROR: Final = 200
+
+
+class HttpPoster:
+    """Implements `carriers.hook_port.Poster`; close it with `aclose`.
+
+    Unless `private`: https to public addresses only. Redirects are not followed, proxies of the
+    environment are not used, and of an answer no more than a little is read.
+    """
+
+    def __init__(self, *, private: bool, agent: str, connections: int = 64) -> None:
+        self._private = private
+        self._agent = agent
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=httpx2.create_ssl_context(),
+            max_connections=connections,
+            max_keepalive_connections=16,
+            keepalive_expiry=30.0,
+            network_backend=httpcore2.AnyIOBackend() if private else GuardedBackend(),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
+
+    def check(self, url: str) -> str:
+        """See the port."""
+        parts = _split(url)
+        schemes = ("https", "http") if self._private else ("https",)
+        if parts.scheme not in schemes:
+            raise ValueError(f"give a URL with {' or '.join(schemes)}://")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("leave the user name and password out; events are signed")
+        host = parts.hostname or ""
+        if not host:
+            raise ValueError("the URL names no host")
+        if not self._private:
+            address = literal(host)
+            reason = why_not(address) if address else _why_not_name(host)
+            if reason:
+                raise ValueError(f"{reason}; BATONBOX_WEBHOOKS_PRIVATE allows such")
+        _target(url)
+        return url
+
+    async def post(
+        self, url: str, *, secrets: Sequence[str], message_id: str, body: bytes, timeout_s: float
+    ) -> Answer:
+        """See the port."""
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, headers = await self._send(url, _headers(secrets, message_id, body), body)
+        except TimeoutError:
+            return _unanswered(begun, f"no answer within {timeout_s:g} s")
+        except httpcore2.TimeoutException:
+            return _unanswered(begun, "no answer in time")
+        except Forbidden as error:
+            return _unanswered(begun, f"refused: {error}")
+        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            return _unanswered(begun, _said(error))
+        except ValueError as error:  # the name cannot be spelt, or the setting forbids it by now
+            return _unanswered(begun, f"refused: {error}")
+        meaning = "" if 200 <= status < 300 else _meaning(status)
+        return Answer(status, _since(begun), meaning, _retry_after_s(headers))
+
+    async def _send(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str]]:
+        self.check(url)
+        target = _target(url)
+        sent = {**headers, "user-agent": self._agent, "content-type": "application/json"}
+        if b":" in target.host:  # the pool leaves the brackets out
+            sent["host"] = f"[{target.host.decode()}]:{target.port or 443}"
+        async with self._pool.stream("POST", target, headers=list(sent.items()), content=body) as a:
+            read = 0
+            async for chunk in a.aiter_stream():
+                read += len(chunk)
+                if read > _READ_MOST:
+                    break  # leaving closes this connection
+            found = {name.decode("latin-1").lower(): v.decode("latin-1") for name, v in a.headers}
+            return a.status, found
+
+
+def _split(url: str) -> SplitResult:
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise ValueError("a URL has no blanks, control characters or backslashes")
+    return urlsplit(url)
+
+
+def _target(url: str) -> httpcore2.URL:
+    parts = _split(url)
+    try:
+        host = (parts.hostname or "").encode("idna") if not literal(parts.hostname or "") else b""
+        port = parts.port
+    except (UnicodeError, ValueError) as error:
+        raise ValueError("the host or port of the URL cannot be read") from error
+    path = parts.path.encode("utf-8") or b"/"
+    target = path + (b"?" + parts.query.encode("utf-8") if parts.query else b"")
+    named = host or (parts.hostname or "").encode("ascii")
+    return httpcore2.URL(
+        scheme=parts.scheme.encode("ascii"), host=named, port=port, target=_quoted(target)
+    )
+
+
+def _quoted(target: bytes) -> bytes:
+    return b"".join(bytes([b]) if 0x21 <= b < 0x7F else b"%%%02X" % b for b in target)
+
+
+def _why_not_name(host: str) -> str:
+    own = host.rstrip(".").lower()
+    local = own == "localhost" or own.endswith((".localhost", ".local", ".internal"))
+    return f"{host} is not a public name" if local else ""
+
+
+def _headers(secrets: Sequence[str], message_id: str, body: bytes) -> dict[str, str]:
+    now_s = int(time.time())
+    signed = [
+        sign(secret_bytes(secret), message_id=message_id, timestamp_s=now_s, body=body)
+        for secret in secrets
+    ]
+    together = " ".join(headers["webhook-signature"] for headers in signed)
+    return {**signed[0], "webhook-signature": together}
+
+
+def _meaning(status: int) -> str:
+    if status == 410:
+        return "HTTP 410: the receiver wants no more; the webhook was switched off"
+    if 300 <= status < 400:
+        return f"HTTP {status}: redirects are not followed; give the final URL"
+    return f"HTTP {status}"
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    given = headers.get("retry-after", "").strip()
+    if given.isdecimal() and len(given) < 10:
+        return float(given)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _said(error: Exception) -> str:
+    words = str(error) or "the connection broke"
+    return f"unreachable: {words}"[:_LONGEST_ERROR]
+
+
+def _unanswered(begun: float, error: str) -> Answer:
+    return Answer(0, _since(begun), error)
+
+
+def _since(begun: float) -> int:
+    return round((time.monotonic() - begun) * 1000)
