@@ -75,7 +75,7 @@ async def test_every_kind_of_event_is_told(site: Served, receiver: Receiver) -> 
     await act("agent1", "reply", text="yes")
     await receiver.until(6)  # created, received, assigned, queued, sent, delivered
     fail = {"to": CUSTOMER, "count": 1, "permanent": True, "reason": "no such phone"}
-    assert (await site.call("admin", "POST", "/v1/loopback/fail", fail)).is_success
+    assert (await site.call("admin", "POST", "/v1/loopback/failures", fail)).is_success
     await act("agent1", "reply", text="again")
     await receiver.until(8)
     await act("agent1", "note", text="careful", mentions=["agent2"])
@@ -88,9 +88,8 @@ async def test_every_kind_of_event_is_told(site: Served, receiver: Receiver) -> 
     await act("agent1", "undo", own_tok=tok)
     await act("agent1", "done")
     await site.texts("back")
-    path = "/v1/admin/inboxes/sales/members/agent2"
-    assert (await site.call("admin", "DELETE", path)).is_success
-    assert (await site.call("admin", "PUT", path)).is_success
+    for on in (False, True):
+        await site.node.administration.set_member(inbox="sales", user="agent2", on=on)
     await receiver.until(20)
     told = {item.body["type"]: item.body for item in receiver.accepted}
     assert told.keys() == EVENTS.keys()
@@ -264,3 +263,26 @@ async def test_what_cannot_be_a_webhook_is_refused(site: Served) -> None:
     for method, path in (("PATCH", ""), ("POST", "/test"), ("GET", "/deliveries")):
         answer = await site.call("admin", method, f"/v1/admin/webhooks/whk_none{path}", {})
         assert answer.status_code == 404, answer.text
+
+
+async def test_private_addresses_are_refused_unless_the_setting_allows_them(
+    engine_url: str, prefix: str, receiver: Receiver
+) -> None:
+    async with telling(engine_url, prefix) as site:
+        hook = await hook_on(site, receiver.url, events=["message.received"])
+    settings = {"webhooks_private": False, "webhooks_attempts": 1}
+    async with telling(engine_url, prefix, empty=True, **settings) as site:
+        for url in (
+            "https://127.0.0.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/",
+            receiver.url,
+        ):
+            answer = await site.call("admin", "POST", "/v1/admin/webhooks", {"url": url})
+            assert answer.status_code == 400, answer.text
+            detail = answer.json()["detail"]
+            assert "not a public address" in detail or "https://" in detail
+        await site.texts("hello")
+        (logged,) = await until_logged(site, hook["id"], lambda log: len(log) == 1)
+        assert logged["state"] == "failed" and logged["error"].startswith("refused: ")
+        assert receiver.requests == []
