@@ -405,3 +405,23 @@ async def test_nothing_runs_while_there_are_no_webhooks(
     asked.clear()
     await texts(site, 5)
     assert asked == [], "it is switched off"
+
+
+async def test_a_receiver_that_is_back_need_not_wait_for_every_pause(
+    engine_url: str, prefix: str, receiver: Receiver
+) -> None:
+    """One conversation is tried again soon, the others in ten minutes: it takes them along."""
+    async with telling(engine_url, prefix, webhooks_longest_pause_s=600.0) as site:
+        soon = customer(0)
+
+        def decide(body: Json) -> Response:
+            wait = "0" if body["conversation"]["customer"] == soon else "600"
+            return Response(status_code=503, headers={"retry-after": wait})
+
+        receiver.decide = decide
+        hook = await hook_on(site, receiver.url, **ONLY)
+        said = await texts(site, 6, customers=6)
+        await until_logged(site, hook["id"], lambda log: len(log) == 6)
+        receiver.decide = lambda _: 200
+        await receiver.until(6)
+        assert sorted(receiver.texts()) == said
