@@ -61,6 +61,7 @@ class Settings:
     drain_s: float = _s(10.0, "time for clients to move away on SIGTERM", unit="s")
     engine_timeout_s: float = _s(5.0, "an engine silent for so long counts as down", unit="s")
     log_events: int = _s(10000, "log entries kept per inbox, at least")
+    audit_entries: int = _s(100_000, "audit entries kept per inbox and for the organisation")
     connection_token_s: int = _s(900, "lifetime of a connection token", unit="s")
     session_idle_s: int = _s(14 * 86400, "a session unused for so long ends", unit="s")
     session_max_s: int = _s(90 * 86400, "a session ends so long after sign-in", unit="s")

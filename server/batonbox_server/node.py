@@ -30,6 +30,7 @@ from batonbox_server.gen.api import api_docs
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.service.administration import Administration
+from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.hook_lines import Pace
@@ -41,13 +42,16 @@ from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
+from batonbox_server.service.reassign import Reassign
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
 from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.limits import SessionLimits
+from batonbox_server.store.audit import RedisAudit
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory import RedisDirectory
+from batonbox_server.store.holdings import RedisHoldings
 from batonbox_server.store.hooks import RedisHooks
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.phones import EnginePhones
@@ -77,16 +81,25 @@ class Organisation:
         await self.client.connect()
         self.closing.push_async_callback(self.client.aclose)
         log_events = self.settings.log_events
-        self.store = RedisStore(self.client, keys=self.keys, log_events=log_events)
+        audit_entries = self.settings.audit_entries
+        self.store = RedisStore(
+            self.client, keys=self.keys, log_events=log_events, audit_entries=audit_entries
+        )
         self.organisation = RedisDirectory(
-            self.client, keys=self.keys, carrier=self._default_carrier(), log_events=log_events
+            self.client,
+            keys=self.keys,
+            carrier=self._default_carrier(),
+            log_events=log_events,
+            audit_entries=audit_entries,
         )
         self.directory = LiveDirectory(self.organisation)
         self.closing.push_async_callback(self.directory.aclose)
         await self.directory.start()
         self.administration = Administration(self.store, self.organisation, self.directory)
         lifetime = Lifetime(self.settings.session_idle_s, self.settings.session_max_s)
-        self.sessions = RedisSignIn(self.client, keys=self.keys)
+        self.sessions = RedisSignIn(self.client, keys=self.keys, audit_entries=audit_entries)
+        audit = RedisAudit(self.client, keys=self.keys, audit_entries=audit_entries)
+        self.audit = Audit(audit, self.directory)
         self.identity = TokenIdentity(
             self.organisation,
             self.sessions,
@@ -213,6 +226,10 @@ class Node(Organisation):
             reads=reads,
             intake=self.intake,
             webhooks=self.webhooks,
+            audit=self.audit,
+            reassign=Reassign(
+                RedisHoldings(self.client, keys=self.keys), self.commands, self.directory
+            ),
             admission=admission,
             limits=Limits(settings.message_max_bytes, settings.text_max_chars),
             readiness=self.readiness,

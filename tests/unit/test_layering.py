@@ -32,6 +32,8 @@ ROOMS: dict[str, set[str]] = {
         "store.directory_port",
         "store.directory_records",
         "store.sign_in_port",
+        "store.audit_port",
+        "store.holdings_port",
         "store.hook_port",
         "hub.port",
         "carriers.port",

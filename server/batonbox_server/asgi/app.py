@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from batonbox_server.errors import Refused
 
-from . import admin, loopback, ops, rest, session, setup, team, webhook, webhooks
+from . import admin, audit, loopback, ops, rest, session, setup, team, webhook, webhooks
 from .edge import Edge
 from .endpoint import Endpoint, route_of
 from .problem import problem
@@ -30,6 +30,7 @@ _ALWAYS: Final = (
     *team.ENDPOINTS,
     *rest.ENDPOINTS,
     *admin.ENDPOINTS,
+    *audit.ENDPOINTS,
     *webhooks.ENDPOINTS,
 )
 ALL_ENDPOINTS: Final = (*_ALWAYS, *loopback.ENDPOINTS, *webhook.ENDPOINTS)

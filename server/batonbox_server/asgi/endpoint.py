@@ -128,6 +128,7 @@ class Endpoint:
     also: int = 0
     keyed: bool = False
     via: Via = "web"  # from where they act who need not sign in
+    types: tuple[str, ...] = ("text/plain",)  # of what `returns` str
 
 
 def json_response(value: Any, *, status: int = 200) -> Response:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from batonbox_server.service.administration import Administration
+from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
@@ -14,6 +15,7 @@ from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
+from batonbox_server.service.reassign import Reassign
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.webhooks import Webhooks
@@ -80,6 +82,8 @@ class Services:
     reads: InboxReads
     intake: Intake
     webhooks: Webhooks
+    audit: Audit
+    reassign: Reassign
     admission: Admission
     limits: Limits
     readiness: Readiness

@@ -159,7 +159,7 @@ def _headers(row: Endpoint) -> list[Json]:
 def _answers(row: Endpoint, known: Json) -> Json:
     answer: Json = {"description": "As asked."}
     if row.returns is str:
-        answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
+        answer["content"] = {kind: {"schema": {"type": "string"}} for kind in row.types}
     elif row.returns is not None:
         answer["content"] = {"application/json": {"schema": known[repr(row.returns)]}}
     return {str(status): answer for status in (row.status, row.also) if status}

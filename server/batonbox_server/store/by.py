@@ -10,7 +10,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.origin import Origin, acting
 
-__all__ = ["AUDIT_ENTRIES", "by_command", "by_organisation", "pack_for_lua"]
+__all__ = ["AUDIT_ENTRIES", "by_command", "by_organisation", "pack_for_lua", "pack_origin"]
 
 # How many entries of an audit log are kept, unless the settings say otherwise.
 AUDIT_ENTRIES: Final = 100_000
@@ -28,7 +28,7 @@ def by_command(*, actor: str, cid: str, digest: str, keep: int) -> bytes:
         "actor": actor,
         "cid": cid,
         "digest": digest,
-        "origin": _packed(origin),
+        "origin": pack_origin(origin),
         "keep": keep,
     }
     if origin.as_member:
@@ -42,7 +42,7 @@ def by_organisation(*, keep: int, acts: Sequence[bytes] = ()) -> bytes:
     return pack_for_lua(
         {
             "actor": actor,
-            "origin": _packed(origin),
+            "origin": pack_origin(origin),
             "token": origin.token,
             "agent": origin.agent,
             "keep": keep,
@@ -52,5 +52,6 @@ def by_organisation(*, keep: int, acts: Sequence[bytes] = ()) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _packed(origin: Origin) -> bytes:
+def pack_origin(origin: Origin) -> bytes:
+    """From where, as entries of the audit log carry it."""
     return pack_for_lua([origin.via, origin.address, origin.token])
