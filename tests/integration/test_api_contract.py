@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from batonbox_server.gen.openapi import openapi
+from batonbox_server.store.hook_port import Hook
 from tests.served import SALES, Served, served
 
 # The node draws random numbers in a thread of its own while a request is generated in this one.
@@ -64,12 +65,19 @@ async def known_names(site: Served) -> dict[str, list[str]]:
     await site.act("agent1", mine, "assign")
     free = await site.texts("for nobody", customer="+14165550177")
     token, _ = await site.node.identity.make_token(user="agent3")
+    # Nothing is ever sent there: this node keeps to public addresses.
+    nowhere = Hook(
+        id="whk_known", url="https://127.0.0.1/", secret="whsec_" + "A" * 44, created_ms=1
+    )
+    hook = await site.node.webhooks._store.create(nowhere)
     return {
         "conv": [mine, free],
         "inbox": ["sales", "support"],
         "user": ["agent3", "agent2"],
         "number": [SALES],
         "token": [token.id],
+        "webhook": [hook.id],
+        "delivery": [(await site.node.webhooks.test(hook.id)).id],
     }
 
 
