@@ -7,7 +7,7 @@ import heapq
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from batonbox_server.domain.model import inbox_of
 from batonbox_server.errors import Refused
@@ -150,11 +150,12 @@ def _cursor_of(place: Place) -> str:
 def _place_of(cursor: str) -> Place | None:
     if not cursor:
         return None
-    at_ms, n, *stream = cursor.split("-", 2)
-    if not stream or not _is_number(at_ms) or not _is_number(n):
+    at_ms, _, rest = cursor.partition("-")
+    n, dash, stream = rest.partition("-")
+    if not dash or not _is_number(at_ms) or not _is_number(n):
         raise Refused("bad_request", "cursor: not a cursor of this list; start without one.")
-    return Place(int(at_ms), int(n), stream[0])
+    return Place(int(at_ms), int(n), stream)
 
 
-def _is_number(text: Any) -> bool:
+def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 19

@@ -34,7 +34,7 @@ cx.by = cmsgpack.unpack(ARGV[6])
 if token.kind == "session" then
   local failed = redis.call("HGET", key("failed"), user)
   audit(cx, cx.by, "sign_in", user, {target = id, detail = {agent = cx.by.agent, by = kind,
-    failed_before = failed and tonumber(failed)}})
+    failed_before = failed and tonumber(failed) or nil}})
 else
   audit(cx, cx.by, "token_created", cx.by.actor, {target = id,
     detail = {user = user, label = token.label}})
