@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
+from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.tasks import cancel_all
 from tests.integration.hooks_harness import (
     Json,
@@ -425,3 +428,20 @@ async def test_a_receiver_that_is_back_need_not_wait_for_every_pause(
         receiver.decide = lambda _: 200
         await receiver.until(6)
         assert sorted(receiver.texts()) == said
+
+
+async def test_an_engine_that_dies_costs_no_event(
+    engine: EmbeddedEngine, prefix: str, receiver: Receiver
+) -> None:
+    """Killed with a turn under way; the supervisor starts another with what was written."""
+    async with telling(engine.url, prefix, **IMPATIENT) as site:
+        await hook_on(site, receiver.url, **ONLY)
+        said = await texts(site, 5)
+        receiver.silent.clear()
+        said += await texts(site, 5, name="n")
+        await eventually(lambda: receiver.under_way > 0)
+        os.kill(engine.pid, signal.SIGKILL)
+        receiver.silent.set()
+        await eventually(lambda: site.node.client.state)
+        await eventually(lambda: set(receiver.texts()) == set(said), what="everything")
+        assert by_customer(receiver)[customer(0)] == said

@@ -286,3 +286,24 @@ async def test_private_addresses_are_refused_unless_the_setting_allows_them(
         (logged,) = await until_logged(site, hook["id"], lambda log: len(log) == 1)
         assert logged["state"] == "failed" and logged["error"].startswith("refused: ")
         assert receiver.requests == []
+
+
+async def test_every_change_of_a_webhook_is_in_the_audit_log(
+    site: Served, receiver: Receiver
+) -> None:
+    hook = await hook_on(site, receiver.url, label="first")
+    path = f"/v1/admin/webhooks/{hook['id']}"
+    assert (await site.call("admin", "PATCH", path, {"label": "second"})).is_success
+    assert (await site.call("admin", "POST", f"{path}/secret")).is_success
+    assert (await site.call("admin", "DELETE", path)).is_success
+    found = (await site.get("admin", "/v1/admin/audit?limit=20"))["items"]
+    mine = [entry for entry in reversed(found) if entry["target"] == hook["id"]]
+    assert [entry["action"] for entry in mine] == [
+        "hook_created",
+        "hook_changed",
+        "hook_secret_replaced",
+        "hook_deleted",
+    ]
+    assert {entry["actor"] for entry in mine} == {"admin"}
+    assert (mine[1]["before"], mine[1]["after"]) == ({"label": "first"}, {"label": "second"})
+    assert "whsec_" not in str(found)

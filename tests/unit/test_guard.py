@@ -155,3 +155,12 @@ async def test_the_host_header_is_the_name_also_of_an_address() -> None:
     await poster.aclose()
     assert answer.status == 204
     assert [host.lower() for host in hosts] == [f"host: [::1]:{port}".encode()]
+
+
+async def test_plain_http_is_not_used_once_the_setting_forbids_it(
+    poster: HttpPoster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A webhook that was made while it was allowed."""
+    resolving(monkeypatch, "93.184.215.14")
+    answer = await attempt(poster, f"http://{NAME}/in")
+    assert answer.error == "refused: give a URL with https://"
