@@ -126,7 +126,7 @@ async def test_tls_is_asked_for_under_the_name_and_not_the_address(
 ) -> None:
     named: list[str] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sni_callback = lambda _, name, __: named.append(name)  # type: ignore[assignment]
+    context.sni_callback = lambda _, name, __: named.append(name)
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     resolving(monkeypatch, "127.0.0.1")
