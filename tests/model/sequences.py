@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batonbox_server.domain.model import Role
 from batonbox_server.domain.transitions import Command
 from batonbox_server.store.scripts import Scripts
+from tests.model.audited import compare_audit
 from tests.model.conftest import Bench
 from tests.model.scenarios import SCENARIOS
 from tests.model.world import BODY, NUMBERS, USERS, World, fresh_world
@@ -103,6 +104,7 @@ def directed(scripts: Scripts, counts: Counter[str]) -> Callable[[Bench], None]:
         await world.open()
         for scenario in SCENARIOS:
             await scenario(world)
+        await compare_audit(world)
 
     return lambda bench: bench.runner.run(play(bench))
 
@@ -125,6 +127,7 @@ def sequences(scripts: Scripts, counts: Counter[str], *, n: int) -> Callable[[Be
                 counts["commands"] += 1
         for world in worlds:
             await world.compare_pages()
+            await compare_audit(world)
         counts["sequences"] += 1
 
     @settings(

@@ -76,6 +76,11 @@ ABLATIONS = {
     ),
     "I16 what is sent again goes to the end": ("lib/outbox", "RPUSH", "LPUSH"),
     "I16 what has ended leaves its line": ("sent", "dequeue(cx, conv, n)", "0"),
+    "I17 every change of ownership is audited": (
+        "lib/change", "  audit_change(cx, kind, c, was, actor, more.reason)\n", "",
+    ),
+    "I17 a take-over is named": ("lib/change", 'act = "take_over"', 'act = "transfer"'),
+    "I17 sending again is audited": ("retry", "audit(cx, cx.by,", "type(cx, cx.by,"),
     "undo only by its actor": ("undo", "and prev.actor == actor ", ""),
     "undo never into Done over a question": ("undo", "back = c.unanswered == 0", "back = true"),
     "I8 inbound dedupes": ("receive", "if place then return", "if place == 1 then return"),
