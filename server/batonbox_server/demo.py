@@ -10,7 +10,7 @@ from typing import Final
 
 from batonbox_server import __version__
 from batonbox_server.config import Settings
-from batonbox_server.domain.model import Role
+from batonbox_server.domain.model import Destination, Role
 from batonbox_server.node import Organisation
 from batonbox_server.store.directory_port import Inbox, User
 
@@ -23,8 +23,22 @@ _USERS: Final = (
     User("admin", "Alex Admin", Role.ADMIN),
 )
 _INBOXES: Final = (
-    Inbox("sales", "Sales", ("admin", "agent1", "agent2", "agent3"), ("+14165550100",)),
-    Inbox("support", "Support", ("admin", "agent2", "agent3"), ("+14165550101",)),
+    Inbox(
+        "sales",
+        "Sales",
+        ("admin", "agent1", "agent2", "agent3"),
+        ("+14165550100",),
+        kind=Destination.DEPARTMENT,
+        extension="100",
+    ),
+    Inbox(
+        "support",
+        "Support",
+        ("admin", "agent2", "agent3"),
+        ("+14165550101",),
+        kind=Destination.RING_GROUP,
+        extension="101",
+    ),
 )
 
 
@@ -39,7 +53,7 @@ class Access:
 async def seed(organisation: Organisation) -> bool:
     """Make what is missing, if nothing but the demo is here; False when it was all there."""
     directory, administration = organisation.directory, organisation.administration
-    if directory.inboxes or directory.users.keys() - {user.id for user in _USERS}:
+    if directory.destinations or directory.users.keys() - {user.id for user in _USERS}:
         return False
     await administration.set_name("Demo")
     for user in _USERS:

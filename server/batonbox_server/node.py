@@ -46,6 +46,7 @@ from batonbox_server.service.reassign import Reassign
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
+from batonbox_server.service.unrouted import Unrouted
 from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.limits import SessionLimits
 from batonbox_server.store.audit import RedisAudit
@@ -225,6 +226,7 @@ class Node(Organisation):
             commands=self.commands,
             reads=reads,
             intake=self.intake,
+            unrouted=Unrouted(self.organisation, self.administration, self.intake),
             webhooks=self.webhooks,
             audit=self.audit,
             reassign=Reassign(

@@ -52,7 +52,8 @@ def _batch(sha: str, prefix: str) -> bytes:
     commands = []
     for number in range(_DEPTH):
         customer = f"+1905555{number:04d}"
-        arguments = (f"{INBOX}.{uuid.uuid4().hex}", OUR, customer, uuid.uuid4().hex, _BODY, "hello")
+        conv, provider_id = f"{INBOX}.{uuid.uuid4().hex}", uuid.uuid4().hex
+        arguments = (conv, OUR, customer, provider_id, _BODY, "hello", 0)
         commands.append(pack(("EVALSHA", sha, 1, prefix, *arguments)))
     return b"".join(commands)
 

@@ -70,7 +70,7 @@ class World:
     async def open(self) -> None:
         """Both begin with the same members and one number."""
         await self.scripts.create_inbox(self.prefix, epoch="e", keep=10_000)
-        await self.scripts.number(self.prefix, number=NUMBERS[0], on=1)
+        await self.scripts.number(self.prefix, number=NUMBERS[0], on=1, at=0)
         self.model.seq = 2
         self.model.numbers.add(NUMBERS[0])
         for user in USERS[:3]:
@@ -114,6 +114,8 @@ class World:
                     )
                 if verb == "note":
                     args["mentions"] = b""
+                if verb == "receive":
+                    args["turn"] = 0
                 reply = await getattr(self.scripts, verb)(self.prefix, **args)
         word = reply[0].decode()
         return "ok" if word == "duplicate" else str(word)

@@ -1,9 +1,7 @@
-"""Administration over HTTP: users, inboxes, memberships, tokens, passwords, numbers."""
+"""Administration over HTTP: the team members, their tokens and passwords."""
 
 from __future__ import annotations
 
-import secrets
-import time
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,13 +12,13 @@ from batonbox_server.domain.model import Role
 from batonbox_server.domain.policy import Action
 from batonbox_server.errors import Refused
 from batonbox_server.service.identity import LIMITS
-from batonbox_server.service.texts import check_id, e164
-from batonbox_server.service.views import frame_of_inbox, frame_of_user
-from batonbox_server.store.directory_port import Inbox, Route, User
+from batonbox_server.service.views import frame_of_user
+from batonbox_server.store.directory_port import User
 
 from . import answers
 from .endpoint import Call, Endpoint
-from .shapes import timestamp, token_json
+from .naming import id_or_new, known, listed
+from .shapes import token_json
 
 __all__ = ["ENDPOINTS"]
 
@@ -43,23 +41,6 @@ class UserChange(Struct, forbid_unknown_fields=True):
     role: Role | None = None
 
 
-class NewInbox(Struct, forbid_unknown_fields=True):
-    """Body of POST inboxes."""
-
-    name: Name
-    id: str | None = None
-    numbers: list[str] = []
-    members: list[str] = []
-
-
-class InboxChange(Struct, forbid_unknown_fields=True):
-    """Body of PATCH inboxes."""
-
-    name: Name | None = None
-    numbers: list[str] | None = None
-    members: list[str] | None = None
-
-
 class NewToken(Struct, forbid_unknown_fields=True):
     """Body of POST tokens; `limits` are raised for load tests."""
 
@@ -73,23 +54,16 @@ class NewPassword(Struct, forbid_unknown_fields=True):
     password: Annotated[str, Meta(max_length=1024)]
 
 
-class NewBinding(Struct, forbid_unknown_fields=True):
-    """Body of PUT numbers."""
-
-    inbox: str
-    carrier: str
-
-
 async def _users(call: Call) -> dict[str, Any]:
     """Every team member."""
     state = await call.services.organisation.state()
-    return _list([frame_of_user(state.users[name]) for name in sorted(state.users)])
+    return listed([frame_of_user(state.users[name]) for name in sorted(state.users)])
 
 
 async def _create_user(call: Call) -> dict[str, Any]:
     """Add a team member; `id` is made up when left out."""
     body = await call.body(NewUser)
-    user = User(_id(body.id, "usr"), body.name, body.role)
+    user = User(id_or_new(body.id, "usr"), body.name, body.role)
     await call.services.administration.create_user(user)
     return frame_of_user(user)
 
@@ -98,7 +72,7 @@ async def _edit_user(call: Call) -> dict[str, Any]:
     """Rename a team member or change their role."""
     body, name = await call.body(UserChange), call.path("user")
     await call.services.administration.edit_user(name, name=body.name, role=body.role)
-    return frame_of_user(_known(call.services.directory.users, name))
+    return frame_of_user(known(call.services.directory.users, name))
 
 
 async def _delete_user(call: Call) -> Response:
@@ -107,61 +81,11 @@ async def _delete_user(call: Call) -> Response:
     return Response(status_code=204)
 
 
-async def _inboxes(call: Call) -> dict[str, Any]:
-    """Every inbox."""
-    state = await call.services.organisation.state()
-    return _list([frame_of_inbox(state.inboxes[name]) for name in sorted(state.inboxes)])
-
-
-async def _create_inbox(call: Call) -> dict[str, Any]:
-    """Create an inbox; `id` is made up when left out."""
-    body = await call.body(NewInbox)
-    inbox = Inbox(
-        _id(body.id, "ibx"), body.name, _unique(body.members), _numbers(body.numbers) or ()
-    )
-    await call.services.administration.create_inbox(inbox)
-    return frame_of_inbox(inbox)
-
-
-async def _edit_inbox(call: Call) -> dict[str, Any]:
-    """Rename an inbox or replace its numbers or members."""
-    body, name = await call.body(InboxChange), call.path("inbox")
-    await call.services.administration.edit_inbox(
-        name,
-        name=body.name,
-        members=None if body.members is None else _unique(body.members),
-        numbers=_numbers(body.numbers),
-    )
-    return frame_of_inbox(_known(call.services.directory.inboxes, name))
-
-
-async def _delete_inbox(call: Call) -> Response:
-    """Delete an inbox with everything in it."""
-    await call.services.administration.delete_inbox(call.path("inbox"))
-    return Response(status_code=204)
-
-
-async def _add_member(call: Call) -> Response:
-    """Make somebody a member of the inbox."""
-    return await _set_member(call, on=True)
-
-
-async def _drop_member(call: Call) -> Response:
-    """End a membership; the conversations return to the inbox."""
-    return await _set_member(call, on=False)
-
-
-async def _set_member(call: Call, *, on: bool) -> Response:
-    inbox, user = call.path("inbox"), call.path("user")
-    await call.services.administration.set_member(inbox=inbox, user=user, on=on)
-    return Response(status_code=204)
-
-
 async def _tokens(call: Call) -> dict[str, Any]:
     """A team member's API tokens, without their secrets."""
     await _user_exists(call)
     found = await call.services.organisation.tokens(call.path("user"))
-    return _list([token_json(token) for token in found])
+    return listed([token_json(token) for token in found])
 
 
 async def _create_token(call: Call) -> dict[str, Any]:
@@ -186,41 +110,6 @@ async def _delete_token(call: Call) -> Response:
     return Response(status_code=204)
 
 
-async def _bindings(call: Call) -> dict[str, Any]:
-    """Every number, where it delivers and through which carrier."""
-    state = await call.services.organisation.state()
-    return _list([_binding_json(state.routes[number]) for number in sorted(state.routes)])
-
-
-async def _bind(call: Call) -> dict[str, Any]:
-    """Let a number deliver to an inbox."""
-    body = await call.body(NewBinding)
-    if body.carrier not in call.services.carriers:
-        known = ", ".join(sorted(call.services.carriers))
-        raise Refused("bad_request", f"carrier: this server has {known}.")
-    route = Route(e164(call.path("number"), field="number"), body.inbox, body.carrier)
-    await call.services.administration.set_route(route)
-    return _binding_json(route)
-
-
-async def _unbind(call: Call) -> Response:
-    """Let a number deliver nowhere."""
-    number = e164(call.path("number"), field="number")
-    route = await call.services.organisation.route(number)
-    if route is None:
-        raise Refused("not_found", "This number delivers nowhere.")
-    inbox = _known((await call.services.organisation.state()).inboxes, route.inbox)
-    kept = tuple(n for n in inbox.numbers if n != number)
-    await call.services.administration.edit_inbox(route.inbox, numbers=kept)
-    return Response(status_code=204)
-
-
-async def _unrouted(call: Call) -> dict[str, Any]:
-    """Messages that no inbox wanted, newest first, with the reason."""
-    found = sorted(await call.services.organisation.unrouted(), key=lambda m: -int(m["at_ms"]))
-    return _list([{**message, "at": timestamp(message["at_ms"])} for message in found])
-
-
 async def _set_password(call: Call) -> Response:
     """Set a team member's password; their sessions end."""
     body = await call.body(NewPassword)
@@ -229,38 +118,7 @@ async def _set_password(call: Call) -> Response:
 
 
 async def _user_exists(call: Call) -> None:
-    _known((await call.services.organisation.state()).users, call.path("user"))
-
-
-def _list(items: list[Any]) -> dict[str, Any]:
-    return {"items": items, "next": None}
-
-
-def _known(table: dict[str, Any], name: str) -> Any:
-    if name not in table:
-        raise Refused("not_found", f"There is no {name!r}.")
-    return table[name]
-
-
-def _id(given: str | None, prefix: str) -> str:
-    if given is not None:
-        return check_id(given, field="id")
-    # Begins with the time, so that ids sort by their making (the layout of UUIDv7 in hex).
-    return f"{prefix}_{int(time.time() * 1000):012x}7{secrets.token_hex(10)[:19]}"
-
-
-def _unique(names: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-def _numbers(given: list[str] | None) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    return tuple(dict.fromkeys(e164(number, field="numbers") for number in given))
-
-
-def _binding_json(route: Route) -> dict[str, Any]:
-    return {"number": route.number, "inbox": route.inbox, "carrier": route.carrier}
+    known((await call.services.organisation.state()).users, call.path("user"))
 
 
 _A: Final = Action.ADMINISTER
@@ -311,55 +169,4 @@ ENDPOINTS: Final = (
         errors=("conflict",),
     ),
     Endpoint("DELETE", "/v1/admin/users/{user}/tokens/{token}", _A, _delete_token, status=204),
-    Endpoint("GET", "/v1/admin/inboxes", _A, _inboxes, returns=answers.Items[answers.Inbox]),
-    Endpoint(
-        "POST",
-        "/v1/admin/inboxes",
-        _A,
-        _create_inbox,
-        201,
-        body=NewInbox,
-        returns=answers.Inbox,
-        errors=("conflict", "not_found"),
-    ),
-    Endpoint(
-        "PATCH",
-        "/v1/admin/inboxes/{inbox}",
-        _A,
-        _edit_inbox,
-        body=InboxChange,
-        returns=answers.Inbox,
-        errors=("conflict",),
-    ),
-    Endpoint(
-        "DELETE", "/v1/admin/inboxes/{inbox}", _A, _delete_inbox, status=204, errors=("conflict",)
-    ),
-    Endpoint(
-        "PUT",
-        "/v1/admin/inboxes/{inbox}/members/{user}",
-        _A,
-        _add_member,
-        status=204,
-        errors=("conflict",),
-    ),
-    Endpoint(
-        "DELETE",
-        "/v1/admin/inboxes/{inbox}/members/{user}",
-        _A,
-        _drop_member,
-        status=204,
-        errors=("conflict",),
-    ),
-    Endpoint("GET", "/v1/admin/numbers", _A, _bindings, returns=answers.Items[answers.Binding]),
-    Endpoint(
-        "PUT",
-        "/v1/admin/numbers/{number}",
-        _A,
-        _bind,
-        body=NewBinding,
-        returns=answers.Binding,
-        errors=("conflict",),
-    ),
-    Endpoint("DELETE", "/v1/admin/numbers/{number}", _A, _unbind, status=204, errors=("conflict",)),
-    Endpoint("GET", "/v1/admin/unrouted", _A, _unrouted, returns=answers.Items[answers.Unrouted]),
 )

@@ -9,10 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from batonbox_server.domain.model import Kind, Role, Status
+from batonbox_server.domain.model import Destination, Kind, Role, Status
 
 __all__ = [
-    "Binding",
     "ConnectionToken",
     "Contested",
     "Conversation",
@@ -39,7 +38,6 @@ __all__ = [
     "Thread",
     "ThreadMessage",
     "Token",
-    "Unrouted",
     "User",
 ]
 
@@ -113,12 +111,14 @@ class ConnectionToken(Struct):
 
 
 class Inbox(Struct):
-    """An inbox with its numbers (E.164) and members."""
+    """An inbox with its numbers (E.164) and members; `kind` and `extension` of its destination."""
 
     id: str
     name: str
     numbers: list[str]
     members: list[str]
+    kind: Destination
+    extension: str
 
 
 class JoinableInbox(Inbox):
@@ -204,28 +204,6 @@ class MadeToken(Token):
     """A new API token; its secret `token` is shown this once."""
 
     token: str
-
-
-class Binding(Struct):
-    """Where a number delivers, and through which carrier."""
-
-    number: str
-    inbox: str
-    carrier: str
-
-
-class Unrouted(Struct, rename={"from_": "from"}):
-    """A message no inbox wanted, and why."""
-
-    id: str
-    carrier: str
-    from_: str
-    to: str
-    text: str
-    media: list[str]
-    at_ms: int
-    at: str | None
-    reason: str
 
 
 class SessionState(Struct):

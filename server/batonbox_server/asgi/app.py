@@ -15,7 +15,20 @@ from starlette.routing import BaseRoute
 
 from batonbox_server.errors import Refused
 
-from . import admin, audit, loopback, ops, rest, session, setup, team, webhook, webhooks
+from . import (
+    admin,
+    audit,
+    inboxes_admin,
+    loopback,
+    numbers,
+    ops,
+    rest,
+    session,
+    setup,
+    team,
+    webhook,
+    webhooks,
+)
 from .edge import Edge
 from .endpoint import Endpoint, route_of
 from .problem import problem
@@ -30,6 +43,8 @@ _ALWAYS: Final = (
     *team.ENDPOINTS,
     *rest.ENDPOINTS,
     *admin.ENDPOINTS,
+    *inboxes_admin.ENDPOINTS,
+    *numbers.ENDPOINTS,
     *audit.ENDPOINTS,
     *webhooks.ENDPOINTS,
 )

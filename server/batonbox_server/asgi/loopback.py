@@ -94,9 +94,9 @@ async def _numbers(call: Call) -> dict[str, Any]:
     """Our numbers that simulated phones can text."""
     directory = call.services.directory
     found = [
-        {"number": route.number, "inbox": route.inbox, "name": directory.inboxes[route.inbox].name}
-        for _, route in sorted(directory.routes.items())
-        if route.carrier == "loopback" and route.inbox in directory.inboxes
+        {"number": number, "inbox": route.inbox, "name": directory.inboxes[route.inbox].name}
+        for number, route in sorted(directory.routes.items())
+        if route.carrier == "loopback" and route.delivers in directory.inboxes
     ]
     return {"items": found, "next": None}
 

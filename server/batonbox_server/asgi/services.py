@@ -18,6 +18,7 @@ from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
+from batonbox_server.service.unrouted import Unrouted
 from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore
@@ -81,6 +82,7 @@ class Services:
     commands: InboxCommands
     reads: InboxReads
     intake: Intake
+    unrouted: Unrouted
     webhooks: Webhooks
     audit: Audit
     reassign: Reassign

@@ -74,7 +74,7 @@ def _places(call: Call, carrier_id: str) -> list[str]:
     """Inboxes to look in: our own ids name theirs, a carrier's may be any with such a number."""
     directory = call.services.directory
     own = inbox_of(carrier_id)
-    bound = {r.inbox for r in directory.routes.values() if r.carrier == "webhook"}
+    bound = {r.inbox for r in directory.routes.values() if r.carrier == "webhook"} - {""}
     return [own] if own in directory.inboxes else sorted(bound)
 
 

@@ -24,6 +24,14 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Destination(StrEnum):
+    """The kinds of routing destinations that phone numbers are assigned to."""
+
+    DEPARTMENT = "department"
+    RING_GROUP = "ring_group"
+    WELCOME_MENU = "welcome_menu"
+
+
 class Kind(StrEnum):
     """Types of events; those about a conversation are also the kinds of its messages."""
 

@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 
-from batonbox_server.domain.model import Role
+from batonbox_server.domain.model import Destination, Role
 from batonbox_server.errors import BatonboxError
-from batonbox_server.store.directory_port import DirectoryStore, Inbox, Job, OrgState, Route, User
+from batonbox_server.store.directory_port import DirectoryStore, Inbox, Job, OrgState, User
 from batonbox_server.store.port import InboxInfo, InboxStore
 
 from .directory import LiveDirectory
@@ -73,7 +73,7 @@ class Administration:
         return user
 
     async def create_inbox(self, inbox: Inbox) -> None:
-        """A new inbox; Refused("conflict") when the id or a number is taken."""
+        """A new inbox; Refused("conflict") when the id, the extension or a number is taken."""
         await self._apply(await self._organisation.create_inbox(inbox))
 
     async def edit_inbox(
@@ -81,12 +81,16 @@ class Administration:
         inbox: str,
         *,
         name: str | None = None,
+        kind: Destination | None = None,
+        extension: str | None = None,
         members: tuple[str, ...] | None = None,
         numbers: tuple[str, ...] | None = None,
     ) -> None:
-        """Change what is not None; Refused("not_found")."""
+        """Change what is not None; Refused: `not_found`, `conflict` of the extension."""
         await self._apply(
-            await self._organisation.edit_inbox(inbox, name=name, members=members, numbers=numbers)
+            await self._organisation.edit_inbox(
+                inbox, name=name, kind=kind, extension=extension, members=members, numbers=numbers
+            )
         )
 
     async def delete_inbox(self, inbox: str) -> None:
@@ -97,9 +101,34 @@ class Administration:
         """Put a user into an inbox, or take them out; Refused("not_found")."""
         await self._apply(await self._organisation.set_member(inbox=inbox, user=user, on=on))
 
-    async def set_route(self, route: Route) -> None:
-        """Bind a number to an inbox and a carrier; Refused("not_found")."""
-        await self._apply(await self._organisation.set_route(route))
+    async def put_number(
+        self, number: str, *, inbox: str = "", carrier: str = "", messaging: bool = True
+    ) -> None:
+        """A number, and where it is assigned; Refused("not_found") of the inbox."""
+        await self._apply(
+            await self._organisation.put_number(
+                number, inbox=inbox, carrier=carrier, messaging=messaging
+            )
+        )
+
+    async def edit_number(
+        self,
+        number: str,
+        *,
+        inbox: str | None = None,
+        carrier: str | None = None,
+        messaging: bool | None = None,
+    ) -> None:
+        """Change what is not None, inbox "" un-assigns; Refused("not_found")."""
+        await self._apply(
+            await self._organisation.edit_number(
+                number, inbox=inbox, carrier=carrier, messaging=messaging
+            )
+        )
+
+    async def delete_number(self, number: str) -> None:
+        """The number is ours no more; Refused("not_found")."""
+        await self._apply(await self._organisation.delete_number(number))
 
     async def run_due_jobs(self) -> int:
         """Finish what a node that died left; returns how many jobs."""
@@ -118,6 +147,8 @@ class Administration:
         try:
             async with self._locks[job.inbox]:
                 await self._sync(job.inbox, gone=job.data.get("gone", ()))
+            if job.data.get("take"):
+                await self._apply(await self._organisation.take_numbers(job.data["take"]))
         except BatonboxError as error:
             # The job stays and is leased again; the change itself stands.
             _log.warning("organisation_job_failed", inbox=job.inbox, error=str(error))
@@ -128,24 +159,30 @@ class Administration:
         state = await self._organisation.state()
         for user in gone:
             await self._remove(inbox, user, state)
+        at = 0
         while True:
-            await self._make(inbox, state)
+            later = await self._make(inbox, state, at=max(at, state.seq))
             # Another node may have wanted something else meanwhile: the last look decides.
             made, state = _wanted(inbox, state), await self._organisation.state()
-            if _wanted(inbox, state) == made:
+            if not later and _wanted(inbox, state) == made:
                 return
+            # Later than the last look: an engine that lost the end of the organisation's log.
+            at = later
 
-    async def _make(self, inbox: str, state: OrgState) -> None:
+    async def _make(self, inbox: str, state: OrgState, *, at: int) -> int:
         wanted = state.inboxes.get(inbox)
         if wanted is None:
             while not await self._store.delete_inbox(inbox=inbox):
                 pass
-            return
-        await self._store.create_inbox(inbox=inbox)
+            return 0
+        numbers = _numbers(inbox, state)
+        if wanted.live or numbers:
+            await self._store.create_inbox(inbox=inbox)
         info = await self._store.inbox_info(inbox=inbox)
-        if info is not None:
-            await self._make_members(wanted, info, state)
-            await self._make_numbers(wanted, info)
+        if info is None:
+            return 0
+        await self._make_members(wanted, info, state)
+        return await self._make_numbers(inbox, numbers, info, at=at)
 
     async def _make_members(self, wanted: Inbox, info: InboxInfo, state: OrgState) -> None:
         standings = _standings(wanted, state)
@@ -157,16 +194,23 @@ class Administration:
             if has is None or has[0] is not role or (joined and not has[1]):
                 await self._store.join(inbox=wanted.id, user=user, role=role, joined=joined)
 
-    async def _make_numbers(self, wanted: Inbox, info: InboxInfo) -> None:
-        for number in wanted.numbers:
-            if number not in info.numbers:
-                await self._store.add_number(inbox=wanted.id, number=number)
-        for number in info.numbers:
-            if number not in wanted.numbers:
-                await self._store.drop_number(inbox=wanted.id, number=number)
+    async def _make_numbers(
+        self, inbox: str, numbers: frozenset[str], info: InboxInfo, *, at: int
+    ) -> int:
+        # Those that are there too: whoever would still drop them has looked earlier than this.
+        added = [
+            await self._store.add_number(inbox=inbox, number=number, at=at)
+            for number in sorted(numbers)
+        ]
+        dropped = [
+            await self._store.drop_number(inbox=inbox, number=number, at=at)
+            for number in info.numbers
+            if number not in numbers
+        ]
+        return max(*added, *dropped, 0, 0)
 
     async def _remove(self, inbox: str, user: str, state: OrgState) -> None:
-        if inbox not in state.inboxes:
+        if inbox not in state.inboxes or await self._store.inbox_info(inbox=inbox) is None:
             return
         found = state.users.get(user)
         stays = found is not None and found.role is Role.ADMIN and found.active
@@ -186,6 +230,12 @@ def _standings(inbox: Inbox, state: OrgState) -> dict[str, tuple[Role, bool]]:
     return found
 
 
+def _numbers(inbox: str, state: OrgState) -> frozenset[str]:
+    """The numbers it should accept: those that deliver there, and those about to."""
+    routes = state.routes.values()
+    return frozenset(r.number for r in routes if inbox in (r.delivers, r.taker))
+
+
 def _wanted(inbox: str, state: OrgState) -> object:
     found = state.inboxes.get(inbox)
-    return found and (found, _standings(found, state))
+    return found and (found, _standings(found, state), _numbers(inbox, state))

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batonbox_server.domain.model import Role
 from batonbox_server.store.directory_port import Inbox, OrgState, Route, User
+from batonbox_server.store.directory_records import inbox_from, route_from, user_from
 
 __all__ = ["Delta", "delta_between", "delta_of_event"]
 
@@ -26,19 +26,15 @@ def delta_of_event(kind: str, body: Any) -> Delta:
     """An event of the organisation's log; empty for those about tokens."""
     match kind:
         case "user_changed":
-            active = body.get("active", True)
-            user = User(body["id"], body["name"], Role(body["role"]), active)
-            return Delta(users={user.id: user})
+            return Delta(users={body["id"]: user_from(body)})
         case "user_deleted":
             return Delta(users={body["id"]: None})
         case "inbox_changed":
-            members, numbers = tuple(body["members"]), tuple(body["numbers"])
-            return Delta(inboxes={body["id"]: Inbox(body["id"], body["name"], members, numbers)})
+            return Delta(inboxes={body["id"]: inbox_from(body)})
         case "inbox_deleted":
             return Delta(inboxes={body["id"]: None})
         case "route_changed":
-            route = Route(body["number"], body["inbox"], body["carrier"])
-            return Delta(routes={route.number: route})
+            return Delta(routes={body["number"]: route_from(body)})
         case "route_deleted":
             return Delta(routes={body["number"]: None})
         case "organisation_changed":

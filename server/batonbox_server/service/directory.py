@@ -31,7 +31,9 @@ _RELOAD_PAUSE_S: Final = 0.5
 class LiveDirectory:
     """Implements `session.ports.Directory`.
 
-    `start` before use.  `on_event` and `on_reset` are fed by the feed of the organisation's log.
+    `start` before use.  `inboxes` are the live ones among the `destinations`: no other is shown to
+    anybody but admins at their administration.  `on_event` and `on_reset` are fed by the feed of
+    the organisation's log.
     """
 
     def __init__(self, store: DirectoryStore) -> None:
@@ -40,6 +42,7 @@ class LiveDirectory:
         self._epoch = ""
         self.name = ""
         self.users: dict[str, User] = {}
+        self.destinations: dict[str, Inbox] = {}
         self.inboxes: dict[str, Inbox] = {}
         self.routes: dict[str, Route] = {}
         self._joined: dict[str, set[str]] = {}
@@ -137,7 +140,7 @@ class LiveDirectory:
                 self._revoke(user=user, token=token)
 
     def _become(self, state: OrgState) -> None:
-        delta = delta_between(self.users, self.inboxes, self.routes, state, name=self.name)
+        delta = delta_between(self.users, self.destinations, self.routes, state, name=self.name)
         self._apply(delta)
         self._seq, self._epoch = state.seq, state.epoch
 
@@ -169,7 +172,13 @@ class LiveDirectory:
                 listener.revoked(user=name, token="", close=_CLOSE_ROLES_CHANGED)
 
     def _change_inbox(self, name: str, new: Inbox | None) -> None:
+        _put(self.destinations, name, new)
+        self._show_inbox(name, new if new is not None and new.live else None)
+
+    def _show_inbox(self, name: str, new: Inbox | None) -> None:
         old = self.inboxes.get(name)
+        if old is new is None:
+            return
         before, after = sees(old, self.users), sees(new, self.users)
         joined_before = set(old.members) if old else set()
         joined_after = set(new.members) if new else set()

@@ -20,7 +20,8 @@ __all__ = ["Inbound", "Intake"]
 
 _log = structlog.get_logger(__name__)
 # The inbox a message is pinned to may be deleted, or lose the number, between two steps.
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 10
+_REFUSED: Final = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +62,42 @@ class Intake:
         our = e164(message.our, field="to")
         customer = e164(message.customer, field="from")
         provider_id = f"{message.carrier}:{message.provider_id}"
+        refused, kept = 0, ""
         for _ in range(_ATTEMPTS):
             route = await self._organisation.route(our)
-            if route is None:
-                break
-            inbox = await self._organisation.pin(
-                number=our, provider_id=provider_id, inbox=route.inbox
+            pin = await self._organisation.pin(
+                number=our,
+                provider_id=provider_id,
+                inbox=route.delivers if route else "",
+                refused=refused,
             )
+            if not pin.inbox:
+                reason = _reason(route)
+                if reason == kept:
+                    break
+                await self._keep(provider_id, our, customer, message, reason)
+                kept = reason  # and look once more: it may have been routed meanwhile
+                continue
             try:
-                return await self._store.receive(
-                    inbox=inbox,
+                received = await self._store.receive(
+                    inbox=pin.inbox,
                     our=our,
                     customer=customer,
                     provider_id=provider_id,
                     body=message_body(message.text, message.media),
                     preview=preview(message.text, message.media),
+                    turn=pin.turn,
                 )
-            except Refused as refused:
-                if refused.slug not in {"not_found", "number_not_routed"}:
+            except Refused as refusal:
+                if refusal.slug != "number_not_routed":
                     raise
-                await self._organisation.unpin(number=our, provider_id=provider_id)
-        await self._keep(provider_id, our, customer, message, route)
+                refused = pin.turn
+                continue
+            if pin.turn > 1:  # it may have been kept in an earlier one
+                await self._organisation.drop_unrouted(provider_id)
+            return received
+        if not kept:
+            await self._keep(provider_id, our, customer, message, _REFUSED)
         raise Refused("number_not_routed", f"{our} delivers to no inbox; the message was kept.")
 
     async def receipt(self, *, inbox: str, carrier_id: str, state: Delivery, reason: str) -> bool:
@@ -94,7 +110,7 @@ class Intake:
         return settled is not None
 
     async def _keep(
-        self, provider_id: str, our: str, customer: str, message: Inbound, route: Route | None
+        self, provider_id: str, our: str, customer: str, message: Inbound, reason: str
     ) -> None:
         record = {
             "id": provider_id,
@@ -104,7 +120,16 @@ class Intake:
             "text": message.text,
             "media": list(message.media),
             "at_ms": int(time.time() * 1000),
-            "reason": "no inbox has this number" if route is None else "the inbox refused it",
+            "reason": reason,
         }
         await self._organisation.keep_unrouted(provider_id, record)
-        _log.warning("inbound_unrouted", carrier=message.carrier)
+        _log.warning("inbound_unrouted", carrier=message.carrier, reason=reason)
+
+
+def _reason(route: Route | None) -> str:
+    """Why a number delivers nowhere."""
+    if route is None:
+        return "unknown number"
+    if not route.messaging:
+        return "messaging off"
+    return _REFUSED if route.inbox else "not assigned"

@@ -13,6 +13,7 @@ import structlog
 from batonbox_server.carriers.port import Accepted, Carrier, Outbound, SendFailed
 from batonbox_server.domain.model import Delivery, inbox_of
 from batonbox_server.errors import BatonboxError, Refused
+from batonbox_server.store.directory_port import Route
 from batonbox_server.store.port import InboxStore, OutboxItem
 from batonbox_server.tasks import cancel_all, spawn
 
@@ -130,8 +131,11 @@ class Outbox:
             _log.warning("outbox_record_failed", error=str(error))
 
     async def _send(self, item: OutboxItem) -> Accepted | SendFailed:
-        route = self._directory.routes.get(item.our)
-        if route is None or route.inbox != inbox_of(item.conv):
+        try:
+            route = await self._route(item)
+        except BatonboxError:
+            return SendFailed("unavailable", permanent=False)
+        if route is None:
             return SendFailed("number_not_routed", permanent=True)
         carrier = self._carriers.get(route.carrier)
         if carrier is None:
@@ -152,6 +156,17 @@ class Outbox:
         except Exception:  # a carrier's fault must neither lose the message nor keep it for ever
             _log.exception("carrier_failed", carrier=route.carrier)
             return SendFailed("the carrier failed; see the server's log", permanent=False)
+
+    async def _route(self, item: OutboxItem) -> Route | None:
+        """The number's record, if it is the inbox's or about to be."""
+        inbox = inbox_of(item.conv)
+        for ask in (False, True):
+            if ask:
+                await self._directory.refresh()  # the engine accepted it: this copy may be behind
+            route = self._directory.routes.get(item.our)
+            if route is not None and inbox in (route.delivers, route.taker):
+                return route
+        return None
 
     async def _record(self, item: OutboxItem, outcome: Accepted | SendFailed) -> None:
         if isinstance(outcome, Accepted):

@@ -104,14 +104,14 @@ class Races:
 
     def _inbox_of(self, our: str) -> str:
         route = self._directory.routes.get(our)
-        if route is None or route.inbox not in self._directory.inboxes:
+        if route is None or route.delivers not in self._directory.inboxes:
             raise Refused("number_not_routed", f"{our} delivers to no inbox; choose another.")
         if route.carrier != _CARRIER:
             raise Refused(
                 "conflict",
                 f"{our} sends through {route.carrier}; races take a number of simulated phones.",
             )
-        return route.inbox
+        return route.delivers
 
     async def _ended(self, inbox: str, message: Inbound) -> Outcome | Refused:
         try:

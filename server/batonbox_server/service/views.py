@@ -23,12 +23,14 @@ def frame_of_inbox(inbox: Inbox) -> dict[str, Any]:
         "name": inbox.name,
         "numbers": list(inbox.numbers),
         "members": list(inbox.members),
+        "kind": str(inbox.kind),
+        "extension": inbox.extension,
     }
 
 
 def sees(inbox: Inbox | None, users: Mapping[str, User]) -> frozenset[str]:
-    """Who may see the inbox: its members, and every active admin."""
-    if inbox is None:
+    """Who may see the inbox once it is live: its members, and every active admin."""
+    if inbox is None or not inbox.live:
         return frozenset()
     admins = {user.id for user in users.values() if user.role is Role.ADMIN and user.active}
     return frozenset(admins | set(inbox.members))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 
-from batonbox_server.domain.model import Role
+from batonbox_server.domain.model import Destination, Role
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import acts_of
@@ -21,20 +21,24 @@ from batonbox_server.store.directory_plan import (
     Plan,
     existing_inbox,
     existing_user,
-    plan_inbox,
-    plan_inbox_gone,
-    plan_member,
     plan_name,
-    plan_new_inbox,
     plan_new_user,
-    plan_route,
     plan_set_up,
     plan_user,
     plan_user_gone,
     plan_user_off,
     plan_user_on,
 )
-from batonbox_server.store.directory_port import Inbox, Invite, Job, OrgState, Route, Token, User
+from batonbox_server.store.directory_port import (
+    Inbox,
+    Invite,
+    Job,
+    OrgState,
+    Pin,
+    Route,
+    Token,
+    User,
+)
 from batonbox_server.store.directory_records import (
     inbox_from,
     invite_from,
@@ -47,14 +51,26 @@ from batonbox_server.store.directory_records import (
     unpack,
     user_from,
 )
+from batonbox_server.store.inbox_plan import (
+    plan_inbox,
+    plan_inbox_gone,
+    plan_member,
+    plan_new_inbox,
+)
 from batonbox_server.store.invite_plan import plan_accepted, plan_invite, plan_invite_gone
 from batonbox_server.store.keys import Keys
+from batonbox_server.store.number_plan import (
+    plan_edited_number,
+    plan_number,
+    plan_number_gone,
+    plan_taken,
+)
 from batonbox_server.store.scripts import Scripts
 
 __all__ = ["RedisDirectory"]
 
 _JOB_LEASE_MS: Final = 30_000
-_PIN_S: Final = 7 * 24 * 3600
+_PIN_MS: Final = 7 * 24 * 3600 * 1000
 _UNROUTED_MOST: Final = 1000
 _ATTEMPTS: Final = 50
 _PUBLIC_TOKEN: Final = ("id", "user", "label", "limits", "created_ms", "kind")
@@ -138,9 +154,30 @@ class RedisDirectory:
         """See the port."""
         return await self._change(lambda state: plan_inbox_gone(state, inbox))
 
-    async def set_route(self, route: Route) -> list[Job]:
+    async def put_number(
+        self, number: str, *, inbox: str, carrier: str, messaging: bool
+    ) -> list[Job]:
         """See the port."""
-        return await self._change(lambda state: plan_route(state, route))
+        wanted = Route(number, inbox, carrier or self._carrier, messaging)
+        return await self._change(lambda state: plan_number(state, wanted))
+
+    async def edit_number(
+        self, number: str, *, inbox: str | None, carrier: str | None, messaging: bool | None
+    ) -> list[Job]:
+        """See the port."""
+        return await self._change(
+            lambda state: plan_edited_number(
+                state, number, inbox=inbox, carrier=carrier, messaging=messaging
+            )
+        )
+
+    async def delete_number(self, number: str) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_number_gone(state, number))
+
+    async def take_numbers(self, tickets: Mapping[str, str]) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_taken(state, tickets))
 
     async def create_user(self, user: User) -> list[Job]:
         """See the port."""
@@ -211,9 +248,11 @@ class RedisDirectory:
         self,
         inbox: str,
         *,
-        name: str | None,
-        members: tuple[str, ...] | None,
-        numbers: tuple[str, ...] | None,
+        name: str | None = None,
+        kind: Destination | None = None,
+        extension: str | None = None,
+        members: tuple[str, ...] | None = None,
+        numbers: tuple[str, ...] | None = None,
     ) -> list[Job]:
         """See the port."""
 
@@ -222,33 +261,33 @@ class RedisDirectory:
             wanted = replace(
                 old,
                 name=name or old.name,
+                kind=kind or old.kind,
+                extension=old.extension if extension is None else extension,
                 members=old.members if members is None else members,
-                numbers=old.numbers if numbers is None else numbers,
             )
-            return plan_inbox(state, wanted, carrier=self._carrier)
+            return plan_inbox(state, wanted, numbers=numbers, carrier=self._carrier)
 
         return await self._change(plan)
 
     async def set_member(self, *, inbox: str, user: str, on: bool) -> list[Job]:
         """See the port."""
-        return await self._change(
-            lambda state: plan_member(state, inbox=inbox, user=user, on=on, carrier=self._carrier)
-        )
+        return await self._change(lambda state: plan_member(state, inbox=inbox, user=user, on=on))
 
     async def route(self, number: str) -> Route | None:
         """See the port."""
         raw = await self._execute("HGET", f"{self._keys.org}:routes", number)
         return None if raw is None else route_from(unpack(raw))
 
-    async def pin(self, *, number: str, provider_id: str, inbox: str) -> str:
+    async def pin(self, *, number: str, provider_id: str, inbox: str, refused: int = 0) -> Pin:
         """See the port."""
-        key = f"{self._keys.number(number)}:pin:{provider_id}"
-        first = await self._execute("SET", key, inbox, "NX", "GET", "EX", _PIN_S)
-        return inbox if first is None else str(first.decode())
-
-    async def unpin(self, *, number: str, provider_id: str) -> None:
-        """Forget where a provider id went: that inbox is no more."""
-        await self._execute("DEL", f"{self._keys.number(number)}:pin:{provider_id}")
+        reply = await self._scripts.number_pin(
+            self._keys.number(number),
+            provider_id=provider_id,
+            inbox=inbox,
+            refused=refused,
+            keep_ms=_PIN_MS,
+        )
+        return Pin(reply[1].decode(), int(reply[2]))
 
     async def keep_unrouted(self, provider_id: str, record: dict[str, Any]) -> None:
         """Keep a message that no inbox wants, once per provider id; bounded, the oldest go."""
@@ -257,8 +296,13 @@ class RedisDirectory:
         )
 
     async def unrouted(self) -> list[dict[str, Any]]:
-        """The messages kept by `keep_unrouted`, in no order."""
-        return [unpack(raw) for raw in await self._execute("HVALS", f"{self._keys.org}:unrouted")]
+        """See the port."""
+        reply = await self._scripts.org_unrouted(self._keys.org)
+        return [unpack(raw) for raw in reply[1]]
+
+    async def drop_unrouted(self, provider_id: str) -> None:
+        """See the port."""
+        await self._scripts.org_drop_unrouted(self._keys.org, id=provider_id)
 
     async def add_token(self, token: Token, *, sha256: str, proof: str = "", most: int = 0) -> None:
         """See the port."""

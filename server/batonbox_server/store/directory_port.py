@@ -7,10 +7,11 @@ can finish what another began.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from batonbox_server.domain.model import Role
+from batonbox_server.domain.model import Destination, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +57,69 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """An inbox as the organisation knows it: `members` joined explicitly, admins stand beside."""
+    """A routing destination, which is an inbox from its first messaging number on.
+
+    `members` joined explicitly, admins stand beside. `numbers` are those that deliver here: they
+    follow from the records of the numbers. Until it is `live` members see nothing of it and it has
+    no log; it stays live, with its history, when numbers go.
+    """
 
     id: str
     name: str
     members: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     deleted: bool = False
+    kind: Destination = Destination.DEPARTMENT
+    extension: str = ""
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a number becomes as soon as that inbox takes it; the ticket tells two alike apart."""
+
+    ticket: str
+    inbox: str
+    carrier: str
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a number delivers, and through which carrier it sends."""
+    """A phone number: its carrier account and where it is assigned, `inbox` "" for nowhere.
+
+    Without `messaging` it delivers nothing and sends nothing.
+    """
 
     number: str
     inbox: str
     carrier: str
+    messaging: bool = True
+    move: Move | None = None
+
+    @property
+    def delivers(self) -> str:
+        """The inbox that its messages go to, "" for none."""
+        return self.inbox if self.messaging else ""
+
+    @property
+    def taker(self) -> str:
+        """The inbox that is about to get it, "" for none."""
+        return self.move.inbox if self.move else ""
+
+    @property
+    def intended(self) -> Route:
+        """As it was last asked to be."""
+        if self.move is None:
+            return self
+        return Route(self.number, self.move.inbox, self.move.carrier)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Which inbox a carrier's message goes to, "" for none yet; each choice has its own `turn`."""
+
+    inbox: str
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +140,8 @@ class Job:
     """Work an organisation change left for an inbox.
 
     kind `sync`: take `data["gone"]` out of the inbox, then make it what the directory wants at the
-    time of doing so: jobs may be done twice, late and in any order.
+    time of doing so: jobs may be done twice, late and in any order. Then `take_numbers` with
+    `data["take"]`, a ticket by number, if there is any.
     """
 
     id: str
@@ -176,44 +225,74 @@ class DirectoryStore(Protocol):
         """
 
     async def create_inbox(self, inbox: Inbox) -> list[Job]:
-        """INBOX_CHANGED; Refused("conflict") when the id or a number is taken.
+        """INBOX_CHANGED; it is live once a job has given it a number.
 
-        The numbers' routes are made here (a number has one inbox).
+        Refused: `conflict` when the id, the extension or a number is taken, `not_found` of a user.
         """
 
     async def edit_inbox(
         self,
         inbox: str,
         *,
-        name: str | None,
-        members: tuple[str, ...] | None,
-        numbers: tuple[str, ...] | None,
+        name: str | None = None,
+        kind: Destination | None = None,
+        extension: str | None = None,
+        members: tuple[str, ...] | None = None,
+        numbers: tuple[str, ...] | None = None,
     ) -> list[Job]:
-        """Change what is not None, in one step; Refused("not_found")."""
+        """Change what is not None, in one step; numbers come from wherever they were.
+
+        Refused: `not_found`, `conflict` when the extension is taken.
+        """
 
     async def set_member(self, *, inbox: str, user: str, on: bool) -> list[Job]:
         """Put a user into an inbox or take them out, in one step; Refused("not_found")."""
 
     async def delete_inbox(self, inbox: str) -> list[Job]:
-        """INBOX_DELETED; its routes end."""
+        """INBOX_DELETED; its numbers deliver nowhere. Refused("not_found")."""
 
-    async def set_route(self, route: Route) -> list[Job]:
-        """Bind a number to an inbox and a carrier."""
+    async def put_number(
+        self, number: str, *, inbox: str, carrier: str, messaging: bool
+    ) -> list[Job]:
+        """Make a number's record, or replace it; carrier "" is this server's.
+
+        An inbox that the number did not deliver to takes it first: the record keeps what it says
+        until that inbox's job is done, so that there is no moment at which nobody accepts its
+        messages. Refused("not_found") of the inbox.
+        """
+
+    async def edit_number(
+        self, number: str, *, inbox: str | None, carrier: str | None, messaging: bool | None
+    ) -> list[Job]:
+        """Change what is not None, as `put_number` does; Refused("not_found")."""
+
+    async def delete_number(self, number: str) -> list[Job]:
+        """ROUTE_DELETED; what was kept for it stays kept. Refused("not_found")."""
+
+    async def take_numbers(self, tickets: Mapping[str, str]) -> list[Job]:
+        """The inbox of these moves accepts the numbers: let them deliver there.
+
+        A number whose ticket is another by now is left alone. Jobs make the inboxes before let go.
+        """
 
     async def route(self, number: str) -> Route | None:
-        """Read through, for intake."""
+        """A number's record; read through, for intake."""
 
-    async def pin(self, *, number: str, provider_id: str, inbox: str) -> str:
-        """The inbox this provider id was first delivered to, for seven days (`inbox` if new)."""
+    async def pin(self, *, number: str, provider_id: str, inbox: str, refused: int = 0) -> Pin:
+        """Which inbox a carrier's message goes to: whichever was named first, for seven days.
 
-    async def unpin(self, *, number: str, provider_id: str) -> None:
-        """Forget a pin: its inbox is no more."""
+        Another is chosen only when the present one has refused the message in the turn `refused`,
+        which is final there (`InboxStore.receive`): so no two inboxes ever store it.
+        """
 
     async def keep_unrouted(self, provider_id: str, record: dict[str, Any]) -> None:
         """Keep a message that no inbox wants, once per provider id; bounded, the oldest go."""
 
     async def unrouted(self) -> list[dict[str, Any]]:
-        """The messages kept by `keep_unrouted`."""
+        """The messages kept by `keep_unrouted`, in the order in which they were kept."""
+
+    async def drop_unrouted(self, provider_id: str) -> None:
+        """Keep it no longer; nothing happens when it is not kept."""
 
     async def token_alive(self, token: str) -> bool:
         """Whether the token of this id still stands."""

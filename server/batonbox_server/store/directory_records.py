@@ -7,8 +7,8 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from batonbox_server.domain.model import Role
-from batonbox_server.store.directory_port import Inbox, Invite, Job, Route, Token, User
+from batonbox_server.domain.model import Destination, Role
+from batonbox_server.store.directory_port import Inbox, Invite, Job, Move, Route, Token, User
 
 __all__ = [
     "inbox_from",
@@ -66,6 +66,9 @@ def inbox_map(inbox: Inbox) -> dict[str, Any]:
         "members": list(inbox.members),
         "numbers": list(inbox.numbers),
         "deleted": inbox.deleted,
+        "kind": str(inbox.kind),
+        "extension": inbox.extension,
+        "live": inbox.live,
     }
 
 
@@ -77,17 +80,28 @@ def inbox_from(found: dict[str, Any]) -> Inbox:
         tuple(found["members"]),
         tuple(found["numbers"]),
         found["deleted"],
+        Destination(found.get("kind", "department")),
+        found.get("extension", ""),
+        # Every inbox had a log, and was seen, before there were destinations without a number.
+        found.get("live", True),
     )
 
 
 def route_map(route: Route) -> dict[str, Any]:
-    """A number's binding as events and the hash carry it."""
-    return {"number": route.number, "inbox": route.inbox, "carrier": route.carrier}
+    """A number as events and the hash carry it."""
+    return asdict(route)
 
 
 def route_from(found: dict[str, Any]) -> Route:
     """The reverse of `route_map`."""
-    return Route(found["number"], found["inbox"], found["carrier"])
+    move = found.get("move")
+    return Route(
+        found["number"],
+        found["inbox"],
+        found["carrier"],
+        found.get("messaging", True),
+        None if move is None else Move(**move),
+    )
 
 
 def token_map(token: Token, *, sha256: str) -> dict[str, Any]:

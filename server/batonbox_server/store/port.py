@@ -196,16 +196,32 @@ class InboxStore(Protocol):
     async def remove(self, *, inbox: str, user: str, role: Role | None) -> Removed:
         """Remove from the inbox (an admin stays, un-joined, with `role`) and return up to 100."""
 
-    async def add_number(self, *, inbox: str, number: str) -> None:
-        """The number now delivers here."""
+    async def add_number(self, *, inbox: str, number: str, at: int = 0) -> int:
+        """The number now delivers here, as the directory wanted at its position `at`.
 
-    async def drop_number(self, *, inbox: str, number: str) -> None:
-        """The number no longer delivers here; history stays."""
+        Nothing happens when a later position has spoken about this number: it is returned, else 0.
+        """
+
+    async def drop_number(self, *, inbox: str, number: str, at: int = 0) -> int:
+        """The number no longer delivers here, history stays; otherwise as `add_number`."""
 
     async def receive(
-        self, *, inbox: str, our: str, customer: str, provider_id: str, body: bytes, preview: str
+        self,
+        *,
+        inbox: str,
+        our: str,
+        customer: str,
+        provider_id: str,
+        body: bytes,
+        preview: str,
+        turn: int = 0,
     ) -> Received:
-        """Append an inbound message; get-or-create and dedupe in the same step."""
+        """Append an inbound message; get-or-create and dedupe in the same step.
+
+        Refused("number_not_routed") is final for this message and every turn up to `turn`, so that
+        another inbox may be asked (`DirectoryStore.pin`); with turn 0 nothing is remembered, and
+        an inbox that is not there is `not_found`.
+        """
 
     async def assign(self, *, conv: str, actor: str, cid: str, to: str = "") -> Applied:
         """At most one of N concurrent callers wins; the others meet `conflict` with the row."""

@@ -90,13 +90,20 @@ class RedisStore:
         )
         return port.Removed(*_ok(reply))
 
-    async def add_number(self, *, inbox: str, number: str) -> None:
+    async def add_number(self, *, inbox: str, number: str, at: int = 0) -> int:
         """See the port."""
-        _ok(await self._scripts.number(self._keys.inbox(inbox), number=number, on=1))
+        return await self._number(inbox, number, on=1, at=at)
 
-    async def drop_number(self, *, inbox: str, number: str) -> None:
+    async def drop_number(self, *, inbox: str, number: str, at: int = 0) -> int:
         """See the port."""
-        _ok(await self._scripts.number(self._keys.inbox(inbox), number=number, on=0))
+        return await self._number(inbox, number, on=0, at=at)
+
+    async def _number(self, inbox: str, number: str, *, on: int, at: int) -> int:
+        reply = await self._scripts.number(self._keys.inbox(inbox), number=number, on=on, at=at)
+        if reply[0] == b"stale":
+            return int(reply[1])
+        _ok(reply)
+        return 0
 
     async def due(self, *, inbox: str) -> int:
         """See the port."""
@@ -110,7 +117,15 @@ class RedisStore:
     # Conversations
 
     async def receive(
-        self, *, inbox: str, our: str, customer: str, provider_id: str, body: bytes, preview: str
+        self,
+        *,
+        inbox: str,
+        our: str,
+        customer: str,
+        provider_id: str,
+        body: bytes,
+        preview: str,
+        turn: int = 0,
     ) -> port.Received:
         """See the port."""
         reply = await self._scripts.receive(
@@ -121,6 +136,7 @@ class RedisStore:
             provider_id=provider_id,
             body=body,
             preview=preview,
+            turn=turn,
         )
         duplicate = reply[0] == b"duplicate"
         conv, n, seq = msgpack.unpackb(reply[1]) if duplicate else _ok(reply)

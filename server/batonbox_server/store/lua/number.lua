@@ -1,16 +1,22 @@
 #!lua
--- Route a number of ours to this inbox, or away from it; history stays.
+-- Let a number of ours deliver to this inbox, or no longer; history stays. `at` is the position in
+-- the organisation's log at which this was wanted: whoever read the directory earlier is too late.
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev num
 -- ARGV[1] number
 -- ARGV[2] on
--- Returns {"ok", seq} | {"not_found"}
+-- ARGV[3] at
+-- Returns {"ok", seq} | {"stale", at} | {"not_found"}
 --- @include "lib/log"
-local number, on = ARGV[1], ARGV[2] == "1"
+local number, on, at = ARGV[1], ARGV[2] == "1", tonumber(ARGV[3])
 local cx = open()
 if not cx then return {"not_found"} end
-if (redis.call("SISMEMBER", key("num"), number) == 1) == on then return {"ok", cx.seq} end
+local last = tonumber(redis.call("HGET", key("meta"), "num:" .. number) or 0)
+local same = (redis.call("SISMEMBER", key("num"), number) == 1) == on
+if at < last then return {"stale", last} end
+redis.call("HSET", key("meta"), "num:" .. number, at)
+if same then return {"ok", cx.seq} end
 redis.call(on and "SADD" or "SREM", key("num"), number)
 tick(cx)
 emit(cx, {type = "inbox_changed", actor = "", number = number, on = on})

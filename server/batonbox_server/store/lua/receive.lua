@@ -1,5 +1,7 @@
 #!lua
 -- Append a customer's message; get-or-create of the conversation and dedupe are the same step.
+-- A refusal is final for every turn up to this one (number_pin.lua): another inbox may be chosen,
+-- and nobody who is late stores the message here. Turn 0: nobody else is asked.
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem c m cx p num gm su as un op done unm out i au
@@ -9,14 +11,24 @@
 -- ARGV[4] provider_id
 -- ARGV[5] body
 -- ARGV[6] preview
+-- ARGV[7] turn
 -- Returns {"ok", conv, n, seq} | {"duplicate", place} | {"not_found"} | {"number_not_routed"}
 --- @include "lib/command"
 local candidate, our, customer, provider_id, body, preview = unpack(ARGV)
-local cx = open()
-if not cx then return {"not_found"} end
+local turn, gone = tonumber(ARGV[7]), 0
 local place = redis.call("GET", key("p", provider_id))
+if place and string.sub(place, 1, 1) == "~" then
+  place, gone = nil, tonumber(string.sub(place, 2))
+end
 if place then return {"duplicate", place} end
-if redis.call("SISMEMBER", key("num"), our) == 0 then return {"number_not_routed"} end
+local cx = open()
+local ours = cx and redis.call("SISMEMBER", key("num"), our) == 1
+if turn > 0 and (not ours or gone >= turn) then
+  redis.call("SET", key("p", provider_id), "~" .. math.max(gone, turn), "PX", 604800000)
+  return {"number_not_routed"}
+end
+if not cx then return {"not_found"} end
+if not ours then return {"number_not_routed"} end
 plan(cx)
 local pair = our .. "|" .. customer
 local known = redis.call("HGET", key("cx"), pair)
