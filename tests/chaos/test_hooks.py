@@ -44,6 +44,7 @@ async def post(server: Server, token: str, path: str, body: dict[str, Any]) -> h
 async def test_kills_lose_no_event_and_spoil_no_order(tmp_path: Path) -> None:
     rng = random.Random(3)
     async with receiving() as receiver, serving(tmp_path / "data", **SETTINGS) as server:
+        receiver.takes_s = 0.06  # so that turns are under way when the server dies
         receiver.decide = lambda _: rng.choice([204, 204, 204, 500])
         token = await server.token()
         await post(

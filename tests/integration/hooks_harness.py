@@ -52,6 +52,7 @@ class Receiver:
         self.url = ""
         self.port = 0
         self.decide: Decide = lambda _: 204
+        self.takes_s = 0.0
         self.silent = asyncio.Event()
         self.silent.set()  # cleared: requests are read and left without an answer
         self.requests: list[Told] = []
@@ -67,6 +68,7 @@ class Receiver:
         self.most_at_once = max(self.most_at_once, self.under_way)
         try:
             await self.silent.wait()
+            await asyncio.sleep(self.takes_s)
         finally:
             self.under_way -= 1
         answer = self.decide(told.body)
