@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpcore2
 import httpx2
+import structlog
 
 from .guard import Forbidden, GuardedBackend, literal, why_not
 from .hook_port import Answer
@@ -18,6 +19,7 @@ from .signature import secret_bytes, sign
 
 __all__ = ["HttpPoster"]
 
+_log = structlog.get_logger(__name__)
 _READ_MOST: Final = 16_384
 _LONGEST_ERROR: Final = 200
 
@@ -81,6 +83,9 @@ class HttpPoster:
             return _unanswered(begun, _said(error))
         except ValueError as error:  # the name cannot be spelt, or the setting forbids it by now
             return _unanswered(begun, f"refused: {error}")
+        except Exception:  # a fault of ours must neither lose the event nor stop the others
+            _log.exception("webhook_post_failed")
+            return _unanswered(begun, "the attempt failed; see the server's log")
         meaning = "" if 200 <= status < 300 else _meaning(status)
         return Answer(status, _since(begun), meaning, _retry_after_s(headers))
 
