@@ -189,6 +189,9 @@ async def test_only_an_admin_takes_over_and_the_loser_keeps_the_draft(
     await alex.page.get_by_role("dialog").get_by_role("button", name="Take over").click()
     await expect(alex.composer).to_be_visible()
     await ana.toast("Alex Admin took this conversation over. Your draft is kept.")
+    kept = await site.get("admin", f"/v1/admin/audit?conv={conv}&action=take_over")
+    (entry,) = kept["items"]
+    assert (entry["actor"], entry["via"], entry["before"]["assignee"]) == ("admin", "web", "agent1")
     await expect(ana.composer).to_have_count(0)
     await ana.page.reload()
     assert (await site.act("admin", conv, "transfer", to="agent1")).is_success

@@ -16,6 +16,7 @@ from batonbox_server.domain.model import Delivery, Role
 from batonbox_server.origin import Origin, act_as
 from batonbox_server.serving import answer
 from batonbox_server.store.directory_port import Inbox, User
+from batonbox_server.wire import Op
 from tests.integration.audit_harness import acts, audit
 from tests.integration.sign_in_harness import PASSWORD, Browser, person
 from tests.integration.store_harness import Box, refused
@@ -120,9 +121,9 @@ async def test_a_page_acts_by_its_session_on_both_transports(site: Served) -> No
     path = f"/v1/conversations/{first}/assign"
     assert (await browser.call("POST", path, {})).is_success
     async with browser.line() as line:
-        await line.until(16)
+        await line.until(Op.WELCOME)
         await line.socket.send(f'[1,1,"assign",{{"cid":"c1","conv":"{second}"}}]')
-        await line.until(17)
+        await line.until(Op.OK)
     signed_in = (await audit(site, action="sign_in"))[0]
     assert (signed_in["actor"], signed_in["via"], signed_in["token"]) == ("agent1", "web", None)
     for entry in await audit(site, action="assign"):
