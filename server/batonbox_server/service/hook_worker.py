@@ -120,13 +120,15 @@ class HookWorker:
                     self._hooks = await self._store.hooks()
                     self._swept_s = _NEVER
                 await self._sweep()
-            except BatonboxError as error:
-                self._stale = True
-                _log.warning("webhooks_failed", error=str(error))
-                await asyncio.sleep(_ERROR_PAUSE_S)
+                self._begin_turns()
+                await self._rest()
                 continue
-            self._begin_turns()
-            await self._rest()
+            except BatonboxError as error:
+                _log.warning("webhooks_failed", error=str(error))
+            except Exception:  # whatever it was, the other webhooks still have to be told
+                _log.exception("webhooks_failed")
+            self._stale = True
+            await asyncio.sleep(_ERROR_PAUSE_S)
 
     async def _sweep(self) -> None:
         now_s = time.monotonic()
@@ -187,7 +189,10 @@ class HookWorker:
 
     async def _switch_off(self, hook: str) -> None:
         self._hooks = {name: found for name, found in self._hooks.items() if name != hook}
-        await self._store.update(hook, lambda found: replace(found, active=False))
+        try:
+            await self._store.update(hook, lambda found: replace(found, active=False))
+        finally:
+            self.on_reset()
 
 
 def _tells(hook: Hook, inbox: str) -> bool:
