@@ -32,6 +32,7 @@ from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
+from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.hook_lines import Pace
 from batonbox_server.service.hook_worker import HookWorker
@@ -227,6 +228,9 @@ class Node(Organisation):
             reads=reads,
             intake=self.intake,
             unrouted=Unrouted(self.organisation, self.administration, self.intake),
+            diagnosis=Diagnosis(
+                self.store, self.organisation, self.intake, self.hub, self.carriers
+            ),
             webhooks=self.webhooks,
             audit=self.audit,
             reassign=Reassign(

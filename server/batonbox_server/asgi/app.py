@@ -20,6 +20,7 @@ from . import (
     audit,
     inboxes_admin,
     loopback,
+    number_check,
     numbers,
     ops,
     rest,
@@ -45,6 +46,7 @@ _ALWAYS: Final = (
     *admin.ENDPOINTS,
     *inboxes_admin.ENDPOINTS,
     *numbers.ENDPOINTS,
+    *number_check.ENDPOINTS,
     *audit.ENDPOINTS,
     *webhooks.ENDPOINTS,
 )

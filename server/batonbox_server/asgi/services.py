@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
+from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
@@ -83,6 +84,7 @@ class Services:
     reads: InboxReads
     intake: Intake
     unrouted: Unrouted
+    diagnosis: Diagnosis
     webhooks: Webhooks
     audit: Audit
     reassign: Reassign

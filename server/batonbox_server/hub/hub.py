@@ -164,6 +164,18 @@ class Hub:
         for seat in list(viewer.seats.values()):
             seat.follower.leave(seat)
 
+    async def reached(self, inbox: str, seq: int) -> int:
+        """Wait, bounded, until this node's feed of the inbox is at `seq`; how many look at it.
+
+        Raises Refused("unavailable") when it does not get there.
+        """
+        follower = self._followers.get(self._channel_of(self._log_of(inbox)).encode())
+        if not isinstance(follower, InboxFollower) or not follower.by_user:
+            return 0
+        feed = follower.feed
+        await follower.until(lambda: follower.closed or (feed.following and feed.hi >= seq))
+        return sum(len(seats) for seats in follower.by_user.values())
+
     def listening(self, viewer: Viewer) -> int:
         """How many subscriptions above level `badge` the connection has."""
         return sum(seat.listening for seat in viewer.seats.values())
