@@ -277,6 +277,22 @@ async def test_signing_in_and_out_and_what_was_tried_before(site: Served) -> Non
     assert (made["actor"], made["via"], made["target"]) == (None, "system", "agent1")
 
 
+async def test_an_invitation_is_told_from_its_making_to_its_end(site: Served) -> None:
+    body = {"name": "Zoë", "user": "zoe", "inboxes": ["support"]}
+    made = (await site.call("admin", "POST", "/v1/admin/invites", body)).json()
+    browser = Browser(site)
+    taken = {"code": made["code"], "password": PASSWORD}
+    assert (await browser.call("POST", "/v1/session/invite", taken)).is_success
+    (invited,) = await audit(site, action="invite_created")
+    assert (invited["actor"], invited["target"]) == ("admin", made["id"])
+    assert (invited["after"]["user"], invited["after"]["inboxes"]) == ("zoe", ["support"])
+    assert [e["action"] for e in await audit(site, actor="zoe")] == [
+        "user_created", "members_changed", "invite_deleted", "sign_in",
+    ]  # fmt: skip
+    assert made["code"] not in str(await audit(site))
+    assert "sha256" not in str(await audit(site))
+
+
 async def test_the_command_line_is_told_as_such(site: Served) -> None:
     await answer(site.node, {"op": "token", "user": "agent1"})
     found = [e for e in await audit(site, action="token_created") if e["via"] == "cli"]

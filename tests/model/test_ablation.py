@@ -79,6 +79,9 @@ ABLATIONS = {
     "I17 every change of ownership is audited": (
         "lib/change", "  audit_change(cx, kind, c, was, actor, more.reason)\n", "",
     ),
+    "I17 what is nobody's act has no origin": (
+        "lib/change", 'audit(cx, actor ~= "" and cx.by or nil, act', "audit(cx, cx.by, act",
+    ),
     "I17 a take-over is named": ("lib/change", 'act = "take_over"', 'act = "transfer"'),
     "I17 sending again is audited": ("retry", "audit(cx, cx.by,", "type(cx, cx.by,"),
     "undo only by its actor": ("undo", "and prev.actor == actor ", ""),

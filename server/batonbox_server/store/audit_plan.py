@@ -41,7 +41,7 @@ def _acts(plan: Plan, state: OrgState) -> Iterator[Record]:
     for event, body in plan.events:
         if event in _STEPS:
             continue
-        told = unpack(body)
+        told = _told(plan, event, unpack(body))
         target = str(next((told[name] for name in _NAMES if name in told), ""))
         old = plan.was.get(target) or _known(event, target, state)
         if event.endswith("_deleted"):
@@ -51,6 +51,15 @@ def _acts(plan: Plan, state: OrgState) -> Iterator[Record]:
             yield {"action": action, "target": target, "after": _shown(told)}
         elif old != told:
             yield {"target": target, **_difference(event, old, told)}
+
+
+def _told(plan: Plan, event: str, told: Record) -> Record:
+    """What the event says; an invitation's does not say whom it invites."""
+    if event != "invite_changed":
+        return told
+    written = next(raw for _, name, raw in plan.writes if name == told["id"])
+    record = unpack(written)
+    return {name: record[name] for name in ("id", "user", "name", "role", "inboxes")}
 
 
 def _known(event: str, target: str, state: OrgState) -> Record | None:

@@ -375,7 +375,7 @@ class RedisDirectory:
         raise Refused("unavailable", "The directory changes too fast; try again.")
 
     async def _write(self, plan: Plan, state: OrgState) -> bool:
-        acts = acts_of(plan, state, actor=acting.get().actor)
+        acts = acts_of(plan, state, actor=plan.actor or acting.get().actor)
         reply = await self._scripts.org_change(
             self._keys.org,
             expected=state.seq,

@@ -31,7 +31,8 @@ __all__ = [
 class Plan:
     """What one step writes: records, events in order, jobs, and whose tokens die.
 
-    `was`: records as they stood, by id, where the directory's state does not tell.
+    `was`: records as they stood, by id, where the directory's state does not tell. `actor`: whose
+    doing it is, where nobody is signed in yet.
     """
 
     writes: list[tuple[str, str, bytes]] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     gone: str = ""
     was: dict[str, dict[str, Any]] = field(default_factory=dict)
+    actor: str = ""
 
     def put(self, hash_name: str, name: str, event: str, record: dict[str, Any]) -> None:
         """Write a record and tell about it."""
@@ -89,6 +91,7 @@ def plan_set_up(state: OrgState, name: str, admin: User, *, password: str) -> Pl
     if state.users:
         raise Refused("conflict", "This server is set up already; sign in, or ask an admin.")
     plan = plan_name(state, name)
+    plan.actor = admin.id
     made = plan_user(state, admin)
     plan.writes += [*made.writes, ("pw", admin.id, password.encode()), ("profile", "setup", b"")]
     plan.events += made.events

@@ -57,6 +57,7 @@ def plan_accepted(
         raise Refused("unauthorized", _DEAD)
     user = User(found.user, found.name, Role(found.role))
     plan = plan_new_user(state, user)
+    plan.actor = user.id
     join_all(plan, state, user, [name for name in found.inboxes if name in state.inboxes])
     plan.writes.append(("pw", user.id, password.encode()))
     _drop(plan, found.id)
