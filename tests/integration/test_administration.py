@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,17 +35,18 @@ class Line:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.frames: list[list[Any]] = []
+        self._unread: deque[str | bytes] = deque()
 
     async def until(self, op: Op, kind: str = "") -> list[Any]:
         """Read up to the next frame of this operation (and, for ORG, kind)."""
         while True:
-            message = await asyncio.wait_for(self.socket.recv(), 10)
-            assert isinstance(message, str | bytes)
-            for line in message.splitlines():
-                frame = json.loads(line)
+            while self._unread:
+                frame = json.loads(self._unread.popleft())
                 self.frames.append(frame)
                 if frame[0] == op and (not kind or frame[1] == kind):
                     return list(frame)
+            message = await asyncio.wait_for(self.socket.recv(), 10)
+            self._unread += message.splitlines()
 
     async def close_code(self) -> int:
         """Read until the server closes."""

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import httpx2
+import pytest
 
 from batonbox_server.errors import Refused
 from batonbox_server.service.intake import Inbound
@@ -78,7 +79,8 @@ class Carrier:
         try:
             await node.node.intake.receive(Inbound("loopback", text, NUMBER, name, text))
         except Refused as refused:
-            assert refused.slug == "number_not_routed", refused
+            if refused.slug != "number_not_routed":
+                raise
             self.refused += 1
 
 
@@ -190,12 +192,8 @@ async def test_a_message_that_one_inbox_refused_is_never_stored_there_by_somebod
         )
         assert received.conv.startswith("night.")
         await ask(site, "PATCH", f"numbers/{NUMBER}", {"inbox": "desk"})
-        try:
+        with pytest.raises(Refused, match="number"):
             await arrive()
-        except Refused as refused:
-            assert refused.slug == "number_not_routed"
-        else:
-            raise AssertionError("stored in both inboxes")
         again = await site.node.intake.receive(Inbound("loopback", "m1", NUMBER, customer(1), "x"))
         assert (again.duplicate, again.conv) == (True, received.conv)
 
