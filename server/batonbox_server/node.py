@@ -48,6 +48,7 @@ from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
 from batonbox_server.service.unrouted import Unrouted
+from batonbox_server.service.uses import Uses
 from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.limits import SessionLimits
 from batonbox_server.store.audit import RedisAudit
@@ -102,6 +103,8 @@ class Organisation:
         self.sessions = RedisSignIn(self.client, keys=self.keys, audit_entries=audit_entries)
         audit = RedisAudit(self.client, keys=self.keys, audit_entries=audit_entries)
         self.audit = Audit(audit, self.directory)
+        self.uses = Uses(self.organisation)
+        self.closing.push_async_callback(self.uses.aclose)
         self.identity = TokenIdentity(
             self.organisation,
             self.sessions,
@@ -109,6 +112,7 @@ class Organisation:
             secret=await self.organisation.secret(),
             connection_token_s=self.settings.connection_token_s,
             lifetime=lifetime,
+            used=self.uses.used,
         )
         passwords = Passwords()
         self.closing.callback(passwords.close)
@@ -214,6 +218,7 @@ class Node(Organisation):
             write_batch_bytes=settings.write_batch_bytes,
             write_timeout_s=settings.write_timeout_s,
             build=web.build,
+            used=self.uses.used,
         )
         services = Services(
             store=self.store,

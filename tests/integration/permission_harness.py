@@ -29,7 +29,7 @@ BODY: Final = bytes(msgpack.packb({"text": "hello", "media": []}))
 COLLEAGUE, RIVAL = "pat", "otto"  # a member to hand over to, and who has what somebody else has
 PEOPLE: Final = (
     User("mia", "Mia", Role.MEMBER),
-    User("bot", "A bot", Role.MEMBER),
+    User("bot", "A bot", Role.MEMBER, bot=True),
     User(COLLEAGUE, "Pat", Role.MEMBER),
     User(RIVAL, "Otto", Role.MEMBER),
     User("stan", "Stan", Role.MEMBER),
@@ -188,6 +188,7 @@ class House:
         """The refusal's slug, or ""."""
         paths = {
             Action.SIGN_IN: ["/v1/me"],
+            Action.ACCOUNT: ["/v1/sessions"],
             Action.ADMINISTER: ["/v1/admin/users", "/v1/admin/unrouted"],
             Action.SIMULATE: ["/v1/loopback/numbers"],
             Action.SEE: [

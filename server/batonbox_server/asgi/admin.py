@@ -1,37 +1,33 @@
-"""Administration over HTTP: the team members, their tokens and passwords."""
+"""Administration over HTTP: the team members, and their passwords."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from batonbox_server.domain.model import Role
 from batonbox_server.domain.policy import Action
-from batonbox_server.errors import Refused
-from batonbox_server.service.identity import LIMITS
 from batonbox_server.service.views import frame_of_user
 from batonbox_server.store.directory_port import User
 
 from . import answers
 from .endpoint import Call, Endpoint
 from .naming import id_or_new, known, listed
-from .shapes import token_json
 
 __all__ = ["ENDPOINTS"]
 
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
-Limit = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class NewUser(Struct, forbid_unknown_fields=True):
-    """Body of POST users."""
+    """Body of POST users; a bot signs in by API keys alone, and is a member."""
 
     name: Name
     id: str | None = None
     role: Role = Role.MEMBER
+    bot: bool = False
 
 
 class UserChange(Struct, forbid_unknown_fields=True):
@@ -39,13 +35,6 @@ class UserChange(Struct, forbid_unknown_fields=True):
 
     name: Name | None = None
     role: Role | None = None
-
-
-class NewToken(Struct, forbid_unknown_fields=True):
-    """Body of POST tokens; `limits` are raised for load tests."""
-
-    label: Annotated[str, Meta(max_length=120)] = ""
-    limits: dict[str, Limit] = msgspec.field(default_factory=dict)
 
 
 class NewPassword(Struct, forbid_unknown_fields=True):
@@ -61,9 +50,9 @@ async def _users(call: Call) -> dict[str, Any]:
 
 
 async def _create_user(call: Call) -> dict[str, Any]:
-    """Add a team member; `id` is made up when left out."""
+    """Add a team member, or a bot; `id` is made up when left out."""
     body = await call.body(NewUser)
-    user = User(id_or_new(body.id, "usr"), body.name, body.role)
+    user = User(id_or_new(body.id, "usr"), body.name, body.role, bot=body.bot)
     await call.services.administration.create_user(user)
     return frame_of_user(user)
 
@@ -81,44 +70,11 @@ async def _delete_user(call: Call) -> Response:
     return Response(status_code=204)
 
 
-async def _tokens(call: Call) -> dict[str, Any]:
-    """A team member's API tokens, without their secrets."""
-    await _user_exists(call)
-    found = await call.services.organisation.tokens(call.path("user"))
-    return listed([token_json(token) for token in found])
-
-
-async def _create_token(call: Call) -> dict[str, Any]:
-    """Make an API token; its secret is shown this once."""
-    body = await call.body(NewToken)
-    unknown = set(body.limits) - LIMITS
-    if unknown:
-        raise Refused("bad_request", f"limits: one of {', '.join(sorted(LIMITS))}.")
-    token, secret = await call.services.identity.make_token(
-        user=call.path("user"), label=body.label, limits=body.limits
-    )
-    return {**token_json(token), "token": secret}
-
-
-async def _delete_token(call: Call) -> Response:
-    """Revoke an API token; its connections close at once."""
-    user, name = call.path("user"), call.path("token")
-    found = await call.services.organisation.tokens(user)
-    if name not in {token.id for token in found}:
-        raise Refused("not_found", "This user has no such token.")
-    await call.services.organisation.delete_token(name)
-    return Response(status_code=204)
-
-
 async def _set_password(call: Call) -> Response:
     """Set a team member's password; their sessions end."""
     body = await call.body(NewPassword)
     await call.services.sign_in.set_password(call.path("user"), body.password)
     return Response(status_code=204)
-
-
-async def _user_exists(call: Call) -> None:
-    known((await call.services.organisation.state()).users, call.path("user"))
 
 
 _A: Final = Action.ADMINISTER
@@ -155,18 +111,4 @@ ENDPOINTS: Final = (
         body=NewPassword,
         errors=("conflict",),
     ),
-    Endpoint(
-        "GET", "/v1/admin/users/{user}/tokens", _A, _tokens, returns=answers.Items[answers.Token]
-    ),
-    Endpoint(
-        "POST",
-        "/v1/admin/users/{user}/tokens",
-        _A,
-        _create_token,
-        201,
-        body=NewToken,
-        returns=answers.MadeToken,
-        errors=("conflict",),
-    ),
-    Endpoint("DELETE", "/v1/admin/users/{user}/tokens/{token}", _A, _delete_token, status=204),
 )

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import UNSET, Struct, UnsetType
 
 from batonbox_server.domain.model import Destination, Kind, Role, Status
+from batonbox_server.domain.policy import Scope
 
 __all__ = [
     "ConnectionToken",
@@ -58,6 +59,7 @@ class User(Struct):
     name: str
     role: Role
     active: bool
+    bot: bool
 
 
 class Named(Struct):
@@ -197,7 +199,9 @@ class Token(Struct):
     user: str
     label: str
     limits: dict[str, int]
+    scopes: list[Scope]
     created_at: str | None
+    last_used_at: str | None
 
 
 class MadeToken(Token):

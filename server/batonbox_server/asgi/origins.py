@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from starlette.requests import HTTPConnection
 
+from batonbox_server.domain.policy import Scope
 from batonbox_server.errors import Refused
 from batonbox_server.origin import Origin, Via
 from batonbox_server.session.ports import Identity, Principal
@@ -90,6 +91,7 @@ class Credentials:
             address=client_address(self.scope),
             token=principal.token,
             agent=agent_of(self.scope),
+            as_member=Scope.ADMIN not in principal.scopes,
         )
 
     @property

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from batonbox_server import wire
+from batonbox_server.domain.policy import FRAMES, Action
 from batonbox_server.errors import Refused
 from batonbox_server.hub.follower import Position
 from batonbox_server.origin import Acting, acting
+from batonbox_server.service.scopes import check_scope
 from batonbox_server.session.ports import Principal
 from batonbox_server.session.steps import Run, Step
 from batonbox_server.tasks import spawn
@@ -58,6 +60,7 @@ class Requests:
         principal = connection.principal
         if principal is None:
             raise AssertionError("a request before signing in")
+        self._pump.used(principal.token)
         acting.set(Acting(principal.user, connection.origin))  # this task's own
         try:
             if isinstance(step, wire.Seen):
@@ -67,7 +70,12 @@ class Requests:
         finally:
             connection.session.finished()
 
-    def _work(self, principal: Principal, step: Step) -> Awaitable[dict[str, Any]]:
+    async def _work(self, principal: Principal, step: Step) -> dict[str, Any]:
+        if (action := FRAMES.get(type(step).__name__.upper())) is not None:
+            check_scope(principal, action)
+        return await self._asked(principal, step)
+
+    def _asked(self, principal: Principal, step: Step) -> Awaitable[dict[str, Any]]:
         reads = self._pump.reads
         match step:
             case Run():
@@ -90,6 +98,7 @@ class Requests:
 
     async def _seen(self, principal: Principal, step: wire.Seen) -> None:
         try:
+            check_scope(principal, Action.MARK)
             await self._pump.reads.seen(principal, conv=step.conv, att=step.att)
         except Refused:
             pass  # not answered: the badge, which is absolute, tells what became of it
@@ -100,6 +109,8 @@ class Requests:
         fresh = await self._connection.authenticate(step.tok)
         if fresh.user != principal.user:
             raise Refused("forbidden", "This token is another user's; open a connection for it.")
+        if fresh.scopes != principal.scopes:
+            raise Refused("forbidden", "This token has other scopes; open a connection for it.")
         self._connection.accept(fresh, step.tok)
         return {"exp": fresh.exp_ms}
 

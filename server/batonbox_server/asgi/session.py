@@ -159,11 +159,11 @@ ENDPOINTS: Final = (
         returns=answers.SignedIn,
         errors=("unauthorized", "forbidden", "rate_limited"),
     ),
-    Endpoint("DELETE", "/v1/sessions", Action.SIGN_IN, _sign_out_everywhere, status=204),
+    Endpoint("DELETE", "/v1/sessions", Action.ACCOUNT, _sign_out_everywhere, status=204),
     Endpoint(
         "PUT",
         "/v1/me/password",
-        Action.SIGN_IN,
+        Action.ACCOUNT,
         _change_password,
         status=204,
         body=PasswordChange,

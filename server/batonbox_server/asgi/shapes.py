@@ -48,5 +48,7 @@ def token_json(token: Any) -> dict[str, Any]:
         "user": token.user,
         "label": token.label,
         "limits": token.limits,
+        "scopes": list(token.scopes),
         "created_at": timestamp(token.created_ms),
+        "last_used_at": timestamp(token.used_ms),
     }

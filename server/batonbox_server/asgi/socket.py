@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from batonbox_server import __version__, wire
+from batonbox_server.domain.policy import Action, missing_scope
 from batonbox_server.errors import Refused
 from batonbox_server.hub.hub import Hub
 from batonbox_server.session.limits import Gcra, Limiters, SessionLimits
@@ -75,7 +76,9 @@ class SocketPump:
         write_batch_bytes: int = 65536,
         write_timeout_s: float = 30.0,
         build: str = __version__,
+        used: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self.used = used
         self.hub = hub
         self.identity = identity
         self.commands = commands
@@ -205,7 +208,10 @@ class SocketPump:
         return [connection for mine in self._by_user.values() for connection in mine]
 
     def _attach(self, connection: Connection, inboxes: Iterable[str]) -> None:
-        wanted = sorted(inboxes)
+        # Badges tell of conversations: nobody hears by them what they may not see.
+        who = connection.principal
+        sees = who is not None and missing_scope(Action.SEE, who.scopes) is None
+        wanted = sorted(inboxes) if sees else []
         if wanted and connection.closing is None:
             spawn(self.tasks, self._attach_all(connection, wanted), name="attach-badges")
 

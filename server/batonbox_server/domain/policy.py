@@ -5,11 +5,13 @@ What only the store can know at the instant of the change (is the caller the own
 is decided there, ordered with revocations; the table says how, and every cell is a test on every
 transport.
 
-A bot is a user that signs in by API token: it has exactly its user's standing, so it has no column.
+A bot is a member that signs in by API token: it has no column, and its tokens have no scope for
+what only admins may. Scopes bound every token further, by `SCOPES`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -20,6 +22,7 @@ class Action(StrEnum):
     """Everything somebody may ask for."""
 
     SIGN_IN = "sign in and see oneself"
+    ACCOUNT = "one's own sessions and password"
     SEE = "see the inbox, Open and Done"
     MARK = "mark as read or unread for oneself"
     ASSIGN = "Assign to Me"
@@ -35,6 +38,18 @@ class Action(StrEnum):
     NOTE = "internal note"
     ADMINISTER = "users, inboxes, members, numbers"
     SIMULATE = "the loopback carrier's phones"
+
+
+class Scope(StrEnum):
+    """What an API token may be used for, of what its user may."""
+
+    READ = "read"
+    ACT = "act"
+    ADMIN = "admin"
+
+
+ALL_SCOPES: Final = tuple(str(scope) for scope in Scope)
+BOT_SCOPES: Final = (str(Scope.READ), str(Scope.ACT))  # of a bot's token, unless it says less
 
 
 class Standing(StrEnum):
@@ -88,6 +103,7 @@ _OVERRIDE: Final = By("not_owner", "")
 # and after it the script named beside the row decides.
 TABLE: Final[dict[Action, Rule]] = {
     Action.SIGN_IN: Rule("", _YES, _YES, _YES),
+    Action.ACCOUNT: Rule("", _YES, _YES, _YES),
     Action.SEE: Rule(_NO, _YES, _YES, _YES),  # page, history; CHECK and the hub likewise
     Action.MARK: Rule(_NO, _YES, _YES, _YES),  # seen, unread
     # assign: one's own again is a no-op success; nobody's role takes somebody else's this way
@@ -108,6 +124,28 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.ADMINISTER: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),
     Action.SIMULATE: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),  # but a demo's phones are everybody's
 }  # fmt: skip
+
+# The scope a token needs for an action; None: whatever it is for, it signs in. Without `admin` an
+# admin's token acts as a member's, on others' conversations too (`Origin.as_member`).
+SCOPES: Final[dict[Action, Scope | None]] = {
+    Action.SIGN_IN: None,
+    Action.ACCOUNT: Scope.ACT,
+    Action.SEE: Scope.READ,
+    Action.MARK: Scope.READ,
+    Action.ASSIGN: Scope.ACT,
+    Action.DISPATCH: Scope.ADMIN,
+    Action.TRANSFER: Scope.ACT,
+    Action.TAKE_OVER: Scope.ADMIN,
+    Action.RETURN: Scope.ACT,
+    Action.FINISH: Scope.ACT,
+    Action.UNDO: Scope.ACT,
+    Action.REPLY: Scope.ACT,
+    Action.COMPOSE: Scope.ACT,
+    Action.RETRY: Scope.ACT,
+    Action.NOTE: Scope.ACT,
+    Action.ADMINISTER: Scope.ADMIN,
+    Action.SIMULATE: Scope.ADMIN,
+}
 
 COMMANDS: Final[dict[str, Action]] = {
     "assign": Action.ASSIGN,  # to somebody else: DISPATCH
@@ -137,6 +175,12 @@ FRAMES: Final[dict[str, Action | None]] = {
     "CHECK": Action.SEE,
     "SEEN": Action.MARK,
 }
+
+
+def missing_scope(action: Action, scopes: Collection[str]) -> Scope | None:
+    """The scope that a token of these scopes lacks for the action."""
+    needed = SCOPES[action]
+    return needed if needed is not None and needed not in scopes else None
 
 
 def may_ever(action: Action, role: Role) -> bool:

@@ -29,6 +29,7 @@ from batonbox_server.wire import (
 
 from .administration import Administration
 from .directory import LiveDirectory
+from .scopes import check_scope
 from .texts import check_text, e164, message_body, note_body, preview
 
 __all__ = ["InboxCommands"]
@@ -103,6 +104,14 @@ class InboxCommands:
             action = Action.DISPATCH
         if not may_ever(action, Role(principal.role)):
             raise Refused("forbidden", f"To {action.value} takes an admin.")
+        if (
+            isinstance(args, Transfer)
+            and args.to == principal.user
+            and principal.role == Role.ADMIN
+        ):
+            # Others are refused by the script, whatever they sign in with.
+            action = Action.TAKE_OVER
+        check_scope(principal, action)
 
     def _remember_joined(self, inbox: str, user: str) -> None:
         if inbox not in self._directory.joined_by(user):

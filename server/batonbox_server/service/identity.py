@@ -6,18 +6,20 @@ import hashlib
 import secrets
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
 
+from batonbox_server.domain.policy import Scope
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore, Token, User
 from batonbox_server.store.sign_in_port import SignInStore
 
 from .directory import LiveDirectory
+from .scopes import scopes_for
 
 __all__ = ["LIMITS", "Lifetime", "TokenIdentity", "sha256_of"]
 
@@ -71,7 +73,9 @@ class TokenIdentity:
         secret: bytes,
         connection_token_s: int,
         lifetime: Lifetime,
+        used: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._used = used
         self._store = store
         self._sessions = sessions
         self._lifetime = lifetime
@@ -95,17 +99,36 @@ class TokenIdentity:
         if token is None or token.kind != "session":
             raise Refused("unauthorized", "This session has ended; sign in again.")
         expires_ms = await self._slide(token)
-        return await self._principal(token.user, expires_ms, {}, token.id)
+        return await self._principal(token.user, expires_ms, {}, token.id, token.scopes)
 
     async def make_token(
-        self, *, user: str, label: str = "", limits: Mapping[str, int] | None = None
+        self,
+        *,
+        user: str,
+        label: str = "",
+        limits: Mapping[str, int] | None = None,
+        scopes: Collection[Scope] | None = None,
     ) -> tuple[Token, str]:
-        """A new API token and its secret, which is nowhere else; raises Refused("not_found")."""
+        """A new API token and its secret, which is nowhere else.
+
+        Without `scopes` it may what its user may. Raises Refused: `not_found`, `bad_request`.
+        """
+        granted = await self.scopes_of_new(user, scopes)
         secret = _PREFIX + secrets.token_urlsafe(32)
         now_ms = int(time.time() * 1000)
-        token = Token(f"tok_{uuid.uuid4().hex}", user, now_ms, label, dict(limits or {}))
+        token = Token(
+            f"tok_{uuid.uuid4().hex}", user, now_ms, label, dict(limits or {}), scopes=granted
+        )
         await self._store.add_token(token, sha256=sha256_of(secret))
         return token, secret
+
+    async def scopes_of_new(self, user: str, wanted: Collection[Scope] | None) -> tuple[str, ...]:
+        """What `make_token` would give; raises as it does."""
+        if user not in self._directory.users:
+            await self._directory.refresh()  # made a moment ago through another node
+        if user not in self._directory.users:
+            raise Refused("not_found", f"There is no user {user!r}.")
+        return scopes_for(self._directory.users[user], wanted)
 
     def connection_token(self, principal: Principal) -> tuple[str, int]:
         """A token for connections in browsers, and its end in epoch ms."""
@@ -117,6 +140,7 @@ class TokenIdentity:
             "sub": principal.user,
             "tok": principal.token,
             "lim": dict(principal.limits),
+            "scp": sorted(principal.scopes),
             "iat": now_s,
             "exp": end_s,
         }
@@ -126,7 +150,7 @@ class TokenIdentity:
         token = await self._store.token(sha256_of(secret))
         if token is None or token.kind != "api":
             raise Refused("unauthorized", "This token is unknown or was revoked.")
-        return await self._principal(token.user, 0, token.limits, token.id)
+        return await self._principal(token.user, 0, token.limits, token.id, token.scopes)
 
     async def _by_connection_token(self, text: str) -> Principal:
         claims = self._claims(text)
@@ -134,17 +158,23 @@ class TokenIdentity:
         if token and not await self._store.token_alive(token):
             raise Refused("unauthorized", "The token behind this one was revoked.")
         return await self._principal(
-            str(claims["sub"]), int(claims["exp"]) * 1000, claims["lim"], token
+            str(claims["sub"]), int(claims["exp"]) * 1000, claims["lim"], token, claims["scp"]
         )
 
     async def _principal(
-        self, name: str, exp_ms: int, limits: Mapping[str, float], token: str
+        self,
+        name: str,
+        exp_ms: int,
+        limits: Mapping[str, float],
+        token: str,
+        scopes: Collection[str],
     ) -> Principal:
         user = await self._user(name)
         # Nothing waits from here until the connection is counted: no revocation slips between.
         if not self._directory.watch_token(token, user.id):
             raise Refused("unauthorized", "This token was revoked.")
-        return Principal(user.id, str(user.role), exp_ms, limits, token)
+        self._used(token)
+        return Principal(user.id, str(user.role), exp_ms, limits, token, frozenset(scopes))
 
     async def _slide(self, token: Token) -> int:
         """A session that is used lasts longer; returns its end."""
@@ -156,7 +186,7 @@ class TokenIdentity:
         return end_ms
 
     def _claims(self, text: str) -> dict[str, Any]:
-        required = ["sub", "tok", "lim", "exp"]
+        required = ["sub", "tok", "lim", "scp", "exp"]
         try:
             return jwt.decode(
                 text, self._secret, algorithms=[_ALGORITHM], options={"require": required}

@@ -29,7 +29,9 @@ from .texts import e164
 __all__ = ["Attempt", "Outcome", "Races"]
 
 _log = structlog.get_logger(__name__)
-_BOTS: Final = tuple(User(f"race-bot-{n}", f"Race bot {n}", Role.MEMBER) for n in range(1, 6))
+_BOTS: Final = tuple(
+    User(f"race-bot-{n}", f"Race bot {n}", Role.MEMBER, bot=True) for n in range(1, 6)
+)
 _CARRIER: Final = "loopback"
 _WITHIN_S: Final = 10.0
 _LEAVING_S: Final = 10.0

@@ -26,6 +26,7 @@ _log = structlog.get_logger(__name__)
 SESSIONS_MOST: Final = 50
 _LINK_TTL_MS: Final = 5 * 60 * 1000
 _WRONG: Final = "Wrong user or password."
+_BOT: Final = "This is a bot: it has no password, and signs in with an API key alone."
 _DEAD_LINK: Final = "This link was used, or has expired; make a new one, or sign in by password."
 
 
@@ -118,12 +119,14 @@ class SignIn:
 
     async def set_password(self, user: str, password: str) -> None:
         """An admin's way; ends every session of the user. Raises Refused("not_found")."""
-        fresh = await self._passwords.hash(check_password(password))
-        await self._store.set_password(user, fresh)
+        check_password(password)
+        if await self._bot(user):
+            raise Refused("conflict", _BOT)
+        await self._store.set_password(user, await self._passwords.hash(password))
 
     async def first_password(self, user: str) -> str | None:
         """Give a user who has none a random password, and tell it; None: they have one."""
-        if await self._store.password(user) is not None:
+        if await self._bot(user) or await self._store.password(user) is not None:
             return None
         made = random_password()
         fresh = await self._passwords.hash(made)
@@ -133,6 +136,8 @@ class SignIn:
         """A code that signs the user in once, within five minutes; raises Refused("not_found")."""
         if user not in self._directory.users:
             raise Refused("not_found", f"There is no user {user!r}.")
+        if self._directory.users[user].bot:
+            raise Refused("conflict", _BOT)
         if not self._directory.users[user].active:
             raise Refused("conflict", f"{user!r} is deactivated; reactivate them first.")
         code = secrets.token_urlsafe(32)
@@ -142,6 +147,9 @@ class SignIn:
     async def _verified(self, user: str, password: str, *, address: str, wrong: Refused) -> str:
         """The hash that stands for the user, if the password is theirs; raises `wrong`."""
         await self._attempt(user, address)
+        found = self._directory.users.get(user)
+        if found is not None and found.bot:
+            raise Refused(wrong.slug, _BOT)
         known = await self._store.password(user)
         try:
             good = await self._passwords.verify(known, password)
@@ -156,6 +164,12 @@ class SignIn:
         await self._store.return_attempt(user, address=address, rates=self._rates, good=True)
         return known
 
+    async def _bot(self, user: str) -> bool:
+        if user not in self._directory.users:
+            await self._directory.refresh()  # made a moment ago through another node
+        found = self._directory.users.get(user)
+        return found is not None and found.bot
+
     async def _attempt(self, user: str, address: str) -> None:
         wait_ms = await self._store.take_attempt(user, address=address, rates=self._rates)
         if wait_ms:
@@ -166,12 +180,15 @@ class SignIn:
 
     async def _begin(self, user: str, *, proof: str, wrong: str) -> Session:
         secret, now_ms = secrets.token_urlsafe(32), int(time.time() * 1000)
+        origin = acting.get().origin
         token = Token(
             f"ses_{uuid.uuid4().hex}",
             user,
             now_ms,
             kind="session",
             expires_ms=self._lifetime.end_ms(made_ms=now_ms, now_ms=now_ms),
+            agent=origin.agent,
+            address=origin.address,
         )
         try:
             await self._organisation.add_token(

@@ -13,7 +13,13 @@ __all__ = ["frame_of_inbox", "frame_of_user", "sees"]
 
 def frame_of_user(user: User) -> dict[str, Any]:
     """A user, as everybody may see them."""
-    return {"id": user.id, "name": user.name, "role": str(user.role), "active": user.active}
+    return {
+        "id": user.id,
+        "name": user.name,
+        "role": str(user.role),
+        "active": user.active,
+        "bot": user.bot,
+    }
 
 
 def frame_of_inbox(inbox: Inbox) -> dict[str, Any]:

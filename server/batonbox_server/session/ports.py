@@ -21,6 +21,7 @@ class Principal:
     names (`commands_per_s`, `commands_burst`, `commands_in_flight`, `connections_per_user`,
     `subscriptions_max`): they are raised for load tests, never skipped.  `token` names the token
     for revocation (an API token's or a session's id; a connection token carries that of its maker).
+    `scopes` bound what it may be used for, of what the user may.
     """
 
     user: str
@@ -28,6 +29,7 @@ class Principal:
     exp_ms: int = 0
     limits: Mapping[str, float] = field(default_factory=dict)
     token: str = ""
+    scopes: frozenset[str] = frozenset({"read", "act", "admin"})
 
 
 class Identity(Protocol):

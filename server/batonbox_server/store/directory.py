@@ -73,7 +73,7 @@ _JOB_LEASE_MS: Final = 30_000
 _PIN_MS: Final = 7 * 24 * 3600 * 1000
 _UNROUTED_MOST: Final = 1000
 _ATTEMPTS: Final = 50
-_PUBLIC_TOKEN: Final = ("id", "user", "label", "limits", "created_ms", "kind")
+_PUBLIC_TOKEN: Final = ("id", "user", "label", "limits", "scopes", "created_ms", "kind")
 
 
 class RedisDirectory:
@@ -334,11 +334,22 @@ class RedisDirectory:
 
     async def tokens(self, user: str) -> list[Token]:
         """See the port."""
-        reply = await self._scripts.org_tokens(self._keys.org, user=user)
-        found = [token_from(unpack(raw)) for raw in reply[1]]
-        return sorted(
-            (token for token in found if token.kind == "api"), key=lambda t: (t.created_ms, t.id)
-        )
+        return [token for token in await self._tokens_of(user) if token.kind == "api"]
+
+    async def sessions(self, user: str) -> list[Token]:
+        """See the port."""
+        now_ms, found = int(time.time() * 1000), reversed(await self._tokens_of(user))
+        return [t for t in found if t.kind == "session" and t.expires_ms > now_ms]
+
+    async def use_token(self, token: str, *, at_ms: int) -> None:
+        """See the port."""
+        await self._scripts.org_use_token(self._keys.org, id=token, at_ms=at_ms)
+
+    async def _tokens_of(self, user: str) -> list[Token]:
+        _, records, ends = await self._scripts.org_tokens(self._keys.org, user=user)
+        pairs = zip(records, ends, strict=True)
+        found = [token_from(unpack(raw), expires_ms=int(end)) for raw, end in pairs]
+        return sorted(found, key=lambda t: (t.created_ms, t.id))
 
     async def token_alive(self, token: str) -> bool:
         """Whether a token, named by its id, still stands."""

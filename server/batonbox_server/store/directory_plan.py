@@ -111,6 +111,8 @@ def plan_user(state: OrgState, user: User) -> Plan:
     plan, old = Plan(), state.users.get(user.id)
     if old == user:
         return plan
+    if user.bot and user.role is Role.ADMIN:
+        raise Refused("bad_request", "role: a bot is a member; what admins may is a person's.")
     if user.role is not Role.ADMIN:
         _keep_an_admin(state, user.id)
     plan.put("users", user.id, "user_changed", user_map(user))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from batonbox_server.domain.model import Destination, Role
+from batonbox_server.domain.policy import ALL_SCOPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class User:
     name: str
     role: Role
     active: bool = True
+    bot: bool = False  # a program: it signs in by API tokens alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Token:
     """A token as stored: by the SHA-256 of its secret, never the secret.
 
     `kind` is `api`, or `session` of somebody signed in, which ends at `expires_ms` (0: never).
+    `scopes` bound what it may be used for (`domain.policy.Scope`). `used_ms` is coarse; 0: never.
+    `agent` and `address`: what signed in, and from where.
     """
 
     id: str
@@ -38,6 +42,10 @@ class Token:
     limits: dict[str, int] = field(default_factory=dict)
     kind: str = "api"
     expires_ms: int = 0
+    scopes: tuple[str, ...] = ALL_SCOPES
+    used_ms: int = 0
+    agent: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +318,12 @@ class DirectoryStore(Protocol):
 
     async def tokens(self, user: str) -> list[Token]:
         """A user's API tokens."""
+
+    async def sessions(self, user: str) -> list[Token]:
+        """A user's sessions that have not ended, the newest first."""
+
+    async def use_token(self, token: str, *, at_ms: int) -> None:
+        """It was used then; nothing happens to one that is gone. Written no more than coarsely."""
 
     async def delete_token(self, token: str) -> bool:
         """Revoke; TOKEN_DELETED {id, user} makes every node close its connections (4101)."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import Destination, Role
+from batonbox_server.domain.policy import ALL_SCOPES
 from batonbox_server.store.directory_port import Inbox, Invite, Job, Move, Route, Token, User
 
 __all__ = [
@@ -40,12 +41,24 @@ def unpack(raw: bytes) -> Any:
 
 def user_map(user: User) -> dict[str, Any]:
     """A user as events and the hash carry it."""
-    return {"id": user.id, "name": user.name, "role": str(user.role), "active": user.active}
+    return {
+        "id": user.id,
+        "name": user.name,
+        "role": str(user.role),
+        "active": user.active,
+        "bot": user.bot,
+    }
 
 
 def user_from(found: dict[str, Any]) -> User:
     """The reverse of `user_map`."""
-    return User(found["id"], found["name"], Role(found["role"]), found.get("active", True))
+    return User(
+        found["id"],
+        found["name"],
+        Role(found["role"]),
+        found.get("active", True),
+        found.get("bot", False),
+    )
 
 
 def invite_map(invite: Invite) -> dict[str, Any]:
@@ -113,6 +126,10 @@ def token_map(token: Token, *, sha256: str) -> dict[str, Any]:
         "label": token.label,
         "limits": token.limits,
         "kind": token.kind,
+        "scopes": list(token.scopes),
+        "used_ms": token.used_ms,
+        "agent": token.agent,
+        "address": token.address,
         "sha256": sha256,
     }
 
@@ -127,6 +144,11 @@ def token_from(found: dict[str, Any], *, expires_ms: int = 0) -> Token:
         found["limits"] or {},
         found.get("kind", "api"),
         expires_ms,
+        # A token that was made before there were scopes may what its user may.
+        tuple(found.get("scopes", ALL_SCOPES)),
+        found.get("used_ms", 0),
+        found.get("agent", ""),
+        found.get("address", ""),
     )
 
 

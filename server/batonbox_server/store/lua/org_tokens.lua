@@ -1,13 +1,14 @@
 #!lua
--- A user's tokens.
+-- A user's tokens, and the ends of those that are sessions (0: none).
 --
 -- KEYS[1] organisation prefix
--- derives tokens ut
+-- derives tokens ut exp
 -- ARGV[1] user
--- Returns {"ok", records}
+-- Returns {"ok", records, ends}
 --- @include "lib/keys"
-local records = {}
+local records, ends = {}, {}
 for _, id in ipairs(redis.call("SMEMBERS", key("ut", ARGV[1]))) do
   table.insert(records, redis.call("HGET", key("tokens"), id))
+  table.insert(ends, tonumber(redis.call("ZSCORE", key("exp"), id) or 0))
 end
-return {"ok", records}
+return {"ok", records, ends}
