@@ -20,7 +20,7 @@ __all__ = ["Inbound", "Intake"]
 
 _log = structlog.get_logger(__name__)
 # The inbox a message is pinned to may be deleted, or lose the number, between two steps.
-_ATTEMPTS: Final = 10
+_ATTEMPTS: Final = 3
 _REFUSED: Final = "refused"
 
 

@@ -12,6 +12,8 @@ interface WireInbox {
   readonly name: string;
   readonly numbers?: readonly string[];
   readonly members?: readonly string[];
+  readonly kind?: string;
+  readonly extension?: string;
 }
 
 export interface Organisation {
