@@ -11,11 +11,13 @@ interface Props {
   /** Without a heading of its own to show. */
   readonly bare?: boolean;
   readonly wide?: boolean;
+  /** For a dialog that a page shows by itself; else the one of dialog_state.ts is closed. */
+  readonly onClose?: () => void;
 }
 
 const FOCUSABLE = "a[href],button:not([disabled]),input:not([disabled]),select,textarea,[tabindex='0']";
 
-export function Dialog({ label, children, bare, wide }: Props): JSX.Element {
+export function Dialog({ label, children, bare, wide, onClose = closeDialog }: Props): JSX.Element {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const element = box.current;
@@ -47,17 +49,17 @@ export function Dialog({ label, children, bare, wide }: Props): JSX.Element {
       onKeyDown={keys}
       onCancel={(event) => {
         event.preventDefault();
-        closeDialog();
+        onClose();
       }}
       onPointerDown={(event) => {
-        if (event.target === box.current) closeDialog();
+        if (event.target === box.current) onClose();
       }}
     >
       <div class="dialog-box">
         {bare ? null : (
           <header class="dialog-head">
             <h2>{label}</h2>
-            <button type="button" class="icon-button" aria-label="Close" title="Close" onClick={closeDialog}>
+            <button type="button" class="icon-button" aria-label="Close" title="Close" onClick={onClose}>
               <CloseIcon />
             </button>
           </header>

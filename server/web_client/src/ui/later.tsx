@@ -13,10 +13,3 @@ function Later({ title, words }: { title: string; words: string }): JSX.Element 
 export const Interactions = (): JSX.Element => (
   <Later title="Interactions" words="Interactions: history, direct messages and channels. Not part of this version yet." />
 );
-
-export const Admin = (): JSX.Element => (
-  <Later
-    title="Admin"
-    words="Admin: inboxes, team, numbers, bots and keys, webhooks and the audit log. Not part of this version yet; until then admins use the HTTP interface."
-  />
-);

@@ -13,7 +13,7 @@ export const Dialogs = lazy(() => loadDialogs().then((part) => part.Dialogs));
 export const Phone = lazy(() => import("./phone").then((part) => part.Phone));
 export const Settings = lazy(() => import("./settings").then((part) => part.Settings));
 export const Interactions = lazy(() => import("./later").then((part) => part.Interactions));
-export const Admin = lazy(() => import("./later").then((part) => part.Admin));
+export const Admin = lazy(() => import("./admin/admin").then((part) => part.Admin));
 export const Toasts = lazy(() => loadToasts().then((part) => part.Toasts));
 export const SignIn = lazy(() => import("./sign_in").then((part) => part.SignIn));
 

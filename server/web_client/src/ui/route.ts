@@ -11,6 +11,8 @@ export interface Route {
   readonly filter: Filter;
   /** The open conversation, "" for none. */
   readonly conv: string;
+  /** Which of the admin pages; "" elsewhere. */
+  readonly section: string;
 }
 
 const PAGES: readonly Page[] = ["inboxes", "interactions", "admin", "phone", "settings", "sign-in"];
@@ -34,10 +36,12 @@ export function parse(path: string, query: string): Route {
     inbox: known === "inboxes" && second && second !== "all" ? second : null,
     filter: asked.get("filter") === "done" ? "done" : "open",
     conv: page === "inboxes" ? (asked.get("c") ?? "") : "",
+    section: page === "admin" ? second || "inboxes" : "",
   };
 }
 
 export function format(route: Route): string {
+  if (route.page === "admin") return `/admin/${encodeURIComponent(route.section || "inboxes")}`;
   if (route.page !== "inboxes") return `/${route.page}`;
   const path = `/inboxes/${route.inbox === null ? "all" : encodeURIComponent(route.inbox)}`;
   const query = new URLSearchParams({ filter: route.filter });

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useShared } from "./context";
 import { changePassword } from "./password";
 import { enterSends, notifications, preview, shortcuts, sound, theme, type Theme } from "./prefs";
+import { SessionsOf } from "./sessions";
 import { complain, say } from "./toasts";
 
 interface CheckProps {
@@ -128,6 +129,8 @@ export function Settings(): JSX.Element {
       <section aria-labelledby="settings-session">
         <h2 id="settings-session">{me ? `Signed in as ${me.name}` : "Session"}</h2>
         <PasswordForm />
+        <h3 class="settings-sessions">Where you are signed in</h3>
+        <SessionsOf onSignOut={() => void store.signOut()} />
         <div class="setting-buttons">
           <button type="button" class="button" onClick={() => void store.signOut()}>
             Sign out

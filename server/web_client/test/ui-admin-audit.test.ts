@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { ACTIONS, changes, fact, sentence, viaWords, type AuditEntry, type Names } from "../src/ui/admin/audit_words";
+
+const names: Names = {
+  person: (id) => ({ dana: "Dana", ana: "Ana", bo: "Bo" })[id] ?? id,
+  inbox: (id) => id,
+  conversation: () => "+1 416 555 0142",
+};
+const entry = (action: string, more: Partial<AuditEntry> = {}): AuditEntry => ({
+  id: "1-0", at: "2026-03-10T10:00:00Z", actor: "dana", via: "web", address: "127.0.0.1", token: "", action, inbox: "sales",
+  conv: "c1", target: "", before: null, after: null, detail: null, ...more,
+});
+const owned = (before: string, after: string): Partial<AuditEntry> => ({
+  before: { status: "open", assignee: before }, after: { status: "open", assignee: after }, target: after,
+});
+
+test.each([
+  ["take_over", owned("ana", "dana"), "took over +1 416 555 0142 from Ana"],
+  ["assign", owned("", "dana"), "took +1 416 555 0142"],
+  ["assign", { ...owned("", "dana"), detail: { reason: "compose" } }, "began a conversation with +1 416 555 0142"],
+  ["dispatch", owned("", "bo"), "assigned +1 416 555 0142 to Bo"],
+  ["transfer", owned("dana", "bo"), "transferred +1 416 555 0142 to Bo"],
+  ["transfer", owned("ana", "bo"), "transferred +1 416 555 0142 from Ana to Bo"],
+  ["return", owned("ana", ""), "returned +1 416 555 0142 from Ana to the inbox"],
+  ["return", owned("dana", ""), "returned +1 416 555 0142 to the inbox"],
+  ["done", owned("dana", "dana"), "marked +1 416 555 0142 as done"],
+  ["token_revoked", { conv: null, detail: { user: "bo", label: "CRM" } }, "revoked the API key “CRM” of Bo"],
+  ["role_changed", { conv: null, target: "bo" }, "changed the role of Bo"],
+  ["route_changed", { conv: null, target: "+14165550100" }, "changed the number +1 416 555 0100"],
+  ["rename_something", { conv: null }, "rename something"],
+] as const)("%s", (action, more, words) => expect(sentence(entry(action, more), names)).toBe(words));
+
+test("every action of the filter has a sentence", () => {
+  for (const action of ACTIONS) expect(sentence(entry(action, owned("ana", "bo")), names)).not.toBe("");
+});
+
+test("what changed is told field by field", () => {
+  expect(changes(entry("x", { before: { name: "Sales", kind: "department" }, after: { name: "Sales Team", kind: "department" } }), names)).toBe("name: Sales → Sales Team");
+  expect(changes(entry("x", { after: { members: ["ana", "bo"] } }), names)).toBe("members: Ana, Bo");
+  expect(changes(entry("x", { before: { inbox: "sales" }, after: { inbox: null } }), names)).toBe("inbox: sales → none");
+  expect(changes(entry("x", { before: "a", after: ["b"] }), names)).not.toContain("undefined");
+  expect(changes(entry("take_over", owned("ana", "dana")), names)).toBe("");
+  expect(changes(entry("members_changed", { detail: { members_added: ["bo"] } }), names)).toBe("members added: Bo");
+  expect(fact("text", "length")).toBe("");
+});
+
+test("where it came from", () => expect([viaWords("web"), viaWords("cli"), viaWords("new")]).toEqual(["Page", "Command line", "new"]));
