@@ -85,6 +85,8 @@ class House:
     browsers: dict[str, Browser] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
     ids: Any = field(default_factory=lambda: itertools.count(1))
+    programs: frozenset[str] = BOTS  # who signs in by API token
+    members: tuple[str, ...] = MEMBERS
 
     async def browser(self, user: str) -> Browser:
         """A person's browser, signed in by password."""
@@ -94,14 +96,14 @@ class House:
 
     async def http(self, user: str, method: str, path: str, body: Any = None) -> Any:
         """A request: people by cookie, bots by API token."""
-        if user in BOTS:
+        if user in self.programs:
             return await self.site.call(user, method, path, body)
         return await (await self.browser(user)).call(method, path, body)
 
     async def peer(self, user: str) -> Peer:
         """A websocket: people in JSON by cookie, bots in MessagePack by API token."""
         if user not in self.peers:
-            bot = user in BOTS
+            bot = user in self.programs
             headers = {}
             if not bot:
                 browser = await self.browser(user)
@@ -117,7 +119,7 @@ class House:
     async def client(self, user: str) -> Client:
         """An SDK client: bots by API token, people by a connection token of their session."""
         if user not in self.clients:
-            token = await self.site.token(user) if user in BOTS else ""
+            token = await self.site.token(user) if user in self.programs else ""
             if not token:
                 answer = await self.http(user, "POST", "/v1/connection-tokens")
                 token = answer.json()["token"]
@@ -137,11 +139,11 @@ class House:
         frame = answers()[0]
         return ("", frame[2]) if frame[0] == Op.OK else (frame[3], frame)
 
-    async def inbox(self, members: tuple[str, ...] = MEMBERS) -> tuple[str, str]:
+    async def inbox(self) -> tuple[str, str]:
         """A new inbox and its number."""
         number = f"+1416556{next(self.ids):04}"
         name = f"box{number[-4:]}"
-        await self.site.node.administration.create_inbox(Inbox(name, name, members, (number,)))
+        await self.site.node.administration.create_inbox(Inbox(name, name, self.members, (number,)))
         return name, number
 
     async def receive(self, inbox: str, our: str, customer: str) -> str:

@@ -18,7 +18,7 @@ from batonbox_server.domain.model import Role
 from batonbox_server.domain.policy import Action, may_ever
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.origin import Origin, Via, act_as
-from batonbox_server.service.scopes import check_scope
+from batonbox_server.service.scopes import check_request
 from batonbox_server.session.ports import Principal
 
 from .origins import Credentials, agent_of, client_address
@@ -171,7 +171,7 @@ async def _answer(
         origin = given.origin(principal)
         if not allowed(services, principal, endpoint.action):
             raise Refused("forbidden", "This takes an admin.")
-        check_scope(principal, endpoint.action)
+        check_request(principal, endpoint.action)
     with act_as(principal.user, origin):
         answer = await endpoint.handler(Call(request, services, principal, request_id, endpoint))
     if isinstance(answer, Response):

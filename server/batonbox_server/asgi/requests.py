@@ -71,7 +71,8 @@ class Requests:
             connection.session.finished()
 
     async def _work(self, principal: Principal, step: Step) -> dict[str, Any]:
-        if (action := FRAMES.get(type(step).__name__.upper())) is not None:
+        action = FRAMES.get(type(step).__name__.upper())
+        if action is not None and not isinstance(step, wire.Sub):  # which is answered by inbox
             check_scope(principal, action)
         return await self._asked(principal, step)
 
@@ -125,6 +126,7 @@ class Requests:
         """How it went: `resumed`, `snapshot` or `badge` with 0, or `refused` with the error."""
         hub, viewer = self._pump.hub, self._connection.viewer
         try:
+            check_scope(principal, Action.SEE)
             level, conv = _level(item.level)
             if level == "badge":
                 await hub.attach(viewer, item.inbox)

@@ -161,6 +161,12 @@ COMMANDS: Final[dict[str, Action]] = {
     "seen": Action.MARK,
 }
 
+# What a command may turn out to be by its arguments, which are read after its HTTP row is asked.
+BECOMES: Final[dict[Action, Action]] = {
+    Action.ASSIGN: Action.DISPATCH,
+    Action.TRANSFER: Action.TAKE_OVER,
+}
+
 # The client's websocket frames by name; None is open to whoever has connected, on purpose: to say
 # who one is, to ask for a command (which has a row above), to hear less, and to be alive.
 FRAMES: Final[dict[str, Action | None]] = {

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from batonbox_server.domain.policy import ALL_SCOPES, BOT_SCOPES, Action, Scope, missing_scope
+from batonbox_server.domain.policy import (
+    ALL_SCOPES,
+    BECOMES,
+    BOT_SCOPES,
+    Action,
+    Scope,
+    missing_scope,
+)
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import User
 
-__all__ = ["check_scope", "scopes_for"]
+__all__ = ["check_request", "check_scope", "scopes_for"]
 
 
 def check_scope(principal: Principal, action: Action) -> None:
@@ -21,6 +28,13 @@ def check_scope(principal: Principal, action: Action) -> None:
             f"This API key lacks the scope {missing}, which this takes: {action.value}. "
             "An admin can make a key that has it.",
         )
+
+
+def check_request(principal: Principal, action: Action) -> None:
+    """The same before a request's arguments are known; `InboxCommands` looks again with them."""
+    other = BECOMES.get(action)
+    if other is None or missing_scope(other, principal.scopes) is not None:
+        check_scope(principal, action)
 
 
 def scopes_for(user: User, wanted: Collection[Scope] | None) -> tuple[str, ...]:
