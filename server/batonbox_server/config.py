@@ -63,6 +63,12 @@ class Settings:
     log_events: int = _s(10000, "log entries kept per inbox, at least")
     audit_entries: int = _s(100_000, "audit entries kept per inbox and for the organisation")
     connection_token_s: int = _s(900, "lifetime of a connection token", unit="s")
+    jwt_secret: str = _s(
+        "", "HS256 secret of an embedding application's tokens, 32 bytes or more", secret=True
+    )
+    jwt_jwks_url: str = _s("", "where an embedding application publishes its public keys")
+    jwt_issuer: str = _s("", "iss that its tokens must have; empty: any")
+    jwt_audience: str = _s("", "aud that its tokens must have; needed with jwt_jwks_url")
     session_idle_s: int = _s(14 * 86400, "a session unused for so long ends", unit="s")
     session_max_s: int = _s(90 * 86400, "a session ends so long after sign-in", unit="s")
     sign_in_user_burst: int = _s(5, "failed sign-ins per user at once")

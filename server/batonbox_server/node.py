@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,13 @@ from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.directory import LiveDirectory
+from batonbox_server.service.embedding import Embedding, check_jwks_url
 from batonbox_server.service.hook_lines import Pace
 from batonbox_server.service.hook_worker import HookWorker
 from batonbox_server.service.identity import Lifetime, TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
+from batonbox_server.service.jwks import Jwks
 from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.race import Races
@@ -113,6 +116,7 @@ class Organisation:
             connection_token_s=self.settings.connection_token_s,
             lifetime=lifetime,
             used=self.uses.used,
+            embedding=self._embedding(),
         )
         passwords = Passwords()
         self.closing.callback(passwords.close)
@@ -137,6 +141,29 @@ class Organisation:
         await engine.start()
         self.closing.push_async_callback(engine.stop)
         return engine.url
+
+    def _embedding(self) -> Embedding | None:
+        settings, jwks = self.settings, None
+        if not settings.jwt_secret and not settings.jwt_jwks_url:
+            return None
+        if settings.jwt_jwks_url:
+            if find_spec("cryptography") is None:
+                raise ConfigError("BATONBOX_JWT_JWKS_URL takes `pip install batonbox-server[oidc]`")
+            try:
+                check_jwks_url(settings.jwt_jwks_url)
+            except ValueError as error:
+                raise ConfigError(f"BATONBOX_JWT_JWKS_URL: {error}") from error
+            jwks = Jwks(settings.jwt_jwks_url)
+            self.closing.push_async_callback(jwks.aclose)
+        try:
+            return Embedding(
+                secret=settings.jwt_secret,
+                jwks=jwks,
+                issuer=settings.jwt_issuer,
+                audience=settings.jwt_audience,
+            )
+        except ValueError as error:
+            raise ConfigError(f"BATONBOX_JWT_SECRET, BATONBOX_JWT_JWKS_URL: {error}") from error
 
     def _default_carrier(self) -> str:
         return "loopback" if self.settings.loopback else "webhook"

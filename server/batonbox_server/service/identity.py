@@ -19,6 +19,7 @@ from batonbox_server.store.directory_port import DirectoryStore, Token, User
 from batonbox_server.store.sign_in_port import SignInStore
 
 from .directory import LiveDirectory
+from .embedding import Embedding
 from .scopes import scopes_for
 
 __all__ = ["LIMITS", "Lifetime", "TokenIdentity", "sha256_of"]
@@ -74,7 +75,9 @@ class TokenIdentity:
         connection_token_s: int,
         lifetime: Lifetime,
         used: Callable[[str], None] = lambda _: None,
+        embedding: Embedding | None = None,
     ) -> None:
+        self._embedding = embedding
         self._used = used
         self._store = store
         self._sessions = sessions
@@ -89,6 +92,8 @@ class TokenIdentity:
             raise Refused("unauthorized")
         if token.startswith(_PREFIX):
             return await self._by_api_token(token)
+        if self._embedding is not None and self._embedding.made(token):
+            return await self._by_embedding(self._embedding, token)
         return await self._by_connection_token(token)
 
     async def authenticate_session(self, secret: str) -> Principal:
@@ -161,6 +166,13 @@ class TokenIdentity:
             str(claims["sub"]), int(claims["exp"]) * 1000, claims["lim"], token, claims["scp"]
         )
 
+    async def _by_embedding(self, embedding: Embedding, text: str) -> Principal:
+        claims = await embedding.verify(text)
+        user = await self._user(claims.user)
+        usual = scopes_for(user, None)
+        scopes = usual if claims.scopes is None else [s for s in usual if s in claims.scopes]
+        return Principal(user.id, str(user.role), claims.exp_ms, scopes=frozenset(scopes))
+
     async def _principal(
         self,
         name: str,
@@ -171,9 +183,11 @@ class TokenIdentity:
     ) -> Principal:
         user = await self._user(name)
         # Nothing waits from here until the connection is counted: no revocation slips between.
-        if not self._directory.watch_token(token, user.id):
-            raise Refused("unauthorized", "This token was revoked.")
-        self._used(token)
+        # Made by somebody who came with an application's token, it has none of ours behind it.
+        if token:
+            if not self._directory.watch_token(token, user.id):
+                raise Refused("unauthorized", "This token was revoked.")
+            self._used(token)
         return Principal(user.id, str(user.role), exp_ms, limits, token, frozenset(scopes))
 
     async def _slide(self, token: Token) -> int:
