@@ -161,7 +161,7 @@ async def _dies_after(site: Served, most: int) -> None:
                 raise Dies
             await site.node.organisation.drop_unrouted(provider_id)
 
-    intake = Intake(site.node.store, Dying(), on_outbound=lambda _: None)  # type: ignore[arg-type]
+    intake = Intake(site.node.store, Dying(), on_outbound=lambda _: None)
     routing = Unrouted(site.node.organisation, site.node.administration, intake)
     with pytest.raises(Dies):
         await routing.route(NUMBER, inbox="")

@@ -71,11 +71,16 @@ async def _receipts(call: Call) -> dict[str, Any]:
 
 
 def _places(call: Call, carrier_id: str) -> list[str]:
-    """Inboxes to look in: our own ids name theirs, a carrier's may be any with such a number."""
+    """Inboxes to look in: our own ids name theirs, a carrier's may be any.
+
+    Those with a number of this carrier come first; the number may have gone since the sending.
+    """
     directory = call.services.directory
     own = inbox_of(carrier_id)
-    bound = {r.inbox for r in directory.routes.values() if r.carrier == "webhook"} - {""}
-    return [own] if own in directory.inboxes else sorted(bound)
+    bound = {r.inbox for r in directory.routes.values() if r.carrier == "webhook"}
+    if own in directory.inboxes:
+        return [own]
+    return sorted(directory.inboxes, key=lambda name: (name not in bound, name))
 
 
 async def _signed(call: Call, shape: type[T]) -> tuple[str, T]:
