@@ -25,7 +25,7 @@ def row(within: Locator | Page, text: str) -> Locator:
 
 async def assert_fits(page: Page) -> None:
     """The page is no wider than the screen: tables scroll inside."""
-    assert await page.evaluate(
+    await page.wait_for_function(
         "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     )
 

@@ -1,4 +1,4 @@
-"""The audit log: a take-over is in it; it can be narrowed, paged, exported, and left by its links."""
+"""The audit log: a take-over is in it; it can be narrowed, paged and exported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ async def test_a_take_over_is_in_the_log(site: Served, sign_in: SignIn) -> None:
     desk = Desk(page)
     await desk.open(conv)
     await desk.panel.get_by_role("button", name="Take over").click()
-    await page.get_by_role("dialog", name="Take over").get_by_role("button", name="Take over").click()
+    await (
+        page.get_by_role("dialog", name="Take over").get_by_role("button", name="Take over").click()
+    )
     await desk.status("Assigned to you")
 
     main, table = await opened(page, site)
@@ -58,7 +60,6 @@ async def test_filters_narrow_it_by_keyboard_and_the_export_follows(
     name = site.node.directory.users["agent1"].name
     await main.get_by_role("combobox", name="Who").focus()
     await page.keyboard.type(name)
-    await page.keyboard.press("Enter")
     await expect(row(table, "+1 416 555 0143")).to_have_count(0)
     await expect(row(table, "marked +1 416 555 0142 as done")).to_be_visible()
     await page.keyboard.press("Tab")

@@ -83,10 +83,10 @@ export function Audit(): JSX.Element {
       <div class="table-tools">
         <h1>Audit log</h1>
         <div class="tools">
-          <a class="button button-small" download href={exportAddress(filters.value, "csv")}>
+          <a class="button button-small" download="" href={exportAddress(filters.value, "csv")}>
             Export CSV
           </a>
-          <a class="button button-small" download href={exportAddress(filters.value, "ndjson")}>
+          <a class="button button-small" download="" href={exportAddress(filters.value, "ndjson")}>
             Export NDJSON
           </a>
         </div>
