@@ -37,7 +37,7 @@ CELLS: Final = [
 ]
 VERBS: Final = [cell for cell in CELLS if cell.values[0] not in HTTP_ONLY]
 # Of the SDK's verbs those that ask for rows need `read` before anything else.
-SDK: Final = [cell for cell in VERBS if Scope.READ in KEYS[cell.values[1]]]
+SDK: Final = [cell for cell in VERBS if Scope.READ in KEYS[str(cell.values[1])]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
