@@ -16,7 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "net": {"contract", "wire"},
     "tabs": {"contract", "wire", "store/replies"},
     "store": {"contract", "wire", "net", "tabs"},
-    "ui": {"contract", "pwa"},
+    "ui": {"contract", "pwa", "styles"},
     "main": {"contract", "styles", "net", "store", "ui"},
 }
 SIGNALS = {"@preact/signals"}
