@@ -291,3 +291,23 @@ async def test_settings_that_do_not_go_together_are_refused(
     with pytest.raises(ConfigError, match=says):
         async with served(engine_url, prefix, **given):
             pass
+
+
+async def test_a_bots_token_never_widens_to_administration(site: Served) -> None:
+    body = {"id": "robot", "name": "Robot", "role": "member", "bot": True}
+    assert (await site.call("admin", "POST", "/v1/admin/users", body)).is_success
+    bearer = {"authorization": f"Bearer {shared(sub='robot', scope='read act admin')}"}
+    made = await site.http.post("/v1/connection-tokens", headers=bearer)
+    found = jwt.decode(made.json()["token"], options={"verify_signature": False})
+    assert found["scp"] == ["act", "read"]
+
+
+async def test_a_connection_is_refreshed_with_the_next_token(site: Served) -> None:
+    async with Browser(site).line(token=shared()) as line:
+        await line.until(Op.WELCOME)
+        await line.socket.send(json.dumps([Op.REFRESH, 1, shared(exp=int(time.time()) + 600)]))
+        assert (await line.until(Op.OK))[1] == 1
+        assert await line.alive()
+        # Its end counts from now on; it is accepted for the leeway only.
+        await line.socket.send(json.dumps([Op.REFRESH, 2, shared(exp=int(time.time()) - 5)]))
+        assert await line.close_code() == Close.EXPIRED
