@@ -90,6 +90,12 @@ const SAID: Readonly<Record<string, Said>> = {
   route_changed: ({ target }) => `changed the number ${phoneNumber(target)}`,
   route_deleted: ({ target }) => `removed the number ${phoneNumber(target)}`,
   organisation_changed: () => "changed the organisation",
+  hook_created: () => "added a webhook",
+  hook_changed: () => "changed a webhook",
+  hook_deleted: () => "deleted a webhook",
+  audit_exported: () => "exported the audit log",
+  invite_created: () => "invited a team member",
+  invite_deleted: () => "withdrew an invitation",
   // Signing in
   sign_in: () => "signed in",
   sessions_ended: (entry, names) => `ended the sessions of ${whom(entry, names)}`,
