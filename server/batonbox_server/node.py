@@ -42,6 +42,7 @@ from batonbox_server.service.identity import Lifetime, TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.jwks import Jwks
+from batonbox_server.service.live import Live
 from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.race import Races
@@ -60,6 +61,7 @@ from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.holdings import RedisHoldings
 from batonbox_server.store.hooks import RedisHooks
 from batonbox_server.store.keys import Keys
+from batonbox_server.store.live import RedisLive
 from batonbox_server.store.phones import EnginePhones
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.sign_in import RedisSignIn
@@ -247,6 +249,14 @@ class Node(Organisation):
             build=web.build,
             used=self.uses.used,
         )
+        self.live = Live(
+            RedisLive(self.client, keys=self.keys),
+            self.directory,
+            self.pump,
+            viewers=self.hub.viewers,
+            build=self.pump.build,
+        )
+        self.store.on_write(self._written)
         services = Services(
             store=self.store,
             organisation=self.organisation,
@@ -265,6 +275,7 @@ class Node(Organisation):
             ),
             webhooks=self.webhooks,
             audit=self.audit,
+            live=self.live,
             reassign=Reassign(
                 RedisHoldings(self.client, keys=self.keys), self.commands, self.directory
             ),
@@ -295,6 +306,8 @@ class Node(Organisation):
         stack.push_async_callback(self.hook_worker.aclose)
         self.outbox.start()
         stack.push_async_callback(self.outbox.aclose)
+        self.live.start()
+        stack.push_async_callback(self.live.aclose)
         self.timers.start()
         stack.push_async_callback(self.timers.aclose)
         stack.push_async_callback(self.commands.aclose)
@@ -322,7 +335,10 @@ class Node(Organisation):
             sweep_s=settings.webhooks_sweep_s,
         )
         self.webhooks = Webhooks(*parts, self.hook_worker, poster, body, timeout_s=timeout_s)
-        self.store.on_write(lambda log: self.hook_worker.poke(self.keys.inbox_of(log)))
+
+    def _written(self, log: str) -> None:
+        self.live.changed()
+        self.hook_worker.poke(self.keys.inbox_of(log))
 
     def _on_org_event(self, seq: int, meta: dict[str, Any], body: Any) -> None:
         self.directory.on_event(seq, meta, body)

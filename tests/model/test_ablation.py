@@ -58,6 +58,9 @@ ABLATIONS = {
     "I11 handed over is green until opened": (
         "lib/change", 'c.att, c.unseen = mark(cx, "att" .. salt), true', "c.unseen = false",
     ),
+    "I10 who waits is indexed by since when": (
+        "lib/commit", 'redis.call("ZREM", key("wq"), c.id)', "",
+    ),
     "I11 done zeroes": ("lib/change", 'c.att, c.unseen, c.unanswered, c.waiting_since = "", false',
                         "c.att, c.unseen, c.unanswered, c.waiting_since = c.att, false"),
     "I11 a claim is green only if it was unread": (

@@ -12,7 +12,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.inbox import Fact, Inbox, Stamp
 from batonbox_server.domain.indicators import totals
-from batonbox_server.domain.model import Event, Kind, Member, Role, Row
+from batonbox_server.domain.model import Event, Kind, Member, Role, Row, Status
 from batonbox_server.domain.replay import Replay, chain, row_of
 from batonbox_server.domain.transitions import Command, Refusal
 from batonbox_server.domain.verbs import decide
@@ -196,6 +196,11 @@ class World:
             got = await self.client.execute("ZRANGE", f"{self.prefix}:{name}", 0, -1, "WITHSCORES")
             want = [(row.id, row.last_ms) for row in reversed(ordered(view, rows, ""))]
             assert [(k.decode(), int(v)) for k, v in _pairs(got)] == want, name
+        waits = await self.client.execute("ZRANGE", f"{self.prefix}:wq", 0, -1, "WITHSCORES")
+        queued = [row for row in rows if row.status is Status.UNASSIGNED and row.waiting_since]
+        assert {k.decode(): int(v) for k, v in _pairs(waits)} == {
+            row.id: row.waiting_since for row in queued
+        }
         board = await self.client.execute("SMEMBERS", f"{self.prefix}:unm")
         assert {key.decode() for key in board} == self.model.board()
 

@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
         "store.sign_in_port",
         "store.audit_port",
         "store.holdings_port",
+        "store.live_port",
         "store.hook_port",
         "hub.port",
         "carriers.port",

@@ -20,6 +20,7 @@ from . import (
     audit,
     inboxes_admin,
     keys,
+    live,
     loopback,
     number_check,
     numbers,
@@ -52,6 +53,7 @@ _ALWAYS: Final = (
     *numbers.ENDPOINTS,
     *number_check.ENDPOINTS,
     *audit.ENDPOINTS,
+    *live.ENDPOINTS,
     *webhooks.ENDPOINTS,
 )
 ALL_ENDPOINTS: Final = (*_ALWAYS, *loopback.ENDPOINTS, *webhook.ENDPOINTS)

@@ -14,6 +14,7 @@ from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
+from batonbox_server.service.live import Live
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
@@ -87,6 +88,7 @@ class Services:
     diagnosis: Diagnosis
     webhooks: Webhooks
     audit: Audit
+    live: Live
     reassign: Reassign
     admission: Admission
     limits: Limits

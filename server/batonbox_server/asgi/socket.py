@@ -173,6 +173,10 @@ class SocketPump:
             if not mine:
                 del self._by_user[user]
 
+    def present(self) -> dict[str, int]:
+        """Connections by user."""
+        return {user: len(mine) for user, mine in self._by_user.items()}
+
     # Called by the hub and the directory
 
     def status(self, degraded: bool) -> None:

@@ -180,6 +180,14 @@ class Hub:
         """How many subscriptions above level `badge` the connection has."""
         return sum(seat.listening for seat in viewer.seats.values())
 
+    def viewers(self) -> dict[str, int]:
+        """Clients of this node above level `badge`, by inbox."""
+        return {
+            follower.inbox: len(follower.listeners)
+            for follower in self._followers.values()
+            if isinstance(follower, InboxFollower) and follower.listeners
+        }
+
     @property
     def counts(self) -> dict[str, int]:
         """For metrics: followed logs, gaps that were back-filled, badges recounted and wrong."""

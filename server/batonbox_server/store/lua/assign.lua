@@ -3,7 +3,7 @@
 -- An admin may give it to a colleague instead; nobody takes an assigned one this way.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out i au
+-- derives meta log ev mem c m gm su as un wq op done unm out i au
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] to

@@ -2,7 +2,7 @@
 -- Claim (or create) and send in one step; owned by somebody else is a conflict, nothing is sent.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx num gm su as un op done unm out i au
+-- derives meta log ev mem c m cx num gm su as un wq op done unm out i au
 -- ARGV[1] candidate
 -- ARGV[2] by
 -- ARGV[3] our

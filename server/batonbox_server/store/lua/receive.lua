@@ -4,7 +4,7 @@
 -- and nobody who is late stores the message here. Turn 0: nobody else is asked.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx p num gm su as un op done unm out i au
+-- derives meta log ev mem c m cx p num gm su as un wq op done unm out i au
 -- ARGV[1] candidate
 -- ARGV[2] our
 -- ARGV[3] customer

@@ -2,7 +2,7 @@
 -- Queue a failed message again, behind what waits; only the conversation's owner may.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out try i au
+-- derives meta log ev mem c m gm su as un wq op done unm out try i au
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] n

@@ -3,7 +3,7 @@
 -- Whatever it is, the message has left its line: the next one of the conversation is due.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out try pm i au
+-- derives meta log ev mem c m gm su as un wq op done unm out try pm i au
 -- ARGV[1] conv
 -- ARGV[2] n
 -- ARGV[3] state

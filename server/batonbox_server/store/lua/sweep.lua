@@ -2,7 +2,7 @@
 -- The next batch of a removal: conversations whose owner no longer counts go back to the queue.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un op done unm out due i au
+-- derives meta log ev mem c m gm su as un wq op done unm out due i au
 -- ARGV[1] user
 -- Returns {"ok", returned, left} | {"not_found"}
 --- @include "lib/sweep"

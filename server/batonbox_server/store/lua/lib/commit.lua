@@ -14,12 +14,25 @@ local function on_board(c)
   return c and c.status == "unassigned" and c.att ~= "" and c.id .. ":" .. c.att or nil
 end
 
+-- Since when the customer waits, while nobody has the conversation.
+local function waits(c)
+  return c and c.status == "unassigned" and c.waiting_since > 0 and c.waiting_since or nil
+end
+
 local function reindex(was, c)
   local now = lists(c)
   for k in pairs(lists(was)) do
     if not now[k] then redis.call("ZREM", k, c.id) end
   end
   for k in pairs(now) do redis.call("ZADD", k, c.last_ms, c.id) end
+  local since = waits(c)
+  if since ~= waits(was) then
+    if since then
+      redis.call("ZADD", key("wq"), since, c.id)
+    else
+      redis.call("ZREM", key("wq"), c.id)
+    end
+  end
   local old, new = on_board(was), on_board(c)
   if old and old ~= new then redis.call("SREM", key("unm"), old) end
   if new and old ~= new then redis.call("SADD", key("unm"), new) end
