@@ -62,6 +62,9 @@ class Settings:
     engine_timeout_s: float = _s(5.0, "an engine silent for so long counts as down", unit="s")
     log_events: int = _s(10000, "log entries kept per inbox, at least")
     audit_entries: int = _s(100_000, "audit entries kept per inbox and for the organisation")
+    job_lease_s: float = _s(
+        30.0, "what a node that died left of an organisation's change is done after", unit="s"
+    )
     connection_token_s: int = _s(900, "lifetime of a connection token", unit="s")
     jwt_secret: str = _s(
         "", "HS256 secret of an embedding application's tokens, 32 bytes or more", secret=True

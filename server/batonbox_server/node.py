@@ -99,6 +99,7 @@ class Organisation:
             carrier=self._default_carrier(),
             log_events=log_events,
             audit_entries=audit_entries,
+            job_lease_s=self.settings.job_lease_s,
         )
         self.directory = LiveDirectory(self.organisation)
         self.closing.push_async_callback(self.directory.aclose)

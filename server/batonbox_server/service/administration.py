@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import Final
 
 import structlog
 
@@ -18,7 +17,6 @@ from .directory import LiveDirectory
 __all__ = ["Administration"]
 
 _log = structlog.get_logger(__name__)
-_JOB_LEASE_MS: Final = 30_000
 
 
 class Administration:
@@ -132,7 +130,7 @@ class Administration:
 
     async def run_due_jobs(self) -> int:
         """Finish what a node that died left; returns how many jobs."""
-        jobs = await self._organisation.lease_jobs(lease_ms=_JOB_LEASE_MS)
+        jobs = await self._organisation.lease_jobs()
         for job in jobs:
             await self._run(job)
         return len(jobs)

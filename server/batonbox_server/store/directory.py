@@ -69,7 +69,6 @@ from batonbox_server.store.scripts import Scripts
 
 __all__ = ["RedisDirectory"]
 
-_JOB_LEASE_MS: Final = 30_000
 _PIN_MS: Final = 7 * 24 * 3600 * 1000
 _UNROUTED_MOST: Final = 1000
 _ATTEMPTS: Final = 50
@@ -91,7 +90,9 @@ class RedisDirectory:
         carrier: str,
         log_events: int,
         audit_entries: int = AUDIT_ENTRIES,
+        job_lease_s: float = 30.0,
     ) -> None:
+        self._job_lease_ms = round(1000 * job_lease_s)
         self._audit_entries = audit_entries
         self._client = client
         self._keys = keys
@@ -361,9 +362,9 @@ class RedisDirectory:
         reply = await self._scripts.org_drop_token(self._keys.org, id=token, by=by)
         return bool(reply[0] == b"ok")
 
-    async def lease_jobs(self, *, lease_ms: int, n: int = 16) -> list[Job]:
+    async def lease_jobs(self, *, n: int = 16) -> list[Job]:
         """See the port."""
-        reply = await self._scripts.org_lease_jobs(self._keys.org, lease_ms=lease_ms, n=n)
+        reply = await self._scripts.org_lease_jobs(self._keys.org, lease_ms=self._job_lease_ms, n=n)
         return [job_from(unpack(raw)) for raw in reply[1]]
 
     async def finish_job(self, job: str) -> None:
@@ -393,7 +394,7 @@ class RedisDirectory:
             writes=_for_lua(plan.writes),
             events=_for_lua(plan.events),
             jobs=_for_lua([(job.id, pack(job_map(job))) for job in plan.jobs]),
-            lease_ms=_JOB_LEASE_MS,
+            lease_ms=self._job_lease_ms,
             gone=plan.gone,
             by=by_organisation(keep=self._audit_entries, acts=acts),
         )

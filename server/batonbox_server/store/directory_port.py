@@ -328,7 +328,7 @@ class DirectoryStore(Protocol):
     async def delete_token(self, token: str) -> bool:
         """Revoke; TOKEN_DELETED {id, user} makes every node close its connections (4101)."""
 
-    async def lease_jobs(self, *, lease_ms: int, n: int = 16) -> list[Job]:
+    async def lease_jobs(self, *, n: int = 16) -> list[Job]:
         """Jobs that are due: left by a node that died, or never begun."""
 
     async def finish_job(self, job: str) -> None:
