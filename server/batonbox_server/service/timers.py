@@ -54,7 +54,7 @@ class Timers:
         while True:
             await asyncio.sleep(self._interval_s)
             try:
-                await self._administration.run_due_jobs()
+                await self._jobs()
                 await self._sessions.sweep_sessions(n=_SESSIONS)
                 for inbox in list(self._directory.inboxes):
                     await self._finish(inbox)
@@ -62,6 +62,12 @@ class Timers:
                 _log.warning("timers_failed", error=str(error))
             except Exception:  # one bad job must not end all the others
                 _log.exception("timers_failed")
+
+    async def _jobs(self) -> None:
+        # One that fails is due again only when its lease ends: this comes to an end.
+        for _ in range(_BATCHES):
+            if not await self._administration.run_due_jobs():
+                return
 
     async def _finish(self, inbox: str) -> None:
         for _ in range(_BATCHES):
