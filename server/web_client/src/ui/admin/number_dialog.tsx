@@ -1,0 +1,57 @@
+/** Adding a number, and changing one: its carrier, its messaging, where it delivers. */
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { toE164 } from "../e164";
+import { phoneNumber } from "../format";
+import { say } from "../toasts";
+import { FormDialog } from "./form_dialog";
+import { carrierOptions, Choice, inboxOptions, NumberInput } from "./number_fields";
+import { changeNumber, putNumber } from "./routing_api";
+import { numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
+
+interface Props {
+  /** The one to change; null for a new one. */
+  readonly number: PhoneNumber | null;
+  readonly known: readonly PhoneNumber[];
+  readonly carriers: readonly string[];
+  readonly inboxes: readonly AdminInbox[];
+  readonly onDone: () => void;
+  readonly onClose: () => void;
+}
+
+/** A carrier that is not set up here stays until another is chosen. */
+const usable = (carriers: readonly string[], now: string): readonly string[] => (now && !carriers.includes(now) ? [now, ...carriers] : carriers);
+
+export function NumberDialog({ number, known, carriers, inboxes, onDone, onClose }: Props): JSX.Element {
+  const typed = useSignal("");
+  const carrier = useSignal(number?.carrier ?? carriers[0] ?? "");
+  const messaging = useSignal(number?.messaging ?? true);
+  const inbox = useSignal(number?.inbox ?? "");
+  const check = (): string => {
+    if (number) return "";
+    const there = known.some((one) => one.number === toE164(typed.peek()));
+    return there ? "This number is there already. Edit it in the list." : numberProblem(typed.peek());
+  };
+  const act = async (): Promise<void> => {
+    const fields = { messaging: messaging.peek(), inbox: inbox.peek() || null };
+    const named = { ...fields, ...(carrier.peek() && carrier.peek() !== number?.carrier ? { carrier: carrier.peek() } : {}) };
+    const made = number ? await changeNumber(number.number, named) : await putNumber(toE164(typed.peek()), named);
+    const where = inboxes.find(({ id }) => id === made.inbox)?.name;
+    say(`${phoneNumber(made.number)} ${where ? `delivers to ${where}` : "delivers nowhere"}${made.messaging ? "." : "; messaging is off."}`);
+    onDone();
+  };
+  return (
+    <FormDialog label={number ? `Edit ${phoneNumber(number.number)}` : "Add number"} button={number ? "Save" : "Add number"} check={check} act={act} onClose={onClose}>
+      {number ? null : <NumberInput value={typed} first />}
+      <Choice label="Delivers to" value={inbox.value} onPick={(id) => (inbox.value = id)} options={inboxOptions(inboxes, "Nowhere yet")} first={number !== null} />
+      <Choice label="Carrier" value={carrier.value} onPick={(id) => (carrier.value = id)} options={carrierOptions(usable(carriers, number?.carrier ?? ""))} />
+      <div class="check">
+        <label>
+          <input type="checkbox" checked={messaging.value} onChange={(event) => (messaging.value = event.currentTarget.checked)} />
+          Messaging is on
+        </label>
+      </div>
+      {number?.inbox && inbox.value !== number.inbox ? <p class="field-hint">Conversations stay where they are; new messages go the new way.</p> : null}
+    </FormDialog>
+  );
+}
