@@ -15,11 +15,18 @@ export interface Person {
   readonly id: string;
   readonly name: string;
   readonly role: "member" | "admin";
+  /** False: there for history alone, to be offered nowhere. */
+  readonly active: boolean;
+  readonly bot: boolean;
 }
 
 export interface InboxInfo {
   readonly id: string;
   readonly name: string;
+  /** What the calls of its destination reach: "department", "ring_group", "welcome_menu" or newer. */
+  readonly kind: string;
+  /** "" or digits. */
+  readonly extension: string;
   readonly numbers: readonly string[];
   readonly members: readonly string[];
   /** False where an admin only looks in: such inboxes have no badges for them. */

@@ -52,6 +52,14 @@ describe("the organisation", () => {
     expect([...(state?.people.keys() ?? [])].sort()).toEqual(["bo", "me"]);
   });
 
+  test("what an inbox is, and who of the people works here", () => {
+    const more = organisationAfter(state, "inbox", { id: "c", name: "Calls", kind: "ring_group", extension: "101" });
+    expect(more?.inboxes.find(({ id }) => id === "c")).toMatchObject({ kind: "ring_group", extension: "101" });
+    expect(state?.people.get("bo")).toMatchObject({ active: true, bot: false });
+    const gone = organisationAfter(state, "user", { id: "bo", name: "Bo", role: "member", active: false, bot: true });
+    expect(gone?.people.get("bo")).toEqual({ id: "bo", name: "Bo", role: "member", active: false, bot: true });
+  });
+
   test("changes come one by one; before the state they mean nothing", () => {
     expect(organisationAfter(null, "inbox", { id: "c", name: "C" })).toBeNull();
     const more = organisationAfter(state, "inbox", { id: "a", name: "Sales", members: ["me"] });

@@ -5,6 +5,8 @@ interface WireUser {
   readonly id: string;
   readonly name: string;
   readonly role: string;
+  readonly active?: boolean;
+  readonly bot?: boolean;
 }
 
 interface WireInbox {
@@ -24,12 +26,13 @@ export interface Organisation {
 }
 
 function person(user: WireUser): Person {
-  return { id: user.id, name: user.name, role: user.role === "admin" ? "admin" : "member" };
+  const { id, name, role, active = true, bot = false } = user;
+  return { id, name, role: role === "admin" ? "admin" : "member", active, bot };
 }
 
 function info(inbox: WireInbox, me: string): InboxInfo {
-  const { id, name, numbers = [], members = [] } = inbox;
-  return { id, name, numbers, members, joined: members.includes(me) };
+  const { id, name, kind = "", extension = "", numbers = [], members = [] } = inbox;
+  return { id, name, kind, extension, numbers, members, joined: members.includes(me) };
 }
 
 function byName(a: InboxInfo, b: InboxInfo): number {

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import type { Outcome, Store } from "../contract";
+import { AboutInbox } from "./about_inbox";
 import { online, takeOver } from "./acts";
 import { ComposeDialog } from "./compose_dialog";
 import { inboxName, nameOf, useStore } from "./context";
@@ -24,13 +25,13 @@ function Foot({ children }: { children: ComponentChildren }): JSX.Element {
   );
 }
 
-/** Members of the conversation's inbox whom `left` does not leave out. */
+/** Members of the conversation's inbox who can have it: active, and not left out by `left`. */
 function membersOf(store: Store, conv: string, left: string): { id: string; label: string }[] {
   const view = store.conversation(conv).value;
   const inbox = store.inboxes.value.find(({ id }) => id === view?.inbox);
   const me = store.me.value?.id;
   return (inbox?.members ?? [])
-    .filter((id) => id !== left)
+    .filter((id) => id !== left && store.people.value.get(id)?.active)
     .map((id) => ({ id, label: id === me ? `${nameOf(store, id)} (you)` : nameOf(store, id) }))
     .sort((a, b) => a.label.localeCompare(b.label));
 }
@@ -158,6 +159,8 @@ export function Dialogs(): JSX.Element | null {
       return <DispatchDialog conv={state.conv} />;
     case "takeover":
       return <TakeoverDialog conv={state.conv} />;
+    case "about":
+      return <AboutInbox inbox={state.inbox} />;
     case "compose":
       return <ComposeDialog />;
     case "shortcuts":

@@ -34,6 +34,7 @@ export const SignOutIcon = path("M8 4H5a1 1 0 00-1 1v10a1 1 0 001 1h3M12 6.5L15.
 export const SunIcon = path("M10 6.8a3.2 3.2 0 110 6.4 3.2 3.2 0 010-6.4zM10 2.5V4M10 16v1.5M2.5 10H4M16 10h1.5M4.7 4.7l1 1M14.3 14.3l1 1M4.7 15.3l1-1M14.3 5.7l1-1");
 export const MoonIcon = path("M16 11.6A6.5 6.5 0 018.4 4 6.5 6.5 0 1016 11.6z");
 export const ScreenIcon = path("M3.5 4.5h13v9h-13zM8 16.5h4");
+export const AboutIcon = path("M10 3.5a6.5 6.5 0 110 13 6.5 6.5 0 010-13zM10 9.5v4M10 6.5v.1");
 export const PlusIcon = path("M10 4.5v11M4.5 10h11");
 export const SearchIcon = path("M9 3.5a5.5 5.5 0 110 11 5.5 5.5 0 010-11zM13 13l3.5 3.5");
 export const ChevronIcon = path("M6 8l4 4 4-4", true);

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useStore } from "./context";
 import { ConversationList } from "./conversation_list";
 import { openDialog } from "./dialog_state";
-import { ChevronIcon, PlusIcon, SearchIcon } from "./icons";
+import { AboutIcon, ChevronIcon, PlusIcon, SearchIcon } from "./icons";
 import { at, places } from "./places";
 import { go, route, type Filter } from "./route";
 import { sectionOf, VIEWS } from "./sections";
@@ -75,6 +75,11 @@ export function ListPane(): JSX.Element {
       <header class="list-head">
         <div class="list-head-row">
           <InboxPicker inbox={inbox} />
+          {inbox ? (
+            <button type="button" class="icon-button icon-button-small" title="About this inbox" aria-label="About this inbox" onClick={() => openDialog({ kind: "about", inbox })}>
+              <AboutIcon />
+            </button>
+          ) : null}
           <button type="button" class="button button-small" title="New conversation" onClick={() => openDialog({ kind: "compose" })}>
             <PlusIcon />
             New

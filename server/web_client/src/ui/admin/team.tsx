@@ -1,7 +1,100 @@
+/** People: who they are, inviting them, changing them, letting them go. */
+import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { useStore } from "../context";
+import { Invitations } from "./invitations";
+import { InviteDialog } from "./invite_dialog";
+import { Pages, usePages, whole } from "./paging";
+import { PersonDetail } from "./person_detail";
+import { invitations, team, teamInboxes } from "./team_api";
+import { inboxesOf, inOrder, roleWords, type Teammate } from "./team_words";
 
-export const Team = (): JSX.Element => (
-  <div class="page page-wide">
-    <h1>Team</h1>
-  </div>
-);
+interface RowProps {
+  readonly person: Teammate;
+  readonly inboxes: string;
+  readonly open: boolean;
+  readonly onOpen: () => void;
+}
+
+function PersonRow({ person, inboxes, open, onOpen }: RowProps): JSX.Element {
+  const mine = useStore().me.value?.id === person.id;
+  return (
+    <tr data-open={open ? "" : undefined}>
+      <th scope="row">
+        <button type="button" class="row-button" aria-expanded={open} onClick={onOpen}>
+          {person.name}
+        </button>
+        {mine ? <span class="tag">You</span> : null}
+      </th>
+      <td class="mono">{person.id}</td>
+      <td>{roleWords(person.role)}</td>
+      <td>{inboxes || <span class="soft">none</span>}</td>
+      <td>
+        <span class={person.active ? "state" : "state state-off"}>{person.active ? "Active" : "Deactivated"}</span>
+      </td>
+    </tr>
+  );
+}
+
+export function Team(): JSX.Element {
+  const store = useStore();
+  const users = usePages(() => whole(team()));
+  const inboxes = usePages(() => whole(teamInboxes()));
+  const invited = usePages(() => whole(invitations()));
+  const open = useSignal("");
+  const inviting = useSignal(false);
+  const reload = (): void => {
+    users.reload();
+    inboxes.reload();
+    invited.reload();
+  };
+  // Also what other admins do, and who accepts an invitation.
+  useEffect(reload, [store.people.value, store.inboxes.value]);
+  const people = inOrder(users.all ?? []);
+  const all = inboxes.all ?? [];
+  const chosen = people.find(({ id }) => id === open.value);
+  return (
+    <div class="page page-wide">
+      <div class="table-tools">
+        <h1>Team</h1>
+        <button type="button" class="button" onClick={() => (inviting.value = true)}>
+          Invite
+        </button>
+      </div>
+      <p class="page-words">Members work in the inboxes they belong to; admins see all of them and these pages. Choose a name to change a person.</p>
+      <Pages of={{ ...users, all: users.all && people, problem: users.problem || inboxes.problem, reload }} what="people" more="Show more" empty="Nobody is here.">
+        {(shown) => (
+          <div class="table-box">
+            <table class="table">
+              <caption class="hidden-text">People</caption>
+              <thead>
+                <tr>
+                  <th scope="col">Name</th>
+                  <th scope="col">Id</th>
+                  <th scope="col">Role</th>
+                  <th scope="col">Inboxes</th>
+                  <th scope="col">State</th>
+                </tr>
+              </thead>
+              <tbody>
+                {shown.map((person) => (
+                  <PersonRow
+                    key={person.id}
+                    person={person}
+                    inboxes={inboxesOf(person.id, all)}
+                    open={open.value === person.id}
+                    onOpen={() => (open.value = open.value === person.id ? "" : person.id)}
+                  />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Pages>
+      {chosen ? <PersonDetail key={chosen.id} person={chosen} people={people} inboxes={all} onDone={reload} /> : null}
+      <Invitations found={invited} inboxes={all} />
+      {inviting.value ? <InviteDialog inboxes={all} onDone={reload} onClose={() => (inviting.value = false)} /> : null}
+    </div>
+  );
+}
