@@ -74,6 +74,7 @@ async def test_kept_messages_are_discarded_after_asking(site: Served, sign_in: S
     await kept.get_by_role("button", name="Discard").click()
     await dialog.get_by_role("button", name="Discard").click()
     await expect(kept).to_have_count(0)
+    await expect(main.get_by_role("heading", name="Unrouted messages")).to_be_focused()
     assert (await site.get("admin", "/v1/admin/unrouted"))["items"] == []
 
 
@@ -155,6 +156,7 @@ async def test_a_number_is_switched_moved_unassigned_and_deleted(
     dialog = page.get_by_role("dialog", name="Delete number")
     await dialog.get_by_role("button", name="Delete number").click()
     await expect(sales).to_have_count(0)
+    await expect(main.get_by_role("button", name="Add number")).to_be_focused()
     assert SALES not in site.node.directory.routes
 
 

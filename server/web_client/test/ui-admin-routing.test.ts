@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   byNumber,
   checkedWords,
+  deliversWords,
   inboxChange,
   inboxProblem,
   keptText,
@@ -51,6 +52,16 @@ describe("numbers", () => {
     ["+0123456", false],
     ["", false],
   ])("%j", (typed, fine) => expect(numberProblem(typed) === "").toBe(fine));
+});
+
+describe("where a number delivers", () => {
+  const one = { number: "+14165550100", messaging: true };
+  test.each([
+    [one, undefined, 3, "+1 416 555 0100 delivers nowhere."],
+    [one, "Sales", 0, "+1 416 555 0100 delivers to Sales."],
+    [one, "Sales", 1, "+1 416 555 0100 delivers to Sales. 1 message from before can be routed, too."],
+    [{ ...one, messaging: false }, "Sales", 1, "+1 416 555 0100 delivers to Sales once messaging is on."],
+  ])("%j to %s with %i kept", (number, inbox, waiting, words) => expect(deliversWords(number, inbox, waiting)).toBe(words));
 });
 
 const kept = (id: string, to: string, more: Partial<Kept> = {}): Kept => ({ id, from: "+14165550142", to, text: id, media: [], at: null, reason: "not assigned", ...more });

@@ -9,7 +9,7 @@ import { FormDialog } from "./form_dialog";
 import { carrierOptions, Choice, NumberInput } from "./number_fields";
 import { whole, usePages } from "./paging";
 import { carriers, changeNumber, numbers, putNumber } from "./routing_api";
-import { numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
+import { deliversWords, numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
 
 const NEW = "new";
 
@@ -46,7 +46,7 @@ export function AssignNumber({ inbox, inboxes, onDone, onClose }: Props): JSX.El
     const fields = { inbox: inbox.id, messaging: true };
     const made =
       chosen === NEW ? await putNumber(toE164(typed.peek()), { ...fields, ...(named ? { carrier: named } : {}) }) : await changeNumber(chosen, fields);
-    say(`${phoneNumber(made.number)} delivers to ${inbox.name}.`);
+    say(deliversWords(made, inbox.name, made.kept));
     onDone();
   };
   const check = (): string => {

@@ -1,11 +1,12 @@
 /** The routing destinations: what each is, which numbers feed it, who sees it, how much waits. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import "../../styles/routing.css";
 import { Avatar, Hidden } from "../bits";
 import { nameOf, useStore } from "../context";
 import { phoneNumber } from "../format";
+import { focusSoon } from "../places";
 import { AssignNumber } from "./assign_number";
 import { InboxDelete } from "./inbox_delete";
 import { InboxDialog } from "./inbox_dialog";
@@ -13,7 +14,7 @@ import { waitsFor, type Live } from "./live_words";
 import { Pages, usePages, whole } from "./paging";
 import { pollWhileVisible } from "./polling";
 import { inboxes, liveView, team } from "./routing_api";
-import { kindWords, type AdminInbox } from "./routing_words";
+import { kindName, type AdminInbox } from "./routing_words";
 
 const LIVE_MS = 5_000;
 const FACES = 4;
@@ -42,7 +43,7 @@ function FedBy({ inbox, onAssign }: { inbox: AdminInbox; onAssign: () => void })
     return (
       <>
         {inbox.numbers.map((number) => (
-          <span key={number} class="cell-line">
+          <span key={number} class="cell-line cell-time">
             {phoneNumber(number)}
           </span>
         ))}
@@ -63,8 +64,11 @@ function Row({ inbox, live, onDo }: { inbox: AdminInbox; live: Live | null; onDo
   return (
     <tr>
       <th scope="row">{inbox.name}</th>
-      <td>{kindWords(inbox)}</td>
-      <td class="cell-time">
+      <td>
+        <span class="cell-time">{kindName(inbox.kind)}</span>
+        {inbox.extension ? <span class="cell-aside">{`Extension ${inbox.extension}`}</span> : null}
+      </td>
+      <td class="cell-numbers">
         <FedBy inbox={inbox} onAssign={() => onDo("assign")} />
       </td>
       <td>
@@ -103,6 +107,7 @@ export function Inboxes(): JSX.Element {
   const people = usePages(() => whole(team()));
   const live = useLive();
   const doing = useSignal<Doing | null>(null);
+  const add = useRef<HTMLButtonElement>(null);
   useEffect(found.reload, [store.inboxes.value, store.people.value]);
   useEffect(people.reload, [store.people.value]);
   const now = doing.value;
@@ -110,11 +115,16 @@ export function Inboxes(): JSX.Element {
     doing.value = null;
   };
   const all = found.all ?? [];
+  /** The row is gone, and its buttons with it. */
+  const deleted = (): void => {
+    found.reload();
+    focusSoon(() => add.current);
+  };
   return (
     <div class="page page-wide">
       <div class="table-tools">
         <h1>Inboxes</h1>
-        <button type="button" class="button" onClick={() => (doing.value = { what: "add" })}>
+        <button type="button" class="button" ref={add} onClick={() => (doing.value = { what: "add" })}>
           Add inbox
         </button>
       </div>
@@ -153,7 +163,7 @@ export function Inboxes(): JSX.Element {
       {now?.what === "add" || now?.what === "edit" ? (
         <InboxDialog inbox={now.what === "edit" ? now.inbox : null} team={people.all ?? []} onDone={found.reload} onClose={close} />
       ) : null}
-      {now?.what === "delete" ? <InboxDelete inbox={now.inbox} onDone={found.reload} onClose={close} /> : null}
+      {now?.what === "delete" ? <InboxDelete inbox={now.inbox} onDone={deleted} onClose={close} /> : null}
       {now?.what === "assign" ? <AssignNumber inbox={now.inbox} inboxes={all} onDone={found.reload} onClose={close} /> : null}
     </div>
   );

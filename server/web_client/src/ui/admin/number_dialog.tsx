@@ -7,7 +7,7 @@ import { say } from "../toasts";
 import { FormDialog } from "./form_dialog";
 import { carrierOptions, Choice, inboxOptions, NumberInput } from "./number_fields";
 import { changeNumber, putNumber } from "./routing_api";
-import { numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
+import { deliversWords, numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
 
 interface Props {
   /** The one to change; null for a new one. */
@@ -37,7 +37,7 @@ export function NumberDialog({ number, known, carriers, inboxes, onDone, onClose
     const named = { ...fields, ...(carrier.peek() && carrier.peek() !== number?.carrier ? { carrier: carrier.peek() } : {}) };
     const made = number ? await changeNumber(number.number, named) : await putNumber(toE164(typed.peek()), named);
     const where = inboxes.find(({ id }) => id === made.inbox)?.name;
-    say(`${phoneNumber(made.number)} ${where ? `delivers to ${where}` : "delivers nowhere"}${made.messaging ? "." : "; messaging is off."}`);
+    say(deliversWords(made, where, made.kept));
     onDone();
   };
   return (

@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import "../../styles/routing.css";
 import { useStore } from "../context";
 import { phoneNumber } from "../format";
+import { focusSoon } from "../places";
 import { complain, say } from "../toasts";
 import { wordsOf } from "./api";
 import { Confirm } from "./confirm";
@@ -74,6 +75,7 @@ export function Numbers(): JSX.Element {
   const known = usePages(() => whole(carriers()));
   const checking = useChecking();
   const doing = useSignal<Doing | null>(null);
+  const add = useRef<HTMLButtonElement>(null);
   const reload = (): void => {
     found.reload();
     boxes.reload();
@@ -106,13 +108,17 @@ export function Numbers(): JSX.Element {
       document.getElementById("check-heading")?.focus();
     }
   };
+  const ended = (): void => {
+    reload();
+    if (now?.what === "delete") focusSoon(() => add.current); // its row is gone
+  };
   const now = doing.value;
   const lookable = [...new Set([...all.map(({ number }) => number), ...(unrouted.all ?? []).map(({ to }) => to)])];
   return (
     <div class="page page-wide">
       <div class="table-tools">
         <h1>Numbers</h1>
-        <button type="button" class="button" onClick={() => (doing.value = { what: "add" })}>
+        <button type="button" class="button" ref={add} onClick={() => (doing.value = { what: "add" })}>
           Add number
         </button>
       </div>
@@ -148,7 +154,7 @@ export function Numbers(): JSX.Element {
       {now?.what === "add" || now?.what === "edit" ? (
         <NumberDialog number={now.what === "edit" ? now.number : null} known={all} carriers={known.all ?? []} inboxes={places} onDone={reload} onClose={close} />
       ) : null}
-      {now?.what === "unassign" || now?.what === "delete" ? <Ending what={now.what} one={now.number} inbox={placeOf(now.number)} onDone={reload} onClose={close} /> : null}
+      {now?.what === "unassign" || now?.what === "delete" ? <Ending what={now.what} one={now.number} inbox={placeOf(now.number)} onDone={ended} onClose={close} /> : null}
     </div>
   );
 }

@@ -60,11 +60,11 @@ export const KINDS: readonly (readonly [Destination, string])[] = [
   ["welcome_menu", "Welcome Menu"],
 ];
 
+export const kindName = (kind: Destination): string => KINDS.find(([id]) => id === kind)?.[1] ?? kind;
+
 /** "Department, extension 100" */
-export function kindWords({ kind, extension }: Pick<AdminInbox, "kind" | "extension">): string {
-  const name = KINDS.find(([id]) => id === kind)?.[1] ?? kind;
-  return extension ? `${name}, extension ${extension}` : name;
-}
+export const kindWords = ({ kind, extension }: Pick<AdminInbox, "kind" | "extension">): string =>
+  extension ? `${kindName(kind)}, extension ${extension}` : kindName(kind);
 
 /** Why an inbox cannot be kept like this; "" when it can. */
 export function inboxProblem(name: string, extension: string): string {
@@ -127,6 +127,14 @@ export function byNumber(all: readonly Kept[]): readonly KeptGroup[] {
     else found.set(one.to, [one]);
   }
   return [...found].map(([number, messages]) => ({ number, messages }));
+}
+
+/** Where a number delivers now, as is said after a change; `waiting` messages are kept for it. */
+export function deliversWords({ number, messaging }: Pick<PhoneNumber, "number" | "messaging">, inbox: string | undefined, waiting: number): string {
+  const name = phoneNumber(number);
+  if (!inbox) return `${name} delivers nowhere.`;
+  if (!messaging) return `${name} delivers to ${inbox} once messaging is on.`;
+  return waiting ? `${name} delivers to ${inbox}. ${messagesWords(waiting)} from before can be routed, too.` : `${name} delivers to ${inbox}.`;
 }
 
 /** What routing has brought about. */

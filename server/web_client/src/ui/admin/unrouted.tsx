@@ -1,7 +1,9 @@
 /** Messages that no inbox has: by number, why, and what is to become of them. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useRef } from "preact/hooks";
 import { phoneNumber } from "../format";
+import { focusSoon } from "../places";
 import { say } from "../toasts";
 import { Confirm } from "./confirm";
 import { FormDialog } from "./form_dialog";
@@ -68,7 +70,7 @@ function Messages({ group }: { group: KeptGroup }): JSX.Element {
                   <When at={one.at} none="unknown" exact />
                 </td>
                 <td class="cell-wide cell-text">{keptText(one)}</td>
-                <td>{reasonWords(one.reason)}</td>
+                <td class="cell-why">{reasonWords(one.reason)}</td>
               </tr>
             ))}
           </tbody>
@@ -88,13 +90,21 @@ interface Props {
 
 export function UnroutedMessages({ of, numbers, inboxes, onChange }: Props): JSX.Element {
   const doing = useSignal<{ what: "route" | "discard"; group: KeptGroup } | null>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const now = doing.value;
+  /** What was acted on is gone, and its buttons with it. */
+  const done = (): void => {
+    onChange();
+    focusSoon(() => heading.current);
+  };
   const close = (): void => {
     doing.value = null;
   };
   return (
     <section aria-labelledby="unrouted-heading">
-      <h2 id="unrouted-heading">Unrouted messages</h2>
+      <h2 id="unrouted-heading" tabIndex={-1} ref={heading}>
+        Unrouted messages
+      </h2>
       <Pages of={of} what="unrouted messages" more="Show more" empty="None. What customers write to a number that delivers nowhere is kept here.">
         {(all) =>
           byNumber(all).map((group) => {
@@ -119,7 +129,7 @@ export function UnroutedMessages({ of, numbers, inboxes, onChange }: Props): JSX
         }
       </Pages>
       {now?.what === "route" ? (
-        <RouteDialog group={now.group} number={numbers.find(({ number }) => number === now.group.number)} inboxes={inboxes} onDone={onChange} onClose={close} />
+        <RouteDialog group={now.group} number={numbers.find(({ number }) => number === now.group.number)} inboxes={inboxes} onDone={done} onClose={close} />
       ) : null}
       {now?.what === "discard" ? (
         <Confirm
@@ -130,7 +140,7 @@ export function UnroutedMessages({ of, numbers, inboxes, onChange }: Props): JSX
             await discardKept(now.group.number);
             say(`What was kept for ${phoneNumber(now.group.number)} is discarded.`);
           }}
-          onDone={onChange}
+          onDone={done}
           onClose={close}
         />
       ) : null}
