@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import "../styles/about.css";
 import type { InboxInfo, Person } from "../contract";
-import { kindWords, type Destination } from "./admin/routing_words";
+import { KINDS } from "./admin/routing_words";
 import { useStore } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog } from "./dialog_state";
@@ -34,7 +34,13 @@ function Facts({ inbox }: { inbox: InboxInfo }): JSX.Element {
     <>
       <dl class="about">
         <dt>Kind</dt>
-        <dd>{kindWords({ kind: inbox.kind as Destination, extension: inbox.extension })}</dd>
+        <dd>{KINDS.find(([id]) => id === inbox.kind)?.[1] ?? inbox.kind}</dd>
+        {inbox.extension ? (
+          <>
+            <dt>Extension</dt>
+            <dd>{inbox.extension}</dd>
+          </>
+        ) : null}
         <dt>Numbers</dt>
         <List items={inbox.numbers.map(phoneNumber)} none="None at the moment: no new messages arrive." />
         <dt>Members</dt>
