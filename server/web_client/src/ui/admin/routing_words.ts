@@ -96,7 +96,7 @@ export function inboxChange(before: AdminInbox, after: Typed): Partial<Typed> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  "unknown number": "The number was not among yours",
+  "unknown number": "Not one of your numbers",
   "not assigned": "The number delivered nowhere",
   "messaging off": "Messaging was off",
   refused: "Its inbox was being changed",
@@ -146,7 +146,7 @@ export function routedWords(number: string, inbox: string, delivered: number, le
 const STEPS: Readonly<Record<string, string>> = {
   known: "Number",
   messaging: "Messaging",
-  carrier: "Carrier account",
+  carrier: "Carrier",
   assigned: "Assignment",
   inbox: "Inbox",
   engine: "Engine",
