@@ -34,6 +34,10 @@ async def looked_over(page: Page) -> None:
     """No barrier in light or dark, and nothing wider than a narrow screen."""
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        # Half-way from one colour to another there is no contrast.
+        await page.wait_for_function(
+            "() => !document.getAnimations().some((one) => one instanceof CSSTransition)"
+        )
         await assert_accessible(page)
     await page.set_viewport_size({"width": 320, "height": 700})
     await assert_fits(page)
