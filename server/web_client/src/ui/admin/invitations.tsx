@@ -21,7 +21,7 @@ function Row({ one, inboxes, onRevoke }: { one: Invitation; inboxes: readonly Te
       <td>{inboxNames(one.inboxes, inboxes) || <span class="soft">none</span>}</td>
       <td>{nameOf(store, one.by)}</td>
       <td class="cell-time">
-        <When at={one.expires_at} exact />
+        <When at={one.expires_at} exact ahead />
       </td>
       <td class="cell-acts">
         <button type="button" class="button button-small" aria-label={`Revoke the invitation for ${one.name}`} onClick={onRevoke}>

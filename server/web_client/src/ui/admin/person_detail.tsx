@@ -66,7 +66,7 @@ export function PersonDetail(props: Props): JSX.Element {
       </div>
       {person.active ? (
         <>
-          <h3>Signed in</h3>
+          <h3>Sessions</h3>
           <SessionsOf user={person.id} />
           <h3>API keys</h3>
           <Keys owner={person} />

@@ -106,7 +106,7 @@ export function ReassignDialog({ person, people, inboxes, onDone, onClose }: Pro
         </select>
       </label>
       <label class="field">
-        <span>Of</span>
+        <span>Inbox</span>
         <select value={inbox.value} onChange={(event) => (inbox.value = event.currentTarget.value)}>
           <option value="">All inboxes</option>
           {inboxes.map(({ id, name }) => (
