@@ -6,7 +6,7 @@ import { toE164 } from "../e164";
 import { phoneNumber } from "../format";
 import { say } from "../toasts";
 import { FormDialog } from "./form_dialog";
-import { carrierOptions, Choice, NumberInput } from "./number_fields";
+import { Choice, newCarrierOptions, NumberInput } from "./number_fields";
 import { whole, usePages } from "./paging";
 import { carriers, changeNumber, numbers, putNumber } from "./routing_api";
 import { deliversWords, numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
@@ -32,7 +32,7 @@ export function AssignNumber({ inbox, inboxes, onDone, onClose }: Props): JSX.El
   const known = usePages(() => whole(carriers()));
   const picked = useSignal("");
   const typed = useSignal("");
-  const carrier = useSignal("");
+  const carrier = useSignal<string | null>(null);
   useEffect(() => {
     found.reload();
     known.reload();
@@ -40,7 +40,8 @@ export function AssignNumber({ inbox, inboxes, onDone, onClose }: Props): JSX.El
   const all = found.all ?? [];
   const free = all.find((one) => one.inbox === null && one.messaging)?.number;
   const chosen = picked.value || free || NEW;
-  const named = carrier.value || known.all?.[0] || "";
+  const accounts = known.all ?? [];
+  const named = carrier.value ?? (accounts.length === 1 ? (accounts[0] as string) : "");
   const off = all.find(({ number, messaging }) => number === chosen && !messaging);
   const act = async (): Promise<void> => {
     const fields = { inbox: inbox.id, messaging: true };
@@ -61,7 +62,7 @@ export function AssignNumber({ inbox, inboxes, onDone, onClose }: Props): JSX.El
       {chosen === NEW ? (
         <>
           <NumberInput value={typed} />
-          <Choice label="Carrier" value={named} onPick={(id) => (carrier.value = id)} options={carrierOptions(known.all ?? [])} />
+          <Choice label="Carrier" value={named} onPick={(id) => (carrier.value = id)} options={newCarrierOptions(accounts)} />
         </>
       ) : null}
       {off ? <p class="field-hint">Messaging is off for this number. It is switched on.</p> : null}

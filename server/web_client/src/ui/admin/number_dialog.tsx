@@ -5,7 +5,7 @@ import { toE164 } from "../e164";
 import { phoneNumber } from "../format";
 import { say } from "../toasts";
 import { FormDialog } from "./form_dialog";
-import { carrierOptions, Choice, inboxOptions, NumberInput } from "./number_fields";
+import { carrierOptions, Choice, inboxOptions, newCarrierOptions, NumberInput } from "./number_fields";
 import { changeNumber, putNumber } from "./routing_api";
 import { deliversWords, numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
 
@@ -24,7 +24,8 @@ const usable = (carriers: readonly string[], now: string): readonly string[] => 
 
 export function NumberDialog({ number, known, carriers, inboxes, onDone, onClose }: Props): JSX.Element {
   const typed = useSignal("");
-  const carrier = useSignal(number?.carrier ?? carriers[0] ?? "");
+  const picked = useSignal<string | null>(number?.carrier ?? null);
+  const carrier = picked.value ?? (carriers.length === 1 ? (carriers[0] as string) : "");
   const messaging = useSignal(number?.messaging ?? true);
   const inbox = useSignal(number?.inbox ?? "");
   const check = (): string => {
@@ -34,7 +35,7 @@ export function NumberDialog({ number, known, carriers, inboxes, onDone, onClose
   };
   const act = async (): Promise<void> => {
     const fields = { messaging: messaging.peek(), inbox: inbox.peek() || null };
-    const named = { ...fields, ...(carrier.peek() && carrier.peek() !== number?.carrier ? { carrier: carrier.peek() } : {}) };
+    const named = { ...fields, ...(carrier && carrier !== number?.carrier ? { carrier } : {}) };
     const made = number ? await changeNumber(number.number, named) : await putNumber(toE164(typed.peek()), named);
     const where = inboxes.find(({ id }) => id === made.inbox)?.name;
     say(deliversWords(made, where, made.kept));
@@ -44,7 +45,7 @@ export function NumberDialog({ number, known, carriers, inboxes, onDone, onClose
     <FormDialog label={number ? `Edit ${phoneNumber(number.number)}` : "Add number"} button={number ? "Save" : "Add number"} check={check} act={act} onClose={onClose}>
       {number ? null : <NumberInput value={typed} first />}
       <Choice label="Delivers to" value={inbox.value} onPick={(id) => (inbox.value = id)} options={inboxOptions(inboxes, "Nowhere yet")} first={number !== null} />
-      <Choice label="Carrier" value={carrier.value} onPick={(id) => (carrier.value = id)} options={carrierOptions(usable(carriers, number?.carrier ?? ""))} />
+      <Choice label="Carrier" value={carrier} onPick={(id) => (picked.value = id)} options={number ? carrierOptions(usable(carriers, number.carrier)) : newCarrierOptions(carriers)} />
       <div class="check">
         <label>
           <input type="checkbox" checked={messaging.value} onChange={(event) => (messaging.value = event.currentTarget.checked)} />

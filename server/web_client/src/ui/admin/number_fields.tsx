@@ -34,6 +34,10 @@ export function inboxOptions(all: readonly AdminInbox[], none?: string): readonl
 
 export const carrierOptions = (all: readonly string[]): readonly (readonly [string, string])[] => all.map((id) => [id, id] as const);
 
+/** For a new number; where there are several, the server knows which is its own. */
+export const newCarrierOptions = (all: readonly string[]): readonly (readonly [string, string])[] =>
+  all.length === 1 ? carrierOptions(all) : [["", "The server's own"], ...carrierOptions(all)];
+
 export function NumberInput({ value, first }: { value: Signal<string>; first?: boolean }): JSX.Element {
   return (
     <label class="field">
