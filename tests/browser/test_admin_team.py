@@ -163,6 +163,7 @@ async def test_who_is_deactivated_is_out_at_once_and_can_come_back(
     await expect(row(main.get_by_role("table", name="People"), "agent2")).to_contain_text(
         "Deactivated"
     )
+    await expect(detail.get_by_role("button", name="Reactivate")).to_be_focused()
     await dee.assign()
     await dee.act("Transfer")
     offered = dee.page.get_by_role("dialog", name="Transfer").get_by_role("option")
@@ -264,6 +265,8 @@ async def test_all_of_somebodys_conversations_are_reassigned(site: Served, sign_
     for conv in sold:
         await expect(ana.flag(conv, "mine")).to_be_visible()
 
+    other = await site.texts("Me too", customer="+14165550219")
+    assert (await site.act("agent2", other, "assign")).is_success
     await bo.get_by_role("button", name="Reassign all").click()
     await dialog.get_by_role("combobox", name="Inbox").select_option(label="Support")
     await expect(to.get_by_role("option")).to_have_text(
@@ -272,8 +275,10 @@ async def test_all_of_somebodys_conversations_are_reassigned(site: Served, sign_
     await dialog.get_by_role("button", name="Reassign all").click()
     await expect(dialog).to_be_hidden()
     await Desk(page).toast("1 conversation of Bo returned to the inboxes.")
-    left = await site.get("admin", f"/v1/conversations/{helped}")
-    assert left["status"] == "unassigned"
+    returned = await site.get("admin", f"/v1/conversations/{helped}")
+    assert returned["status"] == "unassigned"
+    stayed = await site.get("admin", f"/v1/conversations/{other}")
+    assert stayed["assignee"] == "agent2"
 
 
 async def test_who_leaves_an_inbox_loses_it_at_once_the_open_conversation_included(

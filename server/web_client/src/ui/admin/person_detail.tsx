@@ -58,7 +58,8 @@ export function PersonDetail(props: Props): JSX.Element {
         <h2>{person.name}</h2>
         <div class="tools">
           {(person.active ? ACTIVE : INACTIVE).map(([act, label]) => (
-            <button key={act} type="button" class="button button-small" onClick={() => (asked.value = act)}>
+            // One button lets go and lets in again: it keeps the focus when it changes.
+            <button key={act === "reactivate" ? "deactivate" : act} type="button" class="button button-small" onClick={() => (asked.value = act)}>
               {label}
             </button>
           ))}
