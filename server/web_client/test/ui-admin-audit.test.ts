@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ACTIONS, changes, fact, sentence, viaWords, type AuditEntry, type Names } from "../src/ui/admin/audit_words";
+import { ACTIONS, changes, fact, sentence, targetName, viaWords, type AuditEntry, type Names } from "../src/ui/admin/audit_words";
 
 const names: Names = {
   person: (id) => ({ dana: "Dana", ana: "Ana", bo: "Bo" })[id] ?? id,
@@ -32,6 +32,16 @@ test.each([
 
 test("every action of the filter has a sentence", () => {
   for (const action of ACTIONS) expect(sentence(entry(action, owned("ana", "bo")), names)).not.toBe("");
+});
+
+test("what was acted on is told by its name, as the entry has it where it is gone", () => {
+  const gone = { conv: null, inbox: null, target: "ibx_1", before: { id: "ibx_1", name: "Sales" } };
+  expect(sentence(entry("inbox_deleted", gone), names)).toBe("deleted the inbox Sales");
+  expect(changes(entry("inbox_created", { target: "ibx_1", after: { id: "ibx_1", name: "Sales" } }), names)).toBe("name: Sales");
+  expect(targetName(entry("inbox_deleted", gone), names)).toBe("Sales");
+  expect(targetName(entry("user_deactivated", { conv: null, target: "bo" }), names)).toBe("Bo");
+  expect(targetName(entry("route_created", { conv: null, target: "+14165550100" }), names)).toBe("+1 416 555 0100");
+  expect(targetName(entry("sign_in", { conv: null, target: "ses_1" }), names)).toBe("");
 });
 
 test("what changed is told field by field", () => {

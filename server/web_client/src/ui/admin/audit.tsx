@@ -7,10 +7,21 @@ import { address, follow } from "../route";
 import { page } from "./api";
 import { AuditForm } from "./audit_form";
 import { auditQuery, EVERYTHING, exportAddress, type AuditFilters } from "./audit_filters";
-import { changes, sentence, viaWords, type AuditEntry, type Names } from "./audit_words";
+import { changes, sentence, targetName, viaWords, type AuditEntry, type Names } from "./audit_words";
 import { useCustomers } from "./customers";
 import { Pages, usePages } from "./paging";
 import { When } from "./when";
+
+/** Ids of keys, sessions and the like are long, and few want to read one. */
+function Target({ entry, names }: { entry: AuditEntry; names: Names }): JSX.Element {
+  const name = targetName(entry, names);
+  if (name || !entry.target) return <>{name}</>;
+  return (
+    <span class="mono cell-id" title={entry.target}>
+      {entry.target}
+    </span>
+  );
+}
 
 function Row({ entry, names }: { entry: AuditEntry; names: Names }): JSX.Element {
   const there = entry.conv ? ({ page: "inboxes", inbox: null, filter: "open", conv: entry.conv } as const) : null;
@@ -35,9 +46,9 @@ function Row({ entry, names }: { entry: AuditEntry; names: Names }): JSX.Element
             {names.conversation(entry.conv)}
           </a>
         ) : (
-          entry.target
+          <Target entry={entry} names={names} />
         )}
-        {entry.inbox ? <span class="cell-aside">{names.inbox(entry.inbox)}</span> : null}
+        {entry.inbox && entry.conv ? <span class="cell-aside">{names.inbox(entry.inbox)}</span> : null}
       </td>
     </tr>
   );

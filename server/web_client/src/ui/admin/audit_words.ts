@@ -59,7 +59,11 @@ const from = (entry: AuditEntry, names: Names): string => {
 const to = ({ after, target }: AuditEntry, names: Names): string => names.person(fact(after, "assignee") || (target));
 
 const whom = ({ target }: AuditEntry, names: Names): string => names.person(target);
-const which = ({ target }: AuditEntry, names: Names): string => names.inbox(target);
+/** As it is called now; one that is gone, or not there yet, as the entry calls it. */
+const which = ({ target, before, after }: AuditEntry, names: Names): string => {
+  const now = names.inbox(target);
+  return now === target ? fact(after, "name") || fact(before, "name") || target : now;
+};
 const owner = ({ detail }: AuditEntry, names: Names): string => names.person(fact(detail, "user"));
 const label = ({ detail, target }: AuditEntry): string => `“${fact(detail, "label") || target}”`;
 
@@ -107,11 +111,11 @@ const SAID: Readonly<Record<string, Said>> = {
 };
 
 const REASONS: Readonly<Record<string, string>> = {
-  departed: "the owner left", removed: "the owner left the inbox", deactivated: "the owner was deactivated", timer: "nobody answered in time",
+  departed: "the owner left", membership: "the owner left the inbox", removed: "the owner left the inbox", deactivated: "the owner was deactivated", timer: "nobody answered in time",
 };
 
 /** Told by their sentences already. */
-const TOLD = new Set(["assignee", "status", "reason", "n", "user", "label", "by"]);
+const TOLD = new Set(["id", "number", "assignee", "status", "reason", "n", "user", "label", "by"]);
 
 /** Before and after, field by field: "name: Sales → Sales Team". */
 export function changes({ before, after, detail }: AuditEntry, names: Names): string {
@@ -133,6 +137,16 @@ function shown(of: unknown, name: string, names: Names): string {
   const text = fact(of, name);
   if (name === "agent") return text && agentWords(text);
   return name.startsWith("members") && text ? text.split(", ").map(names.person).join(", ") : text;
+}
+
+const PEOPLE = /^(user_|role_|password_|sessions_)/;
+const INBOXES = /^(inbox_|members_)/;
+
+/** To whom or what, by its name; "" for what has none. */
+export function targetName(entry: AuditEntry, names: Names): string {
+  if (PEOPLE.test(entry.action)) return whom(entry, names);
+  if (INBOXES.test(entry.action)) return which(entry, names);
+  return entry.action.startsWith("route_") ? phoneNumber(entry.target) : "";
 }
 
 /** "took over +1 416 555 0142 from Ana": what follows the actor's name. */
