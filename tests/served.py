@@ -86,9 +86,15 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    engine_url: str, space: str, *, as_demo: bool = False, empty: bool = False, **settings: Any
+    engine_url: str,
+    space: str,
+    *,
+    as_demo: bool = False,
+    empty: bool = False,
+    port: int = 0,
+    **settings: Any,
 ) -> AsyncIterator[Served]:
-    """A node on a free port, with the demo organisation unless `empty`.
+    """A node on a free port (or this one), with the demo organisation unless `empty`.
 
     `as_demo`: as `serve --demo` has it.
     """
@@ -100,7 +106,7 @@ async def served(
         await demo.seed(node)
     config = uvicorn.Config(
         node.app,
-        port=0,
+        port=port,
         log_level="critical",
         lifespan="off",
         ws="websockets-sansio",

@@ -43,6 +43,7 @@ from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.jwks import Jwks
 from batonbox_server.service.live import Live
+from batonbox_server.service.oidc import Oidc
 from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.race import Races
@@ -62,6 +63,7 @@ from batonbox_server.store.holdings import RedisHoldings
 from batonbox_server.store.hooks import RedisHooks
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.live import RedisLive
+from batonbox_server.store.oidc import RedisOidc
 from batonbox_server.store.phones import EnginePhones
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.sign_in import RedisSignIn
@@ -288,6 +290,7 @@ class Node(Organisation):
             races=self.races if settings.loopback else None,
             webhook_secret=_webhook_secret(settings),
             origins=Origins(settings.origins.split(",")),
+            oidc=self._oidc(),
             demo=self.demo,
             build=self.pump.build,
         )
@@ -314,6 +317,17 @@ class Node(Organisation):
         stack.push_async_callback(self.commands.aclose)
         stack.push_async_callback(self.races.aclose)
         self.readiness.started = True
+
+    def _oidc(self) -> Oidc | None:
+        if not self.settings.oidc_issuer:
+            return None
+        store = RedisOidc(self.client, self.organisation, keys=self.keys)
+        try:
+            oidc = Oidc.taken_from(self.settings, store, self.sign_in, self.directory)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        self.closing.push_async_callback(oidc.aclose)
+        return oidc
 
     def _tell_webhooks(self) -> None:
         settings, body = self.settings, HookBody(lambda: self.directory.name)

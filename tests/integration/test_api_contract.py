@@ -136,7 +136,7 @@ def _exercise(
                 name: known.get(name, value) for name, value in case.path_parameters.items()
             }
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        response = case.call(base_url=url, headers=headers)
+        response = case.call(base_url=url, headers=headers, allow_redirects=False)
         status = str(response.status_code)
         seen[status] = seen.get(status, 0) + 1
         case.validate_response(response, checks=CHECKS)

@@ -32,6 +32,8 @@ OPEN: Final = {
     ("GET", "/docs/api.css"): "what the API is, the same for everybody",
     ("GET", "/v1/session"): "a page asks whether it is signed in",
     ("POST", "/v1/session"): "signing in",
+    ("GET", "/v1/session/oidc"): "signing in",
+    ("GET", "/v1/session/oidc/callback"): "signing in; takes the state and the code of one sign-in",
     ("POST", "/v1/session/link"): "signing in",
     ("POST", "/v1/session/invite"): "takes the one-time code of an invitation",
     ("POST", "/v1/session/invite/look"): "takes the one-time code of an invitation",

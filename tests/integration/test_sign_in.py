@@ -34,7 +34,7 @@ async def test_who_gets_in(site: Served) -> None:
     browser = Browser(site)
     assert await browser.look() == {
         "signed_in": False, "setup": False, "demo": False, "loopback": True, "simulator": False,
-        "build": site.node.pump.build, "version": __version__,
+        "build": site.node.pump.build, "version": __version__, "oidc": None,
     }  # fmt: skip
     answer = await browser.sign_in("agent1")
     assert answer.json() == {

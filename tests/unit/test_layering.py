@@ -35,6 +35,7 @@ ROOMS: dict[str, set[str]] = {
         "store.audit_port",
         "store.holdings_port",
         "store.live_port",
+        "store.oidc_port",
         "store.hook_port",
         "hub.port",
         "carriers.port",

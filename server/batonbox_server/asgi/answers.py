@@ -31,6 +31,7 @@ __all__ = [
     "Number",
     "PhoneMessage",
     "Problem",
+    "Provider",
     "Readiness",
     "Receipted",
     "Received",
@@ -210,6 +211,12 @@ class MadeToken(Token):
     token: str
 
 
+class Provider(Struct):
+    """An identity provider to sign in at: GET session/oidc goes there."""
+
+    name: str
+
+
 class SessionState(Struct):
     """Who is signed in here, and what this server offers them."""
 
@@ -220,6 +227,7 @@ class SessionState(Struct):
     simulator: bool
     build: str
     version: str
+    oidc: Provider | None
     user: User | UnsetType = UNSET
 
 

@@ -15,6 +15,7 @@ from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.live import Live
+from batonbox_server.service.oidc import Oidc
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
@@ -98,5 +99,6 @@ class Services:
     races: Races | None = None
     webhook_secret: bytes = b""
     origins: Origins = field(default_factory=Origins)
+    oidc: Oidc | None = None
     demo: bool = False
     build: str = ""

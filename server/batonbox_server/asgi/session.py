@@ -55,6 +55,7 @@ async def _look(call: Call) -> dict[str, Any]:
         "simulator": services.phones is not None and simulates,
         "build": services.build,
         "version": __version__,
+        "oidc": {"name": services.oidc.name} if services.oidc is not None else None,
     }
     if principal is not None:
         body["user"] = frame_of_user(services.directory.users[principal.user])

@@ -27,6 +27,7 @@ SESSIONS_MOST: Final = 50
 _LINK_TTL_MS: Final = 5 * 60 * 1000
 _WRONG: Final = "Wrong user or password."
 _BOT: Final = "This is a bot: it has no password, and signs in with an API key alone."
+_NOT_LINKED: Final = "This identity is the user's no more; sign in again."
 _DEAD_LINK: Final = "This link was used, or has expired; make a new one, or sign in by password."
 
 
@@ -81,6 +82,10 @@ class SignIn:
     async def by_hash(self, user: str, hash_: str) -> Session:
         """Begin a session of somebody whose password was just set to this hash."""
         return await self._begin(user, proof=f"password:{hash_}", wrong=_WRONG)
+
+    async def by_identity(self, user: str, identity: str) -> Session:
+        """Begin a session of somebody whom the identity provider vouches for, by this identity."""
+        return await self._begin(user, proof=f"oidc:{identity}", wrong=_NOT_LINKED)
 
     async def attempt(self, address: str) -> None:
         """Count an attempt to come in by a secret; Refused("rate_limited") beyond the limits."""

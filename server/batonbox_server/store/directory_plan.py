@@ -130,7 +130,7 @@ def plan_user_gone(state: OrgState, user: str) -> Plan:
     plan = Plan(gone=user)
     _leave_all(plan, state, found)
     plan.drop("users", user, "user_deleted", {"id": user})
-    plan.writes.append(("pw", user, b""))
+    plan.writes += [("pw", user, b""), ("oidc", user, b"")]
     return plan
 
 

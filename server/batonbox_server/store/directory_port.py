@@ -309,8 +309,8 @@ class DirectoryStore(Protocol):
         """Store a token; TOKEN_CHANGED without the hash; Refused("not_found") without its user.
 
         Of a user's sessions the oldest are revoked beyond `most`. A session's `proof` must hold in
-        the same step, else Refused("conflict"): `password:<hash>` that it stands, `link:<sha256>`
-        that the link is the user's and unused; it is used up.
+        the same step, else Refused("conflict"): `password:<hash>` that it stands, `oidc:<identity>`
+        that it is the user's, `link:<sha256>` that the link is theirs and unused; it is used up.
         """
 
     async def token(self, sha256: str) -> Token | None:

@@ -1,10 +1,10 @@
 #!lua
 -- Keep a token by the hash of its secret; its user must exist and be active. With `expires_ms` it is a session:
 -- a user has at most `most`, the oldest give way. `proof` is what the session was given for and
--- must still hold: `password:<hash>`, or `link:<sha256>`, which is used up in this step.
+-- must still hold: `password:<hash>`, `oidc:<identity>`, or `link:<sha256>`, which is used up in this step.
 --
 -- KEYS[1] organisation prefix
--- derives meta log ev users tokens tk ut exp pw link failed au
+-- derives meta log ev users tokens tk ut exp pw oidc link failed au
 -- ARGV[1] record
 -- ARGV[2] body
 -- ARGV[3] expires_ms
@@ -24,6 +24,7 @@ if cmsgpack.unpack(whose).active == false then return {"inactive"} end
 if token_of(id) then return {"ok", cx.seq} end -- sent again
 local kind, shown = string.match(ARGV[5], "^(%a+):(.*)$")
 if kind == "password" and redis.call("HGET", key("pw"), user) ~= shown then return {"stale"} end
+if kind == "oidc" and redis.call("HGET", key("oidc"), user) ~= shown then return {"stale"} end
 if kind == "link" and redis.call("GET", key("link", shown)) ~= user then return {"stale"} end
 local surplus = {}
 if expires_ms > 0 then

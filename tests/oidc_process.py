@@ -1,0 +1,162 @@
+"""A certified OpenID provider in a process of its own, and people who sign in at its pages."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import html
+import importlib.util
+import json
+import os
+import re
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+from urllib.parse import urljoin
+
+import httpx2
+import pytest
+
+__all__ = ["CLIENT", "SECRET", "OpenIdProvider", "free_port", "openid_provider", "signed_in_at"]
+
+_HERE: Final = Path(__file__).parent / "oidc_provider"
+CLIENT: Final = "batonbox tests"
+SECRET: Final = "a secret: with + and % in it, for tests"
+ACCOUNTS: Final = {
+    "sub-1": {"preferred_username": "agent1", "name": "Ana of the provider"},
+    "sub-2": {"preferred_username": "agent1", "name": "Another Ana"},
+    "sub-new": {"preferred_username": "Newcomer.Nora", "name": "Nora Newcomer"},
+    "sub-bare": {},
+    "sub-robot": {"preferred_username": "robot"},
+}
+
+
+class OpenIdProvider:
+    """The process; `issuer` is where it listens."""
+
+    def __init__(self, process: asyncio.subprocess.Process, issuer: str) -> None:
+        self._process = process
+        self.issuer = issuer
+
+    async def stop(self) -> None:
+        """It is gone; nothing listens there any more."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await asyncio.wait_for(self._process.communicate(), 10)
+
+
+@asynccontextmanager
+async def openid_provider(
+    redirect_uri: str, *, secret: str = SECRET
+) -> AsyncIterator[OpenIdProvider]:
+    """A provider with one client, and with `ACCOUNTS` by login."""
+    process = await asyncio.create_subprocess_exec(
+        str(_node()),
+        str(_HERE / "provider.mjs"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    provider = OpenIdProvider(process, "")
+    try:
+        assert process.stdin is not None and process.stdout is not None
+        given = {"client_id": CLIENT, "client_secret": secret, "redirect_uri": redirect_uri}
+        process.stdin.write(json.dumps({**given, "accounts": ACCOUNTS}).encode() + b"\n")
+        async with asyncio.timeout(30):
+            while not provider.issuer:
+                line = await process.stdout.readline()
+                assert line, "the provider has ended"
+                if line.startswith(b"ISSUER "):
+                    provider.issuer = line.decode().split()[1]
+        yield provider
+    finally:
+        await provider.stop()
+
+
+async def signed_in_at(address: str, login: str) -> str:
+    """Sign in at the provider's pages ("": decline); returns where they send the browser to."""
+    async with httpx2.AsyncClient(timeout=10) as http:
+        answer = await http.get(address)
+        for _ in range(12):
+            if answer.is_redirect:
+                url = urljoin(str(answer.url), answer.headers["location"])
+                if "/v1/session/oidc/callback" in url:
+                    return url
+                answer = await http.get(url)
+                continue
+            assert answer.status_code == 200, answer.text[:2000]
+            action, prompt = _form(answer.text)
+            if login:
+                answer = await http.post(
+                    action, data={"prompt": prompt, "login": login, "password": "any"}
+                )
+            else:
+                answer = await http.get(f"{action}/abort")
+    raise AssertionError("the provider never sends the browser back")
+
+
+def free_port() -> int:
+    """A port for a server whose address has to be known before it starts."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])
+
+
+def _form(page: str) -> tuple[str, str]:
+    action = re.search(r'<form[^>]* action="([^"]+)"', page)
+    prompt = re.search(r'name="prompt" value="(\w+)"', page)
+    assert action and prompt, page
+    return html.unescape(action[1]), prompt[1]
+
+
+@cache
+def _node() -> Path:
+    """The Node to run it with, once its packages are installed; without them tests are skipped."""
+    hook = _build_hook()
+    try:
+        node = Path(hook.node_binary())
+        _install(node, hook.npm_of(node))
+    except (hook.NotBuiltError, subprocess.SubprocessError, OSError) as error:
+        remedy = f"no OpenID provider to test with: {error}"
+        if os.environ.get("CI"):
+            pytest.fail(remedy)
+        pytest.skip(remedy)
+    return node
+
+
+def _build_hook() -> ModuleType:
+    """The browser client's, which knows where Node and npm are."""
+    path = Path(__file__).parents[1] / "server" / "web_client" / "build_hook.py"
+    spec = importlib.util.spec_from_file_location("build_hook_of_tests", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _install(node: Path, npm: Path) -> None:
+    lock_file, modules = _HERE / "package-lock.json", _HERE / "node_modules"
+    wanted, stamp = hashlib.sha256(lock_file.read_bytes()).hexdigest(), modules / ".stamp"
+    with lock_file.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # several workers
+        if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
+            return
+        command: list[Any] = [node, npm, "ci", "--ignore-scripts", "--fetch-retries=1"]
+        path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
+        subprocess.run(
+            [*command, "--fetch-timeout=20000"],
+            cwd=_HERE,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=90,
+            check=True,
+        )
+        stamp.write_text(wanted, encoding="ascii")
