@@ -111,3 +111,44 @@ async def test_a_webhook_is_added_tested_resent_and_deleted(
     asks = page.get_by_role("dialog", name="Delete webhook")
     await asks.get_by_role("button", name="Delete webhook").click()
     await expect(main).to_contain_text("No webhooks yet.")
+
+
+async def test_a_webhook_by_keyboard_alone(
+    site: Served, sign_in: SignIn, receiver: Receiver
+) -> None:
+    page = await sign_in("admin")
+    main = await at(page, site, "/admin/webhooks", "Webhooks")
+    press, focused = page.keyboard.press, page.locator(":focus")
+
+    async def tab_to(name: str) -> None:
+        for _ in range(60):
+            await press("Tab")
+            if await focused.count() and name in (
+                await focused.get_attribute("aria-label") or await focused.inner_text()
+            ):
+                return
+        raise AssertionError(f"the key Tab never reaches {name!r}")
+
+    await tab_to("Add webhook")
+    await press("Enter")
+    dialog = page.get_by_role("dialog", name="Add webhook")
+    await expect(dialog.get_by_label("Address")).to_be_focused()
+    await page.keyboard.type(receiver.url)
+    await press("Tab")
+    await page.keyboard.type("Orders")
+    await press("Enter")
+    shown = page.get_by_role("dialog", name="The webhook's secret")
+    await expect(shown.get_by_role("textbox", name="Secret")).to_be_focused()
+    await press("Escape")
+    await expect(shown).to_be_hidden()
+    await expect(main.get_by_role("button", name="Add webhook")).to_be_focused()
+    await tab_to("Orders")
+    await press("Enter")
+    detail = main.get_by_role("region", name="Orders")
+    await expect(detail).to_be_visible()
+    await tab_to("Send a test")
+    await press("Enter")
+    await expect(detail.get_by_role("status")).to_contain_text("took the test")
+    await tab_to("Switch off")
+    await press("Space")
+    await expect(row(main.get_by_role("table", name="Webhooks"), "Orders")).to_contain_text("Off")
