@@ -137,9 +137,10 @@ async def test_a_good_token_signs_in(site: Served, forger: Forger) -> None:
     assert await outcome(site, forger) == ("", "agent1")
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def wrong_claims() -> list[Claims]:
+    """What a token must not say; None: must not leave out."""
+    now = int(time.time())
+    return [
         {"nonce": "of another sign-in"},
         {"nonce": None},
         {"aud": "another client"},
@@ -150,22 +151,21 @@ async def test_a_good_token_signs_in(site: Served, forger: Forger) -> None:
         {"aud": None},
         {"iss": "http://localhost:1"},
         {"iss": None},
-        {"exp": int(time.time()) - 120},
+        {"exp": now - 120},
         {"exp": None},
-        {"iat": int(time.time()) + 600},
-        {"iat": int(time.time()) - 3600},
+        {"iat": now + 600},
+        {"iat": now - 3600},
         {"iat": None},
         {"sub": None},
         {"sub": ""},
         {"sub": "x" * 256},
-    ],
-    ids=lambda wrong: "-".join(wrong),  # the time is in their values
-)
-async def test_a_token_that_does_not_hold_is_refused(
-    site: Served, forger: Forger, wrong: Claims
-) -> None:
-    forger.with_claims(**wrong)
-    assert await outcome(site, forger) == ("answer", "")
+    ]
+
+
+async def test_a_token_that_does_not_hold_is_refused(site: Served, forger: Forger) -> None:
+    for wrong in wrong_claims():
+        forger.with_claims(**wrong)
+        assert (wrong, await outcome(site, forger)) == (wrong, ("answer", ""))
 
 
 async def test_a_signature_by_anything_but_the_published_key_is_refused(
