@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest_asyncio
 
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.live import RedisLive
+from batonbox_server.store.live_port import Overview
 from batonbox_server.tasks import cancel_all
+from tests.integration.store_harness import Box
 from tests.served import SALES, SUPPORT, Served, served
 
 
@@ -70,6 +74,23 @@ async def test_its_figures_are_those_of_the_conversations(two: tuple[Served, Ser
     assert {user: n for user, n in people.items() if n} == dict(held)
     assert shown["unassigned"] == sum(one["unassigned"] for one in want.values())
     assert shown["oldest_waiting_at"] == min(one["oldest"] for one in want.values())
+
+
+async def test_what_a_removal_has_not_come_to_is_counted(client: EngineClient, prefix: str) -> None:
+    """It returns a hundred at once; the rest are the removed member's until their turn."""
+    box = Box(client, prefix)
+    await box.open()
+    for number in range(103):
+        await box.assign(await box.receive(f"+1555{number:04d}"))
+    live = RedisLive(client, keys=box.keys)
+    assert await live.overview(inbox="box") == Overview(0, 0, {"ann": 103})
+    removed = await box.store.remove(inbox="box", user="ann", role=None)
+    assert (removed.returned, removed.remaining) == (100, 3)
+    shown = await live.overview(inbox="box")
+    assert shown is not None and (shown.unassigned, shown.held) == (100, {"ann": 3})
+    assert await box.store.due(inbox="box") == 0
+    shown = await live.overview(inbox="box")
+    assert shown is not None and (shown.unassigned, shown.held) == (103, {})
 
 
 async def test_every_node_answers_for_all(two: tuple[Served, Served]) -> None:
