@@ -13,14 +13,26 @@ export function takeSecret(name: string): string {
   return secret;
 }
 
-/** Whether nobody has set this server up yet; false also when it cannot be asked. */
-export async function unset(): Promise<boolean> {
+/** What a server says of itself to whoever is not signed in; `oidc`: what its identity provider is called, "" for none. */
+export interface Offered {
+  readonly setup: boolean;
+  readonly oidc: string;
+}
+
+/** Also nothing when it cannot be asked. */
+export async function offered(): Promise<Offered> {
   try {
     const response = await fetch("/v1/session", { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return response.ok && ((await response.json()) as { setup?: boolean }).setup === true;
+    const told = response.ok ? ((await response.json()) as { setup?: boolean; oidc?: { name: string } | null }) : {};
+    return { setup: told.setup === true, oidc: told.oidc?.name ?? "" };
   } catch {
-    return false;
+    return { setup: false, oidc: "" };
   }
+}
+
+/** Whether nobody has set this server up yet; false also when it cannot be asked. */
+export async function unset(): Promise<boolean> {
+  return (await offered()).setup;
 }
 
 async function refusal(response: Response): Promise<Refusal> {

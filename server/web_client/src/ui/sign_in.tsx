@@ -1,9 +1,10 @@
-/** Signing in by password, and the ways in by a link; one-click links are exchanged before any page is shown. */
+/** Signing in by password or at the identity provider, and the ways in by a link; one-click links are exchanged before any page is shown. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { unset, words } from "./entering";
+import { offered, takeSecret, words } from "./entering";
 import { lazy } from "./lazy";
+import { ProviderLink, providerWords } from "./provider";
 
 const Setup = lazy(() => import("./setup").then((part) => part.Setup));
 const Invite = lazy(() => import("./invite").then((part) => part.Invite));
@@ -21,26 +22,35 @@ export interface SignInProps {
 
 export function SignIn(props: SignInProps): JSX.Element {
   const empty = useSignal(false);
+  const provider = useSignal("");
   const toSetUp = location.pathname === "/setup";
   const invited = useRef(location.hash.startsWith("#invite=")).current;
   useEffect(() => {
-    if (!toSetUp && !invited) void unset().then((answer) => (empty.value = answer));
+    if (toSetUp || invited) return;
+    void offered().then((answer) => {
+      empty.value = answer.setup;
+      provider.value = answer.oidc;
+    });
   }, []);
   if (toSetUp) return <Setup onDone={props.onDone} />;
   if (invited) return <Invite onDone={props.onDone} />;
-  return empty.value ? <NotSetUp /> : <ByPassword {...props} />;
+  return empty.value ? <NotSetUp /> : <ByPassword {...props} provider={provider.value} />;
 }
 
-function ByPassword({ reason, withPassword, onDone }: SignInProps): JSX.Element {
+function ByPassword({ reason, withPassword, onDone, provider }: SignInProps & { readonly provider: string }): JSX.Element {
   const user = useSignal("");
   const password = useSignal("");
   const problem = useSignal("");
+  /** What came back from the identity provider instead of a session. */
+  const failed = useRef<string | null>(null);
+  failed.current ??= takeSecret("error");
   const busy = useSignal(false);
   const first = useRef<HTMLInputElement>(null);
 
   const attempt = async (asked: Promise<SignInResult>): Promise<void> => {
     busy.value = true;
     problem.value = "";
+    failed.current = "";
     const result = await asked;
     if (result.ok) {
       onDone();
@@ -62,6 +72,7 @@ function ByPassword({ reason, withPassword, onDone }: SignInProps): JSX.Element 
     else void attempt(withPassword(user.peek().trim(), password.peek()));
   };
 
+  const why = problem.value || providerWords(failed.current, provider || "your organisation");
   return (
     <main class="sign-in">
       <form class="sign-in-box" onSubmit={submit}>
@@ -78,10 +89,11 @@ function ByPassword({ reason, withPassword, onDone }: SignInProps): JSX.Element 
           <span>Password</span>
           <input type="password" name="password" autocomplete="current-password" value={password.value} onInput={(event) => (password.value = event.currentTarget.value)} />
         </label>
-        <div role="alert">{problem.value ? <p class="problem">{problem.value}</p> : null}</div>
+        <div role="alert">{why ? <p class="problem">{why}</p> : null}</div>
         <button type="submit" class="button button-primary button-wide" aria-disabled={busy.value}>
           {busy.value ? "Signing in…" : "Sign in"}
         </button>
+        {provider ? <ProviderLink name={provider} /> : null}
       </form>
     </main>
   );
