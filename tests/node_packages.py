@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from server.web_client.build_hook import NotBuiltError, node_binary, npm_of
+from web_client.build_hook import NotBuiltError, node_binary, npm_of
 
 __all__ = ["node_with"]
 
