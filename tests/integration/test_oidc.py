@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from batonbox_server.config import ConfigError
 from batonbox_server.domain.model import Role
@@ -110,10 +111,14 @@ async def test_somebody_elses_code_is_worth_nothing(site: Served) -> None:
     async with Visitor(site) as ana, Visitor(site) as eve:
         stolen = asked_of(await signed_in_at(await ana.begin(), "sub-1"))["code"]
         mine = asked_of(await eve.begin())
-        answer = await eve.http.get(
-            "/v1/session/oidc/callback", params={"state": mine["state"], "code": stolen}
-        )
+        with capture_logs() as logged:
+            answer = await eve.http.get(
+                "/v1/session/oidc/callback", params={"state": mine["state"], "code": stolen}
+            )
         assert error_of(answer) == "answer"
+        # Before any nonce is looked at.
+        [told] = [entry["why"] for entry in logged if entry["event"] == "oidc_sign_in_refused"]
+        assert told.endswith("400 invalid_grant")
         assert await eve.who() == ""
 
 

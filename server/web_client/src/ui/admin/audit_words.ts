@@ -105,6 +105,8 @@ const SAID: Readonly<Record<string, Said>> = {
   sessions_ended: (entry, names) => `ended the sessions of ${whom(entry, names)}`,
   password_set: (entry, names) => (entry.target === entry.actor ? "changed their password" : `set the password of ${whom(entry, names)}`),
   sign_out: () => "signed out",
+  identity_linked: (entry, names) => `linked the identity of ${whom(entry, names)} at the provider`,
+  identity_deleted: (entry, names) => `unlinked the identity of ${whom(entry, names)} at the provider`,
   session_revoked: (entry, names) => `ended a session of ${owner(entry, names)}`,
   token_created: (entry, names) => `created the API key ${label(entry)} of ${owner(entry, names)}`,
   token_revoked: (entry, names) => `revoked the API key ${label(entry)} of ${owner(entry, names)}`,
@@ -139,7 +141,7 @@ function shown(of: unknown, name: string, names: Names): string {
   return name.startsWith("members") && text ? text.split(", ").map(names.person).join(", ") : text;
 }
 
-const PEOPLE = /^(user_|role_|password_|sessions_)/;
+const PEOPLE = /^(user_|role_|password_|sessions_|identity_)/;
 const INBOXES = /^(inbox_|members_)/;
 
 /** To whom or what, by its name; "" for what has none. */
