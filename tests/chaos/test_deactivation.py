@@ -35,6 +35,7 @@ class Office:
         self.numbers = {f"in{i:03d}": f"+1416558{i:04d}" for i in range(inboxes)}
         self.tokens: dict[str, str] = {}
         self.convs: set[str] = set()
+        self.cookie = ""
         self.http = httpx2.AsyncClient(base_url=server.url, timeout=60)
 
     async def call(self, user: str, method: str, path: str, body: Any = None) -> httpx2.Response:
@@ -49,10 +50,26 @@ class Office:
             await self.call("admin", "POST", "/v1/admin/users", {"id": user, "name": user})
             made = await self.call("admin", "POST", f"/v1/admin/users/{user}/tokens", {})
             self.tokens[user] = made.json()["token"]
+        self.cookie = await self._session("mia", "correct horse battery")
         for name, number in self.numbers.items():
             body = {"id": name, "name": name, "members": ["mia", "noa"], "numbers": [number]}
             made = await self.call("admin", "POST", "/v1/admin/inboxes", body)
             assert made.status_code == 201, made.text
+
+    async def _session(self, user: str, password: str) -> str:
+        """Sign in as a browser does."""
+        path, given = f"/v1/admin/users/{user}/password", {"password": password}
+        assert (await self.call("admin", "PUT", path, given)).is_success
+        signed_in = await self.http.post(
+            "/v1/session", json={"user": user, **given}, headers={"origin": self.server.url}
+        )
+        assert signed_in.is_success, signed_in.text
+        self.http.cookies.clear()
+        return signed_in.headers["set-cookie"].partition(";")[0]
+
+    async def sees(self, cookie: str) -> int:
+        """The status that a session's own page gets."""
+        return (await self.http.get("/v1/me", headers={"cookie": cookie})).status_code
 
     async def texts(self, inbox: str, customer: int) -> str | None:
         """A customer writes; None when no server answers."""
@@ -153,10 +170,12 @@ def removals(it: Socket) -> dict[str, int]:
 
 async def until(true: Any, what: str, timeout_s: float = 60.0) -> None:
     """Wait for what a frame or an answer will say."""
-    async with asyncio.timeout(timeout_s):
-        while not await true():
-            await asyncio.sleep(0.02)
-    del what
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not await true():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"not within {timeout_s} s: {what}") from None
 
 
 async def deactivated_under_load(folder: Path, *, inboxes: int, each: int) -> None:
@@ -176,6 +195,7 @@ async def deactivated_under_load(folder: Path, *, inboxes: int, each: int) -> No
                 return all(len(one.all(Op.SNAP)) == inboxes for one in (mia, boss))
 
             await until(ready, "snapshots")
+            assert await office.sees(office.cookie) == 200
             load = [group.create_task(_customers(office, seed)) for seed in range(3)]
             load.append(group.create_task(_noa(office)))
             await asyncio.sleep(0.5)  # the load has to be under way, for so long
@@ -187,6 +207,7 @@ async def deactivated_under_load(folder: Path, *, inboxes: int, each: int) -> No
             cut_s = mia.at_s - began_s
             refused = await office.call("mia", "GET", "/v1/me")
             assert refused.status_code == 401, refused.text
+            assert await office.sees(office.cookie) == 401
 
             async def half_way() -> bool:
                 return len(removals(boss)) >= inboxes // 4
@@ -266,6 +287,7 @@ async def _nothing_lost(office: Office) -> None:
 
 async def _no_way_in(office: Office) -> None:
     assert (await office.call("mia", "GET", "/v1/me")).status_code == 401
+    assert await office.sees(office.cookie) == 401
     shut = await dial(office, "mia", [])
     await asyncio.wait_for(shut.listen(), 10)
     assert 4100 <= shut.code < 4500, shut.code
