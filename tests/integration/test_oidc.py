@@ -109,11 +109,11 @@ async def test_a_wrong_state_is_refused(site: Served) -> None:
 async def test_somebody_elses_code_is_worth_nothing(site: Served) -> None:
     """The provider compares the verifier with the challenge that the code was made for."""
     async with Visitor(site) as ana, Visitor(site) as eve:
-        stolen = asked_of(await signed_in_at(await ana.begin(), "sub-1"))["code"]
+        stolen = asked_of(await signed_in_at(await ana.begin(), "sub-1"))
         mine = asked_of(await eve.begin())
         with capture_logs() as logged:
             answer = await eve.http.get(
-                "/v1/session/oidc/callback", params={"state": mine["state"], "code": stolen}
+                "/v1/session/oidc/callback", params={**stolen, "state": mine["state"]}
             )
         assert error_of(answer) == "answer"
         # Before any nonce is looked at.
