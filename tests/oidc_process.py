@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import hashlib
 import html
-import importlib.util
 import json
-import os
 import re
 import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urljoin
 
 import httpx2
-import pytest
+
+from tests.node_packages import node_with
 
 __all__ = ["CLIENT", "SECRET", "OpenIdProvider", "free_port", "openid_provider", "signed_in_at"]
 
@@ -57,7 +52,7 @@ async def openid_provider(
 ) -> AsyncIterator[OpenIdProvider]:
     """A provider with one client, and with `ACCOUNTS` by login."""
     process = await asyncio.create_subprocess_exec(
-        str(_node()),
+        str(node_with(_HERE)),
         str(_HERE / "provider.mjs"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -113,50 +108,3 @@ def _form(page: str) -> tuple[str, str]:
     prompt = re.search(r'name="prompt" value="(\w+)"', page)
     assert action and prompt, page
     return html.unescape(action[1]), prompt[1]
-
-
-@cache
-def _node() -> Path:
-    """The Node to run it with, once its packages are installed; without them tests are skipped."""
-    hook = _build_hook()
-    try:
-        node = Path(hook.node_binary())
-        _install(node, hook.npm_of(node))
-    except (hook.NotBuiltError, subprocess.SubprocessError, OSError) as error:
-        remedy = f"no OpenID provider to test with: {error}"
-        if os.environ.get("CI"):
-            pytest.fail(remedy)
-        pytest.skip(remedy)
-    return node
-
-
-def _build_hook() -> ModuleType:
-    """The browser client's, which knows where Node and npm are."""
-    path = Path(__file__).parents[1] / "server" / "web_client" / "build_hook.py"
-    spec = importlib.util.spec_from_file_location("build_hook_of_tests", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _install(node: Path, npm: Path) -> None:
-    lock_file, modules = _HERE / "package-lock.json", _HERE / "node_modules"
-    wanted, stamp = hashlib.sha256(lock_file.read_bytes()).hexdigest(), modules / ".stamp"
-    with lock_file.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # several workers
-        if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
-            return
-        command: list[Any] = [node, npm, "ci", "--ignore-scripts", "--fetch-retries=1"]
-        path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
-        subprocess.run(
-            [*command, "--fetch-timeout=20000"],
-            cwd=_HERE,
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=90,
-            check=True,
-        )
-        stamp.write_text(wanted, encoding="ascii")
