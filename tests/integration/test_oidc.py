@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from batonbox_server.config import ConfigError
 from batonbox_server.domain.model import Role
+from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import User
 from tests.integration.oidc_harness import Visitor, asked_of, error_of, trusting
 from tests.integration.sign_in_harness import PASSWORD, Browser
@@ -141,6 +142,18 @@ async def test_a_second_identity_does_not_get_a_user_who_has_one(site: Served) -
         await eve.sign_in("sub-2")
         assert await eve.who() == "agent1"
         assert (await site.call("admin", "DELETE", path.replace("1/", "9/"))).status_code == 404
+
+
+async def test_an_identity_that_was_unlinked_meanwhile_begins_no_session(
+    site: Served, provider: OpenIdProvider
+) -> None:
+    identity = f"{provider.issuer} sub-1"
+    async with Visitor(site) as ana:
+        await ana.sign_in("sub-1")
+    assert (await site.node.sign_in.by_identity("agent1", identity)).user.id == "agent1"
+    assert (await site.call("admin", "DELETE", "/v1/admin/users/agent1/identity")).is_success
+    with pytest.raises(Refused, match="no more"):
+        await site.node.sign_in.by_identity("agent1", identity)
 
 
 async def test_who_is_unknown_is_refused(site: Served) -> None:
