@@ -40,7 +40,7 @@ async def test_unrouted_messages_are_routed_to_a_members_page(
     kept = main.get_by_role("region", name="Unrouted messages to +1 416 555 0166")
     await expect(kept).to_contain_text("2 messages", timeout=15_000)
     await expect(row(kept, "First")).to_contain_text("+1 416 555 0142")
-    await expect(row(kept, "First")).to_contain_text("Not one of your numbers")
+    await expect(row(kept, "First")).to_contain_text("Was not one of your numbers")
     await expect(row(kept, "<b>Second</b>")).to_be_visible()
     await kept.get_by_role("button", name="Route it").click()
     dialog = page.get_by_role("dialog", name="Route +1 416 555 0166")

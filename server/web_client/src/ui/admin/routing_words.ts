@@ -96,7 +96,7 @@ export function inboxChange(before: AdminInbox, after: Typed): Partial<Typed> {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  "unknown number": "Not one of your numbers",
+  "unknown number": "Was not one of your numbers",
   "not assigned": "The number delivered nowhere",
   "messaging off": "Messaging was off",
   refused: "Its inbox was being changed",
