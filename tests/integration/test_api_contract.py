@@ -39,6 +39,8 @@ CHECKS: Final = [
 # End or change what the other operations work with, so they come last; of two that delete, what is
 # inside goes first.
 _LAST: Final = ("patch", "put", "delete")
+# So each finds a conversation to work with: they come first, each after those it needs.
+_FIRST: Final = ("reply", "transfer", "undo", "return", "assign", "done")
 # What fields of bodies and queries hold most of the time, so that not every answer is 400.
 _MEANT: Final[dict[str, Any]] = {
     "from": CUSTOMER,
@@ -147,6 +149,9 @@ def exercise(
 
 
 def _turn(operation: Any) -> tuple[int, int]:
+    verb = operation.path.rpartition("/")[2]
+    if operation.path.startswith("/v1/conversations/") and verb in _FIRST:
+        return -2, _FIRST.index(verb)
     ends = operation.path.endswith("/deactivate")
     method = "delete" if ends else operation.method
     last = _LAST.index(method) if method in _LAST else -1
