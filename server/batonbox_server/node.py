@@ -319,7 +319,7 @@ class Node(Organisation):
         self.readiness.started = True
 
     def _oidc(self) -> Oidc | None:
-        if not self.settings.oidc_issuer:
+        if not self.settings.oidc_issuer and not self.settings.oidc_client_id:
             return None
         store = RedisOidc(self.client, self.organisation, keys=self.keys)
         try:

@@ -279,6 +279,7 @@ async def test_without_a_provider_the_page_is_told(engine_url: str, prefix: str)
     [
         ({"public_url": ""}, "PUBLIC_URL"),
         ({"oidc_client_id": ""}, "CLIENT_ID"),
+        ({"oidc_issuer": ""}, "OIDC_ISSUER is needed"),
         ({"public_url": "http://inboxes.example.com"}, "PUBLIC_URL: an https"),
         ({"public_url": "https://inboxes.example.com/desk"}, "host and port alone"),
         ({"oidc_issuer": "http://login.example.com"}, "ISSUER: an https"),
