@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from structlog.testing import capture_logs
 from batonbox_server.config import ConfigError
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
+from batonbox_server.service.identity import sha256_of
 from batonbox_server.store.directory_port import User
 from tests.integration.oidc_harness import Visitor, asked_of, error_of, trusting
 from tests.integration.sign_in_harness import PASSWORD, Browser
@@ -86,6 +88,20 @@ async def test_a_callback_works_once_and_in_the_browser_that_began(site: Served)
             ana.http.cookies.set(name, value)
         assert error_of(await ana.back(good)) == "state"
         assert await ana.who() == ""
+
+
+async def test_a_sign_in_that_nobody_ends_is_forgotten(site: Served) -> None:
+    async with Visitor(site) as ana:
+        state = asked_of(await ana.begin())["state"]
+        key = f"{site.node.keys.org}:oidc_state:{sha256_of(state)}"
+        assert 590 <= int(await site.node.client.execute("TTL", key)) <= 600
+        [cookie] = ana.http.cookies.jar
+        assert cookie.path == "/v1/session/oidc/callback"
+        assert cookie.expires and 590 <= cookie.expires - time.time() <= 601
+        assert "HttpOnly" in cookie._rest and cookie._rest["SameSite"] == "Lax"  # type: ignore[attr-defined]
+        await site.node.client.execute("DEL", key)
+        address = f"/v1/session/oidc/callback?state={state}&code=x"
+        assert error_of(await ana.back(address)) == "state"
 
 
 async def test_two_tabs_do_not_disturb_each_other(site: Served) -> None:
