@@ -29,7 +29,8 @@ async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
 
 PROBES = {"/livez", "/readyz", "/metrics", "/v1/webhook/inbound", "/v1/webhook/receipts"}
 SIGN_IN = {"/v1/session", "/v1/session/link", "/v1/setup",
-           "/v1/session/invite", "/v1/session/invite/look"}  # fmt: skip
+           "/v1/session/invite", "/v1/session/invite/look",
+           "/v1/session/oidc", "/v1/session/oidc/callback"}  # fmt: skip
 
 
 def test_every_route_and_every_command_has_a_policy() -> None:

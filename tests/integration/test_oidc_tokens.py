@@ -203,6 +203,21 @@ async def test_userinfo_counts_only_for_whom_the_token_is(site: Served, forger: 
     assert await outcome(site, forger) == ("", "agent1")
 
 
+async def test_an_address_counts_only_when_it_is_verified(
+    engine_url: str, prefix: str, forger: Forger
+) -> None:
+    asked = {"oidc_user_claim": "email", "oidc_provision": "member"}
+    async with trusting(forger.issuer, engine_url, prefix, port=free_port(), **asked) as site:
+        forger.userinfo = {"sub": "somebody"}
+        for said in (None, False, "true"):
+            forger.with_claims(email="nora@example.com", email_verified=said)
+            assert await outcome(site, forger) == ("unknown", "")
+        forger.with_claims(email="nora@example.com", email_verified=True)
+        error, user = await outcome(site, forger)
+        assert not error
+        assert user.startswith("nora")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -61,6 +61,18 @@ class Mapping:
     claim: str
     provision: bool
 
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Claims that have to be known."""
+        return (self.claim, "email_verified") if self.claim == "email" else (self.claim,)
+
+    def named(self, claims: dict[str, Any]) -> str:
+        """Whom the claims name; "" for nobody: an address that is not verified is anybody's."""
+        given = claims.get(self.claim)
+        if self.claim == "email" and claims.get("email_verified") is not True:
+            return ""
+        return given if isinstance(given, str) and len(given) <= _CLAIM_CHARS else ""
+
 
 class Oidc:
     """Authorization code with PKCE; close it with `aclose`.
@@ -158,15 +170,14 @@ class Oidc:
             verifier=begun.verifier,
             nonce=begun.nonce,
             said_by=answer.issuer,
-            wanted=(self._mapping.claim,),
+            wanted=self._mapping.wanted,
         )
         identity = Identity(self._provider.issuer, claims["sub"])
         user = await self._user(identity, claims)
         return await self._sign_in.by_identity(user.id, identity.text)
 
     async def _user(self, identity: Identity, claims: dict[str, Any]) -> User:
-        given = claims.get(self._mapping.claim)
-        claim = given if isinstance(given, str) and len(given) <= _CLAIM_CHARS else ""
+        claim = self._mapping.named(claims)
         await self._directory.refresh()
         fresh = self._fresh(claim, claims) if self._mapping.provision and claim else None
         return await self._store.identify(identity, claim=claim, fresh=fresh)
