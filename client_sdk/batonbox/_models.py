@@ -47,6 +47,8 @@ class Row(Struct, frozen=True, kw_only=True):
     unanswered: int = 0
     preview: str = ""
     n: int = 0
+    snoozed_until: int = 0
+    opted_out: int = 0
 
     @property
     def inbox(self) -> str:

@@ -178,6 +178,17 @@ class Check(Struct, array_like=True, frozen=True):
     positions: Annotated[list[tuple[Seq, str]], Meta(max_length=256)]
 
 
+class Viewing(Struct, array_like=True, frozen=True):
+    """I look at this conversation (null: at none) and may be typing; never resent, not answered.
+
+    Say it again every 10 s while it is so, at once when it changes: it is forgotten after 25 s,
+    typing after 6 s.
+    """
+
+    conv: Id | None
+    typing: bool = False
+
+
 CLIENT_FRAMES: Final[dict[int, type[Struct]]] = {
     Op.HELLO: Hello,
     Op.CMD: Cmd,
@@ -189,6 +200,7 @@ CLIENT_FRAMES: Final[dict[int, type[Struct]]] = {
     Op.PAGE: Page,
     Op.HISTORY: History,
     Op.CHECK: Check,
+    Op.VIEWING: Viewing,
 }
 
 # name -> (fields in order, what it says); `?` marks fields that may be absent or null.
@@ -222,11 +234,18 @@ SERVER_FRAMES: Final[dict[int, tuple[str, str]]] = {
         "kind data",
         "kind `state` {user, inboxes, users}; then `inbox`, `inbox_gone`, `user`, `user_gone`",
     ),
-    Op.PRESENCE: ("inbox who", "reserved"),
-    Op.TYPING: ("conv user", "reserved"),
+    Op.PRESENCE: (
+        "states",
+        "{user: online | away | offline}, absolute: of those who changed; once after WELCOME of "
+        "everybody who is not offline",
+    ),
+    Op.TYPING: (
+        "conv who",
+        "{user: viewing | typing}, absolute: who else looks at the conversation I look at",
+    ),
     Op.NOTIFY: (
         "kind inbox conv data",
-        "for me alone: `handed_to_you`, `taken_from_you`, `mention`; data {by, ...}",
+        "for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`; data {by, ...}",
     ),
     Op.CONV: ("inbox conv seq row messages next?", "opening of a level `conv:<id>` subscription"),
 }
@@ -235,7 +254,7 @@ LEVELS: Final = ("badge", "list", "conv")
 VIEWS: Final = ("unassigned", "mine", "others", "open", "done", "walk")
 
 Phone = Annotated[str, Meta(min_length=3, max_length=32)]
-MediaUrl = Annotated[str, Meta(min_length=1, max_length=2048)]
+MediaId = Annotated[str, Meta(min_length=1, max_length=80)]
 
 
 class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -284,12 +303,15 @@ class Undo(Command, frozen=True, kw_only=True):
 
 
 class Reply(Command, frozen=True, kw_only=True):
-    """Send text to the customer; `seen` is the row's att as the actor knows it."""
+    """Send text to the customer; `seen` is the row's att as the actor knows it.
+
+    `media` are ids of files that the caller uploaded.
+    """
 
     conv: Id
     text: str
     own_tok: str | None = None
-    media: Annotated[list[MediaUrl], Meta(max_length=10)] = []
+    media: Annotated[list[MediaId], Meta(max_length=10)] = []
     seen: str | None = None
 
 
@@ -308,6 +330,7 @@ class Compose(Command, frozen=True, kw_only=True):
     to: Phone
     text: str
     from_: Phone | None = msgspec.field(default=None, name="from")
+    media: Annotated[list[MediaId], Meta(max_length=10)] = []
 
 
 class Retry(Command, frozen=True, kw_only=True):
@@ -323,6 +346,31 @@ class Unread(Command, frozen=True, kw_only=True):
     conv: Id
 
 
+class Snooze(Command, frozen=True, kw_only=True):
+    """Put my conversation aside until `until_ms` (epoch ms); a customer's message wakes it."""
+
+    conv: Id
+    until_ms: Seq
+    own_tok: str | None = None
+
+
+class Wake(Command, frozen=True, kw_only=True):
+    """End the snooze of my conversation now."""
+
+    conv: Id
+    own_tok: str | None = None
+
+
+class SetAway(Command, frozen=True, kw_only=True):
+    """Say that I am away, or back.
+
+    `release`: while I am away, a customer's next message takes its conversation back to the inbox.
+    """
+
+    away: bool
+    release: bool = True
+
+
 COMMANDS: Final[dict[str, type[Command]]] = {
     "assign": Assign,
     "transfer": Transfer,
@@ -334,12 +382,16 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "compose": Compose,
     "retry": Retry,
     "unread": Unread,
+    "snooze": Snooze,
+    "wake": Wake,
+    "set_away": SetAway,
 }
 
 # A websocket command without its ownership token is refused; HTTP may leave it out.
-FENCED: Final = frozenset({"transfer", "return", "done", "undo", "reply"})
+FENCED: Final = frozenset({"transfer", "return", "done", "undo", "reply", "snooze", "wake"})
 
-MESSAGE_FIELDS: Final = ("n", "seq", "at_ms", "kind", "actor", "cid", "state", "body")
+# `reason`, why it failed, is there for failed messages only.
+MESSAGE_FIELDS: Final = ("n", "seq", "at_ms", "kind", "actor", "cid", "state", "body", "reason")
 
 
 class WireError(Exception):
@@ -416,6 +468,7 @@ ERRORS: Final[dict[int, tuple[str, bool, str]]] = {
     127: ("number_not_routed", False, "Ask an admin to route a number to this inbox."),
     128: ("idempotency_mismatch", False, "Use a fresh command id for another command."),
     129: ("not_undoable", False, "Too late, or changed since; act on the current row."),
+    132: ("media_refused", False, "Send another file: see which kinds and sizes are taken."),
     130: ("unavailable", True, "The engine is unreachable; retry with the same id."),
     131: ("durability_timeout", True, "Applied, not confirmed; retry with the same id."),
 }

@@ -32,6 +32,47 @@ class Destination(StrEnum):
     WELCOME_MENU = "welcome_menu"
 
 
+class Availability(StrEnum):
+    """What a person set: whether customers' messages wait for them."""
+
+    AVAILABLE = ""
+    AWAY = "away"
+    RELEASE = "release"  # away, and a customer's next message goes back to everybody
+
+
+class Presence(StrEnum):
+    """What colleagues see of a person; being away is set, and wins over being connected."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    OFFLINE = "offline"
+
+
+class ReopenTo(StrEnum):
+    """Where a customer's message takes a conversation that was done."""
+
+    QUEUE = "queue"
+    LAST_ASSIGNEE = "last_assignee"  # if available, else the queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxOptions:
+    """How an inbox treats what its owners do not; minutes of 0 switch a rule off.
+
+    `silent_min`: an owner who leaves a customer without an answer for so long loses the
+    conversation to the queue. `offline_min`: an owner without any connection for so long does.
+    Texts are the automatic answers to opt-out keywords; "" is the default one.
+    """
+
+    reopen_to: ReopenTo = ReopenTo.QUEUE
+    members_may_dispatch: bool = False
+    silent_min: int = 0
+    offline_min: int = 5
+    stop_text: str = ""
+    start_text: str = ""
+    help_text: str = ""
+
+
 class Kind(StrEnum):
     """Types of events; those about a conversation are also the kinds of its messages."""
 
@@ -44,6 +85,9 @@ class Kind(StrEnum):
     REPLIED = "replied"
     COMPOSED = "composed"
     NOTED = "noted"
+    SNOOZED = "snoozed"
+    WOKEN = "woken"
+    ANSWERED = "answered"  # automatically, to a keyword
     DELIVERY_CHANGED = "delivery_changed"
     INBOX_CREATED = "inbox_created"
     INBOX_CHANGED = "inbox_changed"
@@ -67,7 +111,8 @@ class Row:
     """A conversation's public state: an absolute register, the same in events, pages, snapshots.
 
     `att` and `in_seq` are marks `"<seq>.<tip8>"` compared for equality only, "" for none; times are
-    epoch ms, 0 for none; `assignee` and `last_assignee` are "" for nobody.
+    epoch ms, 0 for none; `assignee` and `last_assignee` are "" for nobody. `opted_out`: since when
+    the customer wants no messages from our number, as of the row's last change.
     """
 
     id: str
@@ -85,6 +130,8 @@ class Row:
     unanswered: int = 0
     preview: str = ""
     n: int = 0
+    snoozed_until: int = 0
+    opted_out: int = 0
 
     @property
     def inbox(self) -> str:

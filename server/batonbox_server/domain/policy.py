@@ -35,6 +35,7 @@ class Action(StrEnum):
     REPLY = "reply"
     COMPOSE = "start a conversation"
     RETRY = "send a failed message again"
+    SNOOZE = "put one's own aside for a while"
     NOTE = "internal note"
     ADMINISTER = "users, inboxes, members, numbers"
     SIMULATE = "the loopback carrier's phones"
@@ -120,6 +121,7 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.REPLY: Rule(_NO, _NOT_OWNER, _YES, _NOT_OWNER),  # reply
     Action.COMPOSE: Rule(_NO, _YES, _YES, By("conflict", "conflict")),  # compose
     Action.RETRY: Rule(_NO, _NOT_OWNER, _YES, _NOT_OWNER),  # retry
+    Action.SNOOZE: Rule(_NO, _NOT_OWNER, _YES, _NOT_OWNER),  # snooze, wake
     Action.NOTE: Rule(_NO, _YES, _YES, _YES),  # note
     Action.ADMINISTER: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),
     Action.SIMULATE: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),  # but a demo's phones are everybody's
@@ -142,6 +144,7 @@ SCOPES: Final[dict[Action, Scope | None]] = {
     Action.REPLY: Scope.ACT,
     Action.COMPOSE: Scope.ACT,
     Action.RETRY: Scope.ACT,
+    Action.SNOOZE: Scope.ACT,
     Action.NOTE: Scope.ACT,
     Action.ADMINISTER: Scope.ADMIN,
     Action.SIMULATE: Scope.ADMIN,
@@ -159,6 +162,9 @@ COMMANDS: Final[dict[str, Action]] = {
     "retry": Action.RETRY,
     "unread": Action.MARK,
     "seen": Action.MARK,
+    "snooze": Action.SNOOZE,
+    "wake": Action.SNOOZE,
+    "set_away": Action.ACCOUNT,
 }
 
 # What a command may turn out to be by its arguments, which are read after its HTTP row is asked.
@@ -180,6 +186,7 @@ FRAMES: Final[dict[str, Action | None]] = {
     "HISTORY": Action.SEE,
     "CHECK": Action.SEE,
     "SEEN": Action.MARK,
+    "VIEWING": Action.SEE,
 }
 
 

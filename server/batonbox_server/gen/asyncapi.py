@@ -50,7 +50,11 @@ _VALUES: Final[dict[str, Json]] = {
     "next": _nullable({"type": ["string", "integer"]}),
     "body": _nullable(_MAP),
     "lost": _STRINGS,
-    "who": {},
+    "who": {"type": "object", "additionalProperties": {"enum": ["viewing", "typing"]}},
+    "states": {
+        "type": "object",
+        "additionalProperties": {"enum": ["online", "away", "offline"]},
+    },
     "messages": {"type": "array", "items": {"$ref": _REF.format(name="Message")}},
 }
 

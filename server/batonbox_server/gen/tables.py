@@ -27,7 +27,9 @@ MESSAGE_MEANING = {
     "cid": "the command id that made it; empty for inbound",
     "state": "towards the carrier: empty, queued, sent, delivered or failed",
     "body": "a map: {text, media}, {text, mentions}, or of a system line {to, note?, reason?}:"
-    " who has it now (empty: nobody), a transfer's note, why nobody did it (membership)",
+    " who has it now (empty: nobody), a transfer's note, why nobody did it (membership, away, ...);"
+    " media are maps {id, type, size, name}",
+    "reason": "why it failed; only there when it has",
 }
 ROW_MEANING = {
     "id": "the conversation; begins with its inbox's id and a dot",
@@ -45,6 +47,8 @@ ROW_MEANING = {
     "unanswered": "inbound messages since the last reply or done",
     "preview": "beginning of the last message",
     "n": "number of messages",
+    "snoozed_until": "its owner put it aside until then, epoch ms; 0: not",
+    "opted_out": "the customer wants no messages from our number since then, epoch ms; 0: they do",
 }
 
 

@@ -25,6 +25,8 @@ ROW: dict[str, Any] = {
     "unanswered": 1,
     "preview": "hello",
     "n": 1,
+    "snoozed_until": 0,
+    "opted_out": 0,
 }
 META: dict[str, Any] = {
     "type": "received",
@@ -48,6 +50,8 @@ FRAMES: dict[str, list[Any]] = {
     "pong": [Op.PONG, [["sales", 7]]],
     "page": [Op.PAGE, 5, "sales", "open", None, 50],
     "history": [Op.HISTORY, 6, "sales.c1", 0, 50],
+    "viewing": [Op.VIEWING, "sales.c1", True],
+    "viewing_none": [Op.VIEWING, None],
     "check": [Op.CHECK, 7, "sales", [[7, TIP]]],
     "welcome": [
         Op.WELCOME,
@@ -86,6 +90,8 @@ FRAMES: dict[str, list[Any]] = {
         {"user": {"id": "agent1"}, "inboxes": [{"id": "sales"}], "users": []},
     ],
     "notify": [Op.NOTIFY, "handed_to_you", "sales", "sales.c1", {"by": "agent2"}],
+    "presence": [Op.PRESENCE, {"agent1": "online", "agent2": "away", "agent3": "offline"}],
+    "typing": [Op.TYPING, "sales.c1", {"agent2": "typing", "agent3": "viewing"}],
     "conv": [Op.CONV, "sales", "sales.c1", 7, ROW, [MESSAGE], 0],
 }
 

@@ -57,7 +57,8 @@ _TYPES: Final[dict[str, str]] = {
     "status": "{ degraded: boolean }",
     "kind": "string",
     "data": "Record<string, unknown>",
-    "who": "unknown",
+    "who": 'Record<string, "viewing" | "typing">',
+    "states": 'Record<string, "online" | "away" | "offline">',
     "conv": "string",
     "row": "Row",
     "messages": "Message[]",
@@ -103,10 +104,18 @@ export interface Meta {
   joined?: boolean;
 }
 
+/** A file of a message; `type` is "" and `size` 0 until it has been fetched from the carrier. */
+export interface Media {
+  id: string;
+  type: string;
+  size: number;
+  name: string;
+}
+
 /** A message's, a note's or a system line's content. */
 export interface Body {
   text?: string;
-  media?: string[];
+  media?: Media[];
   mentions?: string[];
   to?: string;
   note?: string;
@@ -172,7 +181,10 @@ def _row() -> str:
 def _message() -> str:
     kinds = {"n": "number", "seq": "number", "at_ms": "number", "kind": "Kind",
              "state": 'Delivery | ""', "body": "Body | null"}  # fmt: skip
-    lines = "".join(f"  {name}: {kinds.get(name, 'string')},\n" for name in wire.MESSAGE_FIELDS)
+    lines = "".join(
+        f"  {name}{'?' if name == 'reason' else ''}: {kinds.get(name, 'string')},\n"
+        for name in wire.MESSAGE_FIELDS
+    )
     return f"\nexport type Message = [\n{lines}];\n"
 
 
@@ -200,11 +212,15 @@ def _command(name: str) -> str:
         f"  {field.encode_name}{'' if field.required else '?'}: {_ts(field.type)};\n"
         for field in struct_fields(wire.COMMANDS[name])
     )
-    return f"\nexport interface {name.capitalize()}Args {{\n{lines}}}\n"
+    return f"\nexport interface {_args(name)} {{\n{lines}}}\n"
+
+
+def _args(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_")) + "Args"
 
 
 def _commands() -> str:
-    lines = "".join(f"  {name}: {name.capitalize()}Args;\n" for name in wire.COMMANDS)
+    lines = "".join(f"  {name}: {_args(name)};\n" for name in wire.COMMANDS)
     fenced = ", ".join(f'"{name}"' for name in sorted(wire.FENCED))
     return (
         f"\nexport interface Commands {{\n{lines}}}\n"
@@ -218,7 +234,12 @@ def _ts(kind: inspect.Type) -> str:
         return " | ".join(_ts(part) for part in kind.types)
     if isinstance(kind, inspect.ListType):
         return f"{_ts(kind.item_type)}[]"
-    names = {inspect.NoneType: "null", inspect.StrType: "string", inspect.IntType: "number"}
+    names = {
+        inspect.NoneType: "null",
+        inspect.StrType: "string",
+        inspect.IntType: "number",
+        inspect.BoolType: "boolean",
+    }
     return names[type(kind)]
 
 

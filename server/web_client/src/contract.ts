@@ -20,6 +20,17 @@ export interface Person {
   readonly bot: boolean;
 }
 
+/** What colleagues see of somebody; who is missing in the map is offline. */
+export type Presence = "online" | "away" | "offline";
+
+/** A file of a message; `type` is "" and `size` 0 until the server has fetched it from the carrier. */
+export interface MediaRef {
+  readonly id: string;
+  readonly type: string;
+  readonly size: number;
+  readonly name: string;
+}
+
 export interface InboxInfo {
   readonly id: string;
   readonly name: string;
@@ -31,6 +42,8 @@ export interface InboxInfo {
   readonly members: readonly string[];
   /** False where an admin only looks in: such inboxes have no badges for them. */
   readonly joined: boolean;
+  /** Members may assign unassigned conversations to colleagues, as admins may. */
+  readonly membersMayDispatch: boolean;
 }
 
 /** Numbers of conversations: absolute values as the server counts them. */
@@ -49,7 +62,7 @@ export type Link =
   | { readonly state: "stopped"; readonly reason: string };
 
 /** What somebody does to a conversation; the names are the wire's. */
-export type Verb = "assign" | "transfer" | "return" | "done" | "undo" | "unread";
+export type Verb = "assign" | "transfer" | "return" | "done" | "undo" | "unread" | "snooze" | "wake";
 
 /** One conversation as this viewer sees it now: confirmed, with my pending acts laid over it. */
 export interface ConversationView {
@@ -85,7 +98,10 @@ export type LineKind =
   | "transferred"
   | "returned"
   | "done"
-  | "undone";
+  | "undone"
+  | "snoozed"
+  | "woken"
+  | "answered";
 
 /** One line of a thread: a message, an internal note or a system line. */
 export interface Line {
@@ -98,7 +114,9 @@ export interface Line {
   /** User id; "" for the customer, and for nobody's act (a removal, a timer). */
   readonly actor: string;
   readonly text: string;
-  readonly media: readonly string[];
+  readonly media: readonly MediaRef[];
+  /** For system lines: why, where it was nobody's act ("away", "offline", "silent", "membership", ...). */
+  readonly why: string;
   /** For system lines: who has it now (user id), "" for nobody. */
   readonly to: string;
   /** A transfer's note. */
@@ -137,6 +155,10 @@ export type Notice =
   | { readonly kind: "lost_race"; readonly conv: string; readonly by: string }
   | { readonly kind: "moved_away"; readonly conv: string; readonly by: string; readonly to: string; readonly draftKept: boolean }
   | { readonly kind: "handed_to_me"; readonly conv: string; readonly by: string }
+  | { readonly kind: "woken"; readonly conv: string }
+  /** Nobody's act: I was away, offline or silent for too long. */
+  | { readonly kind: "released"; readonly conv: string; readonly why: string }
+  | { readonly kind: "snoozed"; readonly conv: string; readonly untilMs: number }
   | { readonly kind: "mention"; readonly conv: string; readonly by: string }
   | { readonly kind: "inbound"; readonly conv: string; readonly mine: boolean }
   | { readonly kind: "done"; readonly conv: string }
@@ -157,6 +179,10 @@ export interface Store {
   readonly inboxes: ReadonlySignal<readonly InboxInfo[]>;
   /** All joined inboxes together: what the Inboxes tab, the title and the app badge show. */
   readonly totals: ReadonlySignal<Totals>;
+  /** Of everybody who is not offline, me included. */
+  readonly presence: ReadonlySignal<ReadonlyMap<string, Presence>>;
+  /** What I set: away, and whether customers' next messages then go back to the inbox. */
+  readonly availability: ReadonlySignal<{ readonly away: boolean; readonly release: boolean }>;
   readonly link: ReadonlySignal<Link>;
   /** The engine behind the server is unreachable: reading works, changes wait. */
   readonly degraded: ReadonlySignal<boolean>;
@@ -173,6 +199,10 @@ export interface Store {
   conversation(id: string): ReadonlySignal<ConversationView | undefined>;
   /** Loads the newest page on first use, and the conversation with it. */
   thread(id: string): Thread;
+  /** Who else looks at this conversation, and who of them is typing; empty unless I look at it. */
+  watchers(id: string): ReadonlySignal<ReadonlyMap<string, "viewing" | "typing">>;
+  /** I type in this conversation; call at every change, it is told at most every 3 s. */
+  typing(id: string): void;
   /** My draft, kept over reload and in all my tabs; assigning saves it. */
   draft(id: string): Signal<string>;
 
@@ -188,11 +218,15 @@ export interface Store {
   markDone(id: string): Promise<Outcome>;
   undo(id: string): Promise<Outcome>;
   markUnread(id: string): Promise<Outcome>;
+  /** Put my own aside until then (epoch ms). */
+  snooze(id: string, untilMs: number): Promise<Outcome>;
+  wake(id: string): Promise<Outcome>;
+  setAway(away: boolean, release: boolean): Promise<Outcome>;
   /** Sends once however often it is pressed: the draft is taken in the same step. */
-  reply(id: string, text: string): Promise<Outcome>;
+  reply(id: string, text: string, media?: readonly string[]): Promise<Outcome>;
   note(id: string, text: string, mentions?: readonly string[]): Promise<Outcome>;
   retry(id: string, n: number): Promise<Outcome>;
-  compose(inbox: string, from: string, to: string, text: string): Promise<Outcome>;
+  compose(inbox: string, from: string, to: string, text: string, media?: readonly string[]): Promise<Outcome>;
 
   reconnectNow(): void;
   signOut(everywhere?: boolean): Promise<void>;

@@ -62,7 +62,7 @@ export const CLOSE_RANGES = [
 
 export type Status = "unassigned" | "assigned" | "done";
 
-export type Kind = "received" | "assigned" | "transferred" | "returned" | "done" | "undone" | "replied" | "composed" | "noted" | "delivery_changed" | "inbox_created" | "inbox_changed" | "inbox_deleted" | "member_joined" | "member_removed";
+export type Kind = "received" | "assigned" | "transferred" | "returned" | "done" | "undone" | "replied" | "composed" | "noted" | "snoozed" | "woken" | "answered" | "delivery_changed" | "inbox_created" | "inbox_changed" | "inbox_deleted" | "member_joined" | "member_removed";
 
 export type Delivery = "" | "queued" | "sent" | "delivered" | "failed";
 
@@ -100,6 +100,10 @@ export interface Row {
   preview: string;
   /** number of messages */
   n: number;
+  /** its owner put it aside until then, epoch ms; 0: not */
+  snoozed_until: number;
+  /** the customer wants no messages from our number since then, epoch ms; 0: they do */
+  opted_out: number;
 }
 
 export interface Counts {
@@ -141,10 +145,18 @@ export interface Meta {
   joined?: boolean;
 }
 
+/** A file of a message; `type` is "" and `size` 0 until it has been fetched from the carrier. */
+export interface Media {
+  id: string;
+  type: string;
+  size: number;
+  name: string;
+}
+
 /** A message's, a note's or a system line's content. */
 export interface Body {
   text?: string;
-  media?: string[];
+  media?: Media[];
   mentions?: string[];
   to?: string;
   note?: string;
@@ -160,6 +172,7 @@ export type Message = [
   cid: string,
   state: Delivery | "",
   body: Body | null,
+  reason?: string,
 ];
 
 /** signed in; `exp` is the token's end in ms (0: none) */
@@ -278,21 +291,20 @@ export type OrgFrame = [
   data: Record<string, unknown>,
 ];
 
-/** reserved */
+/** {user: online | away | offline}, absolute: of those who changed; once after WELCOME of everybody who is not offline */
 export type PresenceFrame = [
   op: 30,
-  inbox: string,
-  who: unknown,
+  states: Record<string, "online" | "away" | "offline">,
 ];
 
-/** reserved */
+/** {user: viewing | typing}, absolute: who else looks at the conversation I look at */
 export type TypingFrame = [
   op: 31,
   conv: string,
-  user: string,
+  who: Record<string, "viewing" | "typing">,
 ];
 
-/** for me alone: `handed_to_you`, `taken_from_you`, `mention`; data {by, ...} */
+/** for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`; data {by, ...} */
 export type NotifyFrame = [
   op: 32,
   kind: string,
@@ -395,6 +407,7 @@ export interface ComposeArgs {
   to: string;
   text: string;
   from?: string | null;
+  media?: string[];
 }
 
 export interface RetryArgs {
@@ -410,6 +423,28 @@ export interface UnreadArgs {
   conv: string;
 }
 
+export interface SnoozeArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  until_ms: number;
+  own_tok?: string | null;
+}
+
+export interface WakeArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  own_tok?: string | null;
+}
+
+export interface SetAwayArgs {
+  cid: string;
+  dur?: string | null;
+  away: boolean;
+  release?: boolean;
+}
+
 export interface Commands {
   assign: AssignArgs;
   transfer: TransferArgs;
@@ -421,10 +456,13 @@ export interface Commands {
   compose: ComposeArgs;
   retry: RetryArgs;
   unread: UnreadArgs;
+  snooze: SnoozeArgs;
+  wake: WakeArgs;
+  set_away: SetAwayArgs;
 }
 
 /** Commands that must carry the row's own_tok. */
-export const FENCED = ["done", "reply", "return", "transfer", "undo"] as const;
+export const FENCED = ["done", "reply", "return", "snooze", "transfer", "undo", "wake"] as const;
 
 export const ERRORS = {
   internal: { number: 100, retryable: true },
@@ -445,6 +483,7 @@ export const ERRORS = {
   number_not_routed: { number: 127, retryable: false },
   idempotency_mismatch: { number: 128, retryable: false },
   not_undoable: { number: 129, retryable: false },
+  media_refused: { number: 132, retryable: false },
   unavailable: { number: 130, retryable: true },
   durability_timeout: { number: 131, retryable: true },
 } as const;

@@ -17,7 +17,8 @@ local function fresh(conv, our, customer)
   return {
     id = conv, our = our, customer = customer, status = "done", assignee = "", own_tok = "",
     rev = 0, att = "", in_seq = "", last_ms = 0, waiting_since = 0, last_assignee = "",
-    unanswered = 0, preview = "", n = 0, trimmed = 0, unseen = false,
+    unanswered = 0, preview = "", n = 0, trimmed = 0, unseen = false, snoozed_until = 0,
+    opted_out = 0,
   }
 end
 
