@@ -236,8 +236,7 @@ SERVER_FRAMES: Final[dict[int, tuple[str, str]]] = {
     ),
     Op.PRESENCE: (
         "states",
-        "{user: online | away | offline}, absolute: of those who changed; once after WELCOME of "
-        "everybody who is not offline",
+        "{user: online | away | offline}, of who changed; the first one of all not offline",
     ),
     Op.TYPING: (
         "conv who",
@@ -468,7 +467,7 @@ ERRORS: Final[dict[int, tuple[str, bool, str]]] = {
     127: ("number_not_routed", False, "Ask an admin to route a number to this inbox."),
     128: ("idempotency_mismatch", False, "Use a fresh command id for another command."),
     129: ("not_undoable", False, "Too late, or changed since; act on the current row."),
-    132: ("media_refused", False, "Send another file: see which kinds and sizes are taken."),
+    132: ("media_refused", False, "Send a file of another kind, or a smaller one."),
     130: ("unavailable", True, "The engine is unreachable; retry with the same id."),
     131: ("durability_timeout", True, "Applied, not confirmed; retry with the same id."),
 }

@@ -235,8 +235,7 @@ SERVER_FRAMES: Final[dict[int, tuple[str, str]]] = {
     ),
     Op.PRESENCE: (
         "states",
-        "{user: online | away | offline}, absolute: of those who changed; once after WELCOME of "
-        "everybody who is not offline",
+        "{user: online | away | offline}, of who changed; the first one of all not offline",
     ),
     Op.TYPING: (
         "conv who",

@@ -291,7 +291,7 @@ export type OrgFrame = [
   data: Record<string, unknown>,
 ];
 
-/** {user: online | away | offline}, absolute: of those who changed; once after WELCOME of everybody who is not offline */
+/** {user: online | away | offline}, of who changed; the first one of all not offline */
 export type PresenceFrame = [
   op: 30,
   states: Record<string, "online" | "away" | "offline">,
