@@ -22,6 +22,8 @@ class Loopback:
     """Delivers to simulated phones."""
 
     name: Final = "loopback"
+    rate_per_s: Final = 0.0
+    answers_keywords: Final = False
 
     def __init__(self, phones: Phones) -> None:
         self._phones = phones
@@ -35,7 +37,7 @@ class Loopback:
                 "from": message.our,
                 "to": message.customer,
                 "text": message.text,
-                "media": list(message.media),
+                "media": [media.url for media in message.media],
             },
         )
         if failed is not None:

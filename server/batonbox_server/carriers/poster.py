@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,6 +14,7 @@ import structlog
 
 from .guard import Forbidden, GuardedBackend, literal, why_not
 from .hook_port import Answer
+from .http import retry_after_s
 from .signature import secret_bytes, sign
 
 __all__ = ["HttpPoster"]
@@ -87,7 +87,7 @@ class HttpPoster:
             _log.exception("webhook_post_failed")
             return _unanswered(begun, "the attempt failed; see the server's log")
         meaning = "" if 200 <= status < 300 else _meaning(status)
-        return Answer(status, _since(begun), meaning, _retry_after_s(headers))
+        return Answer(status, _since(begun), meaning, retry_after_s(headers))
 
     async def _send(
         self, url: str, headers: Mapping[str, str], body: bytes
@@ -154,16 +154,6 @@ def _meaning(status: int) -> str:
     if 300 <= status < 400:
         return f"HTTP {status}: redirects are not followed; give the final URL"
     return f"HTTP {status}"
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float:
-    given = headers.get("retry-after", "").strip()
-    if given.isdecimal() and len(given) < 10:
-        return float(given)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
 
 
 def _said(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx2
 
+from batonbox_server.carriers.http import retry_after_s, unanswered
 from batonbox_server.carriers.port import Accepted, Outbound, SendFailed
 from batonbox_server.carriers.signature import sign
 
@@ -25,6 +26,8 @@ class Webhook:
     """
 
     name: Final = "webhook"
+    rate_per_s: Final = 0.0
+    answers_keywords: Final = False
 
     def __init__(self, *, url: str, secret: bytes, timeout_s: float = 10.0) -> None:
         self._url = url
@@ -45,7 +48,7 @@ class Webhook:
         try:
             answer = await self._http.post(self._url, content=body, headers=headers)
         except httpx2.HTTPError as error:
-            raise SendFailed(f"unreachable: {type(error).__name__}", permanent=False) from error
+            raise unanswered(error) from error
         return _outcome(answer, message)
 
 
@@ -55,7 +58,7 @@ def _as_json(message: Outbound) -> dict[str, Any]:
         "from": message.our,
         "to": message.customer,
         "text": message.text,
-        "media": list(message.media),
+        "media": [media.url for media in message.media],
     }
 
 
@@ -64,7 +67,8 @@ def _outcome(answer: httpx2.Response, message: Outbound) -> Accepted:
     if answer.is_success:
         return Accepted(_carrier_id(answer) or message.id)
     permanent = status in _PERMANENT and status not in _RETRYABLE
-    raise SendFailed(f"HTTP {status}", permanent=permanent)
+    pause_s = retry_after_s(answer.headers) or None
+    raise SendFailed(f"HTTP {status}", permanent=permanent, retry_after_s=pause_s)
 
 
 def _carrier_id(answer: httpx2.Response) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from batonbox_server.carriers.port import Accepted, Carrier, Outbound, SendFailed
+from batonbox_server.carriers.port import Accepted, Carrier, MediaLink, Outbound, SendFailed
 from batonbox_server.domain.model import Delivery, inbox_of
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.store.directory_port import Route
@@ -145,7 +145,7 @@ class Outbox:
             item.our,
             item.customer,
             item.body["text"],
-            tuple(item.body["media"]),
+            tuple(map(MediaLink, item.body["media"])),
         )
         try:
             return await carrier.send(message)
