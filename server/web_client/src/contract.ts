@@ -205,6 +205,8 @@ export interface Store {
   typing(id: string): void;
   /** My draft, kept over reload and in all my tabs; assigning saves it. */
   draft(id: string): Signal<string>;
+  /** Files uploaded for my draft, kept as long as the page; a reply takes them with the text. */
+  attached(id: string): Signal<readonly MediaRef[]>;
 
   /** A person looks at it: marks it read for me, on all my devices. Call again on new messages. */
   look(id: string): void;
@@ -223,10 +225,10 @@ export interface Store {
   wake(id: string): Promise<Outcome>;
   setAway(away: boolean, release: boolean): Promise<Outcome>;
   /** Sends once however often it is pressed: the draft is taken in the same step. */
-  reply(id: string, text: string, media?: readonly string[]): Promise<Outcome>;
+  reply(id: string, text: string, media?: readonly MediaRef[]): Promise<Outcome>;
   note(id: string, text: string, mentions?: readonly string[]): Promise<Outcome>;
   retry(id: string, n: number): Promise<Outcome>;
-  compose(inbox: string, from: string, to: string, text: string, media?: readonly string[]): Promise<Outcome>;
+  compose(inbox: string, from: string, to: string, text: string, media?: readonly MediaRef[]): Promise<Outcome>;
 
   reconnectNow(): void;
   signOut(everywhere?: boolean): Promise<void>;

@@ -294,6 +294,22 @@ describe("replies", () => {
     expect(tab.store.thread("sales.c1").lines.peek().every((line) => line.n > 0)).toBe(true);
   });
 
+  test("files go with it, and come back with it", async () => {
+    await mine();
+    const thread = tab.store.thread("sales.c1");
+    await scene.flow();
+    const file = { id: "m1", type: "image/png", size: 9, name: "map.png" };
+    const attached = tab.store.attached("sales.c1");
+    attached.value = [file];
+    void tab.store.reply("sales.c1", "", [file]);
+    expect(attached.peek()).toEqual([]);
+    expect(thread.lines.peek().at(-1)).toMatchObject({ text: "", media: [file], state: "sending" });
+    takenBy("dee", "sales.c1");
+    await scene.flow();
+    expect(commands("reply").at(-1)?.[3]).toMatchObject({ text: "", media: ["m1"] });
+    expect(attached.peek()).toEqual([file]);
+  });
+
   test("offline, it waits, and is sent once the connection is back", async () => {
     await mine();
     const thread = tab.store.thread("sales.c1");

@@ -48,12 +48,18 @@ describe("drafts", () => {
   test("taken, they are gone at once; given back, they go before what is there", () => {
     const { drafts, told } = book();
     drafts.open("me");
+    const file = (id: string) => ({ id, type: "image/png", size: 1, name: `${id}.png` });
+    const files = drafts.attached("sales.c1");
     drafts.draft("sales.c1").value = "Hey";
+    files.value = [file("m1")];
     drafts.take("sales.c1");
     expect(told).toEqual(["sales.c1: "]);
+    expect(files.peek()).toEqual([]);
     drafts.draft("sales.c1").value = "next";
-    drafts.giveBack("sales.c1", "Hey");
+    files.value = [file("m2")];
+    drafts.giveBack("sales.c1", { text: "Hey", media: [file("m1")] });
     expect(drafts.get("sales.c1")).toBe("Hey\nnext");
+    expect(files.peek().map(({ id }) => id)).toEqual(["m1", "m2"]);
   });
 
   test("what another tab wrote is not told back", () => {
@@ -101,6 +107,7 @@ test("the outbox gives what tabs that are gone have left, oldest first, once", (
     cid,
     conv: "sales.c1",
     text: cid,
+    media: [],
     ownTok: "1.own",
     seen: "",
     atMs,

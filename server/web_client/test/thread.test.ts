@@ -97,6 +97,13 @@ describe("a thread", () => {
     expect(model.event(28, changed, null)).toBe("ignored");
   });
 
+  test("a page says why a message failed", () => {
+    const model = new ThreadModel();
+    const failed = message(2, { kind: "replied", cid: "u1", state: "failed" });
+    model.newest([message(1), [...failed.slice(0, 8), "unreachable"] as typeof failed], null, 30);
+    expect(model.line(2)).toMatchObject({ state: "failed", reason: "unreachable" });
+  });
+
   test("a delivery state overtakes the page that is on its way", () => {
     const model = new ThreadModel();
     const changed = meta("delivery_changed", row({ n: 2 }), row({ n: 2 }), { n: 2, state: "sent" });

@@ -9,7 +9,7 @@ const MINUTE = 60_000;
 
 function line(n: number, change: Partial<Line> = {}): Line {
   return {
-    key: `k${n}`, n, atMs: NOON + n * MINUTE, kind: "received", actor: "", text: `text ${n}`, media: [],
+    key: `k${n}`, n, atMs: NOON + n * MINUTE, kind: "received", actor: "", text: `text ${n}`, media: [], why: "",
     to: "", note: "", state: "", reason: "", ...change,
   };
 }

@@ -1,5 +1,5 @@
 /** What a person does, but for replies: ownership acts are never queued, notes and new messages neither. */
-import type { Notice, Outcome, Verb } from "../contract";
+import type { MediaRef, Notice, Outcome, Verb } from "../contract";
 import { Op, type Row } from "../wire";
 import type { Core } from "./core";
 import type { Answer, Refusal } from "./requests";
@@ -27,6 +27,9 @@ interface Plan {
 }
 
 type Planner = (row: Row) => Plan | string;
+
+/** Files as a command names them; nothing where there are none. */
+export const idsOf = (media: readonly MediaRef[]): { media?: string[] } => (media.length ? { media: media.map(({ id }) => id) } : {});
 
 export const OK = (conv: string): Outcome => ({ ok: true, conv });
 
@@ -101,9 +104,9 @@ export class Acts {
     return this.chain(conv, () => this.command(conv, "retry", this.io.cid(), { conv, n }));
   }
 
-  compose(inbox: string, from: string, to: string, text: string): Promise<Outcome> {
+  compose(inbox: string, from: string, to: string, text: string, media: readonly MediaRef[] = []): Promise<Outcome> {
     if (!this.io.live()) return this.offline();
-    const args = { inbox, to, text, ...(from ? { from } : {}) };
+    const args = { inbox, to, text, ...(from ? { from } : {}), ...idsOf(media) };
     return this.command("", "compose", this.io.cid(), args);
   }
 

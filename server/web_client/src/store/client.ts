@@ -137,6 +137,7 @@ export class Client {
         return this.within(() => threads.thread(id));
       },
       draft: (id) => this.drafts.draft(id),
+      attached: (id) => this.drafts.attached(id),
       look: (id) => {
         this.within(() => threads.look(id));
         looks.look(id);
@@ -154,10 +155,10 @@ export class Client {
         looks.leave(id); // or the next message's arrival would read it again
         return this.deed(({ acts }) => acts.markUnread(id));
       },
-      reply: (id, text) => this.deed(({ replies }) => replies.reply(id, text)),
+      reply: (id, text, media) => this.deed(({ replies }) => replies.reply(id, text, media)),
       note: (id, text, mentions) => this.deed(({ replies }) => replies.note(id, text, mentions)),
       retry: (id, n) => this.deed(({ acts }) => acts.retry(id, n)),
-      compose: (inbox, from, to, text) => this.deed(({ acts }) => acts.compose(inbox, from, to, text)),
+      compose: (...words) => this.deed(({ acts }) => acts.compose(...words)),
       reconnectNow: () => this.socket.now(),
       signOut: (everywhere) => this.signOut(everywhere ?? false),
       onNotice: (listener) => core.onNotice(listener),

@@ -1,8 +1,9 @@
 /** Replies and notes: sent once however often pressed, kept until answered, handed back as drafts. */
-import type { Line, Outcome } from "../contract";
+import type { Signal } from "@preact/signals";
+import type { Line, MediaRef, Outcome } from "../contract";
 import { Op, type Message, type Row } from "../wire";
 import type { Core } from "./core";
-import { OK, refused, type Acts, type ActsIo } from "./acts";
+import { idsOf, OK, refused, type Acts, type ActsIo } from "./acts";
 import type { Answer } from "./requests";
 import { inboxOf } from "./rows";
 import type { Ack } from "./shapes";
@@ -17,6 +18,7 @@ export interface OutboxItem {
   readonly cid: string;
   readonly conv: string;
   readonly text: string;
+  readonly media: readonly MediaRef[];
   readonly ownTok: string;
   readonly seen: string;
   readonly atMs: number;
@@ -28,22 +30,28 @@ export interface Outbox {
   remove(cid: string): void;
 }
 
-export interface Drafts {
-  take(conv: string): void;
-  /** Put a text back, before whatever is there. */
-  giveBack(conv: string, text: string): void;
-  get(conv: string): string;
+/** What a person wrote, and the files with it. */
+export interface Words {
+  readonly text: string;
+  readonly media: readonly MediaRef[];
 }
 
-interface Press {
-  readonly text: string;
+export interface Drafts {
+  take(conv: string): void;
+  /** Put back what was taken, before whatever is there. */
+  giveBack(conv: string, words: Words): void;
+  get(conv: string): string;
+  attached(conv: string): Signal<readonly MediaRef[]>;
+}
+
+interface Press extends Words {
   readonly atMs: number;
   readonly outcome: Promise<Outcome>;
 }
 
 export class Replies {
-  /** Texts on their way, by cid. */
-  private readonly under = new Map<string, string>();
+  /** Replies on their way, by cid. */
+  private readonly under = new Set<string>();
   private readonly pressed = new Map<string, Press>();
 
   constructor(
@@ -55,23 +63,27 @@ export class Replies {
     private readonly io: ActsIo,
   ) {}
 
-  reply(conv: string, text: string): Promise<Outcome> {
-    if (text.trim() === "") return Promise.resolve(refused("bad_request", "There is no text."));
+  reply(conv: string, text: string, media: readonly MediaRef[] = []): Promise<Outcome> {
+    if (text.trim() === "" && media.length === 0) return Promise.resolve(refused("bad_request", "There is no text."));
     const nowMs = this.core.out.nowMs();
     const last = this.pressed.get(conv);
-    const again = last !== undefined && last.text === text && nowMs - last.atMs < PRESS_MS;
-    if (again && this.drafts.get(conv) === "") return last.outcome;
-    const outcome = this.send(conv, text, nowMs);
+    const again = last !== undefined && last.text === text && sameFiles(last.media, media) && nowMs - last.atMs < PRESS_MS;
+    if (again && this.empty(conv)) return last.outcome;
+    const outcome = this.send(conv, { text, media }, nowMs);
     this.pressed.clear();
-    this.pressed.set(conv, { text, atMs: nowMs, outcome });
+    this.pressed.set(conv, { text, media, atMs: nowMs, outcome });
     return outcome;
+  }
+
+  private empty(conv: string): boolean {
+    return this.drafts.get(conv) === "" && this.drafts.attached(conv).peek().length === 0;
   }
 
   note(conv: string, text: string, mentions: readonly string[] = []): Promise<Outcome> {
     if (text.trim() === "") return Promise.resolve(refused("bad_request", "There is no text."));
     if (!this.io.live()) return this.acts.offline();
     const cid = this.io.cid();
-    this.core.step(() => this.threads.say(conv, this.line(cid, "noted", text, "sending")));
+    this.core.step(() => this.threads.say(conv, this.line(cid, "noted", { text, media: [] }, "sending")));
     return this.acts.chain(conv, () =>
       this.acts.command(conv, "note", cid, { conv, text, mentions }, (answer) => {
         if (answer.kind === "ok") this.acknowledged(conv, cid, "", answer.result);
@@ -85,9 +97,9 @@ export class Replies {
   adopt(items: readonly OutboxItem[]): void {
     for (const item of items) {
       if (this.under.has(item.cid)) continue;
-      this.under.set(item.cid, item.text);
+      this.under.add(item.cid);
       this.core.step(() => {
-        this.threads.say(item.conv, this.line(item.cid, "replied", item.text, "sending"));
+        this.threads.say(item.conv, this.line(item.cid, "replied", item, "sending"));
       });
       void this.acts.chain(item.conv, () => this.post(item, item.atMs));
     }
@@ -110,24 +122,24 @@ export class Replies {
     }
   }
 
-  private send(conv: string, text: string, nowMs: number): Promise<Outcome> {
+  private send(conv: string, words: Words, nowMs: number): Promise<Outcome> {
     if (this.under.size >= OUTBOX_MAX) {
       return Promise.resolve(refused("offline", "Too many replies wait for a connection already."));
     }
     const live = this.io.live();
     const cid = this.io.cid();
-    this.under.set(cid, text);
+    this.under.add(cid);
     this.core.step(() => {
       this.drafts.take(conv);
-      this.threads.say(conv, this.line(cid, "replied", text, live ? "sending" : "waiting"));
+      this.threads.say(conv, this.line(cid, "replied", words, live ? "sending" : "waiting"));
     });
     // Persisted at once where the token is certain: what waits outlives a reload.
     const row = this.core.pending.has(conv) ? undefined : this.core.shown(conv);
-    const known = row && this.item(row, cid, text, nowMs);
+    const known = row && this.item(row, cid, words, nowMs);
     const sent = this.acts.chain(conv, async () => {
-      const item = known ?? this.item(await this.acts.row(conv), cid, text, nowMs);
+      const item = known ?? this.item(await this.acts.row(conv), cid, words, nowMs);
       if (item !== undefined) return this.post(item, nowMs);
-      this.core.step(() => this.becomeDraft(conv, cid, text));
+      this.core.step(() => this.becomeDraft(conv, cid, words));
       return refused("not_owner", "Assign the conversation to yourself first.");
     });
     return live ? sent : Promise.resolve(OK(conv));
@@ -137,24 +149,24 @@ export class Replies {
   private item(
     row: Row | undefined,
     cid: string,
-    text: string,
+    { text, media }: Words,
     atMs: number,
   ): OutboxItem | undefined {
     if (row?.status !== "assigned" || row.assignee !== this.core.userId) return undefined;
-    const item = { cid, conv: row.id, text, ownTok: row.own_tok, seen: row.att, atMs };
+    const item = { cid, conv: row.id, text, media, ownTok: row.own_tok, seen: row.att, atMs };
     this.outbox().put(item);
     return item;
   }
 
   private post(item: OutboxItem, firstSentMs: number): Promise<Outcome> {
-    const { cid, conv, text, ownTok, seen } = item;
-    const args = { conv, text, own_tok: ownTok, seen };
+    const { cid, conv, text, media, ownTok, seen } = item;
+    const args = { conv, text, own_tok: ownTok, seen, ...idsOf(media) };
     const settled = (answer: Answer<Ack>): void => this.settled(item, answer);
     return this.acts.command(conv, "reply", cid, args, settled, firstSentMs);
   }
 
   private settled(item: OutboxItem, answer: Answer<Ack>): void {
-    const { cid, conv, text } = item;
+    const { cid, conv } = item;
     if (answer.kind === "unknown") {
       this.lookFor(item);
       return;
@@ -167,9 +179,9 @@ export class Replies {
     }
     const { slug, message } = answer.refusal;
     if (slug === "not_owner" || slug === "stale_token" || slug === "conflict") {
-      this.becomeDraft(conv, cid, text);
+      this.becomeDraft(conv, cid, item);
     } else {
-      this.handBack(conv, cid, text);
+      this.handBack(conv, cid, item);
       this.core.notice({ kind: "refused", conv, slug, message });
     }
   }
@@ -186,7 +198,7 @@ export class Replies {
 
   /** Too late to send again: whether it arrived stands in the thread. */
   private lookFor(item: OutboxItem): void {
-    const { cid, conv, text } = item;
+    const { cid, conv } = item;
     this.core.out.ask(Op.HISTORY, [conv, 0, 200], (answer) => {
       const done = answer.kind === "ok" && arrived(answer.result as { messages: Message[] }, cid);
       this.outbox().remove(cid);
@@ -194,25 +206,25 @@ export class Replies {
         this.under.delete(cid);
         this.threads.unsay(conv, cid);
       } else {
-        this.becomeDraft(conv, cid, text);
+        this.becomeDraft(conv, cid, item);
       }
       this.threads.reread(conv);
     });
   }
 
-  private becomeDraft(conv: string, cid: string, text: string): void {
-    this.handBack(conv, cid, text);
+  private becomeDraft(conv: string, cid: string, words: Words): void {
+    this.handBack(conv, cid, words);
     this.core.notice({ kind: "became_draft", conv });
   }
 
-  private handBack(conv: string, cid: string, text: string): void {
+  private handBack(conv: string, cid: string, words: Words): void {
     this.under.delete(cid);
     this.outbox().remove(cid);
     this.threads.unsay(conv, cid);
-    this.drafts.giveBack(conv, text);
+    this.drafts.giveBack(conv, words);
   }
 
-  private line(cid: string, kind: Line["kind"], text: string, state: Line["state"]): Line {
+  private line(cid: string, kind: Line["kind"], { text, media }: Words, state: Line["state"]): Line {
     return {
       key: `c:${cid}`,
       n: 0,
@@ -220,13 +232,18 @@ export class Replies {
       kind,
       actor: this.core.userId,
       text,
-      media: [],
+      media,
+      why: "",
       to: "",
       note: "",
       state,
       reason: "",
     };
   }
+}
+
+function sameFiles(a: readonly MediaRef[], b: readonly MediaRef[]): boolean {
+  return a.length === b.length && a.every(({ id }, at) => id === b[at]?.id);
 }
 
 function arrived(history: { readonly messages: readonly Message[] }, cid: string): boolean {

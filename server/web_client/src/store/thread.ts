@@ -16,11 +16,11 @@ interface Confirmed {
 }
 
 const CONTENT: ReadonlySet<string> = new Set(["replied", "composed", "noted"]);
-const SPOKEN: ReadonlySet<string> = new Set(["received", ...CONTENT]);
+const SPOKEN: ReadonlySet<string> = new Set(["received", "answered", ...CONTENT]);
 
 /** A line as a message of HISTORY or CONV says it. */
-export function lineOf(message: Message, reason = ""): Line {
-  const [n, , atMs, kind, actor, cid, state, wireBody] = message;
+export function lineOf(message: Message): Line {
+  const [n, , atMs, kind, actor, cid, state, wireBody, reason = ""] = message;
   const body = (wireBody ?? {}) as Body;
   return {
     // Mine keep their key from before they had a number.
@@ -29,8 +29,9 @@ export function lineOf(message: Message, reason = ""): Line {
     atMs,
     kind: kind as LineKind,
     actor,
-    text: body.text ?? (SPOKEN.has(kind) ? "" : (body.reason ?? "")),
+    text: body.text ?? "",
     media: body.media ?? [],
+    why: SPOKEN.has(kind) ? "" : (body.reason ?? ""),
     to: body.to ?? "",
     note: body.note ?? "",
     state: state as Line["state"],
@@ -174,13 +175,9 @@ export class ThreadModel {
 
   /** A page's message, unless a newer delivery state is known from an event. */
   private merged(message: Message, asOf: number): Confirmed {
-    const [n, seq, , , , cid, state] = message;
+    const [n, seq, , , , cid] = message;
     const known = this.confirmed[n - this.lowest];
-    if (known !== undefined && this.lowest > 0 && known.seq === seq) {
-      if (known.stateSeq > asOf) return known;
-      const reason = known.line.state === state ? known.line.reason : "";
-      return { line: lineOf(message, reason), cid, seq, stateSeq: asOf };
-    }
+    if (known !== undefined && this.lowest > 0 && known.seq === seq && known.stateSeq > asOf) return known;
     const later = this.states.get(n);
     this.states.delete(n);
     if (later !== undefined && later.seq > asOf) {

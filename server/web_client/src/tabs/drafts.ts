@@ -1,6 +1,7 @@
 /** My drafts: kept over reload and in all my tabs, the 200 newest. */
 import { signal, type Signal } from "@preact/signals";
-import type { Drafts } from "../store/replies";
+import type { MediaRef } from "../contract";
+import type { Drafts, Words } from "../store/replies";
 import { Shelf, type StorageLike } from "./storage";
 
 export const DRAFTS_MAX = 200;
@@ -24,6 +25,8 @@ export interface DraftsIo {
 export class DraftBook implements Drafts {
   private shelf: Shelf<Kept> | null = null;
   private readonly signals = new Map<string, Signal<string>>();
+  /** Uploads are the server's for a day only: they last as long as the page. */
+  private readonly files = new Map<string, Signal<readonly MediaRef[]>>();
   private readonly unwritten = new Set<string>();
   private cancel: (() => void) | null = null;
   /** A text that came from another tab is not told back to it. */
@@ -59,15 +62,23 @@ export class DraftBook implements Drafts {
     return this.signals.get(conv)?.peek() ?? this.shelf?.get(conv)?.text ?? "";
   }
 
+  attached(conv: string): Signal<readonly MediaRef[]> {
+    let files = this.files.get(conv);
+    if (files === undefined) this.files.set(conv, (files = signal<readonly MediaRef[]>([])));
+    return files;
+  }
+
   take(conv: string): void {
     this.draft(conv).value = "";
+    this.attached(conv).value = [];
     this.flush();
   }
 
-  giveBack(conv: string, text: string): void {
+  giveBack(conv: string, { text, media }: Words): void {
     const draft = this.draft(conv);
-    const there = draft.peek();
-    draft.value = there === "" ? text : `${text}\n${there}`;
+    draft.value = [text, draft.peek()].filter(Boolean).join("\n");
+    const files = this.attached(conv);
+    files.value = [...media, ...files.peek()];
     this.flush();
   }
 
@@ -115,6 +126,7 @@ export class DraftBook implements Drafts {
     for (const conv of this.signals.keys()) {
       if (this.signals.size < SIGNALS_MAX) return;
       this.signals.delete(conv);
+      this.files.delete(conv);
     }
   }
 

@@ -35,8 +35,9 @@ export class KeptOutbox implements Outbox {
     const found: OutboxItem[] = [];
     for (const [, { tab, ...item }] of this.shelf.all()) {
       if (living.has(tab)) continue;
-      found.push(item);
-      this.put(item);
+      const whole = { ...item, media: item.media ?? [] }; // written before there were any
+      found.push(whole);
+      this.put(whole);
     }
     return found.sort((a, b) => a.atMs - b.atMs);
   }
