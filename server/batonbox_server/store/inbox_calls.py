@@ -1,0 +1,103 @@
+"""How the inbox store calls its scripts, and what their answers mean."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgpack  # type: ignore[import-untyped]
+
+from batonbox_server.domain.model import Role, inbox_of
+from batonbox_server.errors import EngineUnavailable, Refused
+from batonbox_server.store import port
+from batonbox_server.store.by import AUDIT_ENTRIES, by_command
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.keys import Keys
+from batonbox_server.store.scripts import Scripts
+
+__all__ = ["InboxCalls", "applied", "digest_of", "entry_of", "ok", "standing_of", "words"]
+
+# Words of the scripts that are refusals under another name.
+_ALIASES: Final = {
+    "token_required": ("bad_request", "This is not yours: send the present own_tok with it."),
+    "not_failed": ("bad_request", "Only a failed message can be sent again."),
+}
+
+
+class InboxCalls:
+    """What every part of the inbox store stands on."""
+
+    def __init__(
+        self,
+        client: EngineClient,
+        *,
+        keys: Keys,
+        log_events: int = 10_000,
+        audit_entries: int = AUDIT_ENTRIES,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._log_events = log_events
+        self._audit_entries = audit_entries
+        self._scripts = Scripts(client)
+
+    def on_write(self, told: Callable[[str], None]) -> None:
+        """`told(prefix)` is called after whatever may have appended to that log from here."""
+        self._scripts.on_write = told
+
+    async def _command(
+        self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
+    ) -> port.Applied:
+        script = getattr(self._scripts, name)
+        digest = digest_of(name, {"conv": conv, **args})
+        prefix = self._keys.inbox(inbox_of(conv))
+        reply = await script(prefix, conv=conv, by=self._by(actor, cid, digest), **args)
+        return applied(reply)
+
+    def _by(self, actor: str, cid: str, digest: str) -> bytes:
+        return by_command(actor=actor, cid=cid, digest=digest, keep=self._audit_entries)
+
+    async def _execute(self, *args: str | bytes | int) -> Any:
+        try:
+            return await self._client.execute(*args)
+        except EngineUnavailable as error:
+            raise Refused("unavailable") from error
+
+
+def digest_of(name: str, args: dict[str, Any]) -> str:
+    packed = msgpack.packb([name, sorted(args.items())])
+    return hashlib.sha1(packed, usedforsecurity=False).hexdigest()
+
+
+def ok(reply: list[Any]) -> list[Any]:
+    word = reply[0].decode()
+    if word == "ok":
+        return reply[1:]
+    cur = msgpack.unpackb(reply[1]) if len(reply) > 1 else None
+    if word == "conflict" and cur is not None:
+        raise Refused(word, f"{cur['assignee']} has this conversation.", cur=cur)
+    slug, message = _ALIASES.get(word, (word, ""))
+    raise Refused(slug, message, cur=cur)
+
+
+def applied(reply: list[Any]) -> port.Applied:
+    conv, seq, tip, own_tok, att, n, noop = ok(reply)
+    return port.Applied(
+        conv.decode(), seq, tip.decode(), own_tok.decode(), att.decode(), n, bool(noop)
+    )
+
+
+def standing_of(value: str) -> tuple[Role, bool, int]:
+    role, joined, since = value.split(":")
+    return Role(role), joined == "1", int(since)
+
+
+def entry_of(entry: Any) -> port.LogEntry:
+    name, fields = entry
+    values = dict(zip(fields[::2], fields[1::2], strict=True))
+    return port.LogEntry(int(name.partition(b"-")[0]), values[b"p"].decode(), values[b"f"])
+
+
+def words(values: list[bytes]) -> list[str]:
+    return [value.decode() for value in values]

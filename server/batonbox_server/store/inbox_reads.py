@@ -1,0 +1,98 @@
+"""Reads of an inbox: its rows, its messages, its log, its badges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgpack  # type: ignore[import-untyped]
+
+from batonbox_server.domain.model import inbox_of
+from batonbox_server.errors import Refused
+from batonbox_server.store import port
+from batonbox_server.store.inbox_calls import InboxCalls, entry_of, ok, standing_of, words
+
+_NO_SUCH_LOG: Final = port.Head("", 0, "", "", 1)
+
+
+class InboxReads(InboxCalls):
+    """The reading half of `store.port.InboxStore`."""
+
+    async def snapshot(self, *, inbox: str, n: int = 200) -> port.Snapshot:
+        """See the port."""
+        reply = ok(await self._scripts.snapshot(self._keys.inbox(inbox), n=n))
+        epoch, seq, tip, unassigned, is_open, done, packed = reply
+        rows = [msgpack.unpackb(row) for row in packed]
+        counts = {"unassigned": unassigned, "open": is_open, "done": done}
+        cursor = str(rows[-1]["last_ms"]) if len(rows) == n else ""
+        return port.Snapshot(epoch.decode(), seq, tip.decode(), counts, rows, cursor)
+
+    async def page(
+        self, *, inbox: str, actor: str, view: str, after: str = "", n: int = 50
+    ) -> port.PageOf:
+        """See the port."""
+        if after and not after.isdigit():
+            raise Refused("bad_request", "after: not a cursor of this list; start without one.")
+        prefix = self._keys.inbox(inbox)
+        if view == "walk":
+            reply = await self._scripts.walk(prefix, actor=actor, after_ms=after, n=n)
+        else:
+            reply = await self._scripts.page(prefix, actor=actor, view=view, after_ms=after, n=n)
+        seq, tip, cursor, packed = ok(reply)
+        rows = [msgpack.unpackb(row) for row in packed]
+        return port.PageOf(rows, cursor.decode(), seq, tip.decode())
+
+    async def history(self, *, conv: str, actor: str, before: int = 0, n: int = 50) -> port.Thread:
+        """See the port."""
+        prefix = self._keys.inbox(inbox_of(conv))
+        reply = await self._scripts.history(prefix, conv=conv, actor=actor, before=before, n=n)
+        seq, row, packed, cursor = ok(reply)
+        messages = [msgpack.unpackb(message) for message in packed]
+        return port.Thread(messages, cursor, seq, msgpack.unpackb(row))
+
+    async def head(self, *, log: str, at: int = 0) -> port.Head:
+        """See the port."""
+        reply = await self._scripts.head(log, at=at)
+        if reply[0] != b"ok":
+            return _NO_SUCH_LOG
+        _, epoch, seq, tip, tip_at, oldest = reply
+        return port.Head(epoch.decode(), seq, tip.decode(), tip_at.decode(), oldest)
+
+    async def range(self, *, log: str, first: int, last: int) -> list[port.LogEntry]:
+        """See the port."""
+        entries = await self._execute("XRANGE", f"{log}:log", f"{first}-0", f"{last}-0")
+        return [entry_of(entry) for entry in entries]
+
+    async def board(self, *, inbox: str) -> port.Board:
+        """See the port."""
+        epoch, seq, tip, unassigned, keys = ok(await self._scripts.board(self._keys.inbox(inbox)))
+        return port.Board(epoch.decode(), seq, tip.decode(), unassigned, words(keys))
+
+    async def marks(self, *, inbox: str, user: str) -> port.Marks:
+        """See the port."""
+        reply = ok(await self._scripts.me(self._keys.inbox(inbox), user=user))
+        seq, tip, mv, standing, which, keys, green, blue = reply
+        role, joined, since = standing_of(standing.decode()) if standing else ("", False, 0)
+        return port.Marks(
+            seq,
+            tip.decode(),
+            mv,
+            str(role),
+            joined,
+            since,
+            which == b"seen",
+            words(keys),
+            words(green),
+            blue,
+        )
+
+    async def check(self, *, inbox: str, positions: Sequence[tuple[int, str]]) -> list[list[Any]]:
+        """See the port."""
+        log = self._keys.inbox(inbox)
+        missing = []
+        for seq, tip in positions:
+            head = await self.head(log=log, at=seq)
+            gone = seq < head.oldest and head.tip_at == ""
+            if head.tip_at != tip and not gone:
+                missing.append([seq, tip])
+        return missing
