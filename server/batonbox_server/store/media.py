@@ -1,0 +1,132 @@
+"""Records of files over an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from batonbox_server.domain.media import File
+from batonbox_server.errors import EngineUnavailable, Refused
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.keys import Keys
+from batonbox_server.store.media_port import Expected, Kept, State
+from batonbox_server.store.scripts import Scripts
+
+__all__ = ["RedisMedia"]
+
+_FIELDS: Final = ("state", "type", "size", "name", "inbox", "reason")
+
+
+class RedisMedia:
+    """Implements `store.media_port.MediaStore`."""
+
+    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+        self._client = client
+        self._org = keys.org
+        self._scripts = Scripts(client)
+
+    async def begin(self, file: File, *, owner: str, keep_ms: int, most: int) -> None:
+        """See the port."""
+        reply = await self._scripts.media_begin(
+            self._org,
+            id=file.id,
+            owner=owner,
+            type=file.type,
+            size=file.size,
+            name=file.name,
+            keep_ms=keep_ms,
+            most=most,
+        )
+        if reply[0] != b"ok":
+            raise Refused(
+                "media_refused",
+                "Too many files of yours wait unsent: send some, or come back when the oldest are"
+                " a day old.",
+            )
+
+    async def expect(
+        self,
+        id: str,
+        *,
+        carrier: str,
+        url: str,
+        name: str,
+        keep_ms: int,  # noqa: A002
+    ) -> bool:
+        """See the port."""
+        given = {"id": id, "carrier": carrier, "url": url, "name": name, "keep_ms": keep_ms}
+        return bool((await self._scripts.media_expect(self._org, **given))[1])
+
+    async def lease(self, *, lease_ms: int, n: int) -> list[Expected]:
+        """See the port."""
+        _, items = await self._scripts.media_lease(self._org, lease_ms=lease_ms, n=n)
+        return [Expected(*(part.decode() for part in item[:4]), item[4]) for item in items]
+
+    async def postpone(self, id: str, *, after_ms: int) -> None:  # noqa: A002
+        """See the port."""
+        await self._scripts.media_postpone(self._org, id=id, after_ms=after_ms)
+
+    async def settle(self, file: File, *, reason: str = "") -> None:
+        """See the port."""
+        await self._scripts.media_settle(
+            self._org,
+            id=file.id,
+            state="failed" if reason else "kept",
+            type=file.type,
+            size=file.size,
+            name=file.name,
+            reason=reason,
+        )
+
+    async def get(self, id: str) -> Kept | None:  # noqa: A002
+        """See the port."""
+        found = await self._execute("HMGET", f"{self._org}:media:{id}", *_FIELDS)
+        if found[0] is None:
+            return None
+        state, kind, size, name, inbox, reason = (part.decode() if part else "" for part in found)
+        return Kept(File(id, kind, int(size), name), cast("State", state), inbox, reason)
+
+    async def take(
+        self, ids: Sequence[str], *, owner: str, cid: str, inbox: str, most: int
+    ) -> list[File]:
+        """See the port."""
+        reply = await self._scripts.media_take(
+            self._org, owner=owner, cid=cid, inbox=inbox, ids=" ".join(ids), most=most
+        )
+        match reply:
+            case [b"ok", files]:
+                return [File(i.decode(), t.decode(), size, n.decode()) for i, t, size, n in files]
+            case [b"not_found", name]:
+                told = f"media: you have uploaded no file {name.decode()}, or not in the last day."
+                raise Refused("not_found", told)
+            case [b"used", name]:
+                told = f"media: {name.decode()} is part of another message; upload it again."
+                raise Refused("media_refused", told)
+            case _:
+                told = f"media: the files of one message may have {most} bytes together."
+                raise Refused("media_refused", told)
+
+    async def release(self, ids: Sequence[str], *, owner: str, cid: str, keep_ms: int) -> None:
+        """See the port."""
+        given = {"owner": owner, "cid": cid, "ids": " ".join(ids), "keep_ms": keep_ms}
+        await self._scripts.media_release(self._org, **given)
+
+    async def bind(self, ids: Sequence[str], *, inbox: str) -> None:
+        """See the port."""
+        await self._scripts.media_bind(self._org, inbox=inbox, ids=" ".join(ids))
+
+    async def sweep(self, *, n: int) -> list[str]:
+        """See the port."""
+        _, ids = await self._scripts.media_sweep(self._org, n=n)
+        return [id_.decode() for id_ in ids]
+
+    async def erased(self, ids: Sequence[str]) -> None:
+        """See the port."""
+        if ids:
+            await self._execute("SREM", f"{self._org}:media_gone", *ids)
+
+    async def _execute(self, *args: str | bytes | int) -> Any:
+        try:
+            return await self._client.execute(*args)
+        except EngineUnavailable as error:
+            raise Refused("unavailable") from error

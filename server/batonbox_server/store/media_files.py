@@ -1,0 +1,88 @@
+"""Files of messages in a folder: one server's own, or one that all servers share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from batonbox_server.store.media_port import Missing
+
+__all__ = ["LocalFiles"]
+
+_PIECE: Final = 64 * 1024
+_ID: Final = re.compile(r"[a-z0-9]{16,64}")
+
+
+class LocalFiles:
+    """Implements `store.media_port.MediaFiles`: `<folder>/ab/cd/abcd…`, written aside and renamed.
+
+    Blocking calls run in threads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def write(self, id: str, data: bytes) -> None:  # noqa: A002
+        """See the port."""
+        await asyncio.to_thread(_write, self._path(id), data)
+
+    async def read(self, id: str, *, begin: int, end: int) -> AsyncIterator[bytes]:  # noqa: A002
+        """See the port."""
+        try:
+            file = await asyncio.to_thread(self._path(id).open, "rb")
+        except FileNotFoundError as error:
+            raise Missing(id) from error
+
+        async def pieces() -> AsyncIterator[bytes]:
+            with file:
+                await asyncio.to_thread(file.seek, begin)
+                left = end - begin
+                while left > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, left))):
+                    left -= len(piece)
+                    yield piece
+
+        return pieces()
+
+    async def erase(self, id: str) -> None:  # noqa: A002
+        """See the port."""
+        await asyncio.to_thread(self._path(id).unlink, missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        if not _ID.fullmatch(name):
+            raise ValueError(f"not an id of a file: {name!r}")
+        return self._folder / name[:2] / name[2:4] / name
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with open(aside, "xb", opener=_private) as file:  # noqa: PTH123 - it takes an opener
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        _sync_folder(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name is durable too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

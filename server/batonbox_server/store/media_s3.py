@@ -1,0 +1,92 @@
+"""Files of messages in a bucket of S3, or of what speaks its protocol; takes the extra `s3`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import S3Store
+
+from batonbox_server.store.media_port import Missing
+
+__all__ = ["S3Files"]
+
+_ID: Final = re.compile(r"[a-z0-9]{16,64}")
+_PIECE: Final = 64 * 1024
+
+
+class S3Files:
+    """Implements `store.media_port.MediaFiles` over `s3://<bucket>/<prefix>`.
+
+    What is empty comes from the standard environment: AWS_REGION, AWS_ACCESS_KEY_ID, a role, ….
+    Raises ValueError for a URL or settings that cannot be used.
+    """
+
+    def __init__(
+        self, url: str, *, endpoint: str = "", region: str = "", key_id: str = "", secret: str = ""
+    ) -> None:
+        if not url.startswith("s3://"):
+            raise ValueError("give s3://<bucket>/<prefix>")
+        config: dict[str, Any] = {
+            name: value
+            for name, value in {
+                "endpoint": endpoint,
+                "region": region,
+                "access_key_id": key_id,
+                "secret_access_key": secret,
+            }.items()
+            if value
+        }
+        options: dict[str, Any] = {"timeout": "30s"}
+        if endpoint.startswith("http://"):
+            options["allow_http"] = True
+        try:
+            self._store = S3Store.from_url(url, config=config, client_options=options)
+        except BaseError as error:
+            raise ValueError(str(error)) from error
+
+    async def write(self, id: str, data: bytes) -> None:  # noqa: A002
+        """See the port."""
+        try:
+            await obstore.put_async(self._store, _key(id), data)
+        except BaseError as error:
+            raise OSError(f"the bucket took no file: {_said(error)}") from error
+
+    async def read(self, id: str, *, begin: int, end: int) -> AsyncIterator[bytes]:  # noqa: A002
+        """See the port."""
+        try:
+            found = await obstore.get_range_async(self._store, _key(id), start=begin, end=end)
+        except (NotFoundError, FileNotFoundError) as error:
+            raise Missing(id) from error
+        except BaseError as error:
+            raise OSError(f"the bucket gave no file: {_said(error)}") from error
+        view = memoryview(found)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for at in range(0, len(view), _PIECE):
+                yield bytes(view[at : at + _PIECE])
+
+        return pieces()
+
+    async def erase(self, id: str) -> None:  # noqa: A002
+        """See the port."""
+        try:
+            await obstore.delete_async(self._store, _key(id))
+        except (NotFoundError, FileNotFoundError):
+            return
+        except BaseError as error:
+            raise OSError(f"the bucket erased no file: {_said(error)}") from error
+
+
+def _key(name: str) -> str:
+    if not _ID.fullmatch(name):
+        raise ValueError(f"not an id of a file: {name!r}")
+    return f"{name[:2]}/{name}"
+
+
+def _said(error: Exception) -> str:
+    """One line: what S3 says spans many, and may repeat our request."""
+    return (str(error).strip().splitlines() or ["no answer"])[0][:200]
