@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl
@@ -22,17 +22,22 @@ __all__ = [
     "SendFailed",
     "Unreadable",
     "Unsigned",
+    "fetchable",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLink:
-    """Where a file of a message is to be fetched from; `size` in bytes, 0: unknown."""
+    """Where a file of a message is to be fetched from; `size` in bytes, 0: unknown.
+
+    Of ours: signed, for a day; only a path while this server has no public address. `id`: ours.
+    """
 
     url: str
     type: str = ""
     size: int = 0
     name: str = ""
+    id: str = ""
 
 
 async def _nobody_has(_: str) -> bool:
@@ -90,6 +95,15 @@ class SendFailed(Exception):
         super().__init__(reason)
 
 
+def fetchable(media: Iterable[MediaLink]) -> list[MediaLink]:
+    """The links, for a carrier that fetches them; raises SendFailed when it cannot."""
+    links = list(media)
+    if any(link.url.startswith("/") for link in links):
+        reason = "the carrier has to fetch the files from here: set BATONBOX_PUBLIC_URL"
+        raise SendFailed(reason, permanent=True)
+    return links
+
+
 class Carrier(Protocol):
     """`send` may be called twice for one `id` after a crash: pass the id on where it can dedupe.
 
@@ -109,6 +123,12 @@ class Carrier(Protocol):
 
     async def send(self, message: Outbound) -> Accepted:
         """Hand the message over. Raises SendFailed."""
+
+    def media_headers(self, url: str) -> dict[str, str]:
+        """What to send along when fetching a customer's file there; raises SecretUnreadable.
+
+        Nothing secret to any host but the carrier's own: a redirect is asked about anew.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +223,6 @@ class Account(Carrier, Protocol):
 
     def parse_receipt(self, request: Callback) -> tuple[Receipt | None, Heard]:
         """A verified request's receipt; None: nothing worth noting. Raises Unreadable."""
-
-    def media_headers(self, url: str) -> dict[str, str]:
-        """What to send along when fetching a customer's file there; raises SecretUnreadable."""
 
     def callback_url(self, url: str) -> str:
         """The address under which the carrier is to be told to call this one back."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx2
 
 from batonbox_server.carriers.http import retry_after_s, unanswered
-from batonbox_server.carriers.port import Accepted, Outbound, SendFailed
+from batonbox_server.carriers.port import Accepted, Outbound, SendFailed, fetchable
 from batonbox_server.carriers.signature import sign
 
 __all__ = ["Webhook"]
@@ -51,6 +51,10 @@ class Webhook:
             raise unanswered(error) from error
         return _outcome(answer, message)
 
+    def media_headers(self, url: str) -> dict[str, str]:  # noqa: ARG002
+        """See the port."""
+        return {}
+
 
 def _as_json(message: Outbound) -> dict[str, Any]:
     return {
@@ -58,7 +62,7 @@ def _as_json(message: Outbound) -> dict[str, Any]:
         "from": message.our,
         "to": message.customer,
         "text": message.text,
-        "media": [media.url for media in message.media],
+        "media": [media.url for media in fetchable(message.media)],
     }
 
 
