@@ -22,6 +22,7 @@ __all__ = ["InboxCalls", "applied", "digest_of", "entry_of", "ok", "standing_of"
 _ALIASES: Final = {
     "token_required": ("bad_request", "This is not yours: send the present own_tok with it."),
     "not_failed": ("bad_request", "Only a failed message can be sent again."),
+    "bad_time": ("bad_request", "until_ms: a time ahead, at most 366 days from now."),
 }
 
 
@@ -82,9 +83,17 @@ def ok(reply: list[Any]) -> list[Any]:
 
 
 def applied(reply: list[Any]) -> port.Applied:
-    conv, seq, tip, own_tok, att, n, noop = ok(reply)
+    # A reply stored before there were warnings has none.
+    conv, seq, tip, own_tok, att, n, noop, *warning = ok(reply)
     return port.Applied(
-        conv.decode(), seq, tip.decode(), own_tok.decode(), att.decode(), n, bool(noop)
+        conv.decode(),
+        seq,
+        tip.decode(),
+        own_tok.decode(),
+        att.decode(),
+        n,
+        bool(noop),
+        tuple(word.decode() for word in warning if word),
     )
 
 

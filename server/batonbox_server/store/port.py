@@ -15,16 +15,21 @@ Bodies are MessagePack values the store never looks into.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from batonbox_server.domain.model import Delivery, Role
+from batonbox_server.domain.model import Availability, InboxOptions, Role
+from batonbox_server.store.outbox_port import OutboxStore
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A command's success: its position in the log, the token and the mark it left behind."""
+    """A command's success: its position in the log, the token and the mark it left behind.
+
+    `warnings`: what does not stand in its way, but the caller should know: `away` or `offline`, of
+    whoever got the conversation.
+    """
 
     conv: str
     seq: int
@@ -33,16 +38,33 @@ class Applied:
     att: str = ""
     n: int = 0
     noop: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An inbound message's place; `duplicate` when this provider id was already here."""
+    """An inbound message's place; `duplicate` when this provider id was already here.
+
+    `answered`: an automatic answer is queued behind it.
+    """
 
     conv: str
     n: int
     seq: int
     duplicate: bool
+    answered: bool = False
+
+
+class Keyword(NamedTuple):
+    """What a message says about opting out: `stop`, `start` or `help`, and the body of the answer.
+
+    `at` orders the words of one customer to one number (`WordsStore.said`), 0 for `help`;
+    an `answer` of b"" is none.
+    """
+
+    word: str
+    at: int
+    answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,27 +160,6 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
-class OutboxItem:
-    """A leased outbound message: `attempt` counts from 1."""
-
-    conv: str
-    n: int
-    our: str
-    customer: str
-    attempt: int
-    seq: int
-    body: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The event's seq, 0: no change; how many messages of the conversation wait behind it."""
-
-    seq: int
-    waiting: int
-
-
-@dataclass(frozen=True, slots=True)
 class Removed:
     """What a removal did at once, and how many conversations the job still has to return."""
 
@@ -169,16 +170,18 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class InboxInfo:
-    """An inbox as the store itself knows it."""
+    """An inbox as the store itself knows it; `away` has those whom it was told about."""
 
     id: str
     epoch: str
     seq: int
     members: dict[str, tuple[Role, bool, int]] = field(default_factory=dict)
     numbers: list[str] = field(default_factory=list)
+    options: InboxOptions = field(default_factory=InboxOptions)
+    away: dict[str, Availability] = field(default_factory=dict)
 
 
-class InboxStore(Protocol):
+class InboxStore(OutboxStore, Protocol):
     """Conversations, marks, logs and the outbox of every inbox."""
 
     async def create_inbox(self, *, inbox: str) -> bool:
@@ -188,7 +191,7 @@ class InboxStore(Protocol):
         """Take everybody's access at once, then erase in batches; True when all is gone."""
 
     async def inbox_info(self, *, inbox: str) -> InboxInfo | None:
-        """Members and numbers, or None."""
+        """Members, numbers, options and who is away; or None."""
 
     async def join(self, *, inbox: str, user: str, role: Role, joined: bool) -> int:
         """Add or change a membership; a fresh join sees the whole queue as blue. Returns seq."""
@@ -215,12 +218,23 @@ class InboxStore(Protocol):
         body: bytes,
         preview: str,
         turn: int = 0,
+        keyword: Keyword | None = None,
     ) -> Received:
         """Append an inbound message; get-or-create and dedupe in the same step.
+
+        `keyword` `stop`, and `start` while the customer is opted out, are appended and touch
+        neither status nor anybody's badge; what they say about being written to holds from this
+        step on. Their answer is queued in it too, `stop`'s once per opting out.
 
         Refused("number_not_routed") is final for this message and every turn up to `turn`, so that
         another inbox may be asked (`DirectoryStore.pin`); with turn 0 nothing is remembered, and
         an inbox that is not there is `not_found`.
+        """
+
+    async def take_words(self, *, inbox: str, our: str, said: Mapping[str, int]) -> None:
+        """Learn what customers said elsewhere: by customer, `at`, negative of a `start`.
+
+        What is known here to be later stays. Nothing happens when the inbox is not there.
         """
 
     async def assign(self, *, conv: str, actor: str, cid: str, to: str = "") -> Applied:
@@ -239,6 +253,14 @@ class InboxStore(Protocol):
     ) -> Applied:
         """Mark as Done; a `seen` that is not the row's in_seq is `new_activity`."""
 
+    async def snooze(
+        self, *, conv: str, actor: str, cid: str, own_tok: str, until_ms: int
+    ) -> Applied:
+        """Put one's own aside until `until_ms`, at most 366 days ahead; a message wakes it."""
+
+    async def wake(self, *, conv: str, actor: str, cid: str, own_tok: str) -> Applied:
+        """End the snooze of one's own now."""
+
     async def undo(self, *, conv: str, actor: str, cid: str, own_tok: str) -> Applied:
         """Back to the status and owner before the actor's last change."""
 
@@ -253,7 +275,10 @@ class InboxStore(Protocol):
         preview: str,
         seen: str = "",
     ) -> Applied:
-        """Append the owner's message and its outbox entry in one step; `n` is its number."""
+        """Append the owner's message and its outbox entry in one step; `n` is its number.
+
+        This, `compose` and `retry` are `recipient_opted_out` while the customer is.
+        """
 
     async def retry(self, *, conv: str, actor: str, cid: str, n: int) -> Applied:
         """Queue the failed message now, behind whatever of its conversation is already queued."""
@@ -291,7 +316,7 @@ class InboxStore(Protocol):
         """Rows of a view, newest first (`walk`: every row, oldest first)."""
 
     async def history(self, *, conv: str, actor: str, before: int = 0, n: int = 50) -> Thread:
-        """The row and its messages below number `before`."""
+        """The row and its messages below number `before`; of failed ones also why."""
 
     async def head(self, *, log: str, at: int = 0) -> Head:
         """The end of a log (`log` = its key prefix), and the tip of entry `at`."""
@@ -308,26 +333,25 @@ class InboxStore(Protocol):
     async def check(self, *, inbox: str, positions: Sequence[tuple[int, str]]) -> list[list[Any]]:
         """The (seq, tip) pairs that the log does not hold."""
 
-    async def lease_outbox(self, *, inbox: str, lease_ms: int, n: int = 16) -> list[OutboxItem]:
-        """Due messages, longest due first, at most one of a conversation; each for `lease_ms`.
+    async def set_options(self, *, inbox: str, options: InboxOptions, at: int) -> int:
+        """The rules of the inbox are these, as the directory wanted at its position `at`.
 
-        Messages of one conversation are leased in the order in which they were queued, and one only
-        after the one before it has ended (`sent`, in whatever state): not while that is leased to
-        anybody, postponed, or due again.  A conversation held up so takes no place among the `n`.
+        Nothing happens when a later position has spoken: it is returned, else 0.
         """
 
-    async def sent(
-        self, *, conv: str, n: int, state: Delivery, carrier_id: str = "", reason: str = ""
-    ) -> Settled:
-        """Record what the carrier said about a message; the next of its conversation is due."""
+    async def set_away(self, *, inbox: str, user: str, mode: Availability, at: int) -> int:
+        """What the user set of their availability; otherwise as `set_options`."""
 
-    async def postpone(self, *, conv: str, n: int, attempt: int, after_ms: int) -> None:
-        """Give the lease of this attempt back; due again after `after_ms`, if not leased anew."""
+    async def set_offline(self, *, inbox: str, user: str, version: int, since_ms: int) -> int:
+        """Since when the user has no connection (0: they have one).
 
-    async def receipt(
-        self, *, inbox: str, carrier_id: str, state: Delivery, reason: str
-    ) -> Settled | None:
-        """A delivery receipt by the carrier's id; None when the id is unknown here."""
+        `version` rises with each of their comings and goings. Nothing happens when a later one has
+        spoken: it is returned, else 0.
+        """
 
     async def due(self, *, inbox: str) -> int:
-        """Run the inbox's due jobs (removals in batches); returns how many are left."""
+        """Do what fell due by time, in one batch; returns how much is due still (0: nothing).
+
+        Removals go on, what was put aside wakes, and what silent owners and those without a
+        connection leave unanswered goes back to everybody.
+        """

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgpack  # type: ignore[import-untyped]
 
-from batonbox_server.domain.model import Role, inbox_of
+from batonbox_server.domain.model import Availability, Role, inbox_of
 from batonbox_server.store import port
 from batonbox_server.store.inbox_calls import applied, digest_of, ok, standing_of
 from batonbox_server.store.inbox_outbox import InboxOutbox
 from batonbox_server.store.inbox_reads import InboxReads
+from batonbox_server.store.inbox_timers import InboxTimers, unpack_options
 
 
-class RedisStore(InboxReads, InboxOutbox):
+class RedisStore(InboxReads, InboxOutbox, InboxTimers):
     """Implements `store.port.InboxStore`."""
 
     # Inboxes and memberships
@@ -37,7 +38,7 @@ class RedisStore(InboxReads, InboxOutbox):
         reply = await self._scripts.info(self._keys.inbox(inbox))
         if reply[0] != b"ok":
             return None
-        _, epoch, seq, members, numbers, _due = reply
+        _, epoch, seq, members, numbers, options, away = reply
         pairs = zip(members[::2], members[1::2], strict=True)
         return port.InboxInfo(
             inbox,
@@ -45,6 +46,11 @@ class RedisStore(InboxReads, InboxOutbox):
             seq,
             {user.decode(): standing_of(value.decode()) for user, value in pairs},
             sorted(number.decode() for number in numbers),
+            unpack_options(options),
+            {
+                user.decode(): Availability(value.decode().partition(":")[2])
+                for user, value in zip(away[::2], away[1::2], strict=True)
+            },
         )
 
     async def join(self, *, inbox: str, user: str, role: Role, joined: bool) -> int:
@@ -76,15 +82,6 @@ class RedisStore(InboxReads, InboxOutbox):
         ok(reply)
         return 0
 
-    async def due(self, *, inbox: str) -> int:
-        """See the port."""
-        reply = await self._scripts.info(self._keys.inbox(inbox))
-        left = 0
-        for job in reply[5] if reply[0] == b"ok" else ():
-            user = job.decode().removeprefix("sweep:")
-            left += ok(await self._scripts.sweep(self._keys.inbox(inbox), user=user))[1]
-        return left
-
     # Conversations
 
     async def receive(
@@ -97,6 +94,7 @@ class RedisStore(InboxReads, InboxOutbox):
         body: bytes,
         preview: str,
         turn: int = 0,
+        keyword: port.Keyword | None = None,
     ) -> port.Received:
         """See the port."""
         reply = await self._scripts.receive(
@@ -108,10 +106,20 @@ class RedisStore(InboxReads, InboxOutbox):
             body=body,
             preview=preview,
             turn=turn,
+            keyword=msgpack.packb(keyword) if keyword else b"",
         )
-        duplicate = reply[0] == b"duplicate"
-        conv, n, seq = msgpack.unpackb(reply[1]) if duplicate else ok(reply)
-        return port.Received(conv if duplicate else conv.decode(), n, seq, duplicate)
+        if reply[0] == b"duplicate":
+            conv, n, seq = msgpack.unpackb(reply[1])
+            return port.Received(conv, n, seq, duplicate=True)
+        conv, n, seq, answered = ok(reply)
+        return port.Received(conv.decode(), n, seq, False, answered=bool(answered))
+
+    async def take_words(self, *, inbox: str, our: str, said: Mapping[str, int]) -> None:
+        """See the port."""
+        flat = [part for pair in said.items() for part in pair]
+        if flat:
+            prefix = self._keys.inbox(inbox)
+            await self._scripts.take_words(prefix, our=our, said=msgpack.packb(flat))
 
     async def assign(self, *, conv: str, actor: str, cid: str, to: str = "") -> port.Applied:
         """See the port."""

@@ -55,7 +55,8 @@ class Scripts:
 
     Raises Refused("unavailable") when the engine is down, and after RESEND_S of unknown outcome.
     Every script may be sent again: it is idempotent by a stored reply, a provider id or its nature.
-    `on_write(prefix)` is called after every script that may have appended to the prefix's log.
+    `on_write(prefix)` is called after every script that may have appended to the prefix's log; one
+    that answers `idle` has not.
     """
 
     def __init__(self, client: EngineClient, folder: Path = FOLDER) -> None:
@@ -100,7 +101,7 @@ class Scripts:
             reply = await self._client.execute("EVALSHA", script.sha, 1, prefix, *packed)
         except NoScriptError:
             reply = await self._client.execute("EVAL", script.source, 1, prefix, *packed)
-        if script.writes and self.on_write is not None:
+        if script.writes and reply[0] != b"idle" and self.on_write is not None:
             self.on_write(prefix)
         return list(reply)
 

@@ -2,14 +2,14 @@
 -- Claim (or create) and send in one step; owned by somebody else is a conflict, nothing is sent.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx num gm su as un wq op done unm out i au
+-- derives meta log ev mem c m cx num gm su as un wq op done unm out oo av off ow gone sno i au
 -- ARGV[1] candidate
 -- ARGV[2] by
 -- ARGV[3] our
 -- ARGV[4] customer
 -- ARGV[5] body
 -- ARGV[6] preview
--- Returns {"ok"} | {"conflict", row} | {"number_not_routed"} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
+-- Returns {"ok"} | {"conflict", row} | {"number_not_routed"} | {"recipient_opted_out", row} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
 --- @include "lib/command"
 local candidate, by, our, customer, body, preview = unpack(ARGV)
 local cx, me, actor, cid = begin(by, CONTENT_MS)
@@ -22,11 +22,12 @@ release_stale(cx, c)
 if c.status == "assigned" and c.assignee ~= actor then
   return refuse(cx, {"conflict", cur(c)})
 end
+if c.blocked > 0 then return refuse(cx, {"recipient_opted_out", known and cur(c) or nil}) end
 join_admin(cx, actor, me)
 local was = copy(c)
 tick(cx)
 if c.status ~= "assigned" then to_assigned(cx, c, actor, candidate .. actor .. cid, false) end
-c.prev = nil
+c.prev, c.acted_ms = nil, cx.last_ms
 c.unanswered, c.waiting_since, c.preview = 0, 0, preview
 record(cx, "composed", c, was, actor, cid, {body = body, state = "queued"})
 table.insert(cx.out, {c.id, c.n})

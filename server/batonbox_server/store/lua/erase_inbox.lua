@@ -2,7 +2,7 @@
 -- Delete an inbox: everybody's access goes in the first step, its data in bounded batches.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem num c m cx un wq op done unm out try due as su gm mv ghosts au hk held
+-- derives meta log ev mem num c m cx un wq op done unm out try why oo due as su gm mv ghosts hk held ow gone sno av off au
 -- Returns {"ok", left} | {"not_found"}
 --- @include "lib/log"
 local BATCH = 200
@@ -26,8 +26,10 @@ end
 local left = redis.call("ZCARD", key("op")) + redis.call("ZCARD", key("done"))
 if left > 0 then return {"ok", left} end
 for _, user in ipairs(redis.call("SMEMBERS", key("ghosts"))) do
-  redis.call("DEL", key("as", user), key("su", user), key("gm", user))
+  redis.call("DEL", key("as", user), key("ow", user), key("su", user), key("gm", user))
 end
 redis.call("DEL", key("cx"), key("un"), key("wq"), key("unm"), key("out"), key("try"), key("due"), key("mv"))
+redis.call("DEL", key("oo"), key("why"))
+redis.call("DEL", key("ow"), key("gone"), key("sno"), key("av"), key("off"))
 redis.call("DEL", key("hk"), key("held"), key("ghosts"), key("au"), key("log"), key("meta"))
 return {"ok", 0}

@@ -2,7 +2,7 @@
 -- Append an internal note: any member may, nobody's badge changes, nothing is sent.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out i au
+-- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] body
@@ -15,8 +15,8 @@ if not cx then return me end
 local c = load(cx, conv)
 if not c then return {"not_found"} end
 release_stale(cx, c)
-local was = copy(c)
-tick(cx)
+local was, at = copy(c), tick(cx)
+if c.assignee == actor then c.acted_ms = at end
 local named = mentions ~= "" and cmsgpack.unpack(mentions) or nil
 record(cx, "noted", c, was, actor, cid, {body = body, mentions = named})
 return finish(cx, c)

@@ -4,7 +4,7 @@
 -- and nobody who is late stores the message here. Turn 0: nobody else is asked.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx p num gm su as un wq op done unm out i au
+-- derives meta log ev mem c m cx p num gm su as un wq op done unm out oo av off ow gone sno i au
 -- ARGV[1] candidate
 -- ARGV[2] our
 -- ARGV[3] customer
@@ -12,7 +12,8 @@
 -- ARGV[5] body
 -- ARGV[6] preview
 -- ARGV[7] turn
--- Returns {"ok", conv, n, seq} | {"duplicate", place} | {"not_found"} | {"number_not_routed"}
+-- ARGV[8] keyword
+-- Returns {"ok", conv, n, seq, answered} | {"duplicate", place} | {"not_found"} | {"number_not_routed"}
 --- @include "lib/command"
 local candidate, our, customer, provider_id, body, preview = unpack(ARGV)
 local turn, gone = tonumber(ARGV[7]), 0
@@ -34,15 +35,23 @@ local pair = our .. "|" .. customer
 local known = redis.call("HGET", key("cx"), pair)
 local c = known and load(cx, known) or fresh(candidate, our, customer)
 release_stale(cx, c)
-local was = copy(c)
-local at = tick(cx)
-if c.status == "done" then to_unassigned(cx, c, "", provider_id) end
-if c.unanswered == 0 then c.waiting_since = at end
-c.att = mark(cx, "in" .. provider_id .. body)
-c.in_seq, c.preview, c.unanswered = c.att, preview, c.unanswered + 1
-c.unseen = c.status == "assigned"
-record(cx, "received", c, was, "", "", {body = body})
+local said = heard(c, ARGV[8])
+if not said.mute then release_absent(cx, c) end
+local was, at = copy(c), tick(cx)
+if said.mute then
+  if not known then c.own_tok = mark(cx, "own" .. provider_id) end
+else
+  reopen(cx, c, provider_id)
+  if c.unanswered == 0 then c.waiting_since = at end
+  c.att = mark(cx, "in" .. provider_id .. body)
+  c.in_seq, c.unanswered, c.unseen = c.att, c.unanswered + 1, c.status == "assigned"
+end
+c.preview = preview
+record(cx, "received", c, was, "", "", {body = body, reason = said.mute})
+local n, seq = c.n, cx.seq
+if said.answer then answer(cx, c, said.answer) end
 commit(cx)
+if said.at then redis.call("HSET", key("oo"), pair, said.at) end
 if not known then redis.call("HSET", key("cx"), pair, c.id) end
-redis.call("SET", key("p", provider_id), cmsgpack.pack({c.id, c.n, cx.seq}), "PX", 604800000)
-return {"ok", c.id, c.n, cx.seq}
+redis.call("SET", key("p", provider_id), cmsgpack.pack({c.id, n, seq}), "PX", 604800000)
+return {"ok", c.id, n, seq, said.answer and 1 or 0}

@@ -3,15 +3,17 @@
 -- Whatever it is, the message has left its line: the next one of the conversation is due.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out try pm i au
+-- derives meta log ev mem c m gm su as un wq op done unm out try why pm oo av off ow gone sno i au
 -- ARGV[1] conv
 -- ARGV[2] n
 -- ARGV[3] state
 -- ARGV[4] carrier_id
 -- ARGV[5] reason
+-- ARGV[6] unsettled
 -- Returns {"ok", seq, waiting} | {"not_found"}
 --- @include "lib/command"
 --- @include "lib/thread"
+--- @include "lib/sends"
 local conv, n, state, carrier_id, reason = unpack(ARGV)
 local cx = open()
 if not cx then return {"not_found"} end
@@ -21,7 +23,11 @@ local entry = c and line(conv, tonumber(n), c.trimmed)
 if not entry or entry.head[7] == "" then return {"not_found"} end
 local item, now = conv .. ":" .. n, entry.head[7]
 if carrier_id ~= "" then redis.call("SET", key("pm", carrier_id), item, "PX", 604800000) end
-redis.call("HDEL", key("try"), item)
+if state == "failed" and now == "queued" and carrier_id == "" then
+  forget_attempts(item, ARGV[6] == "1")
+else
+  redis.call("HDEL", key("try"), item)
+end
 local waiting = dequeue(cx, conv, n)
 -- A carrier that fails a message may still deliver it, never the other way round.
 if RANK[state] <= RANK[now] and not (now == "failed" and state == "delivered") then
@@ -30,6 +36,11 @@ end
 if now == "delivered" then return {"ok", 0, waiting} end
 tick(cx)
 set_state(conv, entry, state)
+if state == "failed" and reason ~= "" then
+  redis.call("HSET", key("why"), item, reason)
+else
+  redis.call("HDEL", key("why"), item)
+end
 delivery_event(cx, c, entry, state, "", "", reason ~= "" and reason or nil)
 commit(cx)
 return {"ok", cx.seq, waiting}

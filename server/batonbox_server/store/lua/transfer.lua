@@ -2,7 +2,7 @@
 -- Hand an assigned conversation over; by an admin to themselves it is the take-over.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out i au
+-- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] own_tok
@@ -27,4 +27,4 @@ local at = tick(cx)
 to_assigned(cx, c, to, conv .. actor .. cid, true)
 undoable(c, was, actor, at)
 record(cx, "transferred", c, was, actor, cid, {note = note ~= "" and note or nil})
-return finish(cx, c)
+return finish(cx, c, false, to ~= actor and warning_of(to))

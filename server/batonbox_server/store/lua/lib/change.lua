@@ -1,11 +1,13 @@
 --- @include "lib/row"
---- @include "lib/member"
+--- @include "lib/available"
 --- @include "lib/audit"
+--- @include "lib/optout"
 -- Moves of one conversation, planned in memory: the Lua mirror of domain/transitions.py.
 
 local function load(cx, conv)
   local c = read_row(conv)
   if not c then return nil end
+  c.blocked = blocked_since(c.our, c.customer)
   c.prev = c.prev and c.prev ~= "" and cmsgpack.unpack(c.prev) or nil
   c.unseen = c.status == "assigned"
     and redis.call("SISMEMBER", key("gm", c.assignee), conv) == 1
@@ -18,15 +20,16 @@ local function fresh(conv, our, customer)
     id = conv, our = our, customer = customer, status = "done", assignee = "", own_tok = "",
     rev = 0, att = "", in_seq = "", last_ms = 0, waiting_since = 0, last_assignee = "",
     unanswered = 0, preview = "", n = 0, trimmed = 0, unseen = false, snoozed_until = 0,
-    opted_out = 0,
+    opted_out = 0, acted_ms = 0, blocked = blocked_since(our, customer),
   }
 end
 
--- Every change of (status, assignee) mints a new ownership token and forgets the way back.
+-- Every change of (status, assignee) mints a new ownership token, forgets the way back and wakes.
 local function shift(cx, c, status, assignee, salt)
   if c.status == "assigned" then c.last_assignee = c.assignee end
   c.status, c.assignee, c.prev = status, assignee, nil
   c.own_tok = mark(cx, "own" .. salt)
+  c.snoozed_until, c.acted_ms = 0, status == "assigned" and cx.last_ms or 0
 end
 
 local function to_unassigned(cx, c, actor, salt)
@@ -59,9 +62,9 @@ local function undoable(c, was, actor, at)
   }
 end
 
--- What a system line says: who has it now ("" nobody), and why or with which words.
+-- What a system line says: who has it now ("" nobody), and why, until when or with which words.
 local function outcome(c, more)
-  return cmsgpack.pack({to = c.assignee, reason = more.reason, note = more.note})
+  return cmsgpack.pack({to = c.assignee, reason = more.reason, note = more.note, until_ms = more.till})
 end
 
 local ACTS = {
@@ -74,6 +77,9 @@ local function audit_change(cx, kind, c, was, actor, reason)
   if kind == "assigned" and c.assignee ~= actor then act = "dispatch" end
   if kind == "transferred" and c.assignee == actor then act = "take_over" end
   if kind == "composed" and c.assignee ~= was.assignee then act, reason = "assign", "compose" end
+  if kind == "received" and c.status == "assigned" and was.status == "done" then
+    act, reason = "assign", "reopened"
+  end
   if not act then return end
   audit(cx, actor ~= "" and cx.by or nil, act, actor, {
     conv = c.id, target = c.assignee, detail = reason and {reason = reason},
@@ -85,7 +91,7 @@ end
 -- Plan the event and the thread's line of a change already made to `c`.
 local function record(cx, kind, c, was, actor, cid, more)
   more = more or {}
-  c.n, c.rev, c.last_ms = c.n + 1, cx.seq + 1, cx.last_ms
+  c.n, c.rev, c.last_ms, c.opted_out = c.n + 1, cx.seq + 1, cx.last_ms, c.blocked
   local meta = {
     type = kind, conv = c.id, actor = actor, cid = cid, unseen = c.unseen, n = c.n,
     state = more.state, reason = more.reason, mentions = more.mentions, row = public(c),
@@ -103,11 +109,41 @@ local function record(cx, kind, c, was, actor, cid, more)
   table.insert(cx.lines[c.id], "\152" .. table.concat(head) .. body)
 end
 
--- Whoever meets a conversation whose owner has left returns it first, as nobody's act.
-local function release_stale(cx, c)
-  if c.status ~= "assigned" or owner_counts(cx, c) then return end
+-- An automatic answer stands in the same line as people's messages.
+local function answer(cx, c, body)
+  local was = copy(c)
+  tick(cx)
+  record(cx, "answered", c, was, "", "", {body = body, state = "queued"})
+  table.insert(cx.out, {c.id, c.n})
+end
+
+-- Back to everybody, as nobody's act.
+local function give_back(cx, c, reason)
   local was = copy(c)
   tick(cx)
   to_unassigned(cx, c, "", c.id)
-  record(cx, "returned", c, was, "", "", {reason = "membership"})
+  record(cx, "returned", c, was, "", "", {reason = reason})
+end
+
+-- Whoever meets a conversation whose owner has left returns it first.
+local function release_stale(cx, c)
+  if c.status == "assigned" and not owner_counts(cx, c) then give_back(cx, c, "membership") end
+end
+
+-- A customer who writes to somebody who is away writes to everybody.
+local function release_absent(cx, c)
+  local why = c.status == "assigned" and absent(c, clock(cx))
+  if why then give_back(cx, c, why) end
+end
+
+-- What a customer's message ends: being done, and being put aside.
+local function reopen(cx, c, salt)
+  local last = c.last_assignee
+  if c.status == "done" and options().reopen_to == "last_assignee" and available(cx, last) then
+    to_assigned(cx, c, last, salt, true)
+  elseif c.status == "done" then
+    to_unassigned(cx, c, "", salt)
+  elseif c.snoozed_until > 0 then
+    c.snoozed_until, c.acted_ms = 0, cx.last_ms
+  end
 end

@@ -35,6 +35,13 @@ local function fence(c, actor, me, own_tok)
   return nil
 end
 
+-- Only the owner, under the token if one is given: what even an admin does not do to others'.
+local function mine(c, actor, own_tok)
+  if c.status ~= "assigned" or c.assignee ~= actor then return {"not_owner", cur(c)} end
+  if own_tok ~= "" and own_tok ~= c.own_tok then return {"stale_token", cur(c)} end
+  return nil
+end
+
 -- An admin stands in every inbox, and joins the one where they take a conversation.
 local function join_admin(cx, user, m)
   if m.joined then return end

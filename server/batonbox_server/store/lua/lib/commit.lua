@@ -1,6 +1,7 @@
 --- @include "lib/change"
 --- @include "lib/reply"
 --- @include "lib/outbox"
+--- @include "lib/owned"
 -- The writing half: everything a script planned, in one go, after its last read.
 
 local function lists(c)
@@ -45,7 +46,8 @@ local function reindex(was, c)
 end
 
 local function write_row(cx, c)
-  local flat = {"prev", c.prev and cmsgpack.pack(c.prev) or "", "trimmed", c.trimmed}
+  local flat = {"prev", c.prev and cmsgpack.pack(c.prev) or "", "trimmed", c.trimmed,
+    "acted_ms", c.acted_ms}
   for _, f in ipairs(PUBLIC) do
     table.insert(flat, f)
     table.insert(flat, c[f])
@@ -53,6 +55,7 @@ local function write_row(cx, c)
   redis.call("HSET", key("c", c.id), unpack(flat))
   redis.call("RPUSH", key("m", c.id), unpack(cx.lines[c.id]))
   reindex(cx.was[c.id], c)
+  reindex_owned(cx.was[c.id], c)
 end
 
 local function commit(cx)
@@ -77,10 +80,11 @@ local function refuse(cx, reply)
   return reply
 end
 
--- Success: write, and keep the answer for a retry of the same command.
-local function finish(cx, c, noop)
+-- Success: write, and keep the answer for a retry of the same command. `warning` is what the caller
+-- should know all the same.
+local function finish(cx, c, noop, warning)
   commit(cx)
-  local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.att, c.n, noop and 1 or 0}
+  local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.att, c.n, noop and 1 or 0, warning or ""}
   keep_reply(cx.by, reply)
   return reply
 end

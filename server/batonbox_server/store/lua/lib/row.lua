@@ -1,8 +1,8 @@
 --- @include "lib/log"
--- Conversation rows: absolute registers. `unseen` (is it in its owner's green set?) and `prev`
--- (for undo) ride along but are never shown.
+-- Conversation rows: absolute registers. `unseen` (is it in its owner's green set?), `prev` (for
+-- undo) and `acted_ms` (since when its owner does nothing about it) ride along but are never shown.
 local NUMBERS = {rev = 1, last_ms = 1, waiting_since = 1, unanswered = 1, n = 1, trimmed = 1,
-  snoozed_until = 1, opted_out = 1}
+  snoozed_until = 1, opted_out = 1, acted_ms = 1}
 local PUBLIC = {
   "id", "our", "customer", "status", "assignee", "own_tok", "rev", "att", "in_seq", "last_ms",
   "waiting_since", "last_assignee", "unanswered", "preview", "n", "snoozed_until", "opted_out",
@@ -23,7 +23,7 @@ end
 local function read_row(conv)
   local flat = redis.call("HGETALL", key("c", conv))
   if #flat == 0 then return nil end
-  local c = {snoozed_until = 0, opted_out = 0}
+  local c = {snoozed_until = 0, opted_out = 0, acted_ms = 0}
   for i = 1, #flat, 2 do
     c[flat[i]] = NUMBERS[flat[i]] and tonumber(flat[i + 1]) or flat[i + 1]
   end
