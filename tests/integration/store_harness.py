@@ -12,7 +12,8 @@ from batonbox_server.domain.model import Delivery, Role
 from batonbox_server.errors import Refused
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
-from batonbox_server.store.port import Applied, OutboxItem, Settled
+from batonbox_server.store.outbox_port import OutboxItem, Settled
+from batonbox_server.store.port import Applied
 from batonbox_server.store.redis import RedisStore
 
 OUR, CUSTOMER = "+15550100", "+15550200"
@@ -73,7 +74,7 @@ class Box:
 
     async def again(self, item: OutboxItem, *, after_ms: int = 0) -> None:
         """The attempt failed and another shall be made."""
-        await self.store.postpone(conv=item.conv, n=item.n, attempt=item.attempt, after_ms=after_ms)
+        await self.store.postpone(conv=item.conv, n=item.n, turn=item.turn, after_ms=after_ms)
 
     async def seq(self) -> int:
         """The end of the log."""

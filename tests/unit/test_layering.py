@@ -29,6 +29,8 @@ ROOMS: dict[str, set[str]] = {
         "wire",
         "session.ports",
         "store.port",
+        "store.outbox_port",
+        "store.words_port",
         "store.directory_port",
         "store.directory_records",
         "store.sign_in_port",

@@ -46,8 +46,11 @@ class InboxReads(InboxCalls):
         """See the port."""
         prefix = self._keys.inbox(inbox_of(conv))
         reply = await self._scripts.history(prefix, conv=conv, actor=actor, before=before, n=n)
-        seq, row, packed, cursor = ok(reply)
+        seq, row, packed, cursor, reasons = ok(reply)
         messages = [msgpack.unpackb(message) for message in packed]
+        for message, reason in zip(messages, reasons, strict=True):
+            if reason:
+                message.append(reason.decode())
         return port.Thread(messages, cursor, seq, msgpack.unpackb(row))
 
     async def head(self, *, log: str, at: int = 0) -> port.Head:

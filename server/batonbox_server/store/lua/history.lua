@@ -1,13 +1,14 @@
 #!lua
--- A conversation's row and its messages below number `before` (0: the newest), ascending.
+-- A conversation's row and its messages below number `before` (0: the newest), ascending; and why
+-- those of them failed that did.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m
+-- derives meta log ev mem c m why
 -- ARGV[1] conv
 -- ARGV[2] actor
 -- ARGV[3] before
 -- ARGV[4] n
--- Returns {"ok", seq, row, messages, next} | {"not_found"} | {"forbidden"}
+-- Returns {"ok", seq, row, messages, next, reasons} | {"not_found"} | {"forbidden"}
 --- @include "lib/row"
 --- @include "lib/member"
 local conv, actor, before, n = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -18,8 +19,12 @@ local c = read_row(conv)
 if not c then return {"not_found"} end
 local last = before == 0 and c.n or math.min(c.n, before - 1)
 local first = math.max(c.trimmed + 1, last - n + 1)
-local messages = {}
+local messages, reasons = {}, {}
 if last >= first then
   messages = redis.call("LRANGE", key("m", conv), first - 1 - c.trimmed, last - 1 - c.trimmed)
+  local items = {}
+  for i = first, last do table.insert(items, conv .. ":" .. i) end
+  reasons = redis.call("HMGET", key("why"), unpack(items))
 end
-return {"ok", cx.seq, cur(c), messages, first > 1 and last >= first and first or 0}
+return {"ok", cx.seq, cur(c), messages, first > 1 and last >= first and first or 0,
+  reasons}
