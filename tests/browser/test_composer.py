@@ -98,7 +98,7 @@ async def test_delivery_is_shown_and_a_failed_message_can_be_sent_again(
     assert (await site.call("admin", "POST", "/v1/loopback/failures", told)).is_success
     await ana.send("lost")
     await expect(ana.messages).to_contain_text("Failed: number unreachable")
-    await ana.messages.get_by_role("button", name="Retry").click()
+    await ana.messages.get_by_role("button", name="Try again").click()
     assert await site.phone_with(2) == ["fine", "lost"]
     await expect(ana.messages).not_to_contain_text("Failed")
 

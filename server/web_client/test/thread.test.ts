@@ -100,7 +100,8 @@ describe("a thread", () => {
   test("a page says why a message failed", () => {
     const model = new ThreadModel();
     const failed = message(2, { kind: "replied", cid: "u1", state: "failed" });
-    model.newest([message(1), [...failed.slice(0, 8), "unreachable"] as typeof failed], null, 30);
+    failed[8] = "unreachable";
+    model.newest([message(1), failed], null, 30);
     expect(model.line(2)).toMatchObject({ state: "failed", reason: "unreachable" });
   });
 

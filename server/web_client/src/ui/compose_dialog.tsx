@@ -1,16 +1,21 @@
 /** A new conversation begun by us: claimed and sent in one step. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { MediaRef } from "../contract";
 import { online } from "./acts";
+import { AttachButton, Attachments, useAttaching, useDrop } from "./attachments";
 import { useStore } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog } from "./dialog_state";
 import { toE164 } from "./e164";
+import { mmsWords } from "./file_words";
 import { phoneNumber } from "./format";
 import { focusSoon, places } from "./places";
 import { go, route } from "./route";
 import { counter } from "./segments";
 import { refusalWords } from "./refusals";
+import { clear, underWay } from "./uploads";
 
 export function ComposeDialog(): JSX.Element {
   const store = useStore();
@@ -21,15 +26,22 @@ export function ComposeDialog(): JSX.Element {
   const from = useSignal("");
   const to = useSignal("");
   const text = useSignal("");
+  const attaching = useAttaching("compose", useSignal<readonly MediaRef[]>([]));
+  const { tray } = attaching;
+  const box = useRef<HTMLFormElement>(null);
+  useDrop(() => box.current, attaching.take);
+  useEffect(() => () => clear(tray), []);
   const problem = useSignal("");
   const busy = useSignal(false);
   const sender = numbers.includes(from.value) ? from.value : (numbers[0] ?? "");
   const max = store.limits.value.textMaxChars;
+  const files = tray.files.value;
 
   const missing = (): string => {
     if (!sender) return "No inbox of yours has a number to send from. An admin can add one.";
     if (!/^\+[1-9]\d{4,14}$/.test(toE164(to.peek()))) return "Write the number with its country code, like +1 416 555 0142.";
-    if (!text.peek().trim()) return "Write a message first.";
+    if (underWay(tray)) return "The files are being uploaded. Wait a moment.";
+    if (!text.peek().trim() && !tray.files.peek().length) return "Write a message first.";
     if ([...text.peek()].length > max) return `The message is longer than ${max} characters.`;
     return "";
   };
@@ -38,7 +50,7 @@ export function ComposeDialog(): JSX.Element {
     problem.value = missing();
     if (problem.peek() || busy.peek() || !online(store)) return;
     busy.value = true;
-    const outcome = await store.compose(inbox.peek(), sender, toE164(to.peek()), text.peek());
+    const outcome = await store.compose(inbox.peek(), sender, toE164(to.peek()), text.peek(), tray.files.peek());
     busy.value = false;
     if (!outcome.ok) {
       problem.value = outcome.owner
@@ -54,6 +66,7 @@ export function ComposeDialog(): JSX.Element {
   return (
     <Dialog label="New conversation">
       <form
+        ref={box}
         onSubmit={(event) => {
           event.preventDefault();
           void submit();
@@ -96,9 +109,14 @@ export function ComposeDialog(): JSX.Element {
               event.preventDefault();
               void submit();
             }}
+            onPaste={attaching.paste}
           />
         </label>
-        <p class="dialog-aside">{counter(text.value)}</p>
+        <Attachments attaching={attaching} />
+        <div class="attach-line">
+          <AttachButton attaching={attaching} />
+          <p class="dialog-aside">{files.length ? mmsWords(files.map(({ size }) => size)) : counter(text.value)}</p>
+        </div>
         {problem.value ? (
           <p class="problem" role="alert">
             {problem.value}
@@ -108,7 +126,7 @@ export function ComposeDialog(): JSX.Element {
           <button type="button" class="button" onClick={closeDialog}>
             Cancel
           </button>
-          <button type="submit" class="button button-primary" aria-disabled={busy.value}>
+          <button type="submit" class="button button-primary" aria-disabled={busy.value || underWay(tray)}>
             Send
           </button>
         </footer>

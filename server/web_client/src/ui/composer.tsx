@@ -4,9 +4,11 @@ import type { ComponentChildren, JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ConversationView, Thread } from "../contract";
 import { assignAndWrite, online } from "./acts";
+import { AttachButton, Attachments, useAttaching, useDrop } from "./attachments";
 import { Key } from "./bits";
 import { blocked, nameOf, useStore } from "./context";
 import { openDialog } from "./dialog_state";
+import { mmsWords } from "./file_words";
 import { clock, daysAgo, shortTime } from "./format";
 import { at, places } from "./places";
 import { enterSends, shortcuts } from "./prefs";
@@ -15,6 +17,7 @@ import { NoteIcon } from "./more_icons";
 import { finished } from "./thread_model";
 import { minute } from "./time";
 import { mentioned } from "./thread_words";
+import { forgetFailed, underWay } from "./uploads";
 
 interface Props {
   readonly conv: string;
@@ -40,10 +43,11 @@ interface FieldProps {
   readonly text: Signal<string>;
   readonly send: () => void;
   readonly describedBy: string;
+  readonly paste?: (event: ClipboardEvent) => void;
 }
 
 /** Grows with its text, up to a third of the window (by CSS). */
-function Field({ label, text, send, describedBy }: FieldProps): JSX.Element {
+function Field({ label, text, send, describedBy, paste }: FieldProps): JSX.Element {
   const box = useRef<HTMLTextAreaElement | null>(null);
   useLayoutEffect(() => {
     const element = box.current;
@@ -74,6 +78,7 @@ function Field({ label, text, send, describedBy }: FieldProps): JSX.Element {
       value={text.value}
       onInput={(event) => (text.value = event.currentTarget.value)}
       onKeyDown={keys}
+      onPaste={paste}
     />
   );
 }
@@ -126,25 +131,36 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
   const max = store.limits.value.textMaxChars;
   const length = [...text.value].length;
   const tooLong = length > max;
+  const attaching = useAttaching(conv, store.attached(conv));
+  const { tray } = attaching;
+  useDrop(() => places.composer?.closest<HTMLElement>(".thread-pane"), attaching.take);
+  const files = tray.files.value;
+  const uploading = underWay(tray);
+  const empty = !text.value.trim() && !files.length;
   const send = (): void => {
     const written = text.peek();
-    if (!written.trim() || tooLong || !online(store)) return;
-    void store.reply(conv, written);
+    const media = tray.files.peek();
+    if ((!written.trim() && !media.length) || tooLong || uploading || !online(store)) return;
+    forgetFailed(tray);
+    void store.reply(conv, written, media);
   };
+  const hint = why || (uploading ? "Uploading…" : files.length ? mmsWords(files.map(({ size }) => size)) : counter(text.value));
   return (
     <div class="composer">
       <div class="composer-box">
-        <Field label="Write a message" text={text} send={send} describedBy="composer-counter" />
+        <Attachments attaching={attaching} />
+        <Field label="Write a message" text={text} send={send} describedBy="composer-counter" paste={attaching.paste} />
         <div class="composer-foot">
+          <AttachButton attaching={attaching} />
           <NoteSwitch on={on} />
           <span class={tooLong ? "composer-hint composer-too-long" : "composer-hint"} id="composer-counter">
-            {tooLong ? `Too long: ${length}/${max} characters` : why || counter(text.value)}
+            {tooLong ? `Too long: ${length}/${max} characters` : hint}
           </span>
           <button
             type="button"
             class="button button-primary"
             title={why || (enterSends.value ? "Enter" : "Ctrl+Enter")}
-            aria-disabled={!text.value.trim() || tooLong || !!why}
+            aria-disabled={empty || tooLong || uploading || !!why}
             onClick={send}
           >
             Send

@@ -4,11 +4,13 @@ import type { Line } from "../contract";
 import { useStore, nameOf } from "./context";
 import { dayName } from "./days";
 import { clock, fullTime, phoneNumber } from "./format";
+import { Delivery } from "./delivery";
+import { Media } from "./media";
 import { pieces } from "./pieces";
 import { NoteIcon } from "./more_icons";
 import type { Item } from "./thread_model";
 import { minute } from "./time";
-import { deliveryWords, systemWords } from "./thread_words";
+import { systemWords } from "./thread_words";
 
 /** "You" for me who acts, "you" for me to whom it is done. */
 function useNaming(): (id: string, acting?: boolean) => string {
@@ -34,52 +36,18 @@ function Text({ text }: { text: string }): JSX.Element {
   );
 }
 
-function Media({ urls }: { urls: readonly string[] }): JSX.Element | null {
-  if (!urls.length) return null;
-  return (
-    <ul class="media" aria-label="Attachments">
-      {urls.map((url, at) => (
-        <li key={url}>
-          {/^https?:\/\//.test(url) ? (
-            <a href={url} target="_blank" rel="noopener noreferrer">
-              {`Attachment ${at + 1}`}
-            </a>
-          ) : (
-            `Attachment ${at + 1}`
-          )}
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function Delivery({ line, conv, last }: { line: Line; conv: string; last: boolean }): JSX.Element | null {
-  const store = useStore();
-  const words = deliveryWords(line);
-  // Of a run of delivered messages the last one says it.
-  if (!words || (line.state === "delivered" && !last)) return null;
-  return (
-    <p class={`delivery delivery-${line.state}`} data-state={line.state}>
-      <span>{words}</span>
-      {line.state === "failed" && line.n ? (
-        <button type="button" class="link-button" onClick={() => void store.retry(conv, line.n)}>
-          Retry
-        </button>
-      ) : null}
-    </p>
-  );
-}
-
-function Bubble({ line, conv, last }: { line: Line; conv: string; last: boolean }): JSX.Element {
+function Bubble({ line, conv, next }: { line: Line; conv: string; next: Line | undefined }): JSX.Element {
   return (
     <div class="line" data-n={line.n} data-key={line.key} data-kind={line.kind}>
-      <div class="bubble" title={fullTime(line.atMs)}>
-        <p class="bubble-text" dir="auto">
-          <Text text={line.text} />
-        </p>
-        <Media urls={line.media} />
-      </div>
-      <Delivery line={line} conv={conv} last={last} />
+      {line.text || !line.media.length ? (
+        <div class="bubble" title={fullTime(line.atMs)}>
+          <p class="bubble-text" dir="auto">
+            <Text text={line.text} />
+          </p>
+        </div>
+      ) : null}
+      <Media conv={conv} n={line.n} files={line.media} />
+      <Delivery line={line} conv={conv} next={next} />
     </div>
   );
 }
@@ -93,7 +61,7 @@ interface GroupProps {
 function Group({ item, conv, customer }: GroupProps): JSX.Element {
   const naming = useNaming();
   const first = item.lines[0] as Line;
-  const author = item.side === "customer" ? phoneNumber(customer) : naming(item.actor, true);
+  const author = item.side === "customer" ? phoneNumber(customer) : first.kind === "answered" ? "Automatic answer" : naming(item.actor, true);
   return (
     <div class={`group group-${item.side}`}>
       <p class="group-head">
@@ -107,7 +75,7 @@ function Group({ item, conv, customer }: GroupProps): JSX.Element {
         <time dateTime={new Date(first.atMs).toISOString()}>{clock(first.atMs)}</time>
       </p>
       {item.lines.map((line, at) => (
-        <Bubble key={line.key} line={line} conv={conv} last={at === item.lines.length - 1} />
+        <Bubble key={line.key} line={line} conv={conv} next={item.lines[at + 1]} />
       ))}
     </div>
   );
@@ -122,6 +90,7 @@ export function ThreadItem({ item, conv, customer }: { item: Item; conv: string;
       </h3>
     );
   }
+  if (item.type === "remark") return <p class="system">{item.words}</p>;
   if (item.type === "system") {
     const { line } = item;
     return (

@@ -1,6 +1,7 @@
 /** A thread's lines arranged for reading: days, groups of one author, system lines. */
 import type { Line } from "../contract";
 import { dayOf } from "./format";
+import { remarks } from "./keywords";
 import { isSystem } from "./thread_words";
 
 export type Side = "customer" | "team" | "note";
@@ -8,7 +9,8 @@ export type Side = "customer" | "team" | "note";
 export type Item =
   | { readonly type: "day"; readonly key: string; readonly atMs: number }
   | { readonly type: "system"; readonly key: string; readonly line: Line; readonly owner: string }
-  | { readonly type: "group"; readonly key: string; readonly side: Side; readonly actor: string; readonly lines: readonly Line[] };
+  | { readonly type: "group"; readonly key: string; readonly side: Side; readonly actor: string; readonly lines: readonly Line[] }
+  | { readonly type: "remark"; readonly key: string; readonly atMs: number; readonly words: string };
 
 const GROUP_MS = 5 * 60_000;
 
@@ -20,6 +22,7 @@ export function sideOf(line: Line): Side {
 /** Items in order; keys are those of the first line each begins with. */
 export function arrange(lines: readonly Line[]): readonly Item[] {
   const items: Item[] = [];
+  const remarked = remarks(lines);
   let day = -1;
   let owner = "";
   let open: { side: Side; actor: string; lines: Line[] } | null = null;
@@ -39,10 +42,14 @@ export function arrange(lines: readonly Line[]): readonly Item[] {
     const last = open?.lines[open.lines.length - 1];
     if (open && last && open.side === side && open.actor === line.actor && line.atMs - last.atMs < GROUP_MS) {
       open.lines.push(line);
-      continue;
+    } else {
+      open = { side, actor: line.actor, lines: [line] };
+      items.push({ type: "group", key: `group:${line.key}`, ...open });
     }
-    open = { side, actor: line.actor, lines: [line] };
-    items.push({ type: "group", key: `group:${line.key}`, ...open });
+    const words = remarked.get(line.key);
+    if (!words) continue;
+    items.push({ type: "remark", key: `remark:${line.key}`, atMs: line.atMs, words });
+    open = null;
   }
   return items;
 }

@@ -1,11 +1,12 @@
 /** Sentences about the lines of a thread. */
 import type { Line } from "../contract";
+import { reasonWords } from "./reasons";
 
 /** Somebody's name: as who acts, or as whom it is done to ("You", "you"). */
 type Naming = (id: string, acting?: boolean) => string;
 
 export function isSystem(line: Line): boolean {
-  return !["received", "replied", "composed", "noted"].includes(line.kind);
+  return !["received", "replied", "composed", "noted", "answered"].includes(line.kind);
 }
 
 /** A system line; `owner` is who had the conversation before it, "" for nobody. */
@@ -47,7 +48,7 @@ export function deliveryWords(line: Line): string {
     case "delivered":
       return "Delivered";
     case "failed":
-      return line.reason ? `Failed: ${line.reason}` : "Failed";
+      return line.reason ? `Failed: ${reasonWords(line.reason)}` : "Failed";
     default:
       return "";
   }
