@@ -1,11 +1,14 @@
-"""Golden frames: the same values in both codecs, read by the tests of server and clients."""
+"""Golden values that tests of server and clients read: frames in both codecs, sizes of texts."""
 
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import asdict
 from typing import Any
 
 from batonbox_server import wire
+from batonbox_server.domain.segments import segments
 from batonbox_server.wire import Op
 
 TIP = "0123456789abcdef"
@@ -107,4 +110,22 @@ def vectors() -> str:
         }
         for name, frame in FRAMES.items()
     ]
+    return json.dumps(entries, indent=1, ensure_ascii=True) + "\n"
+
+
+# By what they take: 1 or 2 septets, 1 or 2 units of 16 bits.
+_LETTERS = ("a", "\u00e9", "\n", "@", "\u20ac", "[", "~", "\u00e7", "\u044f", "\t", "\U0001f600")
+
+
+def segment_vectors() -> str:
+    """The text of tests/vectors/segments.json: texts around every edge, and mixtures."""
+    drawn = random.Random(1)  # noqa: S311
+    septets, units = (0, 1, 80, 81, 160, 161, 306, 307, 459, 460), (1, 35, 36, 66, 67, 70, 71, 135)
+    texts = [letter * n for letter in ("a", "\u20ac") for n in septets]
+    texts += [letter * n for letter in ("\u044f", "\U0001f600") for n in units]
+    texts += ["a" * n + "\u20ac" + "a" * 152 for n in (151, 152, 153, 158, 159)]
+    texts += ["\u044f" * n + "\U0001f600" + "\u044f" * 66 for n in (65, 66, 67, 68, 69)]
+    for letters in (_LETTERS[:4], _LETTERS[:7], _LETTERS):
+        texts += ["".join(drawn.choices(letters, k=drawn.randrange(330))) for _ in range(12)]
+    entries = [{"text": text, **asdict(segments(text))} for text in dict.fromkeys(texts)]
     return json.dumps(entries, indent=1, ensure_ascii=True) + "\n"

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { counter, segments } from "../src/ui/segments";
+import vectors from "../../../tests/vectors/segments.json";
 
 describe("GSM-7", () => {
   test.each([
@@ -48,6 +49,11 @@ describe("UCS-2", () => {
     expect(segments("😀".repeat(66)).count).toBe(2);
     expect(segments("😀".repeat(67)).count).toBe(3);
   });
+});
+
+test("texts take as many as the server says", () => {
+  expect(vectors.length).toBeGreaterThan(50);
+  for (const { text, ...sizes } of vectors) expect(segments(text)).toEqual(sizes);
 });
 
 test("the counter as people read it", () => {
