@@ -50,6 +50,9 @@ class Settings:
     connections_per_user: int = _s(16, "connections per user and node")
     handshakes_per_s: float = _s(500.0, "websocket handshakes per node; more get 503", unit="1/s")
     hello_timeout_s: float = _s(5.0, "time for HELLO after the upgrade", unit="s")
+    presence_linger_s: float = _s(
+        5.0, "somebody is offline so long after their last connection to a node", unit="s"
+    )
     ping_s: float = _s(25.0, "silence after which the server sends PING", unit="s")
     pong_timeout_s: float = _s(20.0, "time for the answer to PING", unit="s")
     write_timeout_s: float = _s(30.0, "a write blocked longer closes with 4002", unit="s")
@@ -72,7 +75,15 @@ class Settings:
     jwt_jwks_url: str = _s("", "where an embedding application publishes its public keys")
     jwt_issuer: str = _s("", "iss that its tokens must have; empty: any")
     jwt_audience: str = _s("", "aud that its tokens must have; needed with jwt_jwks_url")
-    public_url: str = _s("", "address of this server for browsers; needed with oidc_issuer")
+    public_url: str = _s("", "address of this server for browsers and carriers")
+    secrets_key: str = _s(
+        "", "seals carrier accounts' secrets, 32 bytes as base64; empty: one in data_dir", secret=True
+    )
+    secrets_dir: str = _s("/run/secrets", "folder of the files an account's secret_file may name")
+    twilio_account_sid: str = _s("", "gives the carrier account `twilio`; needs twilio_auth_token")
+    twilio_auth_token: str = _s("", "its auth token", secret=True)
+    twilio_messaging_service_sid: str = _s("", "send through this messaging service of Twilio's")
+    twilio_url: str = _s("https://api.twilio.com", "Twilio's API, for every Twilio account")
     oidc_issuer: str = _s("", "identity provider to sign in at (OpenID Connect), by its issuer URL")
     oidc_client_id: str = _s("", "what the provider calls this server; needed with oidc_issuer")
     oidc_client_secret: str = _s("", "secret shared with it; empty: a public client", secret=True)
@@ -88,6 +99,23 @@ class Settings:
     outbox_lease_s: float = _s(30.0, "a node owns an outbound message for so long", unit="s")
     outbox_attempts: int = _s(8, "attempts before a message is failed")
     outbox_sweep_s: float = _s(1.0, "how often a node looks for due outbound messages", unit="s")
+    media_url: str = _s("", "s3://bucket/prefix for messages' files; empty: <data_dir>/media")
+    media_s3_endpoint: str = _s("", "address of what speaks S3; empty: Amazon's")
+    media_s3_region: str = _s("", "its region; empty: AWS_REGION")
+    media_s3_key_id: str = _s(
+        "", "its access key; empty: AWS_ACCESS_KEY_ID, or a role", secret=True
+    )
+    media_s3_secret: str = _s("", "and that key's secret", secret=True)
+    media_max_bytes: int = _s(5 << 20, "files of one message together, at most", unit="bytes")
+    media_max_files: int = _s(10, "files of one message, at most; never more than 10")
+    media_unsent_max_bytes: int = _s(
+        50 << 20, "files a user has uploaded and not sent yet, at most", unit="bytes"
+    )
+    media_attempts: int = _s(10, "attempts to fetch a customer's file")
+    media_timeout_s: float = _s(30.0, "time for a customer's file to arrive", unit="s")
+    media_private: bool = _s(
+        False, "let customers' files be fetched from http:// and private addresses"
+    )
     webhooks_attempts: int = _s(30, "attempts before an event for a webhook is failed")
     webhooks_first_pause_s: float = _s(
         1.0, "before the second attempt; then 4 times as long", unit="s"

@@ -75,9 +75,9 @@ class Call:
         except msgspec.ValidationError as error:
             raise Refused("bad_request", f"query: {error}") from error
 
-    async def raw_body(self) -> bytes:
-        """The body, bounded; raises TooBig as soon as it is too long."""
-        most = self.services.limits.body_max_bytes
+    async def raw_body(self, most: int = 0) -> bytes:
+        """The body, bounded (0: as every body is); raises TooBig as soon as it is too long."""
+        most = most or self.services.limits.body_max_bytes
         if int(self.request.headers.get("content-length") or 0) > most:
             raise TooBig(most)
         read = bytearray()
@@ -112,9 +112,9 @@ class Endpoint:
     """`action` None: nobody has to sign in (probes, signing in, what is signed another way).
 
     The API's documents derive from this row: what the handler reads (`body`, `query`), what it
-    answers (`returns`, with `status` or `also`; `str` is plain text), the `errors` beyond those
-    every endpoint can answer, whether it takes an Idempotency-Key (`keyed`). The handler's
-    docstring is its description.
+    answers (`returns`, with `status` or `also`; `str` is plain text, `bytes` a file), the `errors`
+    beyond those every endpoint can answer, whether it takes an Idempotency-Key (`keyed`). The
+    handler's docstring is its description.
     """
 
     method: str
@@ -129,7 +129,9 @@ class Endpoint:
     also: int = 0
     keyed: bool = False
     via: Via = "web"  # from where they act who need not sign in
-    types: tuple[str, ...] = ("text/plain",)  # of what `returns` str
+    types: tuple[str, ...] = ("text/plain",)  # of what `returns` str or bytes
+    takes: tuple[str, ...] = ()  # the body is a file of one of these types
+    statuses: tuple[tuple[str, int], ...] = ()  # of errors, where not (only) their table's
 
 
 def json_response(value: Any, *, status: int = 200) -> Response:

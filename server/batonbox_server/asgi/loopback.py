@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from typing import Annotated, Any, Final
 
@@ -77,7 +78,11 @@ async def _inbound(call: Call) -> Response:
 async def _outbound(call: Call) -> dict[str, Any]:
     """What a phone received, oldest first."""
     to = e164(call.query(Phone).to.replace(" ", "+"), field="to")
-    return {"items": await _phones(call).messages(to=to), "next": None}
+    items = await _phones(call).messages(to=to)
+    for item in items:
+        links = call.services.media.links(item["media"])
+        item["media"] = [dataclasses.asdict(link) for link in links]
+    return {"items": items, "next": None}
 
 
 async def _failures(call: Call) -> dict[str, Any]:

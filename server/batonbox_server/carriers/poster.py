@@ -6,16 +6,16 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 import httpcore2
 import httpx2
 import structlog
 
-from .guard import Forbidden, GuardedBackend, literal, why_not
+from .guard import Forbidden, GuardedBackend
 from .hook_port import Answer
 from .http import retry_after_s
 from .signature import secret_bytes, sign
+from .target import check_url, host_header, target_of
 
 __all__ = ["HttpPoster"]
 
@@ -48,21 +48,7 @@ class HttpPoster:
 
     def check(self, url: str) -> str:
         """See the port."""
-        parts = _split(url)
-        schemes = ("https", "http") if self._private else ("https",)
-        if parts.scheme not in schemes:
-            raise ValueError(f"give a URL with {' or '.join(schemes)}://")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("leave the user name and password out; events are signed")
-        host = parts.hostname or ""
-        if not host:
-            raise ValueError("the URL names no host")
-        if not self._private:
-            address = literal(host)
-            reason = why_not(address) if address else _why_not_name(host)
-            if reason:
-                raise ValueError(f"{reason}; BATONBOX_WEBHOOKS_PRIVATE allows such")
-        _target(url)
+        check_url(url, private=self._private, setting="BATONBOX_WEBHOOKS_PRIVATE")
         return url
 
     async def post(
@@ -93,10 +79,9 @@ class HttpPoster:
         self, url: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, dict[str, str]]:
         self.check(url)
-        target = _target(url)
-        sent = {**headers, "user-agent": self._agent, "content-type": "application/json"}
-        if b":" in target.host:  # the pool leaves the brackets out
-            sent["host"] = f"[{target.host.decode()}]:{target.port or 443}"
+        target = target_of(url)
+        sent = {**headers, "user-agent": self._agent, "content-type": "application/json",
+                **host_header(target)}  # fmt: skip
         async with self._pool.stream("POST", target, headers=list(sent.items()), content=body) as a:
             read = 0
             async for chunk in a.aiter_stream():
@@ -105,37 +90,6 @@ class HttpPoster:
                     break  # leaving closes this connection
             found = {name.decode("latin-1").lower(): v.decode("latin-1") for name, v in a.headers}
             return a.status, found
-
-
-def _split(url: str) -> SplitResult:
-    if not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("a URL has no blanks, control characters or backslashes")
-    return urlsplit(url)
-
-
-def _target(url: str) -> httpcore2.URL:
-    parts = _split(url)
-    try:
-        host = (parts.hostname or "").encode("idna") if not literal(parts.hostname or "") else b""
-        port = parts.port
-    except (UnicodeError, ValueError) as error:
-        raise ValueError("the host or port of the URL cannot be read") from error
-    path = parts.path.encode("utf-8") or b"/"
-    target = path + (b"?" + parts.query.encode("utf-8") if parts.query else b"")
-    named = host or (parts.hostname or "").encode("ascii")
-    return httpcore2.URL(
-        scheme=parts.scheme.encode("ascii"), host=named, port=port, target=_quoted(target)
-    )
-
-
-def _quoted(target: bytes) -> bytes:
-    return b"".join(bytes([b]) if 0x21 <= b < 0x7F else b"%%%02X" % b for b in target)
-
-
-def _why_not_name(host: str) -> str:
-    own = host.rstrip(".").lower()
-    local = own == "localhost" or own.endswith((".localhost", ".local", ".internal"))
-    return f"{host} is not a public name" if local else ""
 
 
 def _headers(secrets: Sequence[str], message_id: str, body: bytes) -> dict[str, str]:

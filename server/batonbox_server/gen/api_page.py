@@ -67,8 +67,11 @@ def _operation(document: Json, method: str, path: str, operation: Json) -> str:
     ]
     body = operation.get("requestBody")
     if body is not None:
-        shape = next(iter(body["content"].values()))["schema"]
-        parts.append(f"<h4>Body</h4>{_fields(document, shape)}")
+        kind, part = next(iter(body["content"].items()))
+        shown = f"<p>A file: {html.escape(', '.join(body['content']))}.</p>"
+        if kind == "application/json":
+            shown = _fields(document, part["schema"])
+        parts.append(f"<h4>Body</h4>{shown}")
     parts += [_answers(document, operation), _example(document, method, path, operation)]
     return "".join(parts) + "</article>\n"
 
@@ -118,8 +121,11 @@ def _example(document: Json, method: str, path: str, operation: Json) -> str:
         words.append("-H 'Authorization: Bearer '$BATONBOX_TOKEN")
     body = operation.get("requestBody")
     if body is not None:
-        schema = next(iter(body["content"].values()))["schema"]
-        words.append(f"-d '{json.dumps(_sample(document, schema))}'")
+        kind, part = next(iter(body["content"].items()))
+        if kind == "application/json":
+            words.append(f"-d '{json.dumps(_sample(document, part['schema']))}'")
+        else:
+            words.append(f"-H 'Content-Type: {kind}' --data-binary @file")
     return f"<h4>Example</h4><pre>{html.escape(' '.join(words))}</pre>"
 
 

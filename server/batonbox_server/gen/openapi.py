@@ -33,6 +33,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "admin": ("Administration", "For admins."),
     "loopback": ("Simulated phones", "Only with the loopback carrier."),
     "webhook": ("Webhook carrier", "Signed by the carrier; only when its secret is set."),
+    "media": ("Files", "Up in one request, down by a link that is signed for a moment."),
     "": ("Operations", "For probes and monitoring."),
 }
 _ALWAYS: Final = ("bad_request", "internal", "unavailable")
@@ -90,7 +91,7 @@ def tag_of(path: str) -> str:
 def _shapes(rows: list[Endpoint]) -> list[Any]:
     found: list[Any] = [Problem]
     for row in rows:
-        found += [shape for shape in (row.body, row.returns) if shape not in {None, str}]
+        found += [shape for shape in (row.body, row.returns) if shape not in {None, str, bytes}]
     return list({repr(shape): shape for shape in found}.values())
 
 
@@ -108,9 +109,15 @@ def _operation(row: Endpoint, known: Json) -> Json:
             "required": _needed(row.body),
             "content": {"application/json": {"schema": known[repr(row.body)]}},
         }
+    if row.takes:
+        operation["requestBody"] = {"required": True, "content": _files(row.takes)}
     operation["responses"] = {**_answers(row, known), **_problems(row)}
     operation["security"] = [{"bearer": []}, {"session": []}] if row.action is not None else []
     return operation
+
+
+def _files(kinds: tuple[str, ...]) -> Json:
+    return {kind: {"schema": {}} for kind in kinds}
 
 
 def _operation_id(row: Endpoint) -> str:
@@ -160,6 +167,8 @@ def _answers(row: Endpoint, known: Json) -> Json:
     answer: Json = {"description": "As asked."}
     if row.returns is str:
         answer["content"] = {kind: {"schema": {"type": "string"}} for kind in row.types}
+    elif row.returns is bytes:
+        answer["content"] = _files(row.types)
     elif row.returns is not None:
         answer["content"] = {"application/json": {"schema": known[repr(row.returns)]}}
     return {str(status): answer for status in (row.status, row.also) if status}
@@ -183,6 +192,8 @@ def _refusals(row: Endpoint) -> dict[str, list[str]]:
         by_status.setdefault(str(CODES[slug].http), []).append(slug)
     if row.body is not None:
         by_status["413"] = ["bad_request"]
+    for slug, status in row.statuses:
+        by_status.setdefault(str(status), []).append(slug)
     own = {str(row.status), str(row.also)}
     return {status: by_status[status] for status in sorted(by_status.keys() - own)}
 

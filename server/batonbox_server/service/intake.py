@@ -9,11 +9,12 @@ from typing import Final
 
 import structlog
 
-from batonbox_server.domain.model import Delivery
+from batonbox_server.domain.model import Delivery, inbox_of, inbox_of
 from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import DirectoryStore, Route
 from batonbox_server.store.port import InboxStore, Received
 
+from .media import Media
 from .texts import e164, message_body, preview
 
 __all__ = ["Inbound", "Intake"]
@@ -46,11 +47,13 @@ class Intake:
         self,
         store: InboxStore,
         organisation: DirectoryStore,
+        media: Media,
         *,
         on_outbound: Callable[[str], None],
     ) -> None:
         self._store = store
         self._organisation = organisation
+        self._media = media
         self._on_outbound = on_outbound
 
     async def receive(self, message: Inbound) -> Received:
@@ -62,6 +65,8 @@ class Intake:
         our = e164(message.our, field="to")
         customer = e164(message.customer, field="from")
         provider_id = f"{message.carrier}:{message.provider_id}"
+        # Before the message: no node can die in between and leave it without its files.
+        media = await self._media.inbound(message.carrier, message.provider_id, message.media)
         refused, kept = 0, ""
         for _ in range(_ATTEMPTS):
             route = await self._organisation.route(our)
@@ -84,8 +89,8 @@ class Intake:
                     our=our,
                     customer=customer,
                     provider_id=provider_id,
-                    body=message_body(message.text, message.media),
-                    preview=preview(message.text, message.media),
+                    body=message_body(message.text, media),
+                    preview=preview(message.text, media),
                     turn=pin.turn,
                 )
             except Refused as refusal:
@@ -93,6 +98,7 @@ class Intake:
                     raise
                 refused = pin.turn
                 continue
+            await self._media.received(media, inbox=inbox_of(received.conv))
             if pin.turn > 1:  # it may have been kept in an earlier one
                 await self._organisation.drop_unrouted(provider_id)
             return received
@@ -108,6 +114,22 @@ class Intake:
         if settled is not None and settled.waiting:
             self._on_outbound(inbox)
         return settled is not None
+
+    async def settle(
+        self, *, conv: str, n: int, state: Delivery, carrier_id: str, reason: str
+    ) -> bool:
+        """What became of this message of ours, which the carrier names so; False: it is gone."""
+        try:
+            settled = await self._store.sent(
+                conv=conv, n=n, state=state, carrier_id=carrier_id, reason=reason
+            )
+        except Refused as refused:
+            if refused.slug != "not_found":
+                raise
+            return False
+        if settled.waiting:
+            self._on_outbound(inbox_of(conv))
+        return True
 
     async def _keep(
         self, provider_id: str, our: str, customer: str, message: Inbound, reason: str

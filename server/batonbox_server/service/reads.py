@@ -13,6 +13,7 @@ from batonbox_server.session.ports import Principal
 from batonbox_server.store.port import InboxStore
 
 from .directory import LiveDirectory
+from .media import Media
 
 __all__ = ["InboxReads"]
 
@@ -24,8 +25,9 @@ _SCANS: Final = 4
 class InboxReads:
     """Implements `session.ports.Reads`, and lists over several inboxes for HTTP."""
 
-    def __init__(self, store: InboxStore, directory: LiveDirectory) -> None:
+    def __init__(self, store: InboxStore, directory: LiveDirectory, media: Media) -> None:
         self._store = store
+        self._media = media
         self._directory = directory
 
     async def page(
@@ -44,6 +46,7 @@ class InboxReads:
     ) -> dict[str, Any]:
         """See the port."""
         thread = await self._store.history(conv=conv, actor=principal.user, before=before, n=n)
+        await self._media.complete(thread.messages)
         return {
             "row": thread.row,
             "messages": thread.messages,

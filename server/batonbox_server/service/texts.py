@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
@@ -62,7 +62,7 @@ def check_id(name: str, *, field: str) -> str:
     return name
 
 
-def preview(text: str, media: Sequence[str] = ()) -> str:
+def preview(text: str, media: Sequence[Any] = ()) -> str:
     """One line for lists."""
     line = " ".join(text.split())
     if not line and media:
@@ -70,7 +70,7 @@ def preview(text: str, media: Sequence[str] = ()) -> str:
     return line if len(line) <= _PREVIEW_CHARS else line[: _PREVIEW_CHARS - 1] + "…"
 
 
-def message_body(text: str, media: Sequence[str] = ()) -> bytes:
+def message_body(text: str, media: Sequence[Mapping[str, Any]] = ()) -> bytes:
     """The opaque body of a message to or from a customer."""
     return _pack({"text": text, "media": list(media)})
 

@@ -46,25 +46,28 @@ class RedisMedia:
 
     async def expect(
         self,
-        id: str,
+        media: str,
         *,
         carrier: str,
         url: str,
         name: str,
-        keep_ms: int,  # noqa: A002
+        keep_ms: int,
     ) -> bool:
         """See the port."""
-        given = {"id": id, "carrier": carrier, "url": url, "name": name, "keep_ms": keep_ms}
+        given = {"id": media, "carrier": carrier, "url": url, "name": name, "keep_ms": keep_ms}
         return bool((await self._scripts.media_expect(self._org, **given))[1])
 
     async def lease(self, *, lease_ms: int, n: int) -> list[Expected]:
         """See the port."""
         _, items = await self._scripts.media_lease(self._org, lease_ms=lease_ms, n=n)
-        return [Expected(*(part.decode() for part in item[:4]), item[4]) for item in items]
+        return [
+            Expected(id_.decode(), carrier.decode(), url.decode(), name.decode(), attempt)
+            for id_, carrier, url, name, attempt in items
+        ]
 
-    async def postpone(self, id: str, *, after_ms: int) -> None:  # noqa: A002
+    async def postpone(self, media: str, *, after_ms: int) -> None:
         """See the port."""
-        await self._scripts.media_postpone(self._org, id=id, after_ms=after_ms)
+        await self._scripts.media_postpone(self._org, id=media, after_ms=after_ms)
 
     async def settle(self, file: File, *, reason: str = "") -> None:
         """See the port."""
@@ -78,13 +81,13 @@ class RedisMedia:
             reason=reason,
         )
 
-    async def get(self, id: str) -> Kept | None:  # noqa: A002
+    async def get(self, media: str) -> Kept | None:
         """See the port."""
-        found = await self._execute("HMGET", f"{self._org}:media:{id}", *_FIELDS)
+        found = await self._execute("HMGET", f"{self._org}:media:{media}", *_FIELDS)
         if found[0] is None:
             return None
         state, kind, size, name, inbox, reason = (part.decode() if part else "" for part in found)
-        return Kept(File(id, kind, int(size), name), cast("State", state), inbox, reason)
+        return Kept(File(media, kind, int(size), name), cast("State", state), inbox, reason)
 
     async def take(
         self, ids: Sequence[str], *, owner: str, cid: str, inbox: str, most: int

@@ -28,16 +28,16 @@ class LocalFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def write(self, id: str, data: bytes) -> None:  # noqa: A002
+    async def write(self, media: str, data: bytes) -> None:
         """See the port."""
-        await asyncio.to_thread(_write, self._path(id), data)
+        await asyncio.to_thread(_write, self._path(media), data)
 
-    async def read(self, id: str, *, begin: int, end: int) -> AsyncIterator[bytes]:  # noqa: A002
+    async def read(self, media: str, *, begin: int, end: int) -> AsyncIterator[bytes]:
         """See the port."""
         try:
-            file = await asyncio.to_thread(self._path(id).open, "rb")
+            file = await asyncio.to_thread(self._path(media).open, "rb")
         except FileNotFoundError as error:
-            raise Missing(id) from error
+            raise Missing(media) from error
 
         async def pieces() -> AsyncIterator[bytes]:
             with file:
@@ -49,9 +49,9 @@ class LocalFiles:
 
         return pieces()
 
-    async def erase(self, id: str) -> None:  # noqa: A002
+    async def erase(self, media: str) -> None:
         """See the port."""
-        await asyncio.to_thread(self._path(id).unlink, missing_ok=True)
+        await asyncio.to_thread(self._path(media).unlink, missing_ok=True)
 
     def _path(self, name: str) -> Path:
         if not _ID.fullmatch(name):
@@ -63,7 +63,7 @@ def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with open(aside, "xb", opener=_private) as file:  # noqa: PTH123 - it takes an opener
+        with open(aside, "xb", opener=_private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -44,13 +44,13 @@ class Missing(Exception):
 class MediaFiles(Protocol):
     """Bytes under ids of ours; nothing a person typed ever becomes part of where they lie."""
 
-    async def write(self, id: str, data: bytes) -> None:  # noqa: A002
+    async def write(self, media: str, data: bytes) -> None:
         """Keep them durably, whole or not at all; again over the same ones. Raises OSError."""
 
-    async def read(self, id: str, *, begin: int, end: int) -> AsyncIterator[bytes]:  # noqa: A002
+    async def read(self, media: str, *, begin: int, end: int) -> AsyncIterator[bytes]:
         """Bytes [begin, end) in pieces. Raises Missing, OSError before the first piece."""
 
-    async def erase(self, id: str) -> None:  # noqa: A002
+    async def erase(self, media: str) -> None:
         """Forget them; nothing happens when there are none. Raises OSError."""
 
 
@@ -64,25 +64,25 @@ class MediaStore(Protocol):
 
     async def expect(
         self,
-        id: str,
+        media: str,
         *,
         carrier: str,
         url: str,
         name: str,
-        keep_ms: int,  # noqa: A002
+        keep_ms: int,
     ) -> bool:
         """A carrier has a file for us, to be fetched; False when that was known."""
 
     async def lease(self, *, lease_ms: int, n: int) -> list[Expected]:
         """Up to n files that are to be fetched now; nobody else gets them before the lease ends."""
 
-    async def postpone(self, id: str, *, after_ms: int) -> None:  # noqa: A002
+    async def postpone(self, media: str, *, after_ms: int) -> None:
         """Fetch it later."""
 
     async def settle(self, file: File, *, reason: str = "") -> None:
         """The bytes are written; or, with a reason, there never will be any."""
 
-    async def get(self, id: str) -> Kept | None:  # noqa: A002
+    async def get(self, media: str) -> Kept | None:
         """The record."""
 
     async def take(

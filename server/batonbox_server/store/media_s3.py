@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import S3Store
+from obstore.store import ClientConfig, S3Config, S3Store
 
 from batonbox_server.store.media_port import Missing
 
@@ -30,37 +30,34 @@ class S3Files:
     ) -> None:
         if not url.startswith("s3://"):
             raise ValueError("give s3://<bucket>/<prefix>")
-        config: dict[str, Any] = {
-            name: value
-            for name, value in {
-                "endpoint": endpoint,
-                "region": region,
-                "access_key_id": key_id,
-                "secret_access_key": secret,
-            }.items()
-            if value
-        }
-        options: dict[str, Any] = {"timeout": "30s"}
-        if endpoint.startswith("http://"):
-            options["allow_http"] = True
+        config = S3Config(virtual_hosted_style_request=False)
+        if endpoint:
+            config["endpoint"] = endpoint
+        if region:
+            config["region"] = region
+        if key_id:
+            config["access_key_id"] = key_id
+        if secret:
+            config["secret_access_key"] = secret
+        options = ClientConfig(timeout="30s", allow_http=endpoint.startswith("http://"))
         try:
             self._store = S3Store.from_url(url, config=config, client_options=options)
         except BaseError as error:
             raise ValueError(str(error)) from error
 
-    async def write(self, id: str, data: bytes) -> None:  # noqa: A002
+    async def write(self, media: str, data: bytes) -> None:
         """See the port."""
         try:
-            await obstore.put_async(self._store, _key(id), data)
+            await obstore.put_async(self._store, _key(media), data)
         except BaseError as error:
             raise OSError(f"the bucket took no file: {_said(error)}") from error
 
-    async def read(self, id: str, *, begin: int, end: int) -> AsyncIterator[bytes]:  # noqa: A002
+    async def read(self, media: str, *, begin: int, end: int) -> AsyncIterator[bytes]:
         """See the port."""
         try:
-            found = await obstore.get_range_async(self._store, _key(id), start=begin, end=end)
+            found = await obstore.get_range_async(self._store, _key(media), start=begin, end=end)
         except (NotFoundError, FileNotFoundError) as error:
-            raise Missing(id) from error
+            raise Missing(media) from error
         except BaseError as error:
             raise OSError(f"the bucket gave no file: {_said(error)}") from error
         view = memoryview(found)
@@ -71,10 +68,10 @@ class S3Files:
 
         return pieces()
 
-    async def erase(self, id: str) -> None:  # noqa: A002
+    async def erase(self, media: str) -> None:
         """See the port."""
         try:
-            await obstore.delete_async(self._store, _key(id))
+            await obstore.delete_async(self._store, _key(media))
         except (NotFoundError, FileNotFoundError):
             return
         except BaseError as error:
