@@ -18,6 +18,8 @@ export interface Person {
   /** False: there for history alone, to be offered nowhere. */
   readonly active: boolean;
   readonly bot: boolean;
+  /** What they set: "" for available; "release": a customer's next message goes back to the inbox. */
+  readonly away: "" | "away" | "release";
 }
 
 /** What colleagues see of somebody; who is missing in the map is offline. */
@@ -163,7 +165,9 @@ export type Notice =
   | { readonly kind: "inbound"; readonly conv: string; readonly mine: boolean }
   | { readonly kind: "done"; readonly conv: string }
   | { readonly kind: "returned"; readonly conv: string }
-  | { readonly kind: "transferred"; readonly conv: string; readonly to: string; readonly away: boolean }
+  /** `warned`: why whom I gave it to may not see it at once. */
+  | { readonly kind: "transferred"; readonly conv: string; readonly to: string; readonly warned: "" | "away" | "offline" }
+  | { readonly kind: "dispatched"; readonly conv: string; readonly to: string; readonly warned: "" | "away" | "offline" }
   | { readonly kind: "refused"; readonly conv: string; readonly slug: string; readonly message: string }
   | { readonly kind: "became_draft"; readonly conv: string }
   | { readonly kind: "offline" }

@@ -19,6 +19,8 @@ export function row(changes: Partial<Row> = {}): Row {
     unanswered: 1,
     preview: "Hi?",
     n: 1,
+    snoozed_until: 0,
+    opted_out: 0,
     ...changes,
   };
 }

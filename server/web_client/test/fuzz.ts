@@ -33,6 +33,7 @@ export class History implements Subject {
     const clock = this.browser.clock;
     const nowMs = (): number => clock.nowMs;
     this.inboxes = ["sales", "support"].map((id) => new ModelInbox(id, "me", nowMs));
+    for (const inbox of this.inboxes) inbox.reopens = rng.chance(0.5);
     for (let i = 0; i < rng.below(30); i++) this.receive();
     this.server = new WireServer("me", this.inboxes, rng, nowMs);
     this.tab = this.browser.tab({}, (socket) => this.server.accept(socket));
@@ -71,7 +72,8 @@ export class History implements Subject {
     else if (dice < 37) this.mine();
     else if (dice < 55) server.carryOut();
     else if (dice < 80) server.deliver();
-    else if (dice < 84) this.carrier();
+    else if (dice < 82) this.carrier();
+    else if (dice < 84) this.rules();
     else if (dice < 90) this.read();
     else if (dice < 92) server.repeat(rng.pick(this.inboxes));
     else if (dice < 96) this.trouble();
@@ -113,16 +115,35 @@ export class History implements Subject {
     inbox.receive(`${inbox.id}.c${rng.below(CONVERSATIONS)}`, `text ${++this.said}`);
   }
 
+  /** What the server does by itself: timers, who is away, opting out. */
+  private rules(): void {
+    const { rng } = this;
+    const inbox = rng.pick(this.inboxes);
+    const conv = rng.maybe(inbox.rows())?.id;
+    if (conv === undefined) return;
+    switch (rng.below(4)) {
+      case 0:
+        return inbox.opt(conv, rng.chance(0.5));
+      case 1: {
+        const user = rng.pick(["me", "bo", "dee"]);
+        if (!inbox.released.delete(user)) inbox.released.add(user);
+        return;
+      }
+      default:
+        return inbox.due(conv, rng.pick(["wake", "wake", "silent"]));
+    }
+  }
+
   private others(): void {
     const { rng } = this;
     const inbox = rng.pick(this.inboxes);
     const row = rng.maybe(inbox.rows());
     if (row === undefined) return;
     const actor = row.status === "assigned" && row.assignee !== "me" ? row.assignee : rng.pick(["bo", "dee"]);
-    const name = rng.pick(["assign", "assign", "transfer", "return", "done", "reply", "note", "undo"]);
+    const name = rng.pick(["assign", "assign", "transfer", "return", "done", "reply", "note", "undo", "snooze", "wake"]);
     const cid = `o${++this.said}`;
     const args = { cid, conv: row.id, own_tok: row.own_tok, seen: name === "done" ? row.in_seq : row.att };
-    inbox.command(actor, name, { ...args, to: rng.pick(["me", "me", "bo", "dee"]), text: cid });
+    inbox.command(actor, name, { ...args, to: rng.pick(["me", "me", "bo", "dee"]), text: cid, until_ms: this.browser.clock.nowMs + 60_000 });
   }
 
   private mine(): void {
@@ -137,6 +158,10 @@ export class History implements Subject {
       () => store.markDone(conv),
       () => store.undo(conv),
       () => store.markUnread(conv),
+      () => store.snooze(conv, this.browser.clock.nowMs + 60_000),
+      () => store.snooze(conv, this.browser.clock.nowMs + 60_000),
+      () => store.wake(conv),
+      () => store.setAway(rng.chance(0.5), rng.chance(0.5)),
       () => this.reply(conv),
       () => this.reply(conv),
       () => store.note(conv, `note ${++this.said}`),

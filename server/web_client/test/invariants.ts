@@ -138,6 +138,7 @@ export function agrees(subject: Subject): void {
   expect(store.link.peek().state).toBe("live");
   equal([...core.pending.conversations()], [], "acts still pending");
   expect(client.requests.size, "requests unanswered").toBe(0);
+  expect(core.others.wish.peek(), "what I asked to be").toBeNull();
   for (const inbox of subject.inboxes) {
     const state = core.state(inbox.id);
     expect(standing(state, inbox), `${inbox.id} is at rest`).toBe(inbox.state.seq);

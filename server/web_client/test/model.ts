@@ -153,15 +153,51 @@ export class ModelInbox {
   // Changing
 
   receive(conv: string, text: string): void {
+    const known = this.row(conv);
+    if (known?.status === "assigned" && this.released.has(known.assignee)) this.giveUp(known, "away");
     const was = this.row(conv);
     const reopened = was === undefined || was.status === "done";
-    const moved = reopened ? { status: "unassigned", assignee: "", own_tok: this.mark("own") } : {};
+    const again = was?.status === "done" && this.reopens ? was.last_assignee : "";
+    const to = this.released.has(again) ? "" : again;
+    const status = to === "" ? "unassigned" : "assigned";
+    const moved = reopened ? { status, assignee: to, own_tok: this.mark("own") } : {};
     if (reopened) this.state.prev.delete(conv);
     const att = this.mark("in");
     const unanswered = (was?.unanswered ?? 0) + 1;
-    const changes = { ...moved, att, in_seq: att, preview: text, unanswered } as Partial<Row>;
-    const owner = reopened ? "" : (was?.assignee ?? "");
+    const changes = { ...moved, att, in_seq: att, preview: text, unanswered, snoozed_until: 0 } as Partial<Row>;
+    const owner = reopened ? to : (was?.assignee ?? "");
     this.record("received", conv, "", "", changes, owner !== "", { text, media: [] });
+  }
+
+  /** Who is away, so that the next message takes a conversation from them. */
+  readonly released = new Set<string>();
+  /** A customer's message takes what is done to who had it last. */
+  reopens = false;
+
+  /** STOP, or START: appended, and nothing else moves. */
+  opt(conv: string, out: boolean): void {
+    if (this.row(conv) === undefined) return;
+    const unseen = this.state.green.has(conv);
+    const text = out ? "STOP" : "START";
+    this.record("received", conv, "", "", { preview: text, opted_out: out ? this.nowMs() : 0 }, unseen, { text, media: [] });
+  }
+
+  /** A timer ends a snooze, or takes a conversation from a silent owner. */
+  due(conv: string, what: "wake" | "silent"): void {
+    const row = this.row(conv);
+    if (row?.status !== "assigned") return;
+    if (what === "silent") {
+      if (row.snoozed_until === 0 && row.unanswered > 0) this.giveUp(row, "silent");
+    } else if (row.snoozed_until > 0) {
+      if (this.released.has(row.assignee)) this.giveUp(row, "woken");
+      else this.record("woken", conv, "", "", { snoozed_until: 0, att: this.mark("att") }, true, { to: row.assignee, reason: "due" });
+    }
+  }
+
+  private giveUp(row: Row, reason: string): void {
+    const changes = { status: "unassigned", assignee: "", own_tok: this.mark("own"), att: this.mark("att"), snoozed_until: 0 } as Partial<Row>;
+    this.state.prev.delete(row.id);
+    this.record("returned", row.id, "", "", changes, false, { to: "", reason });
   }
 
   command(actor: string, name: string, args: Record<string, unknown>): Reply {
@@ -223,7 +259,7 @@ export class ModelInbox {
     const row = this.row(conv);
     if (row === undefined) return refusal("not_found", null);
     const tok = args["own_tok"];
-    const fenced = ["transfer", "return", "undo"].includes(name);
+    const fenced = ["transfer", "return", "undo", "snooze", "wake"].includes(name);
     if (fenced || (name === "done" && row.status === "assigned") || name === "reply") {
       const own = row.status === "assigned" && row.assignee === actor;
       if (name !== "undo" && !own) return refusal("not_owner", row);
@@ -241,7 +277,7 @@ export class ModelInbox {
         const to = String(args["to"]);
         if (to === row.assignee) return this.done_(conv, true);
         this.toAssigned(row, to, actor, cid, "transferred", true);
-        return this.done_(conv);
+        return this.done_(conv, false, this.released.has(to) ? ["away"] : []);
       }
       case "return":
         this.toUnassigned(row, actor, cid, "returned");
@@ -260,6 +296,7 @@ export class ModelInbox {
       case "undo":
         return this.undo(row, actor, cid);
       case "reply": {
+        if (row.opted_out > 0) return refusal("recipient_opted_out", row);
         const unseen = this.state.green.has(conv) && args["seen"] !== row.att;
         const text = String(args["text"]);
         this.record("replied", conv, actor, cid, { unanswered: 0, preview: text }, unseen, { text, media: [] }, "queued");
@@ -268,6 +305,17 @@ export class ModelInbox {
       case "note": {
         const unseen = this.state.green.has(conv);
         this.record("noted", conv, actor, cid, {}, unseen, { text: String(args["text"]) });
+        return this.done_(conv);
+      }
+      case "snooze": {
+        const until = Number(args["until_ms"]);
+        this.record("snoozed", conv, actor, cid, { snoozed_until: until }, false, { to: actor });
+        return this.done_(conv);
+      }
+      case "wake": {
+        if (row.snoozed_until === 0) return this.done_(conv, true);
+        const unseen = this.state.green.has(conv);
+        this.record("woken", conv, actor, cid, { snoozed_until: 0 }, unseen, { to: actor, reason: "owner" });
         return this.done_(conv);
       }
       case "unread": {
@@ -309,6 +357,7 @@ export class ModelInbox {
     const customer = String(args["to"]);
     const known = this.rows().find((row) => row.customer === customer);
     if (known?.status === "assigned" && known.assignee !== actor) return refusal("conflict", known);
+    if (known !== undefined && known.opted_out > 0) return refusal("recipient_opted_out", known);
     const conv = known?.id ?? `${this.id}.x${customer.slice(1)}`;
     const text = String(args["text"]);
     const moved = known?.status === "assigned" ? {} : { own_tok: this.mark("own") };
@@ -323,7 +372,7 @@ export class ModelInbox {
   private toAssigned(row: Row, to: string, actor: string, cid: string, type: Meta["type"], handed: boolean, more: Partial<Row> = {}): void {
     const unread = row.att !== "" && (to === this.me ? this.badge(row) !== "none" : true);
     const unseen = handed || unread;
-    const changes: Partial<Row> = { ...more, status: "assigned", assignee: to, own_tok: this.mark("own") };
+    const changes: Partial<Row> = { ...more, status: "assigned", assignee: to, own_tok: this.mark("own"), snoozed_until: 0 };
     if (handed) changes.att = this.mark("att");
     this.way(row, actor, changes.own_tok as string);
     this.record(type, row.id, actor, cid, changes, unseen, { to });
@@ -331,14 +380,14 @@ export class ModelInbox {
 
   private toUnassigned(row: Row, actor: string, cid: string, type: Meta["type"], more: Partial<Row> = {}): void {
     const att = this.mark("att");
-    const changes = { ...more, status: "unassigned", assignee: "", own_tok: this.mark("own"), att } as Partial<Row>;
+    const changes = { ...more, status: "unassigned", assignee: "", own_tok: this.mark("own"), att, snoozed_until: 0 } as Partial<Row>;
     this.way(row, actor, changes.own_tok as string);
     if (actor === this.me) this.state.seen.add(`${row.id}:${att}`);
     this.record(type, row.id, actor, cid, changes, false, { to: "" });
   }
 
   private toDone(row: Row, actor: string, cid: string, type: Meta["type"], origin: Row | null): void {
-    const changes = { status: "done", assignee: "", own_tok: this.mark("own"), att: "", unanswered: 0 } as Partial<Row>;
+    const changes = { status: "done", assignee: "", own_tok: this.mark("own"), att: "", unanswered: 0, snoozed_until: 0 } as Partial<Row>;
     if (origin !== null) this.way(origin, actor, changes.own_tok as string);
     this.record(type, row.id, actor, cid, changes, false, { to: "" });
   }
@@ -348,10 +397,10 @@ export class ModelInbox {
     this.state.prev.set(row.id, { status, assignee, actor, tok, unanswered });
   }
 
-  private done_(conv: string, noop = false): Reply {
+  private done_(conv: string, noop = false, warnings: readonly string[] = []): Reply {
     const { own_tok, att, n } = this.row(conv) as Row;
     const { seq, tip } = this.state;
-    const result = { conv, inbox: this.id, seq, tip, own_tok, att, n, ...(noop ? { noop } : {}) };
+    const result = { conv, inbox: this.id, seq, tip, own_tok, att, n, ...(noop ? { noop } : {}), ...(warnings.length > 0 ? { warnings } : {}) };
     return { ok: true, slug: "", result, cur: null };
   }
 
@@ -367,8 +416,10 @@ export class ModelInbox {
     const { state: all } = this;
     const was = this.row(conv);
     all.lastMs = Math.max(this.nowMs(), all.lastMs + 1);
+    const left = was?.status === "assigned" && changes.own_tok !== undefined ? { last_assignee: was.assignee } : {};
     const row: Row = {
       ...(was ?? blank(conv)),
+      ...left,
       ...changes,
       n: (was?.n ?? 0) + 1,
       rev: all.seq + 1,
@@ -381,6 +432,7 @@ export class ModelInbox {
     all.threads.set(conv, [...(all.threads.get(conv) ?? []), message]);
     const meta: Meta = { type, conv, actor, cid, unseen: row.status === "assigned" && unseen, n: row.n, row };
     if (state) meta.state = state;
+    if (body.reason) meta.reason = body.reason;
     if (was !== undefined) {
       meta.before = { status: was.status, assignee: was.assignee, att: was.att };
     }
@@ -430,6 +482,8 @@ function blank(conv: string): Row {
     unanswered: 0,
     preview: "",
     n: 0,
+    snoozed_until: 0,
+    opted_out: 0,
   };
 }
 

@@ -12,7 +12,7 @@ import { Window } from "../src/store/window";
 import { Requests } from "../src/store/requests";
 import { History } from "./fuzz";
 
-const SEEDS = 80;
+const SEEDS = 320;
 const STEPS = 120;
 
 afterEach(() => vi.restoreAllMocks());

@@ -11,6 +11,7 @@ const act = (changes: Partial<Act> = {}): Act => ({
   verb: "assign",
   to: "me",
   status: "assigned",
+  untilMs: 0,
   base: open.own_tok,
   ms: 5000,
   acked: null,

@@ -57,7 +57,10 @@ describe("the organisation", () => {
     expect(more?.inboxes.find(({ id }) => id === "c")).toMatchObject({ kind: "ring_group", extension: "101" });
     expect(state?.people.get("bo")).toMatchObject({ active: true, bot: false });
     const gone = organisationAfter(state, "user", { id: "bo", name: "Bo", role: "member", active: false, bot: true });
-    expect(gone?.people.get("bo")).toEqual({ id: "bo", name: "Bo", role: "member", active: false, bot: true });
+    expect(gone?.people.get("bo")).toEqual({ id: "bo", name: "Bo", role: "member", active: false, bot: true, away: "" });
+    const away = organisationAfter(gone ?? null, "user", { id: "bo", name: "Bo", role: "member", away: "release" });
+    expect(away?.people.get("bo")?.away).toBe("release");
+    expect(organisationAfter(state, "inbox", { id: "c", name: "C", members_may_dispatch: true })?.inboxes[0]?.membersMayDispatch).toBe(true);
   });
 
   test("changes come one by one; before the state they mean nothing", () => {

@@ -170,7 +170,7 @@ describe("acts", () => {
     await scene.flow();
     expect([(await first).ok, (await second).ok]).toEqual([true, true]);
     expect(view("sales.c1")?.row.assignee).toBe("dee");
-    expect(tab.notices).toContainEqual({ kind: "transferred", conv: "sales.c1", to: "dee", away: false });
+    expect(tab.notices).toContainEqual({ kind: "transferred", conv: "sales.c1", to: "dee", warned: "" });
   });
 
   test("what somebody takes from me moves away, my draft stays", async () => {

@@ -20,6 +20,9 @@ export class WireServer {
   private readonly cursors = new Map<string, number>();
   private readonly badges = new Map<string, string>();
   build = "b1";
+  /** What the client says it looks at, and whether somebody types there. */
+  viewing: unknown[] = [null, false];
+  away = "";
   /** How many of each op went out. */
   readonly received: Frame[] = [];
 
@@ -36,6 +39,7 @@ export class WireServer {
       for (const frame of frames) {
         this.received.push(frame);
         if (frame[0] === Op.HELLO) this.hello(socket);
+        else if (frame[0] === Op.VIEWING) this.viewing = frame.slice(1);
         else if (socket === this.socket) this.requests.push(frame);
       }
     };
@@ -57,7 +61,7 @@ export class WireServer {
   }
 
   private organisation(): Record<string, unknown> {
-    const users = ["me", "bo", "dee"].map((id) => ({ id, name: id, role: "member" }));
+    const users = ["me", "bo", "dee"].map((id) => ({ id, name: id, role: "member", away: id === "me" ? this.away : "" }));
     const inboxes = this.inboxes.map(({ id }) => ({
       id,
       name: id,
@@ -235,6 +239,7 @@ export class WireServer {
   }
 
   private command(id: number, name: string, args: Record<string, unknown>): void {
+    if (name === "set_away") return this.setAway(id, args);
     const inbox = this.inbox(String(args["inbox"] ?? String(args["conv"]).split(".")[0]));
     const mv = inbox.state.mv;
     const reply = inbox.command(this.user, name, args);
@@ -245,6 +250,22 @@ export class WireServer {
         ? [Op.OK, id, reply.result]
         : [Op.ERR, id, number, reply.slug, "No.", null, reply.cur as Row | null],
     );
+  }
+
+  /** The organisation's word and the answer come in whichever order. */
+  private setAway(id: number, { away, release }: Record<string, unknown>): void {
+    this.away = !away ? "" : release ? "release" : "away";
+    for (const inbox of this.inboxes) {
+      if (this.away === "release") inbox.released.add(this.user);
+      else inbox.released.delete(this.user);
+    }
+    this.control.push([Op.ORG, "user", { id: this.user, name: this.user, role: "member", away: this.away }]);
+    this.answers.push([Op.OK, id, {}]);
+  }
+
+  /** To the client, past every lane. */
+  tell(...frames: Frame[]): void {
+    this.socket?.say(...frames);
   }
 
   private seen(id: string, conv: string, att: string): void {

@@ -11,6 +11,8 @@ import type { Writes } from "./writes";
 const UNDO_MS = 10_000;
 /** These change no row, so that no event of one follows. */
 const ROWLESS: ReadonlySet<string> = new Set(["unread", "retry"]);
+/** These change no owner: what can be undone stays what it was. */
+const OWNERLESS: ReadonlySet<Verb> = new Set(["unread", "undo", "snooze", "wake"]);
 
 export interface ActsIo {
   live(): boolean;
@@ -23,6 +25,7 @@ interface Plan {
   readonly verb: Verb;
   readonly to: string;
   readonly status: string;
+  readonly untilMs?: number;
   readonly args: Readonly<Record<string, unknown>>;
 }
 
@@ -97,6 +100,25 @@ export class Acts {
 
   markUnread(conv: string): Promise<Outcome> {
     return this.own(conv, () => ({ verb: "unread", to: "", status: "", args: {} }));
+  }
+
+  snooze(conv: string, untilMs: number): Promise<Outcome> {
+    return this.own(conv, (row) => ({
+      verb: "snooze",
+      to: row.assignee,
+      status: row.status,
+      untilMs,
+      args: { until_ms: untilMs, own_tok: row.own_tok },
+    }));
+  }
+
+  wake(conv: string): Promise<Outcome> {
+    return this.own(conv, (row) => ({
+      verb: "wake",
+      to: row.assignee,
+      status: row.status,
+      args: { own_tok: row.own_tok },
+    }));
   }
 
   retry(conv: string, n: number): Promise<Outcome> {
@@ -210,6 +232,7 @@ export class Acts {
     const sentMs = core.out.nowMs();
     core.step(() => {
       if (plan.verb === "unread" && row.att !== "") core.glanceAt(conv, row.att, "unread");
+      if (plan.verb === "snooze" && row.att !== "") core.glanceAt(conv, row.att, "read");
       if (plan.verb !== "assign" || row.status !== "assigned") this.pend(row, plan, cid);
     });
     const args = { conv, ...plan.args };
@@ -220,10 +243,10 @@ export class Acts {
 
   private pend(row: Row, plan: Plan, cid: string): void {
     const { core } = this;
-    const { verb, to, status } = plan;
+    const { verb, to, status, untilMs = 0 } = plan;
     const acked = null;
     const ms = Math.max(core.serverNowMs, row.last_ms);
-    core.pending.add({ cid, conv: row.id, verb, to, status, base: row.own_tok, ms, acked });
+    core.pending.add({ cid, conv: row.id, verb, to, status, untilMs, base: row.own_tok, ms, acked });
     core.changed(row.id);
     core.counted(core.state(inboxOf(row.id)));
   }
@@ -235,7 +258,7 @@ export class Acts {
     if (answer.kind === "ok") {
       const ack = answer.result;
       core.pending.ack(conv, cid, ack, state.sequence.seq);
-      if (!ack.noop && plan.verb !== "unread" && plan.verb !== "undo") {
+      if (!ack.noop && !OWNERLESS.has(plan.verb)) {
         this.undoable(conv, was, ack, sentMs + UNDO_MS);
       }
       if (state.sequence.position === null) this.unplaced(conv, cid);
@@ -278,16 +301,17 @@ export class Acts {
 
   private say(conv: string, plan: Plan, ack: Ack): void {
     if (ack.noop) return;
-    const { to } = plan;
+    const { to, untilMs = 0 } = plan;
+    const warned = ack.warnings?.[0] ?? "";
     const notices: Partial<Record<Verb, Notice>> = {
       done: { kind: "done", conv },
       return: { kind: "returned", conv },
-      transfer: { kind: "transferred", conv, to, away: false },
+      transfer: { kind: "transferred", conv, to, warned },
+      assign: { kind: "dispatched", conv, to, warned },
+      snooze: { kind: "snoozed", conv, untilMs },
     };
     const notice = notices[plan.verb];
-    if (notice !== undefined && !(plan.verb === "transfer" && to === this.core.userId)) {
-      this.core.notice(notice);
-    }
+    if (notice !== undefined && !("to" in notice && to === this.core.userId)) this.core.notice(notice);
   }
 
   private outcome(conv: string, verb: string, answer: Answer<Ack>, cid: string): Outcome {

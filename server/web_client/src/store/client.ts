@@ -1,5 +1,5 @@
 /** The client: its parts put together, and what goes between them. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type { Link, List, Outcome, Store, View } from "../contract";
 import { Socket } from "../net/socket";
 import { TabChannel, type TabMessage } from "../tabs/channel";
@@ -129,6 +129,13 @@ export class Client {
       ready: core.ready,
       leader: this.leader.leads,
       limits: core.limits,
+      presence: core.others.presence,
+      availability: computed(() => {
+        const mode = core.others.wish.value ?? core.me.value?.away ?? "";
+        return { away: mode !== "", release: mode === "release" };
+      }),
+      watchers: (id) => core.others.watchers(id),
+      typing: (id) => this.deeds?.watching.typing(id),
       totalsOf: (inbox) => core.totalsOf(inbox),
       list: (view, inbox) => this.list(view, inbox),
       conversation: (id) => core.conversation(id),
@@ -141,9 +148,11 @@ export class Client {
       look: (id) => {
         this.within(() => threads.look(id));
         looks.look(id);
+        this.watch(({ watching }) => watching.look(id));
       },
       leave: (id) => {
         looks.leave(id);
+        this.watch(({ watching }) => watching.leave(id));
         this.within(() => threads.leave(id));
       },
       assign: (id, to) => this.deed(({ acts }) => acts.assign(id, to)),
@@ -155,7 +164,13 @@ export class Client {
         looks.leave(id); // or the next message's arrival would read it again
         return this.deed(({ acts }) => acts.markUnread(id));
       },
-      reply: (id, text, media) => this.deed(({ replies }) => replies.reply(id, text, media)),
+      snooze: (id, untilMs) => this.deed(({ acts }) => acts.snooze(id, untilMs)),
+      wake: (id) => this.deed(({ acts }) => acts.wake(id)),
+      setAway: (away, release) => this.deed((deeds) => deeds.away.set(away, release)),
+      reply: (id, text, media) => {
+        this.deeds?.watching.sent(id);
+        return this.deed(({ replies }) => replies.reply(id, text, media));
+      },
       note: (id, text, mentions) => this.deed(({ replies }) => replies.note(id, text, mentions)),
       retry: (id, n) => this.deed(({ acts }) => acts.retry(id, n)),
       compose: (...words) => this.deed(({ acts }) => acts.compose(...words)),
@@ -186,6 +201,11 @@ export class Client {
       const message = "This part of the page could not be loaded; nothing was changed.";
       return { ok: false, slug: "offline", message, owner: "" };
     });
+  }
+
+  /** In the order in which it was asked, once there is what it takes. */
+  private watch(then: (deeds: Deeds) => void): void {
+    this.prepare().then(then, () => undefined);
   }
 
   private within<T>(work: () => T): T {
@@ -226,6 +246,7 @@ export class Client {
     this.link.value = link;
     if (was === "live" && link.state !== "live") {
       this.requests.requeue();
+      this.core.others.lost();
       this.deeds?.replies.closed();
     }
     if (link.state === "signed_out" && was !== "signed_out") this.leave();
@@ -258,6 +279,7 @@ export class Client {
 
   private opened(): void {
     this.deeds?.replies.opened();
+    this.deeds?.watching.opened();
     this.looks.reopened();
     if (this.leader.leads.peek() || this.standing) return;
     this.standing = true;
@@ -313,12 +335,14 @@ export class Client {
         this.socket.wake(wakeup === "online");
         break;
       case "shown":
+        this.deeds?.watching.show(true);
         this.socket.wake(false);
         break;
       case "offline":
         this.socket.offline();
         break;
       case "leaving":
+        this.deeds?.watching.show(false);
         this.drafts.flush();
     }
   }
@@ -362,6 +386,7 @@ export class Client {
     this.stopListening();
     this.socket.stop();
     this.cancelDue?.();
+    this.deeds?.watching.close();
     this.leader.resign();
     this.channel.close();
   }

@@ -4,6 +4,7 @@ import type { ConversationView, InboxInfo, Notice, Person, Totals, View } from "
 import type { Row } from "../wire";
 import { InboxState, VIEWS } from "./inbox";
 import { ListModel } from "./lists";
+import { Others } from "./others";
 import { PendingActs } from "./pending";
 import { SIZES, type Outward, type Sizes } from "./outward";
 import { Rows, inboxOf } from "./rows";
@@ -39,6 +40,7 @@ export class Core {
   readonly sizes: Sizes;
   readonly rows: Rows;
   readonly pending = new PendingActs();
+  readonly others = new Others();
   readonly states = new Map<string, InboxState>();
   readonly lists = new Map<string, ListModel>();
   readonly undos = new Map<string, Undo>();

@@ -1,8 +1,10 @@
 /** What a person does, loaded when they open a conversation: the first paint does without. */
 import { Acts, type ActsIo } from "./acts";
+import { Away } from "./away";
 import type { Core } from "./core";
 import { Replies, type Drafts, type Outbox } from "./replies";
 import type { Threads } from "./threads";
+import { Watching } from "./watching";
 import type { Writes } from "./writes";
 
 export interface DeedsParts {
@@ -17,9 +19,13 @@ export interface DeedsParts {
 export class Deeds {
   readonly acts: Acts;
   readonly replies: Replies;
+  readonly watching: Watching;
+  readonly away: Away;
 
   constructor({ core, threads, writes, outbox, drafts, io }: DeedsParts) {
     this.acts = new Acts(core, threads, writes, io);
     this.replies = new Replies(core, threads, this.acts, outbox, drafts, io);
+    this.watching = new Watching(core);
+    this.away = new Away(core, io);
   }
 }

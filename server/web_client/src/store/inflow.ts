@@ -105,6 +105,10 @@ export class Inflow {
         core.out.tell([Op.PONG, live.map((state) => [state.id, state.sequence.seq])]);
         return;
       }
+      case Op.PRESENCE:
+        return core.others.present(frame);
+      case Op.TYPING:
+        return core.others.watch(frame);
       case Op.NOTIFY:
         return this.notify(frame[1], frame[2], frame[3], frame[4]);
       default: // of a newer server, or not for state
@@ -117,6 +121,7 @@ export class Inflow {
     const { core, requests, subscriptions } = this.parts;
     const [, , , , limits, , , nowMs] = frame;
     core.degraded.value = false; // or STATUS says so next
+    core.others.opening();
     core.skewMs = nowMs - core.out.nowMs();
     const most = limits["commands_in_flight"] ?? 16;
     // SUB, SEEN and REFRESH count too: room for those is left free.
@@ -135,6 +140,7 @@ export class Inflow {
     this.organisation = org;
     core.userId = org.me.id;
     core.me.value = org.me;
+    if (core.others.wish.peek() === org.me.away) core.others.wish.value = null;
     core.people.value = org.people;
     core.inboxes.value = org.inboxes;
     this.present(org);
@@ -341,6 +347,7 @@ export class Inflow {
     const notices: Record<string, Notice> = {
       handed_to_you: { kind: "handed_to_me", conv, by },
       taken_from_you: { kind: "moved_away", conv, by, to, draftKept: hasDraft(conv) },
+      woken: { kind: "woken", conv },
       mention: { kind: "mention", conv, by },
     };
     const notice = notices[kind];

@@ -5,6 +5,9 @@ import type { EventMeta } from "./shapes";
 /** A customer's message older than this rings no bell: it was missed while away. */
 const FRESH_MS = 60_000;
 
+/** What takes a conversation from its owner though nobody does. */
+const RELEASES: ReadonlySet<string> = new Set(["away", "offline", "silent", "woken"]);
+
 /** Notices of an event, for somebody who joined its inbox. */
 export function noticesOf(
   meta: EventMeta,
@@ -16,13 +19,17 @@ export function noticesOf(
   if (conv === undefined || row === undefined || me === "") return [];
   const found: Notice[] = [];
   const was = before?.assignee ?? "";
-  if (meta.type === "received" && nowMs - row.last_ms < FRESH_MS) {
+  const why = meta.reason ?? "";
+  const handed = actor !== me && row.assignee === me && was !== me;
+  if (meta.type === "received" && !handed && nowMs - row.last_ms < FRESH_MS) {
     const mine = row.assignee === me;
     if (mine || row.status === "unassigned") found.push({ kind: "inbound", conv, mine });
   }
   if (actor === me) return found;
-  if (row.assignee === me && was !== me) found.push({ kind: "handed_to_me", conv, by: actor });
+  if (handed) found.push({ kind: "handed_to_me", conv, by: actor });
+  if (meta.type === "woken" && why === "due" && row.assignee === me) found.push({ kind: "woken", conv });
   if (was === me && row.assignee !== me) {
+    if (actor === "" && RELEASES.has(why)) return [{ kind: "released", conv, why }];
     const kept = draftKept(conv);
     found.push({ kind: "moved_away", conv, by: actor, to: row.assignee, draftKept: kept });
   }

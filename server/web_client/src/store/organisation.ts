@@ -7,6 +7,7 @@ interface WireUser {
   readonly role: string;
   readonly active?: boolean;
   readonly bot?: boolean;
+  readonly away?: Person["away"];
 }
 
 interface WireInbox {
@@ -16,6 +17,7 @@ interface WireInbox {
   readonly members?: readonly string[];
   readonly kind?: string;
   readonly extension?: string;
+  readonly members_may_dispatch?: boolean;
 }
 
 export interface Organisation {
@@ -26,13 +28,14 @@ export interface Organisation {
 }
 
 function person(user: WireUser): Person {
-  const { id, name, role, active = true, bot = false } = user;
-  return { id, name, role: role === "admin" ? "admin" : "member", active, bot };
+  const { id, name, role, active = true, bot = false, away = "" } = user;
+  return { id, name, role: role === "admin" ? "admin" : "member", active, bot, away };
 }
 
 function info(inbox: WireInbox, me: string): InboxInfo {
   const { id, name, kind = "", extension = "", numbers = [], members = [] } = inbox;
-  return { id, name, kind, extension, numbers, members, joined: members.includes(me) };
+  const membersMayDispatch = inbox.members_may_dispatch ?? false;
+  return { id, name, kind, extension, numbers, members, joined: members.includes(me), membersMayDispatch };
 }
 
 function byName(a: InboxInfo, b: InboxInfo): number {

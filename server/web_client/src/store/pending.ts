@@ -18,6 +18,8 @@ export interface Act {
   readonly status: string;
   /** The ownership token it was decided on. */
   readonly base: string;
+  /** For snooze: until when. */
+  readonly untilMs: number;
   /** What the row's time becomes: the server's clock as known here. */
   readonly ms: number;
   acked: Ack | null;
@@ -30,12 +32,17 @@ const EVENT_OF: Readonly<Record<Verb, string>> = {
   done: "done",
   undo: "undone",
   unread: "",
+  snooze: "snoozed",
+  wake: "woken",
 };
 
 /** The row as it will be if the act succeeds. */
 function applied(row: Row, act: Act): Row {
   if (act.verb === "unread") return row;
   const ack = act.acked;
+  const last_ms = Math.max(row.last_ms, act.ms);
+  // The owner and the token stay.
+  if (act.verb === "snooze" || act.verb === "wake") return { ...row, snoozed_until: act.untilMs, last_ms };
   const status =
     act.verb === "return" ? "unassigned" : act.verb === "done" ? "done" : act.status || "assigned";
   return {
@@ -44,7 +51,8 @@ function applied(row: Row, act: Act): Row {
     assignee: status === "assigned" ? act.to : "",
     own_tok: ack?.own_tok ?? row.own_tok,
     att: status === "done" ? "" : (ack?.att ?? row.att),
-    last_ms: Math.max(row.last_ms, act.ms),
+    snoozed_until: 0,
+    last_ms,
   };
 }
 

@@ -17,6 +17,8 @@ export interface Ack {
   readonly att: string;
   readonly n?: number;
   readonly noop?: boolean;
+  /** It was given to somebody who is away or offline. */
+  readonly warnings?: readonly ("away" | "offline")[];
 }
 
 /** OK of PAGE. */

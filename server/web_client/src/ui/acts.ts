@@ -43,6 +43,10 @@ export async function markDone(store: Store, conv: string): Promise<void> {
   if (online(store)) await store.markDone(conv);
 }
 
+export async function wake(store: Store, conv: string): Promise<void> {
+  if (online(store)) await store.wake(conv);
+}
+
 export async function undo(store: Store, conv: string): Promise<void> {
   if (online(store)) await store.undo(conv);
 }
@@ -71,14 +75,18 @@ export function choices(store: Store, conv: string, view: ConversationView): rea
   const { status } = view.row;
   const mine = view.flag === "mine";
   const others = view.flag === "other";
+  const inbox = store.inboxes.value.find(({ id }) => id === view.inbox);
+  const dispatches = admin || (inbox?.joined && inbox.membersMayDispatch) || false;
   const found: Choice[] = [];
   const add = (when: boolean, id: string, label: string, hint: string, run: () => void): void => {
     if (when) found.push({ id, label, hint, run });
   };
   add(status !== "assigned", "assign", "Assign to Me", "A", () => void assignToMe(store, conv));
-  add(status === "unassigned" && admin, "dispatch", "Assign to…", "", () => openDialog({ kind: "dispatch", conv }));
+  add(status === "unassigned" && dispatches, "dispatch", "Assign to…", "", () => openDialog({ kind: "dispatch", conv }));
   add(others && admin, "takeover", "Take over", "", () => openDialog({ kind: "takeover", conv }));
   add(mine || (others && admin), "transfer", "Transfer", "T", () => openDialog({ kind: "transfer", conv }));
+  add(mine && view.row.snoozed_until > 0, "wake", "Wake", "", () => void wake(store, conv));
+  add(mine, "snooze", "Snooze…", "Z", () => openDialog({ kind: "snooze", conv }));
   add(mine || (others && admin), "return", "Return to Inbox", "U", () => void giveBack(store, conv));
   add(status === "unassigned" || mine || (others && admin), "done", "Mark as Done", "E", () => void markDone(store, conv));
   add(status === "unassigned" || mine, "unread", "Mark unread", "", () => void markUnread(store, conv));

@@ -9,7 +9,7 @@ import { startKeyboard } from "./keyboard";
 import { ListPane } from "./list_pane";
 import { Nav } from "./nav";
 import { ConnectionPill, Notifications } from "./notifications";
-import { Admin, Dialogs, Interactions, loadAhead, loadNotices, Phone, Settings } from "./parts";
+import { Admin, AwayStrip, Dialogs, Interactions, loadAhead, loadNotices, Phone, Settings } from "./parts";
 import { listWidth } from "./prefs";
 import { Resizer } from "./resizer";
 import { route } from "./route";
@@ -65,6 +65,7 @@ export function App({ shared }: { shared: Shared }): JSX.Element {
   return (
     <SharedContext.Provider value={shared}>
       <div class="app" data-panes={panes.value} data-open={page === "inboxes" && conv ? "" : undefined}>
+        {store.availability.value.away ? <AwayStrip /> : null}
         <Nav />
         <Content />
         <ConnectionPill />

@@ -53,12 +53,18 @@ function beep(): void {
 
 /** What a notification says of a notice; null where nobody has to be called. */
 function called(store: Store, notice: Notice): { conv: string; title: string; body: string } | null {
-  if (notice.kind !== "inbound" && notice.kind !== "handed_to_me" && notice.kind !== "mention") return null;
+  if (notice.kind !== "inbound" && notice.kind !== "handed_to_me" && notice.kind !== "woken" && notice.kind !== "mention") return null;
   const view = store.conversation(notice.conv).peek();
   const inbox = store.inboxes.peek().find(({ id }) => id === view?.inbox)?.name ?? "";
   const customer = view ? phoneNumber(view.row.customer) : "A conversation";
-  const by = notice.kind === "inbound" ? "" : (store.people.peek().get(notice.by)?.name ?? notice.by);
-  const words = { inbound: `New message · ${inbox}`, handed_to_me: `${by} handed this to you · ${inbox}`, mention: `${by} mentioned you · ${inbox}` };
+  const who = "by" in notice ? notice.by : "";
+  const by = store.people.peek().get(who)?.name ?? who;
+  const words = {
+    inbound: `New message · ${inbox}`,
+    handed_to_me: `${by ? `${by} handed this to you` : "Back with you: the customer wrote again"} · ${inbox}`,
+    woken: `Due again · ${inbox}`,
+    mention: `${by} mentioned you · ${inbox}`,
+  };
   const begun = notice.kind === "inbound" && preview.peek() && view ? `\n${view.row.preview}` : "";
   return { conv: notice.conv, title: customer, body: words[notice.kind] + begun };
 }

@@ -44,10 +44,12 @@ interface FieldProps {
   readonly send: () => void;
   readonly describedBy: string;
   readonly paste?: (event: ClipboardEvent) => void;
+  /** Somebody types. */
+  readonly typed?: () => void;
 }
 
 /** Grows with its text, up to a third of the window (by CSS). */
-function Field({ label, text, send, describedBy, paste }: FieldProps): JSX.Element {
+function Field({ label, text, send, describedBy, paste, typed }: FieldProps): JSX.Element {
   const box = useRef<HTMLTextAreaElement | null>(null);
   useLayoutEffect(() => {
     const element = box.current;
@@ -76,7 +78,10 @@ function Field({ label, text, send, describedBy, paste }: FieldProps): JSX.Eleme
       aria-describedby={describedBy}
       placeholder={label}
       value={text.value}
-      onInput={(event) => (text.value = event.currentTarget.value)}
+      onInput={(event) => {
+        text.value = event.currentTarget.value;
+        typed?.();
+      }}
       onKeyDown={keys}
       onPaste={paste}
     />
@@ -149,7 +154,7 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
     <div class="composer">
       <div class="composer-box">
         <Attachments attaching={attaching} />
-        <Field label="Write a message" text={text} send={send} describedBy="composer-counter" paste={attaching.paste} />
+        <Field label="Write a message" text={text} send={send} describedBy="composer-counter" paste={attaching.paste} typed={() => store.typing(conv)} />
         <div class="composer-foot">
           <AttachButton attaching={attaching} />
           <NoteSwitch on={on} />
@@ -209,6 +214,13 @@ export function Composer({ conv, view, thread }: Props): JSX.Element {
   const noting = useSignal(false);
   const naming = (id: string): string => (id === store.me.value?.id ? "you" : nameOf(store, id));
   if (noting.value) return <NoteEditor conv={conv} on={noting} />;
+  if (view.row.opted_out) {
+    return (
+      <Locked words="This customer has opted out (STOP). They have to text START first." on={noting}>
+        {view.flag === "none" ? <AssignButton conv={conv} /> : null}
+      </Locked>
+    );
+  }
   if (view.row.status === "done") {
     return (
       <Locked words={doneWords(view, thread, naming)} on={noting}>

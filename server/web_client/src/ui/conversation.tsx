@@ -2,19 +2,24 @@
 import { effect, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
+import "../styles/availability.css";
 import type { ConversationView, Store } from "../contract";
-import { choices, markDone } from "./acts";
+import { choices, markDone, wake } from "./acts";
 import { Empty, Hidden } from "./bits";
 import { Composer } from "./composer";
 import { blocked, inboxName, nameOf, useStore } from "./context";
 import { phoneNumber } from "./format";
-import { FlagIcon } from "./icons";
+import { ClockIcon, FlagIcon } from "./icons";
 import { Menu } from "./menu";
+import { OthersHere } from "./others_here";
 import { places } from "./places";
+import { PresenceDot, presenceOf } from "./presence";
 import { back } from "./route";
 import { panes, visible } from "./screen";
 import { BackIcon, CheckIcon } from "./more_icons";
+import { momentWords } from "./snooze_times";
 import { ThreadLog } from "./thread_log";
+import { minute } from "./time";
 import { statusWords } from "./words";
 
 /** So long somebody has to look before it counts as read: stepping through a list does not. */
@@ -27,7 +32,7 @@ function useLooking(store: Store, conv: string): void {
     const timer = setTimeout(() => (settled.value = true), LOOK_MS);
     const stop = effect(() => {
       const view = store.conversation(conv).value;
-      if (settled.value && visible.value && view && view.badge !== "none" && !view.pending) queueMicrotask(() => store.look(conv));
+      if (settled.value && visible.value && view && !view.pending) queueMicrotask(() => store.look(conv));
     });
     return () => {
       clearTimeout(timer);
@@ -64,6 +69,7 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
   const { row } = view;
   const history = { id: "history", label: "History", hint: "", run: () => toHistory(conv, store) };
   const mine = view.flag === "mine";
+  const there = view.flag === "other" ? presenceOf(store, row.assignee) : "";
   return (
     <header class="thread-head">
       {panes.value === 1 ? (
@@ -79,12 +85,14 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
           <span class={`status status-${row.status === "done" ? "done" : view.flag}`}>
             {view.flag === "none" ? null : <FlagIcon filled={mine} />}
             {statusWords(view, (id) => nameOf(store, id))}
+            {there ? <PresenceDot state={there} /> : null}
           </span>
           <span class="thread-inbox">{inboxName(store, view.inbox)}</span>
           <span class="thread-our">
             <Hidden>our number </Hidden>
             {phoneNumber(row.our)}
           </span>
+          <OthersHere conv={conv} />
         </p>
       </div>
       <div class="thread-acts">
@@ -97,6 +105,25 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
         <Menu label="More actions" choices={[...choices(store, conv, view), history]} />
       </div>
     </header>
+  );
+}
+
+/** Put aside: until when, and the way back for its owner. */
+function Snoozed({ conv, view }: { conv: string; view: ConversationView }): JSX.Element | null {
+  const store = useStore();
+  const until = view.row.snoozed_until;
+  if (!until) return null;
+  const why = blocked(store);
+  return (
+    <div class="snoozed">
+      <ClockIcon />
+      <p>{`Snoozed until ${momentWords(until, minute.value)}`}</p>
+      {view.flag === "mine" ? (
+        <button type="button" class="button button-small" aria-disabled={why ? "true" : undefined} title={why || undefined} onClick={() => void wake(store, conv)}>
+          Wake
+        </button>
+      ) : null}
+    </div>
   );
 }
 
@@ -117,6 +144,7 @@ export function Conversation({ conv }: { conv: string }): JSX.Element {
   return (
     <>
       <Head conv={conv} view={view} />
+      <Snoozed conv={conv} view={view} />
       <ThreadLog conv={conv} customer={view.row.customer} thread={thread} />
       <Composer conv={conv} view={view} thread={thread} />
     </>

@@ -5,6 +5,8 @@ export type DialogState =
   | { readonly kind: "transfer"; readonly conv: string }
   | { readonly kind: "dispatch"; readonly conv: string }
   | { readonly kind: "takeover"; readonly conv: string }
+  | { readonly kind: "snooze"; readonly conv: string }
+  | { readonly kind: "availability" }
   | { readonly kind: "about"; readonly inbox: string }
   | { readonly kind: "compose" }
   | { readonly kind: "shortcuts" }

@@ -1,9 +1,10 @@
 /** The dialogs, loaded when the first of them opens. */
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import type { Outcome, Store } from "../contract";
+import type { Outcome, Presence, Store } from "../contract";
 import { AboutInbox } from "./about_inbox";
 import { online, takeOver } from "./acts";
+import { AvailabilityDialog } from "./availability";
 import { ComposeDialog } from "./compose_dialog";
 import { inboxName, nameOf, useStore } from "./context";
 import { Dialog } from "./dialog";
@@ -11,7 +12,9 @@ import { closeDialog, dialog } from "./dialog_state";
 import { phoneNumber } from "./format";
 import { ListBox } from "./list_box";
 import { Palette } from "./palette";
+import { presenceOf } from "./presence";
 import { ShortcutsDialog } from "./shortcuts_dialog";
+import { SnoozeDialog } from "./snooze_dialog";
 import { refusalWords } from "./refusals";
 
 function Foot({ children }: { children: ComponentChildren }): JSX.Element {
@@ -26,13 +29,13 @@ function Foot({ children }: { children: ComponentChildren }): JSX.Element {
 }
 
 /** Members of the conversation's inbox who can have it: active, and not left out by `left`. */
-function membersOf(store: Store, conv: string, left: string): { id: string; label: string }[] {
+function membersOf(store: Store, conv: string, left: string): { id: string; label: string; presence: Presence | "" }[] {
   const view = store.conversation(conv).value;
   const inbox = store.inboxes.value.find(({ id }) => id === view?.inbox);
   const me = store.me.value?.id;
   return (inbox?.members ?? [])
     .filter((id) => id !== left && store.people.value.get(id)?.active)
-    .map((id) => ({ id, label: id === me ? `${nameOf(store, id)} (you)` : nameOf(store, id) }))
+    .map((id) => ({ id, label: id === me ? `${nameOf(store, id)} (you)` : nameOf(store, id), presence: presenceOf(store, id) }))
     .sort((a, b) => a.label.localeCompare(b.label));
 }
 
@@ -159,6 +162,10 @@ export function Dialogs(): JSX.Element | null {
       return <DispatchDialog conv={state.conv} />;
     case "takeover":
       return <TakeoverDialog conv={state.conv} />;
+    case "snooze":
+      return <SnoozeDialog conv={state.conv} />;
+    case "availability":
+      return <AvailabilityDialog />;
     case "about":
       return <AboutInbox inbox={state.inbox} />;
     case "compose":

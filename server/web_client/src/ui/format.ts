@@ -67,6 +67,9 @@ export function shortTime(atMs: number, nowMs: number): string {
   return (sameYear ? dayFormat : dayYearFormat).format(atMs);
 }
 
+/** A moment to come: the time today, else the day and the time. */
+export const untilTime = (atMs: number, nowMs: number): string => (daysAgo(atMs, nowMs) < 0 ? `${dayFormat.format(atMs)}, ${clock(atMs)}` : clock(atMs));
+
 /** How long something has been waiting: "3 min", "2 h", "4 d"; "" below a minute. */
 export function waiting(sinceMs: number, nowMs: number): string {
   const minutes = Math.floor((nowMs - sinceMs) / 60_000);

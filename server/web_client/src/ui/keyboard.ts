@@ -8,7 +8,7 @@ function writing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || target.closest("input,textarea,select,[role=menu],[role=listbox]") !== null);
 }
 
-const BY_KEY: Readonly<Record<string, string>> = { a: "assign", t: "transfer", u: "return", e: "done" };
+const BY_KEY: Readonly<Record<string, string>> = { a: "assign", t: "transfer", u: "return", e: "done", z: "snooze" };
 
 function single(key: string): (() => void) | undefined {
   if (key === "?") return () => openDialog({ kind: "shortcuts" });

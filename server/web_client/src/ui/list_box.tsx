@@ -1,10 +1,14 @@
 /** A list to choose one thing from, by pointer or by arrows. */
 import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
+import type { Presence } from "../contract";
+import { PresenceDot } from "./presence";
 
 interface Option {
   readonly id: string;
   readonly label: string;
+  /** "": nobody who is there or not. */
+  readonly presence: Presence | "";
 }
 
 export function ListBox({ label, options, chosen }: { label: string; options: readonly Option[]; chosen: Signal<string> }): JSX.Element {
@@ -28,9 +32,13 @@ export function ListBox({ label, options, chosen }: { label: string; options: re
       aria-activedescendant={chosen.value ? `option-${chosen.value}` : undefined}
       onKeyDown={keys}
     >
-      {options.map(({ id, label: text }) => (
+      {options.map(({ id, label: text, presence }) => (
         <div key={id} id={`option-${id}`} role="option" aria-selected={chosen.value === id} onClick={() => (chosen.value = id)}>
-          {text}
+          <span class="option-who">
+            {text}
+            {presence ? <PresenceDot state={presence} /> : null}
+          </span>
+          {presence && presence !== "online" ? <span class="option-aside" aria-hidden="true">{presence}</span> : null}
         </div>
       ))}
     </div>

@@ -1,10 +1,12 @@
 /** The left edge: where one can go, what waits there, and who is signed in. */
 import type { JSX } from "preact";
 import type { Totals } from "../contract";
-import { Avatar, TotalBadges } from "./bits";
+import { Avatar, Hidden, TotalBadges } from "./bits";
 import { useShared, useStore } from "./context";
+import { openDialog } from "./dialog_state";
 import { AdminIcon, InboxIcon, MoonIcon, PhoneIcon, ScreenIcon, SettingsIcon, SignOutIcon, SunIcon, TalkIcon } from "./icons";
 import { theme, type Theme } from "./prefs";
+import { PresenceDot } from "./presence";
 import { address, follow, route, type Page } from "./route";
 
 interface LinkProps {
@@ -57,16 +59,24 @@ function Me(): JSX.Element | null {
   const me = store.me.value;
   if (!me) return null;
   const { state } = store.link.value;
+  const { away } = store.availability.value;
+  const does = away ? "I am back…" : "Set as away…";
   return (
     <div class="nav-me">
-      <Avatar name={me.name} />
-      <div class="nav-who">
-        <span class="nav-name">{me.name}</span>
-        <span class="nav-role">
-          {me.role === "admin" ? "Admin" : "Member"}
-          <span class={`link-state link-${state}`}>{LINK_WORDS[state]}</span>
+      <button type="button" class="nav-self" title={does} aria-haspopup="dialog" onClick={() => openDialog({ kind: "availability" })}>
+        <span class="nav-face">
+          <Avatar name={me.name} />
+          <PresenceDot state={away ? "away" : "online"} words={away ? "Away" : "Available"} />
         </span>
-      </div>
+        <span class="nav-who">
+          <span class="nav-name">{me.name}</span>
+          <span class="nav-role">
+            {away ? "Away" : me.role === "admin" ? "Admin" : "Member"}
+            <span class={`link-state link-${state}`}>{LINK_WORDS[state]}</span>
+          </span>
+        </span>
+        <Hidden>{does}</Hidden>
+      </button>
       <ThemeButton />
       <button type="button" class="icon-button" title="Sign out" aria-label="Sign out" onClick={() => void store.signOut()}>
         <SignOutIcon />

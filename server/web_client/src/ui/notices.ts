@@ -1,10 +1,12 @@
 /** The store's notices as words. */
 import type { Notice, Store } from "../contract";
-import { undo } from "./acts";
+import { undo, wake } from "./acts";
+import { handedWords, releasedWords } from "./away_words";
 import { phoneNumber } from "./format";
 import { go, route } from "./route";
 import { complain, say } from "./toasts";
 import { refusalWords } from "./refusals";
+import { momentWords } from "./snooze_times";
 
 function undoing(store: Store, conv: string, text: string): void {
   const until = store.conversation(conv).peek()?.undoUntilMs ?? 0;
@@ -30,8 +32,19 @@ export function tell(store: Store, notice: Notice): void {
     }
     case "handed_to_me": {
       const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
+      if (!notice.by) return say(`${customer(notice.conv)} wrote again: the conversation is back with you.`, options);
       return say(`${someone(notice.by)} handed you the conversation with ${customer(notice.conv)}.`, options);
     }
+    case "released": {
+      const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
+      return say(releasedWords(notice.why, customer(notice.conv)), options);
+    }
+    case "woken": {
+      const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
+      return say(`The conversation with ${customer(notice.conv)} is due again.`, options);
+    }
+    case "snoozed":
+      return say(`Snoozed until ${momentWords(notice.untilMs, Date.now())}.`, { action: { label: "Wake", run: () => void wake(store, notice.conv) } });
     case "mention": {
       const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
       return say(`${someone(notice.by)} mentioned you in a note.`, options);
@@ -41,7 +54,9 @@ export function tell(store: Store, notice: Notice): void {
     case "returned":
       return undoing(store, notice.conv, "Returned to the inbox.");
     case "transferred":
-      return undoing(store, notice.conv, `Transferred to ${named(notice.to)}.${notice.away ? ` ${named(notice.to)} is away at the moment.` : ""}`);
+      return undoing(store, notice.conv, handedWords("Transferred", named(notice.to), notice.warned));
+    case "dispatched":
+      return undoing(store, notice.conv, handedWords("Assigned", named(notice.to), notice.warned));
     case "refused":
       return complain(refusalWords(notice.slug, notice.message));
     case "became_draft":

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Store } from "../contract";
 import { choices, type Choice } from "./acts";
+import { comeBack } from "./availability";
 import { inboxName, useShared } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog, openDialog } from "./dialog_state";
@@ -30,6 +31,8 @@ function commands(store: Store, simulator: boolean): Choice[] {
   if (store.me.value?.role === "admin") found.push(page("admin", "Admin"));
   if (simulator) found.push(page("phone", "Phone"));
   found.push(page("settings", "Settings"));
+  if (store.availability.value.away) found.push({ id: "back", label: "I am back", hint: "", run: () => void comeBack(store) });
+  else found.push({ id: "away", label: "Set as away…", hint: "", run: () => openDialog({ kind: "availability" }) });
   found.push({ id: "keys", label: "Keyboard shortcuts", hint: "?", run: () => openDialog({ kind: "shortcuts" }) });
   return found;
 }

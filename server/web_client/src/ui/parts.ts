@@ -14,6 +14,7 @@ export const Phone = lazy(() => import("./phone").then((part) => part.Phone));
 export const Settings = lazy(() => import("./settings").then((part) => part.Settings));
 export const Interactions = lazy(() => import("./later").then((part) => part.Interactions));
 export const Admin = lazy(() => import("./admin/admin").then((part) => part.Admin));
+export const AwayStrip = lazy(() => import("./availability").then((part) => part.AwayStrip));
 export const Toasts = lazy(() => loadToasts().then((part) => part.Toasts));
 export const SignIn = lazy(() => import("./sign_in").then((part) => part.SignIn));
 

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { Badge, Flag } from "./bits";
 import { inboxName, useStore } from "./context";
-import { fullTime, phoneNumber, shortTime, waiting } from "./format";
+import { fullTime, phoneNumber, shortTime, untilTime, waiting } from "./format";
 import { ClockIcon } from "./icons";
 import { address, follow, route } from "./route";
 import { minute } from "./time";
@@ -30,8 +30,9 @@ export function ConversationRow({ id, top, place, total, stop, showInbox }: Prop
     );
   }
   const { row } = view;
+  const rests = row.snoozed_until ? untilTime(row.snoozed_until, minute.value) : "";
   const waits = row.status === "unassigned" ? waiting(row.waiting_since, minute.value) : "";
-  const classes = `row${selected ? " row-selected" : ""}${view.badge === "none" ? "" : " row-unread"}`;
+  const classes = `row${selected ? " row-selected" : ""}${view.badge === "none" ? "" : " row-unread"}${rests ? " row-snoozed" : ""}`;
   return (
     <li class="row-place" style={at} aria-posinset={place} aria-setsize={total}>
       <a
@@ -55,11 +56,11 @@ export function ConversationRow({ id, top, place, total, stop, showInbox }: Prop
         </span>
         <span class="row-line">
           <span class="row-preview">{row.preview || "No text"}</span>
-          {waits ? (
-            <span class="row-waits" title={`Waiting since ${fullTime(row.waiting_since)}`}>
+          {waits || rests ? (
+            <span class="row-waits" title={rests ? `Snoozed until ${fullTime(row.snoozed_until)}` : `Waiting since ${fullTime(row.waiting_since)}`}>
               <ClockIcon />
-              <span class="hidden-text">waiting </span>
-              {waits}
+              <span class="hidden-text">{rests ? "snoozed until " : "waiting "}</span>
+              {rests || waits}
             </span>
           ) : null}
           <Badge view={view} />

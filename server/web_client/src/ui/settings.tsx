@@ -1,6 +1,7 @@
 /** What this person prefers on this device, their password, and leaving. */
 import { useSignal, type Signal } from "@preact/signals";
 import type { JSX } from "preact";
+import { AvailabilitySetting } from "./availability";
 import { useShared } from "./context";
 import { changePassword } from "./password";
 import { enterSends, notifications, preview, shortcuts, sound, theme, type Theme } from "./prefs";
@@ -106,6 +107,7 @@ export function Settings(): JSX.Element {
   return (
     <div class="page">
       <h1>Settings</h1>
+      <AvailabilitySetting />
       <section aria-labelledby="settings-look">
         <h2 id="settings-look">Appearance</h2>
         <ThemeChoice />

@@ -10,6 +10,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["T", "Transfer"],
   ["U", "Return to Inbox"],
   ["E", "Mark as Done"],
+  ["Z", "Snooze"],
   ["/", "Filter the list"],
   ["?", "These keys"],
   ["Ctrl K", "Command palette"],

@@ -1,5 +1,6 @@
 /** Sentences about the lines of a thread. */
 import type { Line } from "../contract";
+import { returnedWords, RULES } from "./away_words";
 import { reasonWords } from "./reasons";
 
 /** Somebody's name: as who acts, or as whom it is done to ("You", "you"). */
@@ -25,11 +26,16 @@ export function systemWords(line: Line, owner: string, nameOf: Naming): string {
     }
     case "returned":
       if (line.actor) return `${actor} returned this to the inbox`;
+      if (RULES.has(line.why)) return returnedWords(line.why, owner && nameOf(owner, true), owner && nameOf(owner));
       return owner ? `Returned to the inbox: ${nameOf(owner)} left it` : "Returned to the inbox";
     case "done":
       return line.actor ? `${actor} marked this as done` : "Marked as done";
     case "undone":
       return `${actor} undid the last change`;
+    case "snoozed":
+      return `${actor} snoozed this`;
+    case "woken":
+      return line.actor ? `${actor} woke this` : "Woken";
     default:
       return "";
   }
