@@ -22,7 +22,8 @@ test.each([
   ["HTTP 403", "the carrier does not accept our password (HTTP 403)"],
   ["HTTP 400", "the carrier refused it (HTTP 400)"],
   ["HTTP 502", "the carrier is out of order (HTTP 502)"],
-  ["number unreachable", "number unreachable"],
+  ["Number Unreachable", "the phone cannot be reached"],
+  ["filtered as spam", "filtered as spam"],
 ])("why it failed: %s", (reason, words) => {
   expect(reasonWords(reason)).toBe(words);
 });
@@ -97,7 +98,7 @@ describe("files", () => {
     expect([fits.taken.length, fits.why]).toEqual([1, ""]);
     const over = fitting({ count: 1, bytes: 1 }, [file("a", BYTES_MAX)]);
     expect(over.taken).toHaveLength(0);
-    expect(over.why).toContain("5.0 MB together");
+    expect(over.why).toContain("5 MB together");
   });
 
   test("what failed neither counts nor holds up", () => {

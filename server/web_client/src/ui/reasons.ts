@@ -3,17 +3,12 @@
 const REASONS: Readonly<Record<string, string>> = {
   recipient_opted_out: "this customer opted out",
   number_not_routed: "our number leads to no inbox",
-  number_invalid: "this is not a phone number that can be reached",
   invalid_number: "this is not a phone number that can be reached",
-  unreachable: "the phone could not be reached",
-  carrier_unreachable: "the carrier could not be reached",
+  number_unreachable: "the phone cannot be reached",
+  unreachable: "the phone cannot be reached",
   unauthorized: "the carrier does not accept our password",
-  blocked: "the carrier blocked it",
-  media_refused: "the carrier does not take this file",
-  media_unsupported: "this carrier sends no files",
-  unavailable: "the server's store was unreachable",
-  expired: "it was not delivered in time",
-  told_to_fail: "told to fail",
+  media_refused: "a file is no longer kept, or of a kind that carriers do not take",
+  unavailable: "the server's store could not be reached",
 };
 
 /** What an HTTP status of a carrier's means to somebody who only wants the message out. */

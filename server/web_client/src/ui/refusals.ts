@@ -7,7 +7,6 @@ const REFUSALS: Readonly<Record<string, string>> = {
   stale_token: "This conversation changed a moment ago. Look again, then decide.",
   new_activity: "The customer wrote again. Read it first, then mark this as done.",
   recipient_opted_out: "This customer opted out. They have to text START before you can write to them.",
-  media_refused: "A file cannot be sent: it is no longer kept, or of a kind that carriers do not take. Remove it and attach it again.",
   target_not_member: "That person is not a member of this inbox.",
   number_not_routed: "That number leads to no inbox at the moment. Ask an admin.",
   not_undoable: "Too late to undo: this conversation has changed since.",

@@ -1,10 +1,10 @@
 /** Files on their way to the server, to go with a message that is being written. */
 import { signal, type Signal } from "@preact/signals";
 import type { MediaRef } from "../contract";
-import { isPicture, sizeWords } from "./file_words";
+import { isPicture } from "./file_words";
 
 export const FILES_MAX = 10;
-export const BYTES_MAX = 5_000_000;
+export const BYTES_MAX = 5 * 1024 * 1024;
 /** Beyond it some carriers are slow, shrink what they get, or refuse it. */
 export const LARGE_BYTES = 500_000;
 /** What the server takes, for the browser's file dialog. */
@@ -73,7 +73,7 @@ export function fitting<F extends { readonly name: string; readonly size: number
   const taken: F[] = [];
   for (const file of files) {
     if (count + 1 > FILES_MAX) return { taken, why: `A message takes up to ${FILES_MAX} files. ${file.name} was left out.` };
-    if (bytes + file.size > BYTES_MAX) return { taken, why: `The files of a message may have ${sizeWords(BYTES_MAX)} together. ${file.name} was left out.` };
+    if (bytes + file.size > BYTES_MAX) return { taken, why: `The files of a message may have 5 MB together. ${file.name} was left out.` };
     count += 1;
     bytes += file.size;
     taken.push(file);

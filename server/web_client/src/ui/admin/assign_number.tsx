@@ -41,7 +41,7 @@ export function AssignNumber({ inbox, inboxes, onDone, onClose }: Props): JSX.El
   const free = all.find((one) => one.inbox === null && one.messaging)?.number;
   const chosen = picked.value || free || NEW;
   const accounts = known.all ?? [];
-  const named = carrier.value ?? (accounts.length === 1 ? (accounts[0] as string) : "");
+  const named = carrier.value ?? (accounts.length === 1 ? (accounts[0]?.id ?? "") : "");
   const off = all.find(({ number, messaging }) => number === chosen && !messaging);
   const act = async (): Promise<void> => {
     const fields = { inbox: inbox.id, messaging: true };

@@ -6,26 +6,27 @@ import { phoneNumber } from "../format";
 import { say } from "../toasts";
 import { FormDialog } from "./form_dialog";
 import { carrierOptions, Choice, inboxOptions, newCarrierOptions, NumberInput } from "./number_fields";
-import { changeNumber, putNumber } from "./routing_api";
+import { changeNumber, putNumber, type Named } from "./routing_api";
 import { deliversWords, numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
 
 interface Props {
   /** The one to change; null for a new one. */
   readonly number: PhoneNumber | null;
   readonly known: readonly PhoneNumber[];
-  readonly carriers: readonly string[];
+  readonly carriers: readonly Named[];
   readonly inboxes: readonly AdminInbox[];
   readonly onDone: () => void;
   readonly onClose: () => void;
 }
 
 /** A carrier that is not set up here stays until another is chosen. */
-const usable = (carriers: readonly string[], now: string): readonly string[] => (now && !carriers.includes(now) ? [now, ...carriers] : carriers);
+const usable = (carriers: readonly Named[], now: string): readonly Named[] =>
+  now && !carriers.some(({ id }) => id === now) ? [{ id: now, name: `${now} (not set up here)` }, ...carriers] : carriers;
 
 export function NumberDialog({ number, known, carriers, inboxes, onDone, onClose }: Props): JSX.Element {
   const typed = useSignal("");
   const picked = useSignal<string | null>(number?.carrier ?? null);
-  const carrier = picked.value ?? (carriers.length === 1 ? (carriers[0] as string) : "");
+  const carrier = picked.value ?? (carriers.length === 1 ? (carriers[0]?.id ?? "") : "");
   const messaging = useSignal(number?.messaging ?? true);
   const inbox = useSignal(number?.inbox ?? "");
   const check = (): string => {

@@ -1,6 +1,7 @@
 /** What the dialogs about numbers ask for. */
 import type { Signal } from "@preact/signals";
 import type { JSX } from "preact";
+import type { Named } from "./routing_api";
 import type { AdminInbox } from "./routing_words";
 
 interface ChoiceProps {
@@ -32,10 +33,10 @@ export function inboxOptions(all: readonly AdminInbox[], none?: string): readonl
   return none === undefined ? named : [["", none], ...named];
 }
 
-export const carrierOptions = (all: readonly string[]): readonly (readonly [string, string])[] => all.map((id) => [id, id] as const);
+export const carrierOptions = (all: readonly Named[]): readonly (readonly [string, string])[] => all.map(({ id, name }) => [id, name || id] as const);
 
 /** For a new number; where there are several, the server knows which is its own. */
-export const newCarrierOptions = (all: readonly string[]): readonly (readonly [string, string])[] =>
+export const newCarrierOptions = (all: readonly Named[]): readonly (readonly [string, string])[] =>
   all.length === 1 ? carrierOptions(all) : [["", "The server's own"], ...carrierOptions(all)];
 
 export function NumberInput({ value, first }: { value: Signal<string>; first?: boolean }): JSX.Element {

@@ -22,7 +22,7 @@ const KEPT_MS = 5_000;
 type Act = "edit" | "check" | "switch" | "unassign" | "delete";
 type Doing = { readonly what: "add" } | { readonly what: Act; readonly number: PhoneNumber };
 
-function Row({ one, inbox, onDo }: { one: PhoneNumber; inbox: AdminInbox | undefined; onDo: (what: Act) => void }): JSX.Element {
+function Row({ one, inbox, carrier, onDo }: { one: PhoneNumber; inbox: AdminInbox | undefined; carrier: string; onDo: (what: Act) => void }): JSX.Element {
   const name = phoneNumber(one.number);
   const button = (what: Act, label: string, words: string): JSX.Element => (
     <button key={what} type="button" class="button button-small" aria-label={words} onClick={() => onDo(what)}>
@@ -34,7 +34,7 @@ function Row({ one, inbox, onDo }: { one: PhoneNumber; inbox: AdminInbox | undef
       <th scope="row" class="cell-time">
         {name}
       </th>
-      <td>{one.carrier}</td>
+      <td>{carrier}</td>
       <td>
         <button type="button" role="switch" class="switch" aria-checked={one.messaging} aria-label={`Messaging of ${name}`} onClick={() => onDo("switch")}>
           {one.messaging ? "On" : "Off"}
@@ -142,7 +142,7 @@ export function Numbers(): JSX.Element {
               </thead>
               <tbody>
                 {all.map((one) => (
-                  <Row key={one.number} one={one} inbox={placeOf(one)} onDo={(what) => begin(what, one)} />
+                  <Row key={one.number} one={one} inbox={placeOf(one)} carrier={known.all?.find(({ id }) => id === one.carrier)?.name || one.carrier} onDo={(what) => begin(what, one)} />
                 ))}
               </tbody>
             </table>

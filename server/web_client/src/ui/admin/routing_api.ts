@@ -10,6 +10,12 @@ export interface InboxFields {
   readonly members?: readonly string[];
 }
 
+/** A carrier's account, as far as its numbers are concerned. */
+export interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
 export interface NumberFields {
   readonly carrier?: string;
   readonly messaging?: boolean;
@@ -46,7 +52,7 @@ export const putNumber = (number: string, fields: NumberFields): Promise<PhoneNu
 export const changeNumber = (number: string, fields: NumberFields): Promise<PhoneNumber> => ask("PATCH", numberAt(number), fields);
 export const deleteNumber = (number: string): Promise<void> => ask("DELETE", numberAt(number));
 
-export const carriers = async (): Promise<readonly string[]> => (await items<{ id: string }>("/v1/admin/carriers")).map(({ id }) => id);
+export const carriers = (): Promise<readonly Named[]> => items<Named>("/v1/admin/carriers");
 
 /** With `send` a test message goes through, and stays in the inbox. */
 export const checkNumber = (number: string, send: boolean): Promise<Checked> => ask("POST", `${numberAt(number)}/check`, { send });

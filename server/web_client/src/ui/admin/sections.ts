@@ -13,6 +13,7 @@ export const SECTIONS: readonly AdminSection[] = [
   { section: "inboxes", label: "Inboxes", Page: lazy(() => import("./inboxes").then((part) => part.Inboxes)) },
   { section: "team", label: "Team", Page: lazy(() => import("./team").then((part) => part.Team)) },
   { section: "numbers", label: "Numbers", Page: lazy(() => import("./numbers").then((part) => part.Numbers)) },
+  { section: "carriers", label: "Carriers", Page: lazy(() => import("./carriers").then((part) => part.Carriers)) },
   { section: "bots", label: "Bots & API keys", Page: lazy(() => import("./bots").then((part) => part.Bots)) },
   { section: "webhooks", label: "Webhooks", Page: lazy(() => import("./webhooks").then((part) => part.Webhooks)) },
   { section: "audit", label: "Audit log", Page: lazy(() => import("./audit").then((part) => part.Audit)) },
