@@ -141,6 +141,8 @@ def test_the_token_is_the_accounts() -> None:
     without = KannelAccount("kannel", CONFIG, httpx2.AsyncClient(), secret=lambda: "")
     with pytest.raises(SecretUnreadable):
         without.verify(Callback("GET", "", "token=x"))
+    base = "https://box.example.org/x"
+    assert (without.inbound_url(base), without.status_url(base, "sales.1:5")) == ("", "")
 
 
 async def test_a_message_leaves_with_the_address_of_its_receipts() -> None:

@@ -213,14 +213,19 @@ class KannelAccount:
         return {}
 
     def inbound_url(self, base: str) -> str:
-        """See the port; where Kannel is to put what it says in each message."""
-        escapes = "from=%p&to=%P&id=%I&time=%T&coding=%c&udh=%u"
-        return f"{base}?token={self._token()}&{escapes}"
+        """See the port; with what Kannel fills in. "" while there is no secret to make it from."""
+        try:
+            return f"{base}?token={self._token()}&from=%p&to=%P&id=%I&time=%T&coding=%c&udh=%u"
+        except SecretUnreadable:
+            return ""
 
     def status_url(self, base: str, message: str) -> str:
-        """See the port."""
+        """See the port; "" while there is no secret to make it from."""
         named = {"id": message} if message else {}
-        return f"{base}?{urlencode({'token': self._token(), **named})}"
+        try:
+            return f"{base}?{urlencode({'token': self._token(), **named})}"
+        except SecretUnreadable:
+            return ""
 
     def setup(self, inbound_url: str) -> str:
         """What belongs into kannel.conf, except for the password."""
