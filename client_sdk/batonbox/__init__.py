@@ -14,6 +14,7 @@ from batonbox._errors import (
     ConnectionLost,
     Forbidden,
     Invalid,
+    MediaRefused,
     NewActivity,
     NotFound,
     NotOwner,
@@ -49,7 +50,7 @@ from batonbox._events import (
     Undone,
     UnknownEvent,
 )
-from batonbox._models import Badge, Inbox, Message, Position, Row, State, User, Write
+from batonbox._models import Badge, Inbox, Media, Message, Position, Row, State, User, Write
 from batonbox._streams import EventStream
 
 __version__ = "0.1.0"
@@ -78,6 +79,8 @@ __all__ = [
     "InboxChanged",
     "Invalid",
     "LogEvent",
+    "Media",
+    "MediaRefused",
     "MemberJoined",
     "MemberRemoved",
     "Message",

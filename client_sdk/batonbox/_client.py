@@ -7,13 +7,14 @@ import heapq
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from batonbox import _files
 from batonbox._backoff import Backoff
 from batonbox._connection import Connection, Token
 from batonbox._conversation import Conversation
@@ -27,6 +28,7 @@ from batonbox._errors import (
     WritesLost,
 )
 from batonbox._events import Event
+from batonbox._http import Http
 from batonbox._inflow import Inflow
 from batonbox._models import Badge, Inbox, Position, Row, State, User, Write
 from batonbox._requests import Request
@@ -163,12 +165,55 @@ class Client:
             await _push(heads, rows)
 
     async def compose(
-        self, inbox: str, to: str, text: str, *, from_: str | None = None, key: str | None = None
+        self,
+        inbox: str,
+        to: str,
+        text: str,
+        *,
+        from_: str | None = None,
+        media: Sequence[str | os.PathLike[str]] = (),
+        key: str | None = None,
     ) -> Conversation:
-        """Write to a customer first: claim (or make) the conversation and send, in one step."""
-        args = {"inbox": inbox, "to": to, "text": text, **({"from": from_} if from_ else {})}
+        """Write to a customer first: claim (or make) the conversation and send, in one step.
+
+        `media` as in `Conversation.reply`.
+        """
+        args: dict[str, Any] = {"inbox": inbox, "to": to, "text": text}
+        if from_:
+            args["from"] = from_
+        if media:
+            args["media"] = await self.uploaded(media, key=key)
         result = await self.call("compose", args, key=key)
         return await self.conversation(str(result["conv"]))
+
+    async def upload(
+        self,
+        data: bytes | os.PathLike[str],
+        *,
+        name: str | None = None,
+        type: str | None = None,  # noqa: A002
+    ) -> str:
+        """Send a file up, for `media` of a reply or compose within a day; returns its id.
+
+        `data`: bytes, or the path of a file. `name` is what the customer sees; `type` its MIME
+        type, by default what the name says. Raises MediaRefused.
+        """
+        return await _files.upload(await self._http(), data, name=name, type_=type)
+
+    async def uploaded(
+        self, media: Sequence[str | os.PathLike[str]], *, key: str | None = None
+    ) -> list[str]:
+        """The ids of files, after uploading those that are paths."""
+        if key is not None and not all(isinstance(each, str) for each in media):
+            raise ValueError("with key= give ids: upload the files first, and once")
+        return [each if isinstance(each, str) else await self.upload(each) for each in media]
+
+    async def file(self, conv: str, n: int, index: int) -> bytes:
+        """A file of a message by its number; see `Conversation.media`."""
+        return await _files.fetch(await self._http(), conv, n, index, timeout_s=self._timeout_s)
+
+    async def _http(self) -> Http:
+        return Http(self.url, await self._connection.token(), timeout_s=self._timeout_s)
 
     @asynccontextmanager
     async def events(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from batonbox._models import Message, Row
 
 if TYPE_CHECKING:
     from batonbox._client import Client
+    from batonbox._events import ConversationEvent
 
 __all__ = ["Conversation"]
 
@@ -88,11 +90,17 @@ class Conversation:
         """Take back my last ownership change, within ten seconds."""
         await self._run("undo", {}, key)
 
-    async def reply(self, text: str, media: Sequence[str] = (), *, key: str | None = None) -> int:
-        """Send to the customer; returns the message's number. Raises NotOwner, StaleToken."""
+    async def reply(
+        self, text: str, media: Sequence[str | os.PathLike[str]] = (), *, key: str | None = None
+    ) -> int:
+        """Send to the customer; returns the message's number. Raises NotOwner, StaleToken.
+
+        `media`: ids that `Client.upload` gave, or paths (`pathlib.Path`) of files to upload now;
+        with a `key` ids alone, so that a repeated call repeats the very message.
+        """
         args: dict[str, Any] = {"text": text, "seen": self._shown.att}
         if media:
-            args["media"] = list(media)
+            args["media"] = await self._client.uploaded(media, key=key)
         return int((await self._run("reply", args, key)).get("n", 0))
 
     async def note(self, text: str, mentions: Sequence[str] = (), *, key: str | None = None) -> int:
@@ -117,6 +125,15 @@ class Conversation:
         thread = await self._client.read_thread(self.id, before=before, n=n)
         self._shown = self._newest()
         return [msgspec.convert(message, Message) for message in thread["messages"]]
+
+    async def media(self, message: Message | ConversationEvent | int, index: int = 0) -> bytes:
+        """A file of a message (or of the message with this number), counted from 0.
+
+        Waits up to the client's timeout while the server fetches it from the carrier, then raises
+        Unavailable; MediaRefused when it cannot be had.
+        """
+        n = message if isinstance(message, int) else message.n
+        return await self._client.file(self.id, n, index)
 
     def _newest(self) -> Row:
         return self._client.row(self.id) or self._shown

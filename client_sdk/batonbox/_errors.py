@@ -18,6 +18,7 @@ __all__ = [
     "ConnectionLost",
     "Forbidden",
     "Invalid",
+    "MediaRefused",
     "NewActivity",
     "NotFound",
     "NotOwner",
@@ -156,6 +157,10 @@ class Invalid(ApiError):
         return (self.message,)
 
 
+class MediaRefused(ApiError):
+    """A file that is not taken, or cannot be had; says why."""
+
+
 class RateLimited(ApiError):
     """Too fast; wait `retry_after_s`."""
 
@@ -170,6 +175,7 @@ class Unavailable(ApiError):
 
 
 BY_SLUG: dict[str, type[ApiError]] = {
+    "media_refused": MediaRefused,
     "unauthorized": Unauthorized,
     "forbidden": Forbidden,
     "unknown_op": Invalid,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batonbox._models import Row, Write, row_of
+from batonbox._models import Media, Row, Write, media_of, row_of
 from batonbox._session import Applied
 
 if TYPE_CHECKING:
@@ -105,21 +105,21 @@ class TextEvent(ConversationEvent):
 class MessageReceived(TextEvent):
     """The customer wrote."""
 
-    media: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replied(TextEvent):
     """The owner answered."""
 
-    media: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed(TextEvent):
     """Somebody wrote to a customer first, and owns the conversation."""
 
-    media: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +255,7 @@ def _words(kind: str, body: Any) -> dict[str, Any]:
     if kind == "noted":
         words["mentions"] = tuple(body.get("mentions") or ())
     elif kind != "transferred":
-        words["media"] = tuple(body.get("media") or ())
+        words["media"] = media_of(body)
     return words
 
 

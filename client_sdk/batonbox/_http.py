@@ -1,4 +1,4 @@
-"""The few HTTP calls of the command line, by urllib in a thread: no further dependency."""
+"""The few HTTP calls: the command line's, and files; by urllib in a thread, no dependency."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import random
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
 
@@ -28,17 +29,30 @@ class Http:
 
     async def send(self, method: str, path: str, body: Any = None) -> Any:
         """One request; raises ApiError as refused, ConnectionLost when there was no answer."""
-        return await asyncio.to_thread(self._send, method, path, body)
+        data = None if body is None else json.dumps(body).encode()
+        return _decoded(await asyncio.to_thread(self._send, method, path, data))
+
+    async def send_raw(self, method: str, path: str, data: bytes, kind: str) -> Any:
+        """The same with a body that is no JSON but of this content type."""
+        return _decoded(await asyncio.to_thread(self._send, method, path, data, kind))
+
+    async def download(self, path: str, *, deadline_s: float) -> bytes:
+        """A file; asked for again while the server says that it will be there soon."""
+        return await self._insist(lambda: self._send("GET", path, None), deadline_s)
 
     async def insist(
         self, method: str, path: str, body: Any = None, *, deadline_s: float = 60.0
     ) -> Any:
         """Repeat through restarts of the server; only for requests that may be repeated."""
+        data = None if body is None else json.dumps(body).encode()
+        return _decoded(await self._insist(lambda: self._send(method, path, data), deadline_s))
+
+    async def _insist(self, ask: Callable[[], bytes], deadline_s: float) -> bytes:
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + deadline_s
         while True:
             try:
-                return await self.send(method, path, body)
+                return await asyncio.to_thread(ask)
             except (ConnectionLost, ApiError) as error:
                 if isinstance(error, ApiError) and not error.retryable:
                     raise
@@ -47,24 +61,28 @@ class Http:
                 wait_s = error.retry_after_s if isinstance(error, RateLimited) else 0.2
             await asyncio.sleep(wait_s * (0.5 + random.random()))  # noqa: S311 - jitter
 
-    def _send(self, method: str, path: str, body: Any) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+    def _send(
+        self, method: str, path: str, data: bytes | None, kind: str = "application/json"
+    ) -> bytes:
         request = urllib.request.Request(  # noqa: S310 - the user's own --url
             self._url + path, data=data, method=method
         )
         request.add_header("Authorization", f"Bearer {self._token}")
         request.add_header("Accept", "application/json")
         if data is not None:
-            request.add_header("Content-Type", "application/json")
+            request.add_header("Content-Type", kind)
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310
-                raw = response.read()
+                return bytes(response.read())
         except urllib.error.HTTPError as error:
             raise _refused(error) from None
         except (TimeoutError, OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             raise ConnectionLost(f"cannot reach {self._url}: {reason}") from None
-        return json.loads(raw) if raw else None
+
+
+def _decoded(raw: bytes) -> Any:
+    return json.loads(raw) if raw else None
 
 
 def _refused(error: urllib.error.HTTPError) -> Exception:

@@ -9,7 +9,19 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Badge", "Inbox", "Message", "Position", "Row", "State", "User", "Write", "row_of"]
+__all__ = [
+    "Badge",
+    "Inbox",
+    "Media",
+    "Message",
+    "Position",
+    "Row",
+    "State",
+    "User",
+    "Write",
+    "media_of",
+    "row_of",
+]
 
 
 class State(StrEnum):
@@ -84,6 +96,19 @@ class Inbox(Struct, frozen=True, kw_only=True):
     members: list[str] = []
 
 
+class Media(Struct, frozen=True, kw_only=True):
+    """A file of a message; `size` in bytes, `type` "" until the server has it from the carrier.
+
+    `reason`: why it will never be had. Without an `id` only its name was kept.
+    """
+
+    id: str = ""
+    type: str = ""
+    size: int = 0
+    name: str = ""
+    reason: str = ""
+
+
 class Message(Struct, array_like=True, frozen=True):
     """One line of a conversation, in the order of the wire's MESSAGE_FIELDS."""
 
@@ -100,6 +125,20 @@ class Message(Struct, array_like=True, frozen=True):
     def text(self) -> str:
         """The text, empty for system lines."""
         return str(self.body.get("text", "")) if isinstance(self.body, Mapping) else ""
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """Its files; `Conversation.media` fetches one."""
+        return media_of(self.body)
+
+
+def media_of(body: Any) -> tuple[Media, ...]:
+    """The files of a message's body."""
+    found = body.get("media") if isinstance(body, Mapping) else None
+    return tuple(
+        Media(name=each) if isinstance(each, str) else msgspec.convert(each, Media)
+        for each in found or ()
+    )
 
 
 class Write(NamedTuple):

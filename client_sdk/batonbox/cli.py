@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from batonbox._client import Client
@@ -75,7 +76,7 @@ async def reply(args: argparse.Namespace) -> int:
     """Answer the customer."""
     async with _client(args) as client:
         conv = await client.conversation(args.conversation)
-        n = await conv.reply(args.text)
+        n = await conv.reply(args.text, [Path(path) for path in args.media])
         _show(args, {"conversation": conv.id, "n": n}, f"{conv.id}: message {n} is on its way")
     return OK
 
@@ -145,6 +146,7 @@ def parser() -> argparse.ArgumentParser:
         sub = add(run, name)
         sub.add_argument("conversation", metavar="CONVERSATION")
     sub.add_argument("text", metavar="TEXT")
+    sub.add_argument("--media", action="append", default=[], metavar="FILE", help="a file to send")
     sub = add(send_inbound, "send-inbound")
     sub.add_argument("--from", dest="from_", required=True, metavar="PHONE", help="the customer")
     sub.add_argument("--to", required=True, metavar="PHONE", help="one of our numbers")
@@ -172,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone; the interpreter's last flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         _say(f"batonbox: {error}")
         return USAGE
     except BatonboxError as error:

@@ -27,7 +27,8 @@ async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
         yield site
 
 
-PROBES = {"/livez", "/readyz", "/metrics", "/v1/webhook/inbound", "/v1/webhook/receipts"}
+PROBES = {"/livez", "/readyz", "/metrics", "/v1/webhook/inbound", "/v1/webhook/receipts",
+          "/v1/media/{media}"}  # fmt: skip
 SIGN_IN = {"/v1/session", "/v1/session/link", "/v1/setup",
            "/v1/session/invite", "/v1/session/invite/look",
            "/v1/session/oidc", "/v1/session/oidc/callback"}  # fmt: skip

@@ -39,6 +39,7 @@ OPEN: Final = {
     ("POST", "/v1/session/invite/look"): "takes the one-time code of an invitation",
     ("DELETE", "/v1/session"): "ends the cookie's own session, if there is one",
     ("POST", "/v1/setup"): "takes the one-time token of an empty server",
+    ("GET", "/v1/media/{media}"): "signed for one file, for five minutes",
     ("POST", "/v1/webhook/inbound"): "signed by the carrier",
     ("POST", "/v1/webhook/receipts"): "signed by the carrier",
 }
@@ -60,11 +61,15 @@ VERBS: Final[dict[type, dict[str, Action | None]]] = {
         "confirm_writes": Action.SEE,
         "send_seen": Action.MARK,
         "compose": Action.COMPOSE,
+        "upload": Action.REPLY,
+        "uploaded": Action.REPLY,
+        "file": Action.SEE,
         "call": None,  # whichever command it is told: the command has its row
     },
     Conversation: {
         "refresh": Action.SEE,
         "history": Action.SEE,
+        "media": Action.SEE,
         "claim": Action.ASSIGN,
         "try_claim": Action.ASSIGN,
         "assign": Action.DISPATCH,
