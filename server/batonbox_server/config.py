@@ -77,13 +77,19 @@ class Settings:
     jwt_audience: str = _s("", "aud that its tokens must have; needed with jwt_jwks_url")
     public_url: str = _s("", "address of this server for browsers and carriers")
     secrets_key: str = _s(
-        "", "seals carrier accounts' secrets, 32 bytes as base64; empty: one in data_dir", secret=True
+        "",
+        "seals carrier accounts' secrets, base64 of 32 bytes; empty: made in data_dir",
+        secret=True,
     )
     secrets_dir: str = _s("/run/secrets", "folder of the files an account's secret_file may name")
     twilio_account_sid: str = _s("", "gives the carrier account `twilio`; needs twilio_auth_token")
     twilio_auth_token: str = _s("", "its auth token", secret=True)
     twilio_messaging_service_sid: str = _s("", "send through this messaging service of Twilio's")
     twilio_url: str = _s("https://api.twilio.com", "Twilio's API, for every Twilio account")
+    kannel_url: str = _s("", "sendsms of a Kannel; gives the carrier account `kannel`")
+    kannel_username: str = _s("batonbox", "of its group sendsms-user")
+    kannel_password: str = _s("", "and that group's password; needed with kannel_url", secret=True)
+    kannel_smsc_id: str = _s("", "smsc-id that its messages leave by; empty: as Kannel routes them")
     oidc_issuer: str = _s("", "identity provider to sign in at (OpenID Connect), by its issuer URL")
     oidc_client_id: str = _s("", "what the provider calls this server; needed with oidc_issuer")
     oidc_client_secret: str = _s("", "secret shared with it; empty: a public client", secret=True)

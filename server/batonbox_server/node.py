@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,16 +19,15 @@ from batonbox_server.asgi.origins import Origins
 from batonbox_server.asgi.services import Limits, Readiness, Services
 from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.asgi.web import WebClient
-from batonbox_server.carriers.loopback import Loopback
-from batonbox_server.carriers.port import Carrier
+from batonbox_server.carriers.fetcher import HttpFetcher
 from batonbox_server.carriers.poster import HttpPoster
-from batonbox_server.carriers.signature import secret_bytes
-from batonbox_server.carriers.webhook import Webhook
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.gen.api import api_docs
+from batonbox_server.hub.frames import Moved
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
+from batonbox_server.node_carriers import NodeCarriers, default_carrier, webhook_secret
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
@@ -43,9 +41,13 @@ from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.jwks import Jwks
 from batonbox_server.service.live import Live
+from batonbox_server.service.media import Media, MediaLimits
+from batonbox_server.service.media_links import MediaLinks
+from batonbox_server.service.media_worker import MediaWorker
 from batonbox_server.service.oidc import Oidc
 from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
+from batonbox_server.service.presence import LivePresence
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
@@ -62,7 +64,10 @@ from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.holdings import RedisHoldings
 from batonbox_server.store.hooks import RedisHooks
 from batonbox_server.store.keys import Keys
-from batonbox_server.store.live import RedisLive
+from batonbox_server.store.live import RedisLive, marks_of
+from batonbox_server.store.media import RedisMedia
+from batonbox_server.store.media_files import LocalFiles
+from batonbox_server.store.media_port import MediaFiles
 from batonbox_server.store.oidc import RedisOidc
 from batonbox_server.store.phones import EnginePhones
 from batonbox_server.store.redis import RedisStore
@@ -98,7 +103,7 @@ class Organisation:
         self.organisation = RedisDirectory(
             self.client,
             keys=self.keys,
-            carrier=self._default_carrier(),
+            carrier=default_carrier(self.settings),
             log_events=log_events,
             audit_entries=audit_entries,
             job_lease_s=self.settings.job_lease_s,
@@ -106,7 +111,12 @@ class Organisation:
         self.directory = LiveDirectory(self.organisation)
         self.closing.push_async_callback(self.directory.aclose)
         await self.directory.start()
-        self.administration = Administration(self.store, self.organisation, self.directory)
+        self.live_store = RedisLive(
+            self.client, keys=self.keys, job_lease_s=self.settings.job_lease_s
+        )
+        self.administration = Administration(
+            self.store, self.organisation, self.directory, self.live_store.marks
+        )
         lifetime = Lifetime(self.settings.session_idle_s, self.settings.session_max_s)
         self.sessions = RedisSignIn(self.client, keys=self.keys, audit_entries=audit_entries)
         audit = RedisAudit(self.client, keys=self.keys, audit_entries=audit_entries)
@@ -152,8 +162,6 @@ class Organisation:
         if not settings.jwt_secret and not settings.jwt_jwks_url:
             return None
         if settings.jwt_jwks_url:
-            if find_spec("cryptography") is None:
-                raise ConfigError("BATONBOX_JWT_JWKS_URL takes `pip install batonbox-server[oidc]`")
             try:
                 check_jwks_url(settings.jwt_jwks_url)
             except ValueError as error:
@@ -169,9 +177,6 @@ class Organisation:
             )
         except ValueError as error:
             raise ConfigError(f"BATONBOX_JWT_SECRET, BATONBOX_JWT_JWKS_URL: {error}") from error
-
-    def _default_carrier(self) -> str:
-        return "loopback" if self.settings.loopback else "webhook"
 
 
 class Node(Organisation):
@@ -190,7 +195,7 @@ class Node(Organisation):
         """See Organisation; then follow the organisation's log and begin to work."""
         await super().open()
         settings = self.settings
-        self.channel = EngineChannel(self.url)
+        self.channel = EngineChannel(self.url, self.client)
         self.hub = Hub(
             logs=self.store,
             channel=self.channel,
@@ -200,11 +205,16 @@ class Node(Organisation):
             on_status=self._on_status,
         )
         self.client.on_state = self._on_engine
-        self.carriers = self._carriers()
+        self.carriers = NodeCarriers(
+            settings, self.client, self.organisation, keys=self.keys, closing=self.closing
+        )
+        await self.carriers.start()
+        await self._keep_media()
         self.outbox = Outbox(
             self.store,
             self.directory,
-            self.carriers,
+            self.carriers.accounts,
+            self.media,
             lease_s=settings.outbox_lease_s,
             attempts=settings.outbox_attempts,
             sweep_s=settings.outbox_sweep_s,
@@ -213,11 +223,23 @@ class Node(Organisation):
             self.store,
             self.directory,
             self.administration,
+            self.media,
             text_max_chars=settings.text_max_chars,
             on_outbound=self.outbox.poke,
         )
-        self.intake = Intake(self.store, self.organisation, on_outbound=self.outbox.poke)
+        self.intake = Intake(
+            self.store, self.organisation, self.media, on_outbound=self.outbox.poke
+        )
         self.races = Races(self.intake, self.commands, self.administration, self.directory)
+        self.presence = LivePresence(
+            self.live_store,
+            self.store,
+            self.directory,
+            self.administration,
+            linger_s=settings.presence_linger_s,
+        )
+        self.closing.push_async_callback(self.presence.aclose)
+        await self.presence.start()
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
         self._tell_webhooks()
         self._assemble()
@@ -226,12 +248,13 @@ class Node(Organisation):
     async def drain(self, *, within_s: float) -> None:
         """Stop being ready, and let the clients move elsewhere."""
         self.readiness.draining = True
+        self.presence.drain()
         await self.pump.drain(within_s=within_s)
 
     def _assemble(self) -> None:
         settings = self.settings
         limits = SessionLimits.taken_from(settings)
-        reads = InboxReads(self.store, self.directory)
+        reads = InboxReads(self.store, self.directory, self.media)
         admission = CommandAdmission(limits)
         self.readiness = Readiness(
             engine=self._engine, degraded=lambda: self.hub.degraded, counts=self._counts
@@ -251,14 +274,17 @@ class Node(Organisation):
             write_timeout_s=settings.write_timeout_s,
             build=web.build,
             used=self.uses.used,
+            attendance=self.presence,
         )
         self.live = Live(
-            RedisLive(self.client, keys=self.keys),
+            self.live_store,
             self.directory,
             self.pump,
+            self.presence,
             viewers=self.hub.viewers,
             build=self.pump.build,
         )
+        self.presence.on_change, self.presence.hurry = self.pump.presence, self.live.hurry
         self.store.on_write(self._written)
         services = Services(
             store=self.store,
@@ -272,23 +298,26 @@ class Node(Organisation):
             commands=self.commands,
             reads=reads,
             intake=self.intake,
+            media=self.media,
             unrouted=Unrouted(self.organisation, self.administration, self.intake),
             diagnosis=Diagnosis(
-                self.store, self.organisation, self.intake, self.hub, self.carriers
+                self.store, self.organisation, self.intake, self.hub, self.carriers.accounts
             ),
             webhooks=self.webhooks,
             audit=self.audit,
             live=self.live,
+            presence=self.presence,
             reassign=Reassign(
                 RedisHoldings(self.client, keys=self.keys), self.commands, self.directory
             ),
             admission=admission,
             limits=Limits(settings.message_max_bytes, settings.text_max_chars),
             readiness=self.readiness,
-            carriers=frozenset(self.carriers),
+            accounts=self.carriers.accounts,
+            account_admin=self.carriers.admin,
             phones=EnginePhones(self.client, keys=self.keys) if settings.loopback else None,
             races=self.races if settings.loopback else None,
-            webhook_secret=_webhook_secret(settings),
+            webhook_secret=webhook_secret(settings),
             origins=Origins(settings.origins.split(",")),
             oidc=self._oidc(),
             demo=self.demo,
@@ -303,7 +332,9 @@ class Node(Organisation):
         stack.push_async_callback(self.channel.aclose)
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
-        await self.hub.follow(self.keys.org, self._on_org_event, self._on_org_reset)
+        await self.hub.follow(
+            self.keys.org, self._on_org_event, self._on_org_reset, self._on_moved
+        )
         await self.pump.start()
         stack.push_async_callback(self.pump.close)
         self.hook_worker.start()
@@ -312,6 +343,8 @@ class Node(Organisation):
         stack.push_async_callback(self.outbox.aclose)
         self.live.start()
         stack.push_async_callback(self.live.aclose)
+        self.media_worker.start()
+        stack.push_async_callback(self.media_worker.aclose)
         self.timers.start()
         stack.push_async_callback(self.timers.aclose)
         stack.push_async_callback(self.commands.aclose)
@@ -328,6 +361,33 @@ class Node(Organisation):
             raise ConfigError(str(error)) from error
         self.closing.push_async_callback(oidc.aclose)
         return oidc
+
+    async def _keep_media(self) -> None:
+        settings = self.settings
+        store, files = RedisMedia(self.client, keys=self.keys), _files(settings)
+        agent = f"batonbox-server/{__version__}"
+        fetcher = HttpFetcher(private=settings.media_private, agent=agent)
+        self.closing.push_async_callback(fetcher.aclose)
+        self.media_worker = MediaWorker(
+            store,
+            files,
+            fetcher,
+            self.carriers.accounts.get,
+            max_bytes=settings.media_max_bytes,
+            timeout_s=settings.media_timeout_s,
+            attempts=settings.media_attempts,
+        )
+        self.media = Media(
+            store,
+            files,
+            MediaLinks(await self.organisation.secret(), public_url=settings.public_url),
+            limits=MediaLimits(
+                max_bytes=settings.media_max_bytes,
+                max_files=min(10, settings.media_max_files),
+                unsent_max_bytes=settings.media_unsent_max_bytes,
+            ),
+            on_expected=self.media_worker.poke,
+        )
 
     def _tell_webhooks(self) -> None:
         settings, body = self.settings, HookBody(lambda: self.directory.name)
@@ -358,21 +418,15 @@ class Node(Organisation):
     def _on_org_event(self, seq: int, meta: dict[str, Any], body: Any) -> None:
         self.directory.on_event(seq, meta, body)
         self.hook_worker.on_event(seq, meta, body)
+        self.carriers.accounts.on_event(seq, meta, body)
+
+    def _on_moved(self, moved: Moved) -> None:
+        self.presence.told(moved.was, moved.version, marks_of(moved.flat))
 
     def _on_org_reset(self) -> None:
         self.directory.on_reset()
         self.hook_worker.on_reset()
-
-    def _carriers(self) -> Mapping[str, Carrier]:
-        found: dict[str, Carrier] = {}
-        if self.settings.loopback:
-            found["loopback"] = Loopback(EnginePhones(self.client, keys=self.keys))
-        secret = _webhook_secret(self.settings)
-        if secret:
-            webhook = Webhook(url=self.settings.webhook_url, secret=secret)
-            self.closing.push_async_callback(webhook.aclose)
-            found["webhook"] = webhook
-        return found
+        self.carriers.accounts.on_reset()
 
     def _engine(self) -> dict[str, Any]:
         client = self.client
@@ -408,8 +462,20 @@ def _rates(settings: Settings) -> Rates:
     )
 
 
-def _webhook_secret(settings: Settings) -> bytes:
+def _files(settings: Settings) -> MediaFiles:
+    if not settings.media_url:
+        return LocalFiles(Path(settings.data_dir) / "media")
+    if find_spec("obstore") is None:
+        raise ConfigError("BATONBOX_MEDIA_URL takes `pip install batonbox-server[s3]`")
+    from batonbox_server.store.media_s3 import S3Files
+
     try:
-        return secret_bytes(settings.webhook_secret)
+        return S3Files(
+            settings.media_url,
+            endpoint=settings.media_s3_endpoint,
+            region=settings.media_s3_region,
+            key_id=settings.media_s3_key_id,
+            secret=settings.media_s3_secret,
+        )
     except ValueError as error:
-        raise ConfigError(f"BATONBOX_WEBHOOK_SECRET: {error}") from error
+        raise ConfigError(f"BATONBOX_MEDIA_URL: {error}") from error

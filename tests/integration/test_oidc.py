@@ -311,12 +311,3 @@ async def test_settings_that_do_not_go_together_are_refused(
             "https://login.example.com", engine_url, prefix, **{"port": 1, **given}
         ):
             pass
-
-
-async def test_without_the_extra_the_setting_says_what_to_install(
-    engine_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("batonbox_server.service.oidc.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"pip install 'batonbox-server\[oidc\]'"):
-        async with trusting("https://login.example.com", engine_url, prefix, port=1):
-            pass

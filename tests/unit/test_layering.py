@@ -31,6 +31,7 @@ ROOMS: dict[str, set[str]] = {
         "store.port",
         "store.outbox_port",
         "store.words_port",
+        "store.account_port",
         "store.directory_port",
         "store.directory_records",
         "store.sign_in_port",
@@ -50,6 +51,7 @@ ROOMS: dict[str, set[str]] = {
     "control": {"errors"},
     "demo": {"config", "domain", "node", "store.directory_port"},
     "node": EVERYTHING,
+    "node_carriers": EVERYTHING,
     "serving": {
         "asgi.origins",
         "config",

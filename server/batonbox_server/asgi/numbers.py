@@ -1,4 +1,4 @@
-"""Administration over HTTP: phone numbers, the carriers they use, and messages nobody wanted."""
+"""Administration over HTTP: phone numbers, and messages nobody wanted."""
 
 from __future__ import annotations
 
@@ -53,12 +53,6 @@ class PhoneNumber(Struct):
     kept: int
 
 
-class Carrier(Struct):
-    """A carrier account of this server."""
-
-    id: str
-
-
 class Unrouted(Struct, rename={"from_": "from"}):
     """A message no inbox wanted, and why."""
 
@@ -95,7 +89,7 @@ async def _put_number(call: Call) -> dict[str, Any]:
     Assigned to another inbox, it moves: that inbox accepts it before the one before lets go.
     """
     body, number = await call.body(Numbering), _number(call)
-    _check_carrier(call, body.carrier)
+    await _check_carrier(call, body.carrier)
     await call.services.administration.put_number(
         number, inbox=body.inbox or "", carrier=body.carrier or "", messaging=body.messaging
     )
@@ -108,7 +102,7 @@ async def _edit_number(call: Call) -> dict[str, Any]:
     Un-assigning, or turning messaging off, stops the delivery; the history stays in the inbox.
     """
     body, number = await call.body(NumberChange), _number(call)
-    _check_carrier(call, body.carrier)
+    await _check_carrier(call, body.carrier)
     await call.services.administration.edit_number(
         number,
         inbox=None if body.inbox is UNSET else body.inbox or "",
@@ -122,11 +116,6 @@ async def _delete_number(call: Call) -> Response:
     """Give a phone number up; what was kept for it stays kept."""
     await call.services.administration.delete_number(_number(call))
     return Response(status_code=204)
-
-
-async def _carriers(call: Call) -> dict[str, Any]:
-    """The carrier accounts that numbers of this server can use."""
-    return listed([{"id": name} for name in sorted(call.services.carriers)])
 
 
 async def _unrouted(call: Call) -> dict[str, Any]:
@@ -167,9 +156,12 @@ def _number(call: Call) -> str:
     return e164(call.path("number"), field="number")
 
 
-def _check_carrier(call: Call, carrier: str | None) -> None:
-    if carrier is not None and carrier not in call.services.carriers:
-        here = ", ".join(sorted(call.services.carriers))
+async def _check_carrier(call: Call, carrier: str | None) -> None:
+    accounts = call.services.accounts
+    if carrier is not None and carrier not in accounts:
+        await accounts.refresh()  # it may have been made on another node just now
+    if carrier is not None and carrier not in accounts:
+        here = ", ".join(sorted(accounts))
         raise Refused("bad_request", f"carrier: this server has {here}.")
 
 
@@ -199,7 +191,6 @@ ENDPOINTS: Final = (
         "PATCH", _ONE, _A, _edit_number, body=NumberChange, returns=PhoneNumber, errors=_CONFLICT
     ),
     Endpoint("DELETE", _ONE, _A, _delete_number, status=204, errors=_CONFLICT),
-    Endpoint("GET", "/v1/admin/carriers", _A, _carriers, returns=answers.Items[Carrier]),
     Endpoint("GET", "/v1/admin/unrouted", _A, _unrouted, returns=answers.Items[Unrouted]),
     Endpoint(
         "POST",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from batonbox_server.service.account_admin import AccountAdmin
+from batonbox_server.service.accounts import Accounts
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
@@ -15,7 +17,9 @@ from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.live import Live
+from batonbox_server.service.media import Media
 from batonbox_server.service.oidc import Oidc
+from batonbox_server.service.presence import LivePresence
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
@@ -85,16 +89,19 @@ class Services:
     commands: InboxCommands
     reads: InboxReads
     intake: Intake
+    media: Media
     unrouted: Unrouted
     diagnosis: Diagnosis
     webhooks: Webhooks
     audit: Audit
     live: Live
+    presence: LivePresence
     reassign: Reassign
     admission: Admission
     limits: Limits
     readiness: Readiness
-    carriers: frozenset[str]
+    accounts: Accounts
+    account_admin: AccountAdmin
     phones: Phones | None = None
     races: Races | None = None
     webhook_secret: bytes = b""

@@ -17,7 +17,7 @@ from . import answers
 from .endpoint import Call, Endpoint, decode, json_response
 from .loopback import received_json
 
-__all__ = ["ENDPOINTS"]
+__all__ = ["ENDPOINTS", "places"]
 
 T = TypeVar("T")
 CarrierId = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -61,7 +61,7 @@ async def _receipts(call: Call) -> dict[str, Any]:
     state = _STATES.get(body.state)
     if state is None:
         raise Refused("bad_request", f"state: one of {', '.join(sorted(_STATES))}.")
-    for inbox in _places(call, body.id):
+    for inbox in places(call, "webhook", body.id):
         if await call.services.intake.receipt(
             inbox=inbox, carrier_id=body.id, state=state, reason=body.reason
         ):
@@ -70,14 +70,14 @@ async def _receipts(call: Call) -> dict[str, Any]:
     raise Refused("not_found", "No message of ours has this id; send the receipt again later.")
 
 
-def _places(call: Call, carrier_id: str) -> list[str]:
+def places(call: Call, carrier: str, carrier_id: str) -> list[str]:
     """Inboxes to look in: our own ids name theirs, a carrier's may be any.
 
     Those with a number of this carrier come first; the number may have gone since the sending.
     """
     directory = call.services.directory
     own = inbox_of(carrier_id)
-    bound = {r.inbox for r in directory.routes.values() if r.carrier == "webhook"}
+    bound = {r.inbox for r in directory.routes.values() if r.carrier == carrier}
     if own in directory.inboxes:
         return [own]
     return sorted(directory.inboxes, key=lambda name: (name not in bound, name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl
@@ -62,7 +62,7 @@ class Outbound:
     status_url: str = ""
     unsettled: bool = False
     queued_ms: int = 0
-    taken: Callable[[str], Any] = _nobody_has  # async (carrier_id) -> bool
+    taken: Callable[[str], Awaitable[bool]] = _nobody_has
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,8 @@ class Account(Carrier, Protocol):
     """
 
     @property
-    def problem(self) -> str: ...
+    def problem(self) -> str:
+        """Raises SecretUnreadable."""
 
     def verify(self, request: Callback) -> None:
         """Raises Unsigned, SecretUnreadable."""
@@ -224,8 +225,17 @@ class Account(Carrier, Protocol):
     def parse_receipt(self, request: Callback) -> tuple[Receipt | None, Heard]:
         """A verified request's receipt; None: nothing worth noting. Raises Unreadable."""
 
-    def callback_url(self, url: str) -> str:
-        """The address under which the carrier is to be told to call this one back."""
+    def inbound_url(self, base: str) -> str:
+        """What to tell the carrier to call with messages, of its endpoint's public address."""
+
+    def status_url(self, base: str, message: str) -> str:
+        """What to tell it to call with receipts of a message of ours (`Outbound.id`); "": any.
+
+        This and `inbound_url` raise SecretUnreadable where a secret is part of the address.
+        """
+
+    def setup(self, inbound_url: str) -> str:
+        """What to enter at the carrier, for people; nothing of it is the account's secret."""
 
     async def check(self) -> str:
         """Ask the carrier whether the credentials work: "" or why they do not."""

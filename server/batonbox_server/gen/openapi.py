@@ -34,6 +34,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "loopback": ("Simulated phones", "Only with the loopback carrier."),
     "webhook": ("Webhook carrier", "Signed by the carrier; only when its secret is set."),
     "media": ("Files", "Up in one request, down by a link that is signed for a moment."),
+    "carriers": ("Carriers", "Called by carriers, in their own forms and with their own proofs."),
     "": ("Operations", "For probes and monitoring."),
 }
 _ALWAYS: Final = ("bad_request", "internal", "unavailable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
@@ -13,6 +13,7 @@ from batonbox_server.store.directory_port import DirectoryStore, Inbox, OrgState
 from batonbox_server.store.port import InboxInfo, InboxStore, Received
 from batonbox_server.wire import MESSAGE_FIELDS
 
+from .accounts import Accounts
 from .intake import Inbound, Intake
 
 __all__ = ["Diagnosis", "Report", "Step"]
@@ -69,7 +70,7 @@ class Diagnosis:
         organisation: DirectoryStore,
         intake: Intake,
         shows: Shows,
-        carriers: Container[str],
+        carriers: Accounts,
     ) -> None:
         self.store = store
         self.organisation = organisation
@@ -143,11 +144,13 @@ class _Walk:
         return _failed(says, "Turn messaging on for the number.")
 
     async def _carrier(self) -> Step:
-        name = self._route.carrier
-        if name in self._parts.carriers:
-            return _ok(f"The carrier account {name!r} is set up on this server.")
-        says = f"The carrier account {name!r} is not set up on this server."
-        return _failed(says, "Choose another carrier for the number, or set this one up.")
+        name, accounts = self._route.carrier, self._parts.carriers
+        if name not in accounts:
+            says = f"The carrier account {name!r} is not set up on this server."
+            return _failed(says, "Choose another carrier for the number, or set this one up.")
+        if problem := accounts.problem(name):
+            return _failed(f"The carrier account {name!r} does not work here.", problem)
+        return _ok(f"The carrier account {name!r} is set up on this server.")
 
     async def _assigned(self) -> Step:
         route = self._route

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from batonbox_server.domain.model import Delivery, inbox_of, inbox_of
+from batonbox_server.domain.model import Delivery, inbox_of
 from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import DirectoryStore, Route
 from batonbox_server.store.port import InboxStore, Received

@@ -6,7 +6,6 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -210,8 +209,6 @@ def _told(error: NoEntry | Refused, address: str, next_: str) -> NoEntry:
 
 def _checked(settings: Any) -> str:
     """The public URL, without a slash; raises ValueError."""
-    if find_spec("cryptography") is None:
-        raise ValueError("BATONBOX_OIDC_ISSUER takes `pip install 'batonbox-server[oidc]'`")
     for name in ("oidc_issuer", "oidc_client_id", "public_url"):
         if not getattr(settings, name):
             raise ValueError(f"BATONBOX_{name.upper()} is needed to sign in at a provider")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
 
-from batonbox_server.carriers.port import Accepted, Carrier, MediaLink, Outbound, SendFailed
+from batonbox_server.carriers.port import Accepted, Outbound, SendFailed
 from batonbox_server.domain.model import Delivery, inbox_of
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.store.directory_port import Route
 from batonbox_server.store.port import InboxStore, OutboxItem
 from batonbox_server.tasks import cancel_all, spawn
 
+from .accounts import Accounts
 from .directory import LiveDirectory
+from .media import Media
 
 __all__ = ["Outbox", "pause_before_retry_ms"]
 
@@ -39,7 +40,8 @@ class Outbox:
         self,
         store: InboxStore,
         directory: LiveDirectory,
-        carriers: Mapping[str, Carrier],
+        carriers: Accounts,
+        media: Media,
         *,
         lease_s: float,
         attempts: int,
@@ -49,6 +51,7 @@ class Outbox:
         self._store = store
         self._directory = directory
         self._carriers = carriers
+        self._media = media
         self._lease_s = lease_s
         self._attempts = attempts
         self._sweep_s = sweep_s
@@ -145,7 +148,7 @@ class Outbox:
             item.our,
             item.customer,
             item.body["text"],
-            tuple(map(MediaLink, item.body["media"])),
+            self._media.links(item.body["media"]),
         )
         try:
             return await carrier.send(message)

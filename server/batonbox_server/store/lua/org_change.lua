@@ -3,7 +3,7 @@
 -- The tokens of `gone` die in the same step. Jobs are leased to the caller at once.
 --
 -- KEYS[1] organisation prefix
--- derives meta log ev users inboxes routes tokens tk ut exp pw known jobs due profile invites hooks oidc au
+-- derives meta log ev users inboxes routes tokens tk ut exp pw known jobs due profile invites hooks oidc au carriers
 -- ARGV[1] expected
 -- ARGV[2] writes
 -- ARGV[3] events
@@ -23,7 +23,7 @@ if cx.seq ~= expected then return {"stale"} end
 cx.by = cmsgpack.unpack(ARGV[7])
 local hashes = {users = key("users"), inboxes = key("inboxes"), routes = key("routes"),
   pw = key("pw"), profile = key("profile"), invites = key("invites"), hooks = key("hooks"),
-  oidc = key("oidc")}
+  oidc = key("oidc"), carriers = key("carriers")}
 local dead = {}
 for _, id in ipairs(gone ~= "" and redis.call("SMEMBERS", key("ut", gone)) or {}) do
   table.insert(dead, token_of(id))
