@@ -9,10 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from batonbox_server.domain.model import Destination, Kind, Role, Status
+from batonbox_server.domain.model import Availability, Destination, Kind, Presence, Role, Status
 from batonbox_server.domain.policy import Scope
 
 __all__ = [
+    "Colleague",
     "ConnectionToken",
     "Contested",
     "Conversation",
@@ -54,13 +55,24 @@ class Items(Struct, Generic[T]):
 
 
 class User(Struct):
-    """A team member; one who is not active is there for history alone."""
+    """A team member; one who is not active is there for history alone.
+
+    `away` is what they set: "" (available), "away", or "release": away, and customers' next
+    messages go back to the inbox.
+    """
 
     id: str
     name: str
     role: Role
     active: bool
     bot: bool
+    away: Availability
+
+
+class Colleague(User):
+    """A team member, and whether they are there: connected, away or offline."""
+
+    presence: Presence
 
 
 class Named(Struct):
@@ -69,7 +81,7 @@ class Named(Struct):
     name: str
 
 
-class Me(User):
+class Me(Colleague):
     """The caller, with the inboxes they see and those they joined."""
 
     organisation: Named
@@ -114,7 +126,10 @@ class ConnectionToken(Struct):
 
 
 class Inbox(Struct):
-    """An inbox with its numbers (E.164) and members; `kind` and `extension` of its destination."""
+    """An inbox with its numbers (E.164) and members; `kind` and `extension` of its destination.
+
+    `members_may_dispatch`: members too may assign what is unassigned to a colleague.
+    """
 
     id: str
     name: str
@@ -122,6 +137,7 @@ class Inbox(Struct):
     members: list[str]
     kind: Destination
     extension: str
+    members_may_dispatch: bool
 
 
 class JoinableInbox(Inbox):
@@ -253,6 +269,16 @@ class Receipted(Struct):
     known: bool
 
 
+class PhoneFile(Struct):
+    """A file on a simulated phone, and where it is for a day."""
+
+    id: str
+    type: str
+    size: int
+    name: str
+    url: str
+
+
 class PhoneMessage(Struct, rename={"from_": "from"}):
     """A message on a simulated phone."""
 
@@ -260,7 +286,7 @@ class PhoneMessage(Struct, rename={"from_": "from"}):
     from_: str
     to: str
     text: str
-    media: list[str]
+    media: list[PhoneFile]
 
 
 class FailurePlan(Struct):

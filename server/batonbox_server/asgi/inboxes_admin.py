@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.responses import Response
 
-from batonbox_server.domain.model import Destination
+from batonbox_server.domain.model import Destination, ReopenTo
 from batonbox_server.domain.policy import Action
 from batonbox_server.service.texts import check_name, e164
 from batonbox_server.service.views import frame_of_inbox
 from batonbox_server.store.directory_port import Inbox
+from batonbox_server.store.directory_records import options_map
 
 from . import answers
 from .endpoint import Call, Endpoint
@@ -22,6 +24,8 @@ __all__ = ["ENDPOINTS"]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Extension = Annotated[str, Meta(pattern="^([0-9]{1,10})?$")]
 Names = Annotated[list[str], Meta(max_length=1000)]
+Minutes = Annotated[int, Meta(ge=0, le=10080)]
+AnswerText = Annotated[str, Meta(max_length=320)]
 
 
 class NewInbox(Struct, forbid_unknown_fields=True):
@@ -35,6 +39,25 @@ class NewInbox(Struct, forbid_unknown_fields=True):
     numbers: Names = []
 
 
+class OptionsChange(Struct, forbid_unknown_fields=True):
+    """How an inbox treats what its owners do not do; what is left out stays, 0 switches a rule off.
+
+    `reopen_to`: who gets a conversation that a customer's message reopens. `members_may_dispatch`:
+    members too may assign what is unassigned to a colleague. `silent_min`: an owner who leaves a
+    customer without an answer for so long loses the conversation to the inbox; `offline_min`: one
+    who is without any connection for so long does. The texts answer opt-out keywords automatically;
+    "" is the default text.
+    """
+
+    reopen_to: ReopenTo | UnsetType = UNSET
+    members_may_dispatch: bool | UnsetType = UNSET
+    silent_min: Minutes | UnsetType = UNSET
+    offline_min: Minutes | UnsetType = UNSET
+    stop_text: AnswerText | UnsetType = UNSET
+    start_text: AnswerText | UnsetType = UNSET
+    help_text: AnswerText | UnsetType = UNSET
+
+
 class InboxChange(Struct, forbid_unknown_fields=True):
     """Body of PATCH inboxes; what is left out stays."""
 
@@ -43,6 +66,7 @@ class InboxChange(Struct, forbid_unknown_fields=True):
     extension: Extension | None = None
     members: Names | None = None
     numbers: Names | None = None
+    options: OptionsChange | None = None
 
 
 class OrganisationChange(Struct, forbid_unknown_fields=True):
@@ -51,10 +75,23 @@ class OrganisationChange(Struct, forbid_unknown_fields=True):
     name: Name
 
 
+class Options(Struct):
+    """An inbox's rules; see PATCH."""
+
+    reopen_to: ReopenTo
+    members_may_dispatch: bool
+    silent_min: int
+    offline_min: int
+    stop_text: str
+    start_text: str
+    help_text: str
+
+
 class AdminInbox(answers.Inbox):
     """A routing destination; members see its inbox once it is `live`."""
 
     live: bool
+    options: Options
 
 
 async def _inboxes(call: Call) -> dict[str, Any]:
@@ -83,7 +120,7 @@ async def _create_inbox(call: Call) -> dict[str, Any]:
 
 
 async def _edit_inbox(call: Call) -> dict[str, Any]:
-    """Change a routing destination; lists replace the ones before.
+    """Change a routing destination; lists replace the ones before, options change one by one.
 
     A number comes from wherever it was, without a message being lost; one that is left out delivers
     nowhere from then on, and the history stays.
@@ -96,6 +133,7 @@ async def _edit_inbox(call: Call) -> dict[str, Any]:
         extension=body.extension,
         members=None if body.members is None else unique(body.members),
         numbers=None if body.numbers is None else _numbers(body.numbers),
+        options=None if body.options is None else _options(body.options),
     )
     return _shown(known(call.services.directory.destinations, name))
 
@@ -133,8 +171,17 @@ def _numbers(given: list[str]) -> tuple[str, ...]:
     return unique(e164(number, field="numbers") for number in given)
 
 
+def _options(given: OptionsChange) -> dict[str, Any]:
+    changes = msgspec.structs.asdict(given)
+    return {name: value for name, value in changes.items() if value is not UNSET}
+
+
 def _shown(inbox: Inbox) -> dict[str, Any]:
-    return {**frame_of_inbox(inbox), "live": inbox.live}
+    return {
+        **frame_of_inbox(inbox),
+        "live": inbox.live,
+        "options": options_map(inbox.options),
+    }
 
 
 _A: Final = Action.ADMINISTER

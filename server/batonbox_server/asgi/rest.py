@@ -20,7 +20,7 @@ from . import answers
 from .endpoint import Call, Endpoint, Handler
 from .shapes import message_json, row_json, timestamp
 
-__all__ = ["ENDPOINTS", "KEY_PATTERN"]
+__all__ = ["ENDPOINTS", "KEY_PATTERN", "admitted_cid"]
 
 KEY_PATTERN: Final = r"[\x21-\x7e]{1,200}"
 _KEY: Final = re.compile(KEY_PATTERN)
@@ -55,7 +55,7 @@ async def _me(call: Call) -> dict[str, Any]:
     """The caller, and the inboxes they see."""
     directory, name = call.services.directory, call.principal.user
     return {
-        **frame_of_user(directory.users[name]),
+        **_colleague(call, name),
         "organisation": {"name": directory.name},
         "inboxes": sorted(directory.inboxes_of(name)),
         "joined": sorted(directory.joined_by(name)),
@@ -64,8 +64,8 @@ async def _me(call: Call) -> dict[str, Any]:
 
 async def _users(call: Call) -> dict[str, Any]:
     """Every team member, as colleagues see each other."""
-    users = call.services.directory.users
-    return {"items": [frame_of_user(users[name]) for name in sorted(users)], "next": None}
+    names = sorted(call.services.directory.users)
+    return {"items": [_colleague(call, name) for name in names], "next": None}
 
 
 async def _connection_token(call: Call) -> dict[str, Any]:
@@ -161,9 +161,9 @@ def _command(name: str) -> Handler:
     shape = _BODIES[name]
 
     async def run(call: Call) -> dict[str, Any]:
-        _admit(call)
+        cid = admitted_cid(call)
         body = msgspec.to_builtins(await call.body(shape))
-        fields = {**body, **call.request.path_params, "cid": _cid(call)}
+        fields = {**body, **call.request.path_params, "cid": cid}
         try:
             args = msgspec.convert(fields, COMMANDS[name])
         except msgspec.ValidationError as error:
@@ -179,13 +179,11 @@ def _command(name: str) -> Handler:
     return run
 
 
-def _admit(call: Call) -> None:
+def admitted_cid(call: Call) -> str:
+    """The id of a command that counts from now on; raises Refused("rate_limited")."""
     wait_ms = call.services.admission.retry_ms(call.principal)
     if wait_ms:
         raise Refused("rate_limited", retry_ms=wait_ms)
-
-
-def _cid(call: Call) -> str:
     key = call.request.headers.get("idempotency-key")
     if key is None:
         return f"r:{uuid.uuid4().hex}"
@@ -202,6 +200,11 @@ def _visible(call: Call, inbox: str) -> str:
     if inbox in call.services.directory.inboxes:
         raise Refused("forbidden")
     raise Refused("not_found", "There is no such inbox.")
+
+
+def _colleague(call: Call, name: str) -> dict[str, Any]:
+    shown = frame_of_user(call.services.directory.users[name])
+    return {**shown, "presence": call.services.presence.of(name)}
 
 
 def _inbox_json(call: Call, name: str) -> dict[str, Any]:
@@ -224,7 +227,8 @@ def _command_row(name: str, path: str, status: int = 200) -> Endpoint:
     )
 
 
-_BODIES: Final = {name: _body_of(name) for name in COMMANDS}
+_ELSEWHERE: Final = {"compose", "set_away"}  # commands that are not about a conversation
+_BODIES: Final = {name: _body_of(name) for name in COMMANDS if name != "set_away"}
 _COMMAND_ERRORS: Final = (
     "conflict",
     "not_owner",
@@ -240,7 +244,7 @@ _COMMAND_ERRORS: Final = (
 )
 ENDPOINTS: Final = (
     Endpoint("GET", "/v1/me", Action.SIGN_IN, _me, returns=answers.Me),
-    Endpoint("GET", "/v1/users", Action.SIGN_IN, _users, returns=answers.Items[answers.User]),
+    Endpoint("GET", "/v1/users", Action.SIGN_IN, _users, returns=answers.Items[answers.Colleague]),
     Endpoint(
         "POST",
         "/v1/connection-tokens",
@@ -283,6 +287,6 @@ ENDPOINTS: Final = (
     *(
         _command_row(name, f"/v1/conversations/{{conv}}/{name}")
         for name in COMMANDS
-        if name != "compose"
+        if name not in _ELSEWHERE
     ),
 )

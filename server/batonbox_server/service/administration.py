@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import structlog
 
-from batonbox_server.domain.model import Destination, Role
+from batonbox_server.domain.model import Availability, Destination, Role
 from batonbox_server.errors import BatonboxError
 from batonbox_server.store.directory_port import DirectoryStore, Inbox, Job, OrgState, User
+from batonbox_server.store.live_port import Mark
 from batonbox_server.store.port import InboxInfo, InboxStore
 
 from .directory import LiveDirectory
@@ -22,15 +25,22 @@ _log = structlog.get_logger(__name__)
 class Administration:
     """Every change returns once this node knows it and its inboxes obey it.
 
-    A node that dies half-way leaves jobs, which any node finishes (`run_due_jobs`).
+    A node that dies half-way leaves jobs, which any node finishes (`run_due_jobs`). `handlers` do
+    jobs of other kinds than `sync`; `marks` tells since when users are without a connection.
     """
 
     def __init__(
-        self, store: InboxStore, organisation: DirectoryStore, directory: LiveDirectory
+        self,
+        store: InboxStore,
+        organisation: DirectoryStore,
+        directory: LiveDirectory,
+        marks: Callable[[list[str]], Awaitable[Mapping[str, Mark]]],
     ) -> None:
         self._store = store
         self._organisation = organisation
         self._directory = directory
+        self._marks = marks
+        self.handlers: dict[str, Callable[[Job], Awaitable[None]]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def set_name(self, name: str) -> None:
@@ -51,6 +61,10 @@ class Administration:
     async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> None:
         """Change name or role; Refused: `not_found`, `conflict` for the last active admin."""
         await self._apply(await self._organisation.edit_user(user, name=name, role=role))
+
+    async def set_away(self, user: str, mode: Availability) -> None:
+        """Somebody is away, or back; every inbox they joined obeys. Refused("not_found")."""
+        await self._apply(await self._organisation.set_away(user, mode))
 
     async def delete_user(self, user: str) -> None:
         """Delete a user: tokens first, then inbox by inbox; Refused as `edit_user`."""
@@ -83,11 +97,21 @@ class Administration:
         extension: str | None = None,
         members: tuple[str, ...] | None = None,
         numbers: tuple[str, ...] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Change what is not None; Refused: `not_found`, `conflict` of the extension."""
+        """Change what is not None, and of the options those named.
+
+        Refused: `not_found`, `conflict` of the extension.
+        """
         await self._apply(
             await self._organisation.edit_inbox(
-                inbox, name=name, kind=kind, extension=extension, members=members, numbers=numbers
+                inbox,
+                name=name,
+                kind=kind,
+                extension=extension,
+                members=members,
+                numbers=numbers,
+                options=options,
             )
         )
 
@@ -132,34 +156,39 @@ class Administration:
         """Finish what a node that died left; returns how many jobs."""
         jobs = await self._organisation.lease_jobs()
         for job in jobs:
-            await self._run(job)
+            await self.run_job(job)
         return len(jobs)
+
+    async def run_job(self, job: Job) -> None:
+        """Do it; one that fails stays, and is leased again."""
+        try:
+            await self.handlers.get(job.kind, self._do)(job)
+        except BatonboxError as error:
+            # The change itself stands.
+            _log.warning("organisation_job_failed", inbox=job.inbox, error=str(error))
+            return
+        await self._organisation.finish_job(job.id)
 
     async def _apply(self, jobs: list[Job]) -> None:
         # Access ends on this node before the inboxes are worked through.
         await self._directory.refresh()
         for job in jobs:
-            await self._run(job)
+            await self.run_job(job)
 
-    async def _run(self, job: Job) -> None:
-        try:
-            async with self._locks[job.inbox]:
-                await self._sync(job.inbox, gone=job.data.get("gone", ()))
-            if job.data.get("take"):
-                await self._apply(await self._organisation.take_numbers(job.data["take"]))
-        except BatonboxError as error:
-            # The job stays and is leased again; the change itself stands.
-            _log.warning("organisation_job_failed", inbox=job.inbox, error=str(error))
-            return
-        await self._organisation.finish_job(job.id)
+    async def _do(self, job: Job) -> None:
+        async with self._locks[job.inbox]:
+            away = frozenset(job.data.get("away", ()))
+            await self._sync(job.inbox, gone=job.data.get("gone", ()), away=away)
+        if job.data.get("take"):
+            await self._apply(await self._organisation.take_numbers(job.data["take"]))
 
-    async def _sync(self, inbox: str, *, gone: list[str]) -> None:
+    async def _sync(self, inbox: str, *, gone: list[str], away: frozenset[str]) -> None:
         state = await self._organisation.state()
         for user in gone:
             await self._remove(inbox, user, state)
         at = 0
         while True:
-            later = await self._make(inbox, state, at=max(at, state.seq))
+            later = await self._make(inbox, state, away, at=max(at, state.seq))
             # Another node may have wanted something else meanwhile: the last look decides.
             made, state = _wanted(inbox, state), await self._organisation.state()
             if not later and _wanted(inbox, state) == made:
@@ -167,7 +196,7 @@ class Administration:
             # Later than the last look: an engine that lost the end of the organisation's log.
             at = later
 
-    async def _make(self, inbox: str, state: OrgState, *, at: int) -> int:
+    async def _make(self, inbox: str, state: OrgState, away: frozenset[str], *, at: int) -> int:
         wanted = state.inboxes.get(inbox)
         if wanted is None:
             while not await self._store.delete_inbox(inbox=inbox):
@@ -180,7 +209,10 @@ class Administration:
         if info is None:
             return 0
         await self._make_members(wanted, info, state)
-        return await self._make_numbers(inbox, numbers, info, at=at)
+        modes = await self._make_modes(wanted, info, state, away, at=at)
+        options = await self._store.set_options(inbox=inbox, options=wanted.options, at=at)
+        numbers_at = await self._make_numbers(inbox, numbers, info, at=at)
+        return max(modes, options, numbers_at)
 
     async def _make_members(self, wanted: Inbox, info: InboxInfo, state: OrgState) -> None:
         standings = _standings(wanted, state)
@@ -191,6 +223,25 @@ class Administration:
             has = info.members.get(user)
             if has is None or has[0] is not role or (joined and not has[1]):
                 await self._store.join(inbox=wanted.id, user=user, role=role, joined=joined)
+
+    async def _make_modes(
+        self, wanted: Inbox, info: InboxInfo, state: OrgState, away: frozenset[str], *, at: int
+    ) -> int:
+        """Who is away, and who is not there; of those who join, and of those it is about."""
+        later = [0]
+        for user, mode in _modes(wanted, state).items():
+            if user in away or info.away.get(user, Availability.AVAILABLE) is not mode:
+                later.append(
+                    await self._store.set_away(inbox=wanted.id, user=user, mode=mode, at=at)
+                )
+        joins = {u for u in wanted.members if u not in info.members or not info.members[u][1]}
+        people = [state.users[u] for u in sorted(joins | away) if u in state.users]
+        marks = await self._marks([user.id for user in people if not user.bot])
+        for user, mark in marks.items():
+            await self._store.set_offline(
+                inbox=wanted.id, user=user, version=mark.version, since_ms=mark.since_ms
+            )
+        return max(later)
 
     async def _make_numbers(
         self, inbox: str, numbers: frozenset[str], info: InboxInfo, *, at: int
@@ -228,6 +279,12 @@ def _standings(inbox: Inbox, state: OrgState) -> dict[str, tuple[Role, bool]]:
     return found
 
 
+def _modes(inbox: Inbox, state: OrgState) -> dict[str, Availability]:
+    """What its members set of their availability."""
+    users = state.users
+    return {name: users[name].away for name in inbox.members if name in users}
+
+
 def _numbers(inbox: str, state: OrgState) -> frozenset[str]:
     """The numbers it should accept: those that deliver there, and those about to."""
     routes = state.routes.values()
@@ -236,4 +293,6 @@ def _numbers(inbox: str, state: OrgState) -> frozenset[str]:
 
 def _wanted(inbox: str, state: OrgState) -> object:
     found = state.inboxes.get(inbox)
-    return found and (found, _standings(found, state), _numbers(inbox, state))
+    if found is None:
+        return None
+    return found, _standings(found, state), _numbers(inbox, state), _modes(found, state)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batonbox_server.domain.model import Role, inbox_of
+from batonbox_server.domain.model import Availability, Role, inbox_of
 from batonbox_server.domain.policy import COMMANDS, Action, may_ever
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.session.ports import Principal
@@ -22,6 +22,7 @@ from batonbox_server.wire import (
     Reply,
     Retry,
     Return,
+    SetAway,
     Transfer,
     Undo,
     Unread,
@@ -29,10 +30,11 @@ from batonbox_server.wire import (
 
 from .administration import Administration
 from .directory import LiveDirectory
+from .media import Media
 from .scopes import check_scope
 from .texts import check_text, e164, message_body, note_body, preview
 
-__all__ = ["InboxCommands"]
+__all__ = ["InboxCommands", "mode_of"]
 
 # After these an admin who was not a member has joined the inbox.
 _JOINING: Final = frozenset({"assign", "transfer", "compose"})
@@ -58,6 +60,7 @@ class InboxCommands:
         store: InboxStore,
         directory: LiveDirectory,
         administration: Administration,
+        media: Media,
         *,
         text_max_chars: int,
         on_outbound: Callable[[str], None],
@@ -65,6 +68,7 @@ class InboxCommands:
         self._store = store
         self._directory = directory
         self._administration = administration
+        self._media = media
         self._text_max_chars = text_max_chars
         self._on_outbound = on_outbound
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -90,6 +94,8 @@ class InboxCommands:
         self._permit(principal, name, args)
         if args.dur not in {None, "memory"}:
             raise Refused("bad_request", "dur: only memory is offered by this engine.")
+        if isinstance(args, SetAway):
+            return await self._set_away(principal.user, args)
         applied = await self._verbs[name](_Call(principal.user, args.cid), args)
         inbox = inbox_of(applied.conv)
         if name in _SENDING:
@@ -123,6 +129,13 @@ class InboxCommands:
             await self._administration.set_member(inbox=inbox, user=user, on=True)
         except BatonboxError:
             return
+
+    async def _set_away(self, user: str, args: SetAway) -> dict[str, Any]:
+        # Without a stored reply: it sets a value, so that a retry changes nothing.
+        mode = mode_of(away=args.away, release=args.release)
+        await self._administration.set_away(user, mode)
+        released = mode is Availability.RELEASE
+        return {"user": user, "away": args.away, "release": released}
 
     async def _assign(self, call: _Call, args: Assign) -> Applied:
         return await self._store.assign(
@@ -163,15 +176,17 @@ class InboxCommands:
 
     async def _reply(self, call: _Call, args: Reply) -> Applied:
         text = check_text(args.text, max_chars=self._text_max_chars, media=args.media)
-        return await self._store.reply(
-            conv=args.conv,
-            actor=call.actor,
-            cid=call.cid,
-            own_tok=args.own_tok or "",
-            body=message_body(text, args.media),
-            preview=preview(text, args.media),
-            seen=args.seen or "",
-        )
+        inbox = inbox_of(args.conv)
+        async with self._media.take(call.actor, cid=call.cid, inbox=inbox, ids=args.media) as media:
+            return await self._store.reply(
+                conv=args.conv,
+                actor=call.actor,
+                cid=call.cid,
+                own_tok=args.own_tok or "",
+                body=message_body(text, media),
+                preview=preview(text, media),
+                seen=args.seen or "",
+            )
 
     async def _note(self, call: _Call, args: Note) -> Applied:
         text = check_text(args.text, max_chars=self._text_max_chars)
@@ -184,16 +199,18 @@ class InboxCommands:
         )
 
     async def _compose(self, call: _Call, args: Compose) -> Applied:
-        text = check_text(args.text, max_chars=self._text_max_chars)
-        return await self._store.compose(
-            inbox=args.inbox,
-            actor=call.actor,
-            cid=call.cid,
-            our=self._sender(args),
-            customer=e164(args.to, field="to"),
-            body=message_body(text),
-            preview=preview(text),
-        )
+        text = check_text(args.text, max_chars=self._text_max_chars, media=args.media)
+        our, customer, inbox = self._sender(args), e164(args.to, field="to"), args.inbox
+        async with self._media.take(call.actor, cid=call.cid, inbox=inbox, ids=args.media) as media:
+            return await self._store.compose(
+                inbox=inbox,
+                actor=call.actor,
+                cid=call.cid,
+                our=our,
+                customer=customer,
+                body=message_body(text, media),
+                preview=preview(text, media),
+            )
 
     async def _retry(self, call: _Call, args: Retry) -> Applied:
         return await self._store.retry(conv=args.conv, actor=call.actor, cid=call.cid, n=args.n)
@@ -212,6 +229,13 @@ class InboxCommands:
         if len(inbox.numbers) > 1:
             raise Refused("bad_request", "from: this inbox has several numbers; choose one.")
         return inbox.numbers[0]
+
+
+def mode_of(*, away: bool, release: bool) -> Availability:
+    """The two words of `set_away` as one value."""
+    if not away:
+        return Availability.AVAILABLE
+    return Availability.RELEASE if release else Availability.AWAY
 
 
 def _result(applied: Applied, inbox: str) -> dict[str, Any]:

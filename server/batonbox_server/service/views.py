@@ -19,6 +19,7 @@ def frame_of_user(user: User) -> dict[str, Any]:
         "role": str(user.role),
         "active": user.active,
         "bot": user.bot,
+        "away": str(user.away),
     }
 
 
@@ -31,6 +32,7 @@ def frame_of_inbox(inbox: Inbox) -> dict[str, Any]:
         "members": list(inbox.members),
         "kind": str(inbox.kind),
         "extension": inbox.extension,
+        "members_may_dispatch": inbox.options.members_may_dispatch,
     }
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from batonbox_server.domain.model import InboxOptions
 from batonbox_server.store.by import pack_for_lua
 from batonbox_server.store.directory_plan import Plan
 from batonbox_server.store.directory_port import OrgState
-from batonbox_server.store.directory_records import inbox_map, route_map, unpack, user_map
+from batonbox_server.store.directory_records import (
+    inbox_map,
+    options_map,
+    route_map,
+    unpack,
+    user_map,
+)
 
 __all__ = ["acts_of", "packed_act"]
 
@@ -75,7 +82,7 @@ def _known(event: str, target: str, state: OrgState) -> Record | None:
 
 
 def _difference(event: str, old: Record, new: Record) -> Record:
-    """The fields that differ; of lists what came and what went."""
+    """The fields that differ; of lists what came and what went, of maps what differs in them."""
     changed = [name for name in new if old.get(name) != new[name]]
     lists = [name for name in changed if isinstance(new[name], list)]
     plain = [name for name in changed if name not in lists]
@@ -86,12 +93,15 @@ def _difference(event: str, old: Record, new: Record) -> Record:
         went = [item for item in was if item not in new[name]]
         detail.update({f"{name}_added": came} if came else {})
         detail.update({f"{name}_removed": went} if went else {})
-    return {
-        "action": _action(event, changed, new),
-        "before": {name: old.get(name) for name in plain},
-        "after": {name: new[name] for name in plain},
-        "detail": detail,
-    }
+    before = {name: old.get(name) for name in plain}
+    after = {name: new[name] for name in plain}
+    for name in plain:
+        if isinstance(was := before[name], dict) and isinstance(now := after[name], dict):
+            differs = [part for part in now if was.get(part) != now[part]]
+            before[name] = {part: was.get(part) for part in differs}
+            after[name] = {part: now[part] for part in differs}
+    action = _action(event, changed, new)
+    return {"action": action, "before": before, "after": after, "detail": detail}
 
 
 def _action(event: str, changed: list[str], new: Mapping[str, Any]) -> str:
@@ -99,8 +109,11 @@ def _action(event: str, changed: list[str], new: Mapping[str, Any]) -> str:
         return "user_reactivated" if new["active"] else "user_deactivated"
     if event == "user_changed" and changed == ["role"]:
         return "role_changed"
+    if event == "user_changed" and changed == ["away"]:
+        return "availability_set"
     return "members_changed" if event == "inbox_changed" and changed == ["members"] else event
 
 
 def _shown(told: Record) -> Record:
-    return {name: value for name, value in told.items() if value not in ("", [], False)}
+    left_out: tuple[Any, ...] = ("", [], False, options_map(InboxOptions()))
+    return {name: value for name, value in told.items() if value not in left_out}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 
-from batonbox_server.domain.model import Destination, Role
+from batonbox_server.domain.model import Availability, Destination, Role
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import acts_of
@@ -21,6 +21,7 @@ from batonbox_server.store.directory_plan import (
     Plan,
     existing_inbox,
     existing_user,
+    plan_away,
     plan_name,
     plan_new_user,
     plan_set_up,
@@ -193,6 +194,10 @@ class RedisDirectory:
 
         return await self._change(plan)
 
+    async def set_away(self, user: str, mode: Availability) -> list[Job]:
+        """See the port."""
+        return await self._change(lambda state: plan_away(state, user, mode))
+
     async def deactivate_user(self, user: str) -> list[Job]:
         """See the port."""
         return await self._change(lambda state: plan_user_off(state, user))
@@ -254,6 +259,7 @@ class RedisDirectory:
         extension: str | None = None,
         members: tuple[str, ...] | None = None,
         numbers: tuple[str, ...] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> list[Job]:
         """See the port."""
 
@@ -265,6 +271,7 @@ class RedisDirectory:
                 kind=kind or old.kind,
                 extension=old.extension if extension is None else extension,
                 members=old.members if members is None else members,
+                options=replace(old.options, **(options or {})),
             )
             return plan_inbox(state, wanted, numbers=numbers, carrier=self._carrier)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from batonbox_server.domain.model import Role
+from batonbox_server.domain.model import Availability, Role
 from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import Inbox, Job, OrgState, User
 from batonbox_server.store.directory_records import inbox_map, pack, user_map
@@ -17,6 +17,7 @@ __all__ = [
     "existing_inbox",
     "existing_user",
     "join_all",
+    "plan_away",
     "plan_name",
     "plan_new_user",
     "plan_set_up",
@@ -53,13 +54,19 @@ class Plan:
         self.events.append((event, pack(told)))
 
     def sync(
-        self, inbox: str, *, gone: list[str] | None = None, take: dict[str, str] | None = None
+        self,
+        inbox: str,
+        *,
+        gone: list[str] | None = None,
+        take: dict[str, str] | None = None,
+        away: list[str] | None = None,
     ) -> None:
         """Leave a job that makes the inbox what is wanted; `gone` leave it first.
 
-        `take`: the tickets of numbers that go there once it accepts them.
+        `take`: the tickets of numbers that go there once it accepts them. `away`: whose
+        availability it has to learn: they joined, or it has changed.
         """
-        data = {"gone": gone or [], "take": take or {}}
+        data = {"gone": gone or [], "take": take or {}, "away": away or []}
         self.jobs.append(Job(uuid.uuid4().hex, "sync", inbox, data))
 
 
@@ -123,6 +130,20 @@ def plan_user(state: OrgState, user: User) -> Plan:
     return plan
 
 
+def plan_away(state: OrgState, user: str, mode: Availability) -> Plan:
+    """Somebody is away, or back; every inbox they joined obeys."""
+    found, plan = existing_user(state, user), Plan()
+    if not found.active:
+        raise Refused("not_found", f"{user!r} is deactivated.")
+    if found.away is not mode:
+        plan.put("users", user, "user_changed", user_map(replace(found, away=mode)))
+    # Also when the record says so already: whoever repeats it returns once the inboxes obey.
+    for inbox in state.inboxes.values():
+        if user in inbox.members:
+            plan.sync(inbox.id, away=[user])
+    return plan
+
+
 def plan_user_gone(state: OrgState, user: str) -> Plan:
     """Delete a user: out of every inbox they stand in, their tokens dead."""
     found = existing_user(state, user)
@@ -167,7 +188,7 @@ def join_all(plan: Plan, state: OrgState, user: User, inboxes: Iterable[str]) ->
         if user.id not in inbox.members:
             joined = replace(inbox, members=(*inbox.members, user.id))
             plan.put("inboxes", name, "inbox_changed", inbox_map(joined))
-            plan.sync(name)
+            plan.sync(name, away=[user.id])
 
 
 def _leave_all(plan: Plan, state: OrgState, user: User) -> None:

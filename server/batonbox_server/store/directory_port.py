@@ -11,19 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from batonbox_server.domain.model import Destination, Role
+from batonbox_server.domain.model import Availability, Destination, InboxOptions, Role
 from batonbox_server.domain.policy import ALL_SCOPES
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A team member or bot; one who is not active is history: no access, no inbox."""
+    """A team member or bot; one who is not active is history: no access, no inbox.
+
+    `away` is what they set themselves; every inbox they joined obeys it.
+    """
 
     id: str
     name: str
     role: Role
     active: bool = True
     bot: bool = False  # a program: it signs in by API tokens alone
+    away: Availability = Availability.AVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Inbox:
     kind: Destination = Destination.DEPARTMENT
     extension: str = ""
     live: bool = False
+    options: InboxOptions = field(default_factory=InboxOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,11 @@ class Job:
 
     kind `sync`: take `data["gone"]` out of the inbox, then make it what the directory wants at the
     time of doing so: jobs may be done twice, late and in any order. Then `take_numbers` with
-    `data["take"]`, a ticket by number, if there is any.
+    `data["take"]`, a ticket by number, if there is any. `data["away"]` are those who joined or
+    whose availability changed: theirs is written whether or not the inbox has it already.
+
+    kind `presence`, of no inbox: tell every inbox that `data["user"]` joined since when they are
+    without a connection (`since_ms`, 0: they have one), as of `data["version"]`.
     """
 
     id: str
@@ -205,6 +214,12 @@ class DirectoryStore(Protocol):
         Refused: `not_found`; `conflict` when no active admin would be left, as in the two below.
         """
 
+    async def set_away(self, user: str, mode: Availability) -> list[Job]:
+        """What a user set; USER_CHANGED, and jobs for the inboxes they joined.
+
+        Refused("not_found"), also of somebody who is deactivated.
+        """
+
     async def delete_user(self, user: str) -> list[Job]:
         """Tokens and password die in this step; USER_DELETED. Jobs remove them from every inbox."""
 
@@ -247,8 +262,11 @@ class DirectoryStore(Protocol):
         extension: str | None = None,
         members: tuple[str, ...] | None = None,
         numbers: tuple[str, ...] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> list[Job]:
         """Change what is not None, in one step; numbers come from wherever they were.
+
+        `options` are those fields of InboxOptions that change.
 
         Refused: `not_found`, `conflict` when the extension is taken.
         """

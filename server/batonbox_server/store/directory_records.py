@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from batonbox_server.domain.model import Destination, Role
+from batonbox_server.domain.model import Availability, Destination, InboxOptions, ReopenTo, Role
 from batonbox_server.domain.policy import ALL_SCOPES
 from batonbox_server.store.directory_port import Inbox, Invite, Job, Move, Route, Token, User
 
@@ -18,6 +18,8 @@ __all__ = [
     "invite_map",
     "job_from",
     "job_map",
+    "options_from",
+    "options_map",
     "pack",
     "route_from",
     "route_map",
@@ -47,6 +49,7 @@ def user_map(user: User) -> dict[str, Any]:
         "role": str(user.role),
         "active": user.active,
         "bot": user.bot,
+        "away": str(user.away),
     }
 
 
@@ -58,6 +61,7 @@ def user_from(found: dict[str, Any]) -> User:
         Role(found["role"]),
         found.get("active", True),
         found.get("bot", False),
+        Availability(found.get("away", "")),
     )
 
 
@@ -82,6 +86,7 @@ def inbox_map(inbox: Inbox) -> dict[str, Any]:
         "kind": str(inbox.kind),
         "extension": inbox.extension,
         "live": inbox.live,
+        "options": options_map(inbox.options),
     }
 
 
@@ -97,7 +102,20 @@ def inbox_from(found: dict[str, Any]) -> Inbox:
         found.get("extension", ""),
         # Every inbox had a log, and was seen, before there were destinations without a number.
         found.get("live", True),
+        options_from(found.get("options") or {}),
     )
+
+
+def options_map(options: InboxOptions) -> dict[str, Any]:
+    """An inbox's options; every one has its default, so none needs to be there."""
+    return {**asdict(options), "reopen_to": str(options.reopen_to)}
+
+
+def options_from(found: dict[str, Any]) -> InboxOptions:
+    """The reverse of `options_map`."""
+    if not found:
+        return InboxOptions()
+    return InboxOptions(**{**found, "reopen_to": ReopenTo(found.get("reopen_to", "queue"))})
 
 
 def route_map(route: Route) -> dict[str, Any]:

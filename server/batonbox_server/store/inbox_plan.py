@@ -50,7 +50,8 @@ def plan_inbox(
     if old == inbox and not wanted:
         return Plan()
     left = [m for m in old.members if m not in inbox.members] if old else []
-    return plan_numbers(state, wanted, inbox=inbox, gone=left)
+    came = [m for m in inbox.members if old is None or m not in old.members]
+    return plan_numbers(state, wanted, inbox=inbox, gone=left, come=came)
 
 
 def plan_inbox_gone(state: OrgState, inbox: str) -> Plan:

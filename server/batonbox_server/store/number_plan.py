@@ -76,10 +76,11 @@ def plan_numbers(
     *,
     inbox: Inbox | None = None,
     gone: list[str] | None = None,
+    come: list[str] | None = None,
 ) -> Plan:
     """Records of numbers as they are wanted (None: away), and the inboxes that follow from them.
 
-    `inbox`: a record that is made or changed by the same plan, which users `gone` leave.
+    `inbox`: a record made or changed by the same plan, which users `gone` leave and `come` join.
     """
     plan = Plan()
     placed = {
@@ -88,7 +89,7 @@ def plan_numbers(
     }
     changed = {n: route for n, route in placed.items() if state.routes.get(n) != route}
     records = {} if inbox is None else {inbox.id: inbox}
-    _settle(plan, state, changed, records, gone=gone)
+    _settle(plan, state, changed, records, gone=gone, come=come)
     return plan
 
 
@@ -107,6 +108,7 @@ def _settle(
     records: Mapping[str, Inbox],
     *,
     gone: list[str] | None = None,
+    come: list[str] | None = None,
 ) -> None:
     after = dict(state.routes)
     for number, route in changed.items():
@@ -128,7 +130,8 @@ def _settle(
         tickets = _tickets(inbox.id, changed)
         accepts = _accepted(inbox.id, state.routes), _accepted(inbox.id, after)
         if inbox.id in records or tickets or accepts[0] != accepts[1]:
-            plan.sync(inbox.id, gone=gone if inbox.id in records else None, take=tickets)
+            theirs = {"gone": gone, "away": come} if inbox.id in records else {}
+            plan.sync(inbox.id, take=tickets, **theirs)
     # First the inbox that receives a number, then the one that gives it.
     plan.jobs.sort(key=lambda job: not job.data["take"])
 
