@@ -108,7 +108,7 @@ class Node:
         self.people = people
         self.keys = keys
         self.store = RedisStore(client, keys=keys, log_events=more.pop("log_events", 10_000))
-        self.channel = EngineChannel(url)
+        self.channel = EngineChannel(url, client)
         desk = Desk(self.store)
         limits = SessionLimits(**more.pop("session", {}))
         self.hub = Hub(

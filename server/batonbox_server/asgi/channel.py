@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from batonbox_server.hub.hub import Hub
+from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.pubsub import Subscriber
 
 __all__ = ["EngineChannel"]
 
 
 class EngineChannel:
-    """Implements `hub.port.Channel`; `connect` once the hub exists."""
+    """Implements `hub.port.Channel`; `connect` once the hub exists.
 
-    def __init__(self, url: str, *, connect_timeout_s: float = 5.0) -> None:
+    It listens on a connection of its own, and speaks on the client's.
+    """
+
+    def __init__(self, url: str, client: EngineClient, *, connect_timeout_s: float = 5.0) -> None:
+        self._client = client
         self._hub: Hub | None = None
         self._subscriber = Subscriber(
             url,
@@ -38,6 +43,10 @@ class EngineChannel:
     async def unsubscribe(self, channel: str) -> None:
         """See the port."""
         await self._subscriber.unsubscribe(channel.encode())
+
+    async def publish(self, channel: str, data: bytes) -> None:
+        """See the port."""
+        await self._client.execute("SPUBLISH", channel, data)
 
     def _heard(self, channel: bytes, data: bytes) -> None:
         if self._hub is not None:

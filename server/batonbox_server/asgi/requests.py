@@ -65,6 +65,8 @@ class Requests:
         try:
             if isinstance(step, wire.Seen):
                 await self._seen(principal, step)
+            elif isinstance(step, wire.Viewing):
+                await self._viewing(principal, step)
             else:
                 await connection.answer(step.id, self._work(principal, step))  # type: ignore[union-attr]
         finally:
@@ -105,6 +107,15 @@ class Requests:
             pass  # not answered: the badge, which is absolute, tells what became of it
         except Exception:
             _log.exception("seen_failed", conn=self._connection.id)
+
+    async def _viewing(self, principal: Principal, step: wire.Viewing) -> None:
+        try:
+            check_scope(principal, Action.SEE)
+            await self._pump.hub.look(self._connection.viewer, step.conv, typing=step.typing)
+        except Refused:
+            pass  # not answered: who may not see the conversation hears nothing of it
+        except Exception:
+            _log.exception("viewing_failed", conn=self._connection.id)
 
     async def _refresh(self, principal: Principal, step: wire.Refresh) -> dict[str, Any]:
         fresh = await self._connection.authenticate(step.tok)

@@ -14,7 +14,14 @@ from batonbox_server.domain.policy import Action, missing_scope
 from batonbox_server.errors import Refused
 from batonbox_server.hub.hub import Hub
 from batonbox_server.session.limits import Gcra, Limiters, SessionLimits
-from batonbox_server.session.ports import Commands, Directory, Identity, Principal, Reads
+from batonbox_server.session.ports import (
+    Attendance,
+    Commands,
+    Directory,
+    Identity,
+    Principal,
+    Reads,
+)
 from batonbox_server.session.steps import Shut
 from batonbox_server.tasks import cancel_all, spawn
 from batonbox_server.wire import Close, Op
@@ -77,8 +84,10 @@ class SocketPump:
         write_timeout_s: float = 30.0,
         build: str = __version__,
         used: Callable[[str], None] = lambda _: None,
+        attendance: Attendance | None = None,
     ) -> None:
         self.used = used
+        self._attendance = attendance
         self.hub = hub
         self.identity = identity
         self.commands = commands
@@ -152,12 +161,16 @@ class SocketPump:
         if len(mine) >= most:
             return Shut(Close.TOO_MANY, f"more than {most} connections of one user")
         mine[connection] = None
+        if len(mine) == 1 and self._attendance is not None:
+            self._attendance.came(principal.user)
         return None
 
     def welcomed(self, connection: Connection) -> None:
         """Send what a fresh connection gets unasked: the directory, then badges."""
         user = connection.viewer.user
         connection.viewer.send([Op.ORG, "state", self.directory.state_for(user)])
+        if self._attendance is not None and _sees(connection):
+            connection.viewer.send([Op.PRESENCE, self._attendance.shown()])
         if self.hub.degraded:
             connection.viewer.send([Op.STATUS, {"degraded": True}])
         self._attach(connection, self.directory.joined_by(user))
@@ -172,6 +185,8 @@ class SocketPump:
             mine.pop(connection, None)
             if not mine:
                 del self._by_user[user]
+                if self._attendance is not None:
+                    self._attendance.went(user)
 
     def present(self) -> dict[str, int]:
         """Connections by user."""
@@ -189,6 +204,17 @@ class SocketPump:
         for connection in self._signed_in():
             if users is None or connection.viewer.user in users:
                 connection.viewer.send([Op.ORG, kind, data])
+
+    def presence(self, states: dict[str, str]) -> None:
+        """These people came, went, are away or back."""
+        encoded: dict[str, tuple[bytes]] = {}
+        for connection in self._signed_in():
+            viewer = connection.viewer
+            if _sees(connection):
+                if viewer.subprotocol not in encoded:
+                    frame = wire.encode([Op.PRESENCE, states], viewer.subprotocol)
+                    encoded[viewer.subprotocol] = (frame,)
+                viewer.send_pieces(encoded[viewer.subprotocol])
 
     def grants_changed(self, user: str) -> None:
         """See `session.ports.OrgListener`."""
@@ -213,9 +239,7 @@ class SocketPump:
 
     def _attach(self, connection: Connection, inboxes: Iterable[str]) -> None:
         # Badges tell of conversations: nobody hears by them what they may not see.
-        who = connection.principal
-        sees = who is not None and missing_scope(Action.SEE, who.scopes) is None
-        wanted = sorted(inboxes) if sees else []
+        wanted = sorted(inboxes) if _sees(connection) else []
         if wanted and connection.closing is None:
             spawn(self.tasks, self._attach_all(connection, wanted), name="attach-badges")
 
@@ -247,6 +271,11 @@ class SocketPump:
             _, late = await asyncio.wait(waiting, timeout=within_s)
             for task in late:
                 task.cancel()
+
+
+def _sees(connection: Connection) -> bool:
+    who = connection.principal
+    return who is not None and missing_scope(Action.SEE, who.scopes) is None
 
 
 async def _upgrade_required(send: Any) -> None:

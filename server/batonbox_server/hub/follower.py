@@ -13,7 +13,7 @@ from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.tasks import spawn
 
 from .feed import Appended, Broken, Effect, Feed, Need, Reason
-from .frames import Mark, Published, parse
+from .frames import Look, Mark, Moved, Published, parse
 from .port import Channel, Logs
 from .ring import Ring
 
@@ -102,6 +102,9 @@ class Follower:
     def marked(self, mark: Mark) -> None:
         """A private mark."""
 
+    def told(self, message: Moved | Look) -> None:
+        """What stands outside the log."""
+
     def missed(self) -> None:
         """Messages that are not in the log may have been missed."""
 
@@ -141,6 +144,8 @@ class Follower:
         if isinstance(message, Mark):
             self.marked(message)
             self.settled()
+        elif isinstance(message, Moved | Look):
+            self.told(message)
         else:
             self._do(self.feed.published(message))
 

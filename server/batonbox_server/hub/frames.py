@@ -11,9 +11,9 @@ import msgspec
 
 from batonbox_server import wire
 
-from .port import EVENTS, MARK
+from .port import EVENTS, MARK, PRESENCE, VIEWING
 
-__all__ = ["Mark", "Published", "chained_tip", "parse"]
+__all__ = ["Look", "Mark", "Moved", "Published", "chained_tip", "parse"]
 
 _PREV_BYTES: Final = 16
 _LENGTH_BYTES: Final = 4
@@ -39,8 +39,26 @@ class _MarkFields(msgspec.Struct, array_like=True, frozen=True):
     unseen: bool
 
 
+class Moved(msgspec.Struct, array_like=True, frozen=True):
+    """Who came and went, from one version to another: user, version, since_ms, and so on."""
+
+    was: int
+    version: int
+    flat: list[str | int]
+
+
+class Look(msgspec.Struct, array_like=True, frozen=True):
+    """All whom a node has at a conversation; None: it asks for the other nodes'."""
+
+    node: str
+    conv: str
+    who: dict[str, str] | None
+
+
 _head = msgspec.msgpack.Decoder(_Head)
 _mark = msgspec.msgpack.Decoder(_MarkFields, strict=False)
+_moved = msgspec.msgpack.Decoder(Moved)
+_look = msgspec.msgpack.Decoder(Look)
 
 
 @dataclass(frozen=True)  # not slotted: `json` is computed once and kept
@@ -83,14 +101,18 @@ class Mark:
     unseen: bool
 
 
-def parse(data: bytes) -> list[Published] | Mark:
+def parse(data: bytes) -> list[Published] | Mark | Moved | Look:
     """What was published on a log's channel. Raises ValueError (msgspec.DecodeError is one)."""
     kind, rest = data[:1], data[1:]
     if kind == MARK:
         fields = _mark.decode(rest)
         return Mark(*msgspec.structs.astuple(fields))
+    if kind == PRESENCE:
+        return _moved.decode(rest)
+    if kind == VIEWING:
+        return _look.decode(rest)
     if kind != EVENTS:
-        raise ValueError(f"neither events nor a mark: {kind!r}")
+        raise ValueError(f"nothing that is published here: {kind!r}")
     return _events(rest)
 
 

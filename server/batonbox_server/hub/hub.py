@@ -13,16 +13,18 @@ from batonbox_server.errors import Refused
 from batonbox_server.tasks import cancel_all, spawn
 
 from .follower import Follower, Limits, Position, Reads
-from .frames import Published
+from .frames import Look, Moved, Published
 from .inbox import InboxFollower
 from .port import Channel, Logs
 from .viewer import Viewer
+from .watching import Watching
 
 __all__ = ["Hub", "Limits", "Position", "Viewer"]
 
 _log = structlog.get_logger(__name__)
 _RECHECK_S: Final = 1.0
 OnEvent = Callable[[int, dict[str, Any], Any], None]
+OnMoved = Callable[[Moved], None]
 
 
 class _Followed(Follower):
@@ -36,13 +38,19 @@ class _Followed(Follower):
         channel: str,
         on_event: OnEvent,
         on_reset: Callable[[], None],
+        on_moved: OnMoved,
     ) -> None:
         super().__init__(reads, log=log, channel=channel)
+        self._on_moved = on_moved
         self._on_event = on_event
         self._on_reset = on_reset
 
     def appended(self, event: Published) -> None:
         self._on_event(event.seq, event.meta, event.body)
+
+    def told(self, message: Moved | Look) -> None:
+        if isinstance(message, Moved):
+            self._on_moved(message)
 
     def rebased(self, *_: object) -> None:
         self._on_reset()
@@ -73,6 +81,7 @@ class Hub:
         self._channel_of = channel_of
         self._limits = limits
         self._on_status = on_status
+        self._watching = Watching(channel.publish, self._reads.tasks)
         self._followers: dict[bytes, Follower] = {}
         self._opening: dict[str, asyncio.Task[Refused | None]] = {}
         self._check_now = asyncio.Event()
@@ -88,6 +97,7 @@ class Hub:
         """End every task; connections are the owner's to close."""
         if self._badge_timer is not None:
             self._badge_timer.cancel()
+        self._watching.close()
         for follower in self._followers.values():
             follower.closed = True
         await cancel_all(self._reads.tasks)
@@ -116,9 +126,12 @@ class Hub:
 
     # For the node
 
-    async def follow(self, log: str, on_event: OnEvent, on_reset: Callable[[], None]) -> None:
+    async def follow(
+        self, log: str, on_event: OnEvent, on_reset: Callable[[], None], on_moved: OnMoved
+    ) -> None:
         """Follow a log that is no inbox's, from its end; `on_reset` asks to (re)load its state.
 
+        `on_moved` is told who came and went, which may be missed.
         It is called once before this returns; events with a seq up to the loaded state's are to
         be ignored.  Raises Refused: `not_found`, `unavailable`.
         """
@@ -128,6 +141,7 @@ class Hub:
             channel=self._channel_of(log),
             on_event=on_event,
             on_reset=on_reset,
+            on_moved=on_moved,
         )
         self._followers[follower.channel.encode()] = follower
         await follower.open()
@@ -151,6 +165,22 @@ class Hub:
         seat = viewer.seats.get(inbox)
         if seat is not None:
             seat.follower.silence(seat)
+
+    async def look(self, viewer: Viewer, conv: str | None, *, typing: bool) -> None:
+        """The connection looks at a conversation of an inbox it may see (None: at none).
+
+        Raises Refused as `attach`; then it looks at none.
+        """
+        viewer.looks += 1
+        turn = viewer.looks
+        if conv != self._watching.at(viewer):
+            self._watching.away(viewer)
+        if conv is None:
+            return
+        follower = await self._follower(conv.partition(".")[0])
+        seat = await follower.enter(viewer)
+        if viewer.looks == turn and not seat.gone:
+            self._watching.look(seat, conv, typing=typing)
 
     def evict(self, viewer: Viewer, inbox: str) -> None:
         """Take the inbox away at once, whatever its log says."""
@@ -221,6 +251,7 @@ class Hub:
             log=log,
             channel=self._channel_of(log),
             on_badges=self._badges_moved,
+            watching=self._watching,
         )
         self._followers[key] = follower
         try:

@@ -14,9 +14,10 @@ from .backlog import Chunk, SharedRead, SnapshotFrame, chunk_of
 from .badges import Badges
 from .feed import Reason
 from .follower import Follower, Position, Reads
-from .frames import Mark, Published
+from .frames import Look, Mark, Moved, Published
 from .notices import notices
 from .viewer import Seat, Viewer
+from .watching import Watching
 
 __all__ = ["InboxFollower"]
 
@@ -41,6 +42,7 @@ class InboxFollower(Follower):
         log: str,
         channel: str,
         on_badges: Callable[[InboxFollower], None],
+        watching: Watching,
     ) -> None:
         super().__init__(reads, log=log, channel=channel)
         self.inbox = inbox
@@ -49,6 +51,7 @@ class InboxFollower(Follower):
         self.listeners: dict[Seat, None] = {}
         self.idle_since_s = 0.0
         self._on_badges = on_badges
+        self._watching = watching
         self._member_at: dict[str, int] = {}  # the log position at which membership was confirmed
         self._reading = False
         self._snapshots = SharedRead[SnapshotFrame](reads.tasks, fresh=self._still_serves)
@@ -79,6 +82,7 @@ class InboxFollower(Follower):
         """Idempotent."""
         seat.gone = True
         seat.listening = False
+        self._watching.left(seat)
         viewer = seat.viewer
         if viewer.seats.get(self.inbox) is seat:
             del viewer.seats[self.inbox]
@@ -133,6 +137,7 @@ class InboxFollower(Follower):
         self.badges.apply(event.seq, meta)
         if meta["type"] == "member_removed" and not meta.get("role"):
             self._removed(meta["user"], event.seq)
+            self._watching.removed(self.inbox, meta["user"])
         elif meta["type"] == "inbox_deleted":
             self.gone()
         else:
@@ -141,6 +146,11 @@ class InboxFollower(Follower):
     def marked(self, mark: Mark) -> None:
         """See Follower."""
         self.badges.mark(mark)
+
+    def told(self, message: Moved | Look) -> None:
+        """See Follower."""
+        if isinstance(message, Look):
+            self._watching.heard(self.inbox, message)
 
     def missed(self) -> None:
         """See Follower."""

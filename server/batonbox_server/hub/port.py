@@ -61,11 +61,21 @@ class Channel(Protocol):
 
     async def unsubscribe(self, channel: str) -> None: ...
 
+    async def publish(self, channel: str, data: bytes) -> None:
+        """Tell every subscriber, this node too. Raises EngineUnavailable."""
+
 
 # What a log publishes on its channel, written by `store/lua/lib/commit.lua`:
 #
 #   b"E" + n times (prev tip, 16 ASCII bytes; length, 4 bytes big-endian; EV frame)
 #   b"M" + a MessagePack array: user, mv, seq, "blue" or "green", conv, att, unseen
+#
+# and beside the log, of what is never history:
+#
+#   b"P" + a MessagePack array: was, version, [user, its version, since_ms, ...]  (organisation;
+#          `store/lua/lib/presence.lua`): who came (since 0) and went, from one version to another
+#   b"V" + a MessagePack array: node, conv, {user: "viewing" or "typing"} or nil  (inbox): all whom
+#          the node has at the conversation; nil asks the other nodes for theirs
 #
 # E carries the events of one script, in order.  M is a private mark at log position `seq`, with
 # the user's new mark version `mv`: "blue" is the key "<conv>:<att>" of the board, "green" a
@@ -73,3 +83,5 @@ class Channel(Protocol):
 # the fields `f` (frame) and `p` (prev tip).
 EVENTS = b"E"
 MARK = b"M"
+PRESENCE = b"P"
+VIEWING = b"V"

@@ -81,6 +81,7 @@ class Viewer:
     marked: dict[Seat, None] = field(default_factory=dict)
     urgent_bytes: int = 0
     closed: bool = False
+    looks: int = 0  # how often it said what it looks at: the last word counts
     _urgent: deque[Pieces] = field(default_factory=deque, init=False)
     _latest: dict[tuple[int, str], bytes] = field(default_factory=dict, init=False)
 
@@ -107,13 +108,16 @@ class Viewer:
         self.wake()
 
     def send_latest(self, frame: wire.Frame) -> None:
-        """Queue a frame [op, inbox, ...] that replaces an unsent one of the same op and inbox."""
+        """Queue a frame that replaces an unsent one of the same op about the same thing.
+
+        [op, inbox or conversation, ...]
+        """
         self._latest[frame[0], frame[1]] = wire.encode(frame, self.subprotocol)
         self.wake()
 
     def withdraw(self, inbox: str) -> None:
-        """Nothing absolute about this inbox is to be sent any more."""
-        for key in [key for key in self._latest if key[1] == inbox]:
+        """Nothing absolute about this inbox and its conversations is to be sent any more."""
+        for key in [key for key in self._latest if key[1].partition(".")[0] == inbox]:
             del self._latest[key]
 
     def mark(self, seat: Seat) -> None:

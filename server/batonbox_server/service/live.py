@@ -15,16 +15,17 @@ from typing import Any, Final, Protocol
 import structlog
 
 from batonbox_server.errors import BatonboxError
-from batonbox_server.store.live_port import LiveStore, NodeReport, Overview
+from batonbox_server.store.live_port import Beat, LiveStore, NodeReport, Overview, People
 from batonbox_server.tasks import cancel_all, spawn
 
 from .directory import LiveDirectory
 
-__all__ = ["Live", "Presence", "View"]
+__all__ = ["Attendance", "Connections", "Live", "View"]
 
 _log = structlog.get_logger(__name__)
 _EVERY_S: Final = 2.0
-_LEASE_MS: Final = 6_000
+_GATHER_S: Final = 0.1  # what came and went so close together is reported together
+_REPORTS: Final = 100  # one after the other, while there is more to say
 _WINDOW: Final = 5  # reports over which the rate is taken: ten seconds
 _USERS_TOLD: Final = 5_000
 _AT_ONCE: Final = 32
@@ -32,11 +33,21 @@ _AT_ONCE: Final = 32
 _FRESH_S: Final = 1.0
 
 
-class Presence(Protocol):
+class Connections(Protocol):
     """Who is connected to this node."""
 
     def present(self) -> Mapping[str, int]:
         """Connections by user."""
+
+
+class Attendance(Protocol):
+    """What reports say of people, and who wants the answers; see `service.presence`."""
+
+    def says(self) -> People:
+        """What the next report has to say."""
+
+    async def heard(self, node: str, people: People, beat: Beat) -> bool:
+        """The report's answer; True when there is more to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +69,24 @@ class Live:
         self,
         store: LiveStore,
         directory: LiveDirectory,
-        presence: Presence,
+        connections: Connections,
+        attendance: Attendance,
         *,
         viewers: Callable[[], dict[str, int]],
         build: str,
     ) -> None:
         self._store = store
         self._directory = directory
-        self._presence = presence
+        self._connections = connections
+        self._attendance = attendance
         self._viewers = viewers
         self._build = build
         self.node = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
         self._began_s = time.monotonic()
         self._changes = 0
         self._marks = deque([(self._began_s, 0)], maxlen=_WINDOW + 1)
+        self._hurried = asyncio.Event()
+        self._reporting = asyncio.Lock()
         self._reading: asyncio.Task[View] | None = None
         self._read_s = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -88,6 +103,10 @@ class Live:
                 await self._store.leave(self.node)
         except (BatonboxError, TimeoutError):
             return  # the engine is gone: the lease ends by itself
+
+    def hurry(self) -> None:
+        """There is something to report now."""
+        self._hurried.set()
 
     def changed(self) -> None:
         """Something was written to an inbox through this node."""
@@ -106,14 +125,30 @@ class Live:
                 await self._report()
             except BatonboxError as error:
                 _log.warning("live_report_failed", error=str(error))
-            await asyncio.sleep(_EVERY_S)
-            self._marks.append((time.monotonic(), self._changes))
+            await self._pause()
+            if time.monotonic() - self._marks[-1][0] >= _EVERY_S:
+                self._marks.append((time.monotonic(), self._changes))
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(_EVERY_S):
+                await self._hurried.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(_GATHER_S)
 
     async def _report(self) -> list[NodeReport]:
-        return await self._store.report(self._own(), lease_ms=_LEASE_MS)
+        async with self._reporting:
+            for _ in range(_REPORTS):
+                self._hurried.clear()
+                people = self._attendance.says()
+                beat = await self._store.report(self._own(), people)
+                if not await self._attendance.heard(self.node, people, beat):
+                    break
+            return beat.nodes
 
     def _own(self) -> NodeReport:
-        users = Counter(self._presence.present())
+        users = Counter(self._connections.present())
         return NodeReport(
             id=self.node,
             build=self._build,

@@ -71,10 +71,23 @@ class Reads(Protocol):
         """Mark as seen as of `att`; False when it had no effect."""
 
 
+class Attendance(Protocol):
+    """Who is there, over all nodes, as far as sockets are concerned."""
+
+    def came(self, user: str) -> None:
+        """The user's first connection to this node."""
+
+    def went(self, user: str) -> None:
+        """The user's last connection to this node has ended."""
+
+    def shown(self) -> dict[str, str]:
+        """What everybody may see of everybody who is not offline."""
+
+
 class OrgListener(Protocol):
     """Told by the directory, synchronously and in the order of the organisation's log."""
 
-    def org_frame(self, users: frozenset[str] | None, kind: str, data: dict[str, Any]) -> None:
+    def org_frame(self, users: frozenset[str] | None, kind: str, data: dict[str, Any], /) -> None:
         """Send ORG [kind, data] to these users' connections, None: to everybody's."""
 
     def grants_changed(self, user: str) -> None:

@@ -35,9 +35,9 @@ class Shut:
     reason: str
 
 
-# Sub, Page, History, Check and Refresh are to be answered and `finished` like Run, Seen to be
-# `finished` without an answer; Hello is to be followed by `signed_in` or a close; Unsub and Pong
-# need neither.
+# Sub, Page, History, Check and Refresh are to be answered and `finished` like Run, Seen and Viewing
+# to be `finished` without an answer; Hello is to be followed by `signed_in` or a close; Unsub and
+# Pong need neither.
 Request: TypeAlias = (
     wire.Hello
     | wire.Sub
@@ -48,6 +48,7 @@ Request: TypeAlias = (
     | wire.Page
     | wire.History
     | wire.Check
+    | wire.Viewing
 )
 Step: TypeAlias = Answer | Run | Shut | Request
 
