@@ -1,4 +1,4 @@
-/** The HTTP calls of the session: who is signed in, signing in and out. */
+/** The HTTP calls of the session: who is signed in, and signing out. */
 
 export interface SessionUser {
   readonly id: string;
@@ -17,20 +17,10 @@ export interface SessionInfo {
   readonly version: string;
 }
 
-export type SignIn =
-  | { readonly ok: true; readonly user: SessionUser }
-  | {
-      readonly ok: false;
-      /** The problem's code, or "offline". */
-      readonly code: string;
-      readonly detail: string;
-      /** Wait so long before trying again; 0: no need. */
-      readonly retryAfterS: number;
-    };
-
 const TIMEOUT_MS = 15_000;
 
-function call(method: string, path: string, body?: unknown): Promise<Response> {
+/** An answer of whatever status; rejects without one. */
+export function call(method: string, path: string, body?: unknown): Promise<Response> {
   return fetch(path, {
     method,
     credentials: "same-origin",
@@ -52,15 +42,6 @@ export async function getSession(): Promise<SessionInfo | null> {
   }
 }
 
-export function signIn(user: string, password: string): Promise<SignIn> {
-  return enter("/v1/session", { user, password });
-}
-
-/** With the single-use code of a link. */
-export function signInByCode(code: string): Promise<SignIn> {
-  return enter("/v1/session/link", { code });
-}
-
 /** End this session, or all of mine; false when the server could not be told. */
 export async function signOut(everywhere = false): Promise<boolean> {
   try {
@@ -68,30 +49,5 @@ export async function signOut(everywhere = false): Promise<boolean> {
     return response.ok || response.status === 401;
   } catch {
     return false;
-  }
-}
-
-async function enter(path: string, body: unknown): Promise<SignIn> {
-  try {
-    const response = await call("POST", path, body);
-    if (response.ok) {
-      const { user } = (await response.json()) as { user: SessionUser };
-      return { ok: true, user };
-    }
-    return await refusal(response);
-  } catch {
-    const detail = "The server cannot be reached. Try again.";
-    return { ok: false, code: "offline", detail, retryAfterS: 0 };
-  }
-}
-
-async function refusal(response: Response): Promise<SignIn> {
-  const retryAfterS = Number(response.headers.get("retry-after") ?? 0) || 0;
-  try {
-    const { code, detail } = (await response.json()) as { code?: string; detail?: string };
-    return { ok: false, code: code ?? "internal", detail: detail ?? "", retryAfterS };
-  } catch {
-    const detail = `The server answered ${response.status}. Try again.`;
-    return { ok: false, code: "internal", detail, retryAfterS };
   }
 }
