@@ -14,8 +14,32 @@ import {
   type Checked,
   type Kept,
 } from "../src/ui/admin/routing_words";
+import { minutes, rulesChange, rulesProblem, type Rules } from "../src/ui/admin/rules_words";
 
-const SALES: AdminInbox = { id: "sales", name: "Sales", kind: "department", extension: "100", live: true, numbers: ["+14165550100"], members: ["ana", "bo"] };
+const RULES: Rules = { reopen_to: "queue", members_may_dispatch: false, silent_min: 0, offline_min: 5, stop_text: "", start_text: "", help_text: "" };
+const SALES: AdminInbox = {
+  id: "sales",
+  name: "Sales",
+  kind: "department",
+  extension: "100",
+  live: true,
+  numbers: ["+14165550100"],
+  members: ["ana", "bo"],
+  options: RULES,
+};
+
+describe("an inbox's rules", () => {
+  test("only what was changed is sent", () => {
+    expect(rulesChange(RULES, { ...RULES })).toEqual({});
+    expect(rulesChange(RULES, { ...RULES, silent_min: 30, help_text: "Call us." })).toEqual({ silent_min: 30, help_text: "Call us." });
+  });
+
+  test("minutes are whole, within a week; nothing is 0", () => {
+    expect(["", "0", " 30 ", "10080"].map(minutes)).toEqual([0, 0, 30, 10080]);
+    expect(["-1", "1.5", "ten", "10081"].map(minutes)).toEqual([null, null, null, null]);
+    expect([rulesProblem("30", "5"), rulesProblem("x", "5") === ""]).toEqual(["", false]);
+  });
+});
 
 describe("inboxes", () => {
   test("what kind it is", () => {

@@ -15,11 +15,13 @@ import { Pages, usePages, whole } from "./paging";
 import { pollWhileVisible } from "./polling";
 import { inboxes, liveView, team } from "./routing_api";
 import { kindName, type AdminInbox } from "./routing_words";
+import { RulesDialog } from "./rules_dialog";
 
 const LIVE_MS = 5_000;
 const FACES = 4;
 
-type Doing = { readonly what: "add" } | { readonly what: "edit" | "delete" | "assign"; readonly inbox: AdminInbox };
+type Changing = "edit" | "rules" | "delete" | "assign";
+type Doing = { readonly what: "add" } | { readonly what: Changing; readonly inbox: AdminInbox };
 
 function Members({ ids }: { ids: readonly string[] }): JSX.Element {
   const store = useStore();
@@ -59,7 +61,7 @@ function FedBy({ inbox, onAssign }: { inbox: AdminInbox; onAssign: () => void })
   );
 }
 
-function Row({ inbox, live, onDo }: { inbox: AdminInbox; live: Live | null; onDo: (what: "edit" | "delete" | "assign") => void }): JSX.Element {
+function Row({ inbox, live, onDo }: { inbox: AdminInbox; live: Live | null; onDo: (what: Changing) => void }): JSX.Element {
   const now = live?.inboxes.find(({ id }) => id === inbox.id);
   return (
     <tr>
@@ -79,6 +81,9 @@ function Row({ inbox, live, onDo }: { inbox: AdminInbox; live: Live | null; onDo
       <td class="cell-acts">
         <button type="button" class="button button-small" aria-label={`Edit ${inbox.name}`} onClick={() => onDo("edit")}>
           Edit
+        </button>
+        <button type="button" class="button button-small" aria-label={`Rules of ${inbox.name}`} onClick={() => onDo("rules")}>
+          Rules…
         </button>
         <button type="button" class="button button-small" aria-label={`Delete ${inbox.name}`} onClick={() => onDo("delete")}>
           Delete
@@ -163,6 +168,7 @@ export function Inboxes(): JSX.Element {
       {now?.what === "add" || now?.what === "edit" ? (
         <InboxDialog inbox={now.what === "edit" ? now.inbox : null} team={people.all ?? []} onDone={found.reload} onClose={close} />
       ) : null}
+      {now?.what === "rules" ? <RulesDialog inbox={now.inbox} onDone={found.reload} onClose={close} /> : null}
       {now?.what === "delete" ? <InboxDelete inbox={now.inbox} onDone={deleted} onClose={close} /> : null}
       {now?.what === "assign" ? <AssignNumber inbox={now.inbox} inboxes={all} onDone={found.reload} onClose={close} /> : null}
     </div>

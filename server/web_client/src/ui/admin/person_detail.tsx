@@ -1,13 +1,15 @@
 /** One person: what can be done with them, where they are signed in, their API keys. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useStore } from "../context";
 import { SessionsOf } from "../sessions";
+import { AwayPerson, BackPerson } from "./away_person";
 import { Keys } from "./keys";
 import { DeactivatePerson, DeletePerson, EditPerson, PasswordDialog, ReactivatePerson } from "./person_dialogs";
 import { ReassignDialog } from "./reassign_dialog";
 import type { Teammate, TeamInbox } from "./team_words";
 
-type Asked = "edit" | "password" | "reassign" | "deactivate" | "reactivate" | "delete";
+type Asked = "edit" | "password" | "away" | "back" | "reassign" | "deactivate" | "reactivate" | "delete";
 
 interface Props {
   readonly person: Teammate;
@@ -19,16 +21,21 @@ interface Props {
 const ACTIVE: readonly (readonly [Asked, string])[] = [
   ["edit", "Edit"],
   ["password", "Set a password"],
+  ["away", "Set as away…"],
   ["reassign", "Reassign all conversations…"],
   ["deactivate", "Deactivate"],
   ["delete", "Delete"],
 ];
+
+const AWAY: readonly (readonly [Asked, string])[] = ACTIVE.map((one) => (one[0] === "away" ? ["back", "Set as available"] : one));
 
 const INACTIVE: readonly (readonly [Asked, string])[] = [
   ["edit", "Edit"],
   ["reactivate", "Reactivate"],
   ["delete", "Delete"],
 ];
+
+const KEPT: Readonly<Partial<Record<Asked, Asked>>> = { reactivate: "deactivate", back: "away" };
 
 function Asking({ asked, onClose, ...props }: Props & { asked: Asked; onClose: () => void }): JSX.Element {
   const { person, people, inboxes, onDone } = props;
@@ -38,6 +45,10 @@ function Asking({ asked, onClose, ...props }: Props & { asked: Asked; onClose: (
       return <EditPerson {...shared} />;
     case "password":
       return <PasswordDialog {...shared} />;
+    case "away":
+      return <AwayPerson {...shared} />;
+    case "back":
+      return <BackPerson {...shared} />;
     case "reassign":
       return <ReassignDialog {...shared} people={people} inboxes={inboxes} />;
     case "deactivate":
@@ -52,14 +63,16 @@ function Asking({ asked, onClose, ...props }: Props & { asked: Asked; onClose: (
 export function PersonDetail(props: Props): JSX.Element {
   const { person } = props;
   const asked = useSignal<Asked | null>(null);
+  const away = (useStore().people.value.get(person.id)?.away ?? "") !== "";
+  const acts = !person.active ? INACTIVE : away ? AWAY : ACTIVE;
   return (
     <section class="detail" aria-label={person.name}>
       <div class="table-tools">
         <h2>{person.name}</h2>
         <div class="tools">
-          {(person.active ? ACTIVE : INACTIVE).map(([act, label]) => (
-            // One button lets go and lets in again: it keeps the focus when it changes.
-            <button key={act === "reactivate" ? "deactivate" : act} type="button" class="button button-small" onClick={() => (asked.value = act)}>
+          {acts.map(([act, label]) => (
+            // One button does and undoes: it keeps the focus when it changes.
+            <button key={KEPT[act] ?? act} type="button" class="button button-small" onClick={() => (asked.value = act)}>
               {label}
             </button>
           ))}

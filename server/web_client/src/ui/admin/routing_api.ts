@@ -2,12 +2,15 @@
 import { ask, items } from "./api";
 import type { Live } from "./live_words";
 import type { AdminInbox, Checked, Destination, Kept, PhoneNumber } from "./routing_words";
+import type { Rules } from "./rules_words";
 
 export interface InboxFields {
   readonly name?: string;
   readonly kind?: Destination;
   readonly extension?: string;
   readonly members?: readonly string[];
+  /** Those to be changed. */
+  readonly options?: Partial<Rules>;
 }
 
 /** A carrier's account, as far as its numbers are concerned. */

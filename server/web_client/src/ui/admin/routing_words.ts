@@ -1,6 +1,7 @@
 /** Where numbers deliver, in words. */
 import { toE164 } from "../e164";
 import { phoneNumber } from "../format";
+import type { Rules } from "./rules_words";
 
 export type Destination = "department" | "ring_group" | "welcome_menu";
 
@@ -15,6 +16,7 @@ export interface AdminInbox {
   /** Those that deliver here. */
   readonly numbers: readonly string[];
   readonly members: readonly string[];
+  readonly options: Rules;
 }
 
 export interface PhoneNumber {

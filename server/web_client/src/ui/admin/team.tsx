@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { useStore } from "../context";
+import { PresenceDot, presenceOf } from "../presence";
 import { Invitations } from "./invitations";
 import { InviteDialog } from "./invite_dialog";
 import { Pages, usePages, whole } from "./paging";
@@ -18,13 +19,17 @@ interface RowProps {
 }
 
 function PersonRow({ person, inboxes, open, onOpen }: RowProps): JSX.Element {
-  const mine = useStore().me.value?.id === person.id;
+  const store = useStore();
+  const mine = store.me.value?.id === person.id;
+  const there = presenceOf(store, person.id);
   return (
     <tr data-open={open ? "" : undefined}>
       <th scope="row">
         <button type="button" class="row-button" aria-expanded={open} onClick={onOpen}>
           {person.name}
         </button>
+        {person.active && there ? <PresenceDot state={there} /> : null}
+        {there === "away" ? <span class="tag">Away</span> : null}
         {mine ? <span class="tag">You</span> : null}
       </th>
       <td class="mono">{person.id}</td>

@@ -22,6 +22,7 @@ export const revokeInvitation = (id: string): Promise<void> => ask("DELETE", `${
 
 export const changePerson = (user: string, change: { name?: string; role?: Role }): Promise<Teammate> => ask("PATCH", of(user), change);
 export const setPassword = (user: string, password: string): Promise<void> => ask("PUT", `${of(user)}/password`, { password });
+export const setAvailability = (user: string, away: boolean, release: boolean): Promise<void> => ask("PUT", `${of(user)}/availability`, { away, release });
 export const deactivate = (user: string): Promise<Teammate> => ask("POST", `${of(user)}/deactivate`);
 export const reactivate = (user: string, inboxes: readonly string[]): Promise<Teammate> => ask("POST", `${of(user)}/reactivate`, { inboxes });
 export const deletePerson = (user: string): Promise<void> => ask("DELETE", of(user));
