@@ -29,6 +29,7 @@ from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.node_carriers import NodeCarriers, default_carrier, webhook_secret
 from batonbox_server.service.administration import Administration
+from batonbox_server.service.answers import Answers
 from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.diagnosis import Diagnosis
@@ -45,12 +46,14 @@ from batonbox_server.service.media import Media, MediaLimits
 from batonbox_server.service.media_links import MediaLinks
 from batonbox_server.service.media_worker import MediaWorker
 from batonbox_server.service.oidc import Oidc
+from batonbox_server.service.opt_outs import OptOuts
 from batonbox_server.service.outbox import Outbox
 from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.presence import LivePresence
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
+from batonbox_server.service.sending import Sender
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
@@ -69,10 +72,12 @@ from batonbox_server.store.media import RedisMedia
 from batonbox_server.store.media_files import LocalFiles
 from batonbox_server.store.media_port import MediaFiles
 from batonbox_server.store.oidc import RedisOidc
+from batonbox_server.store.pace import EnginePace
 from batonbox_server.store.phones import EnginePhones
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.sign_in import RedisSignIn
 from batonbox_server.store.sign_in_port import Rates
+from batonbox_server.store.words import RedisWords
 
 __all__ = ["Node", "Organisation"]
 
@@ -114,8 +119,13 @@ class Organisation:
         self.live_store = RedisLive(
             self.client, keys=self.keys, job_lease_s=self.settings.job_lease_s
         )
+        self.opt_outs = OptOuts(self.store, RedisWords(self.client, keys=self.keys))
         self.administration = Administration(
-            self.store, self.organisation, self.directory, self.live_store.marks
+            self.store,
+            self.organisation,
+            self.directory,
+            self.live_store.marks,
+            self.opt_outs,
         )
         lifetime = Lifetime(self.settings.session_idle_s, self.settings.session_max_s)
         self.sessions = RedisSignIn(self.client, keys=self.keys, audit_entries=audit_entries)
@@ -210,11 +220,19 @@ class Node(Organisation):
         )
         await self.carriers.start()
         await self._keep_media()
+        accounts = self.carriers.accounts
+        sender = Sender(
+            self.store,
+            self.directory,
+            accounts,
+            self.media,
+            EnginePace(self.client, keys=self.keys),
+            status_url=accounts.status_url,
+        )
         self.outbox = Outbox(
             self.store,
             self.directory,
-            self.carriers.accounts,
-            self.media,
+            sender,
             lease_s=settings.outbox_lease_s,
             attempts=settings.outbox_attempts,
             sweep_s=settings.outbox_sweep_s,
@@ -228,7 +246,12 @@ class Node(Organisation):
             on_outbound=self.outbox.poke,
         )
         self.intake = Intake(
-            self.store, self.organisation, self.media, on_outbound=self.outbox.poke
+            self.store,
+            self.organisation,
+            self.media,
+            self.opt_outs,
+            Answers(self.directory, accounts),
+            on_outbound=self.outbox.poke,
         )
         self.races = Races(self.intake, self.commands, self.administration, self.directory)
         self.presence = LivePresence(

@@ -169,7 +169,7 @@ class Conversation(Struct):
 
 
 class ThreadMessage(Struct):
-    """A message, note or system line of a conversation."""
+    """A message, note or system line of a conversation; `reason`: why it failed."""
 
     n: int
     seq: int
@@ -180,6 +180,7 @@ class ThreadMessage(Struct):
     cid: str
     state: str | None
     body: dict[str, Any] | None
+    reason: str | UnsetType = UNSET
 
 
 class Thread(Conversation):
@@ -196,7 +197,10 @@ class Marked(Struct):
 
 
 class Done(Struct):
-    """A command's result, and the row as it is now where it could be read back."""
+    """A command's result, and the row as it is now where it could be read back.
+
+    `segments`: how many text messages a carrier makes of what was sent, 0 for no text.
+    """
 
     conv: str
     inbox: str
@@ -206,6 +210,7 @@ class Done(Struct):
     att: str
     n: int | UnsetType = UNSET
     noop: bool | UnsetType = UNSET
+    segments: int | UnsetType = UNSET
     conversation: Conversation | UnsetType = UNSET
 
 

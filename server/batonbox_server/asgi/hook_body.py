@@ -21,7 +21,7 @@ __all__ = ["GAP", "HookBody"]
 
 # Told whichever events are wanted: it says that some of them will not come.
 GAP: Final = "webhook.gap"
-_WITH_TEXT: Final = frozenset({"received", "replied", "composed", "noted"})
+_WITH_TEXT: Final = frozenset({"received", "replied", "composed", "answered", "noted"})
 _SAYS: Final = {
     "trimmed": "{} entries of the inbox's log were trimmed before they could be told",
     "epoch": "the inbox's log is another one than before; what was not told by then is missing",

@@ -14,7 +14,7 @@ TEST: Final = "webhook.test"
 
 EVENTS: Final[dict[str, str]] = {
     "message.received": "A customer wrote.",
-    "message.queued": "A team member wrote to the customer, or sends a failed message again.",
+    "message.queued": "Somebody wrote to the customer, a keyword was answered, or a failed message is sent again.",
     "message.sent": "The carrier took a message to the customer.",
     "message.delivered": "A message reached the customer's phone.",
     "message.failed": "A message could not be sent; `reason` says why.",
@@ -38,6 +38,7 @@ _ALWAYS: Final[dict[str, str]] = {
     Kind.RECEIVED: "message.received",
     Kind.REPLIED: "message.queued",
     Kind.COMPOSED: "message.queued",
+    Kind.ANSWERED: "message.queued",
     Kind.NOTED: "note.added",
     Kind.ASSIGNED: "conversation.assigned",
     Kind.RETURNED: "conversation.returned",

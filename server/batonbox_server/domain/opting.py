@@ -34,6 +34,8 @@ def heard(inbox: Inbox, row: Row, word: str, at: int) -> Heard:
     pair = (row.our, row.customer)
     last = inbox.words.get(pair, 0)
     out, newer = last > 0, at > abs(last)
+    if word == Word.STOP and at == last:  # known before its message is here
+        out, newer = False, True
     if newer:
         inbox.words[pair] = at if word == Word.STOP else -at
     answered = newer and out == (word == Word.START)

@@ -16,6 +16,7 @@ from batonbox_server.store.live_port import Mark
 from batonbox_server.store.port import InboxInfo, InboxStore
 
 from .directory import LiveDirectory
+from .opt_outs import OptOuts
 
 __all__ = ["Administration"]
 
@@ -35,8 +36,10 @@ class Administration:
         organisation: DirectoryStore,
         directory: LiveDirectory,
         marks: Callable[[list[str]], Awaitable[Mapping[str, Mark]]],
+        opt_outs: OptOuts,
     ) -> None:
         self._store = store
+        self._opt_outs = opt_outs
         self._organisation = organisation
         self._directory = directory
         self._marks = marks
@@ -246,6 +249,8 @@ class Administration:
     async def _make_numbers(
         self, inbox: str, numbers: frozenset[str], info: InboxInfo, *, at: int
     ) -> int:
+        for number in sorted(numbers - set(info.numbers)):
+            await self._opt_outs.bring(inbox=inbox, number=number)
         # Those that are there too: whoever would still drop them has looked earlier than this.
         added = [
             await self._store.add_number(inbox=inbox, number=number, at=at)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from batonbox_server.domain.model import Availability, Role, inbox_of
 from batonbox_server.domain.policy import COMMANDS, Action, may_ever
+from batonbox_server.domain.segments import segments
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.port import Applied, InboxStore
@@ -102,7 +103,10 @@ class InboxCommands:
             self._on_outbound(inbox)
         if name in _JOINING and principal.role == Role.ADMIN:
             self._remember_joined(inbox, principal.user)
-        return _result(applied, inbox)
+        result = _result(applied, inbox)
+        if isinstance(args, Reply | Compose):
+            result["segments"] = segments(args.text).count
+        return result
 
     def _permit(self, principal: Principal, name: str, args: Command) -> None:
         action = COMMANDS[name]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from batonbox_server.domain.model import Delivery, inbox_of
 from batonbox_server.errors import Refused
-from batonbox_server.store.directory_port import DirectoryStore, Route
+from batonbox_server.store.directory_port import DirectoryStore, Pin, Route
 from batonbox_server.store.port import InboxStore, Received
 
+from .answers import Answers
 from .media import Media
+from .opt_outs import OptOuts, Said
 from .texts import e164, message_body, preview
 
 __all__ = ["Inbound", "Intake"]
@@ -37,10 +39,23 @@ class Inbound:
     media: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A message on its way to an inbox, with its numbers in E.164."""
+
+    message: Inbound
+    our: str
+    customer: str
+    provider_id: str
+    said: Said
+    media: list[dict[str, Any]]
+
+
 class Intake:
     """Returns only after the engine has the message; the same provider id is kept once.
 
-    `on_outbound(inbox)` is told when a receipt ends a message that others wait behind.
+    `on_outbound(inbox)` is told of automatic answers, and when a receipt ends a message that
+    others wait behind.
     """
 
     def __init__(
@@ -48,12 +63,16 @@ class Intake:
         store: InboxStore,
         organisation: DirectoryStore,
         media: Media,
+        opt_outs: OptOuts,
+        answers: Answers,
         *,
         on_outbound: Callable[[str], None],
     ) -> None:
         self._store = store
         self._organisation = organisation
         self._media = media
+        self._opt_outs = opt_outs
+        self._answers = answers
         self._on_outbound = on_outbound
 
     async def receive(self, message: Inbound) -> Received:
@@ -62,17 +81,13 @@ class Intake:
         Raises:
             Refused: `bad_request`, or `number_not_routed`: then it is kept in the unrouted list.
         """
-        our = e164(message.our, field="to")
-        customer = e164(message.customer, field="from")
-        provider_id = f"{message.carrier}:{message.provider_id}"
-        # Before the message: no node can die in between and leave it without its files.
-        media = await self._media.inbound(message.carrier, message.provider_id, message.media)
+        arrived = await self._arrived(message)
         refused, kept = 0, ""
         for _ in range(_ATTEMPTS):
-            route = await self._organisation.route(our)
+            route = await self._organisation.route(arrived.our)
             pin = await self._organisation.pin(
-                number=our,
-                provider_id=provider_id,
+                number=arrived.our,
+                provider_id=arrived.provider_id,
                 inbox=route.delivers if route else "",
                 refused=refused,
             )
@@ -80,31 +95,54 @@ class Intake:
                 reason = _reason(route)
                 if reason == kept:
                     break
-                await self._keep(provider_id, our, customer, message, reason)
+                await self._keep(arrived, reason)
                 kept = reason  # and look once more: it may have been routed meanwhile
                 continue
             try:
-                received = await self._store.receive(
-                    inbox=pin.inbox,
-                    our=our,
-                    customer=customer,
-                    provider_id=provider_id,
-                    body=message_body(message.text, media),
-                    preview=preview(message.text, media),
-                    turn=pin.turn,
-                )
+                received = await self._store_it(arrived, pin, route)
             except Refused as refusal:
                 if refusal.slug != "number_not_routed":
                     raise
                 refused = pin.turn
                 continue
-            await self._media.received(media, inbox=inbox_of(received.conv))
+            await self._media.received(arrived.media, inbox=pin.inbox)
+            await self._opt_outs.tell(arrived.said, _others(route, pin.inbox))
+            if received.answered:
+                self._on_outbound(pin.inbox)
             if pin.turn > 1:  # it may have been kept in an earlier one
-                await self._organisation.drop_unrouted(provider_id)
+                await self._organisation.drop_unrouted(arrived.provider_id)
             return received
+        await self._opt_outs.tell(arrived.said, _others(route, ""))
         if not kept:
-            await self._keep(provider_id, our, customer, message, _REFUSED)
-        raise Refused("number_not_routed", f"{our} delivers to no inbox; the message was kept.")
+            await self._keep(arrived, _REFUSED)
+        raise Refused(
+            "number_not_routed", f"{arrived.our} delivers to no inbox; the message was kept."
+        )
+
+    async def _arrived(self, message: Inbound) -> _Arrived:
+        our = e164(message.our, field="to")
+        customer = e164(message.customer, field="from")
+        provider_id = f"{message.carrier}:{message.provider_id}"
+        said = await self._opt_outs.hear(
+            our=our, customer=customer, provider_id=provider_id, text=message.text
+        )
+        # Before the message: no node can die in between and leave it without its files.
+        media = await self._media.inbound(message.carrier, message.provider_id, message.media)
+        return _Arrived(message, our, customer, provider_id, said, media)
+
+    async def _store_it(self, arrived: _Arrived, pin: Pin, route: Route | None) -> Received:
+        carrier = route.carrier if route else ""
+        text = arrived.message.text
+        return await self._store.receive(
+            inbox=pin.inbox,
+            our=arrived.our,
+            customer=arrived.customer,
+            provider_id=arrived.provider_id,
+            body=message_body(text, arrived.media),
+            preview=preview(text, arrived.media),
+            turn=pin.turn,
+            keyword=self._answers.keyword(arrived.said, inbox=pin.inbox, carrier=carrier),
+        )
 
     async def receipt(self, *, inbox: str, carrier_id: str, state: Delivery, reason: str) -> bool:
         """What became of the message of this carrier's id; False when the inbox knows none."""
@@ -131,21 +169,27 @@ class Intake:
             self._on_outbound(inbox_of(conv))
         return True
 
-    async def _keep(
-        self, provider_id: str, our: str, customer: str, message: Inbound, reason: str
-    ) -> None:
+    async def _keep(self, arrived: _Arrived, reason: str) -> None:
+        message = arrived.message
         record = {
-            "id": provider_id,
+            "id": arrived.provider_id,
             "carrier": message.carrier,
-            "from": customer,
-            "to": our,
+            "from": arrived.customer,
+            "to": arrived.our,
             "text": message.text,
             "media": list(message.media),
             "at_ms": int(time.time() * 1000),
             "reason": reason,
         }
-        await self._organisation.keep_unrouted(provider_id, record)
+        await self._organisation.keep_unrouted(arrived.provider_id, record)
         _log.warning("inbound_unrouted", carrier=message.carrier, reason=reason)
+
+
+def _others(route: Route | None, inbox: str) -> list[str]:
+    """Inboxes that have the number, or are about to, beside the one that has the message."""
+    if route is None:
+        return []
+    return sorted({route.delivers, route.taker} - {"", inbox})
 
 
 def _reason(route: Route | None) -> str:

@@ -9,22 +9,22 @@ from typing import Any, Final
 
 import structlog
 
-from batonbox_server.carriers.port import Accepted, Outbound, SendFailed
+from batonbox_server.carriers.port import Accepted
 from batonbox_server.domain.model import Delivery, inbox_of
-from batonbox_server.errors import BatonboxError, Refused
-from batonbox_server.store.directory_port import Route
-from batonbox_server.store.port import InboxStore, OutboxItem
+from batonbox_server.errors import BatonboxError
+from batonbox_server.store.outbox_port import OutboxItem, OutboxStore, Postponed
 from batonbox_server.tasks import cancel_all, spawn
 
-from .accounts import Accounts
 from .directory import LiveDirectory
-from .media import Media
+from .sending import Later, Outcome, Sender
 
 __all__ = ["Outbox", "pause_before_retry_ms"]
 
 _log = structlog.get_logger(__name__)
 _FIRST_PAUSE_MS: Final = 500
 _LONGEST_PAUSE_MS: Final = 300_000
+# A carrier that asks for a longer pause is tried again all the same.
+_LONGEST_ASKED_MS: Final = 3_600_000
 _PER_LEASE: Final = 16
 
 
@@ -38,10 +38,9 @@ class Outbox:
 
     def __init__(
         self,
-        store: InboxStore,
+        store: OutboxStore,
         directory: LiveDirectory,
-        carriers: Accounts,
-        media: Media,
+        sender: Sender,
         *,
         lease_s: float,
         attempts: int,
@@ -50,8 +49,7 @@ class Outbox:
     ) -> None:
         self._store = store
         self._directory = directory
-        self._carriers = carriers
-        self._media = media
+        self._sender = sender
         self._lease_s = lease_s
         self._attempts = attempts
         self._sweep_s = sweep_s
@@ -119,76 +117,53 @@ class Outbox:
             self.poke(inbox)
 
     async def _deliver(self, item: OutboxItem, until_s: float) -> None:
-        left_s = until_s - time.monotonic()
-        if left_s <= 0:
+        if time.monotonic() >= until_s:
             return  # this process stood still: the lease may be somebody else's by now
-        try:
-            async with asyncio.timeout(left_s):
-                outcome = await self._send(item)
-        except TimeoutError:
-            outcome = SendFailed("the carrier did not answer in time", permanent=False)
+        outcome = await self._sender.send(item, until_s)
         try:
             await self._record(item, outcome)
         except BatonboxError as error:
-            # The lease ends by itself, and the carrier dedupes by the message's id.
+            # The lease ends by itself, and the next attempt is told that this one had no end.
             _log.warning("outbox_record_failed", error=str(error))
 
-    async def _send(self, item: OutboxItem) -> Accepted | SendFailed:
-        try:
-            route = await self._route(item)
-        except BatonboxError:
-            return SendFailed("unavailable", permanent=False)
-        if route is None:
-            return SendFailed("number_not_routed", permanent=True)
-        carrier = self._carriers.get(route.carrier)
-        if carrier is None:
-            return SendFailed(f"no carrier {route.carrier!r} on this server", permanent=False)
-        message = Outbound(
-            f"{item.conv}:{item.n}",
-            item.our,
-            item.customer,
-            item.body["text"],
-            self._media.links(item.body["media"]),
-        )
-        try:
-            return await carrier.send(message)
-        except SendFailed as failed:
-            return failed
-        except Refused as refused:
-            return SendFailed(refused.slug, permanent=False)
-        except Exception:  # a carrier's fault must neither lose the message nor keep it for ever
-            _log.exception("carrier_failed", carrier=route.carrier)
-            return SendFailed("the carrier failed; see the server's log", permanent=False)
-
-    async def _route(self, item: OutboxItem) -> Route | None:
-        """The number's record, if it is the inbox's or about to be."""
-        inbox = inbox_of(item.conv)
-        for ask in (False, True):
-            if ask:
-                await self._directory.refresh()  # the engine accepted it: this copy may be behind
-            route = self._directory.routes.get(item.our)
-            if route is not None and inbox in (route.delivers, route.taker):
-                return route
-        return None
-
-    async def _record(self, item: OutboxItem, outcome: Accepted | SendFailed) -> None:
+    async def _record(self, item: OutboxItem, outcome: Outcome) -> None:
         if isinstance(outcome, Accepted):
             await self._mark(item, Delivery.SENT, carrier_id=outcome.carrier_id)
             if outcome.delivered:
                 await self._mark(item, Delivery.DELIVERED, carrier_id=outcome.carrier_id)
+        elif isinstance(outcome, Later):
+            await self._postpone(item, outcome.after_ms, "free")
         elif outcome.permanent or item.attempt >= self._attempts:
-            await self._mark(item, Delivery.FAILED, reason=outcome.reason)
+            await self._mark(
+                item, Delivery.FAILED, reason=outcome.reason, unsettled=outcome.unsettled
+            )
         else:
             pause_ms = pause_before_retry_ms(item.attempt, random.random())  # noqa: S311
-            await self._store.postpone(
-                conv=item.conv, n=item.n, attempt=item.attempt, after_ms=pause_ms
-            )
+            asked_ms = min(_LONGEST_ASKED_MS, int((outcome.retry_after_s or 0) * 1000))
+            how: Postponed = "unsettled" if outcome.unsettled else ""
+            await self._postpone(item, max(pause_ms, asked_ms), how)
+
+    async def _postpone(self, item: OutboxItem, after_ms: int, how: Postponed) -> None:
+        await self._store.postpone(
+            conv=item.conv, n=item.n, turn=item.turn, after_ms=after_ms, how=how
+        )
 
     async def _mark(
-        self, item: OutboxItem, state: Delivery, *, carrier_id: str = "", reason: str = ""
+        self,
+        item: OutboxItem,
+        state: Delivery,
+        *,
+        carrier_id: str = "",
+        reason: str = "",
+        unsettled: bool = False,
     ) -> None:
         settled = await self._store.sent(
-            conv=item.conv, n=item.n, state=state, carrier_id=carrier_id, reason=reason
+            conv=item.conv,
+            n=item.n,
+            state=state,
+            carrier_id=carrier_id,
+            reason=reason,
+            unsettled=unsettled,
         )
         if settled.waiting:
             self.poke(inbox_of(item.conv))

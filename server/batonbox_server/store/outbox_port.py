@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from batonbox_server.domain.model import Delivery
 
-__all__ = ["OutboxItem", "OutboxStore", "Postponed", "Settled"]
+__all__ = ["OutboxItem", "OutboxStore", "PaceStore", "Postponed", "Settled", "Slot"]
 
 # How a lease ended that is given back: with an answer, without one, or with nothing tried.
 Postponed = Literal["", "unsettled", "free"]
@@ -82,3 +82,21 @@ class OutboxStore(Protocol):
         self, *, inbox: str, carrier_id: str, state: Delivery, reason: str
     ) -> Settled | None:
         """A delivery receipt by the carrier's id; None when the id is unknown here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """`taken`: send it in `wait_ms`; else it is not, and to be asked for again after that."""
+
+    taken: bool
+    wait_ms: int
+
+
+class PaceStore(Protocol):
+    """How fast messages leave by a carrier account, over all nodes together."""
+
+    async def take(self, *, account: str, rate_per_s: float, most_ms: int, again: bool) -> Slot:
+        """The account's next free moment, unless it is further ahead than `most_ms`.
+
+        Who is told to come later keeps a place before those who ask after them, with `again`.
+        """

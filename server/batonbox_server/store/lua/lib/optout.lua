@@ -21,6 +21,8 @@ local function heard(c, packed)
   if word == "help" then return {answer = answer} end
   local last = last_word(c.our, c.customer)
   local newer, out = at > math.abs(last), last > 0
+  -- The very word may be known before its message is here (take_words.lua).
+  if word == "stop" and at == last then newer, out = true, false end
   local said = {at = newer and (word == "stop" and at or -at) or nil}
   if newer then c.blocked = math.max(0, said.at) end
   if word == "stop" then said.mute = "opt_out" elseif out then said.mute = "opt_in" end
