@@ -29,6 +29,7 @@ from batonbox._errors import (
     WritesLost,
 )
 from batonbox._events import (
+    Answered,
     Assigned,
     Before,
     Composed,
@@ -46,18 +47,34 @@ from batonbox._events import (
     Replied,
     Resync,
     Returned,
+    Snoozed,
     Transferred,
     Undone,
     UnknownEvent,
+    Woken,
 )
-from batonbox._models import Badge, Inbox, Media, Message, Position, Row, State, User, Write
+from batonbox._models import (
+    Badge,
+    Inbox,
+    Media,
+    Message,
+    Position,
+    Presence,
+    Present,
+    Row,
+    State,
+    User,
+    Write,
+)
 from batonbox._streams import EventStream
+from batonbox._watching import Viewing
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AdminOnly",
     "AlreadyAssigned",
+    "Answered",
     "ApiError",
     "Assigned",
     "Backoff",
@@ -93,6 +110,8 @@ __all__ = [
     "Notified",
     "OutcomeUnknown",
     "Position",
+    "Presence",
+    "Present",
     "ProtocolError",
     "RateLimited",
     "Replied",
@@ -100,6 +119,7 @@ __all__ = [
     "Resync",
     "Returned",
     "Row",
+    "Snoozed",
     "StaleToken",
     "State",
     "Transferred",
@@ -108,6 +128,8 @@ __all__ = [
     "Undone",
     "UnknownEvent",
     "User",
+    "Viewing",
+    "Woken",
     "Write",
     "WritesLost",
     "__version__",

@@ -7,7 +7,7 @@ import heapq
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -30,10 +30,11 @@ from batonbox._errors import (
 from batonbox._events import Event
 from batonbox._http import Http
 from batonbox._inflow import Inflow
-from batonbox._models import Badge, Inbox, Position, Row, State, User, Write
+from batonbox._models import Badge, Inbox, Position, Presence, Present, Row, State, User, Write
 from batonbox._requests import Request
-from batonbox._streams import BadgeStream, EventStream
+from batonbox._streams import EventStream, Latest
 from batonbox._transport import Codec, base_url, websocket_url
+from batonbox._watching import Viewing
 from batonbox._wire import FENCED, Op
 
 __all__ = ["Client"]
@@ -246,13 +247,50 @@ class Client:
 
     async def badges(self) -> AsyncGenerator[Badge, None]:
         """Badges as they change, absolute; those known now come first, the latest wins."""
-        stream = BadgeStream(self._in.badges)
+        stream = Latest(self._in.badges.items())
         self._in.badge_streams.add(stream)
         try:
             async for badge in stream:
                 yield badge
         finally:
             self._in.badge_streams.discard(stream)
+
+    @property
+    def presence(self) -> Mapping[str, Presence]:
+        """Of everybody who is not offline, by user; live."""
+        return self._in.people.presence
+
+    async def presences(self) -> AsyncGenerator[Present, None]:
+        """Who comes, goes, is away or back; those known now come first, the latest wins."""
+        people = self._in.people
+        stream = Latest(people.known())
+        people.streams.add(stream)
+        try:
+            async for present in stream:
+                yield present
+        finally:
+            people.streams.discard(stream)
+
+    async def set_away(
+        self, away: bool = True, *, release: bool = True, key: str | None = None
+    ) -> None:
+        """Say that I am away (or back); returns once every inbox I joined obeys.
+
+        `release`: a customer's next message then takes its conversation back to the inbox.
+        """
+        await self.call("set_away", {"away": away, "release": release}, key=key)
+
+    def viewing(self, conv: str) -> Viewing:
+        """Look at a conversation while the context lasts; see `Conversation.viewing`."""
+        return Viewing(self._in.people, conv)
+
+    def watchers(self, conv: str) -> Mapping[str, str]:
+        """Who else looks at the conversation that I look at."""
+        return self._in.people.watchers(conv)
+
+    def server_time_s(self) -> float:
+        """The server's clock as far as it is known, in epoch seconds."""
+        return time.time() + self._in.ahead_s
 
     async def confirm_writes(self) -> int:
         """Ask whether my acknowledged commands are still in the log; raises WritesLost.

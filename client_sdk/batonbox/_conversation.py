@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +15,7 @@ from batonbox._models import Message, Row
 if TYPE_CHECKING:
     from batonbox._client import Client
     from batonbox._events import ConversationEvent
+    from batonbox._watching import Viewing
 
 __all__ = ["Conversation"]
 
@@ -90,6 +92,40 @@ class Conversation:
         """Take back my last ownership change, within ten seconds."""
         await self._run("undo", {}, key)
 
+    async def snooze(
+        self,
+        until: datetime | None = None,
+        *,
+        seconds: float | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Put my conversation aside until a time, or for so many seconds; an inbound wakes it.
+
+        Raises NotOwner. With a `key` say `until`, so that a repeated call repeats the same time.
+        """
+        if (until is None) == (seconds is None):
+            raise ValueError("snooze takes until= or seconds=")
+        if until is not None and until.tzinfo is None:
+            raise ValueError("until= takes a time with a timezone, as datetime.now(UTC) has one")
+        at_s = until.timestamp() if until else self._client.server_time_s() + (seconds or 0.0)
+        await self._run("snooze", {"until_ms": round(1000 * at_s)}, key)
+
+    async def wake(self, *, key: str | None = None) -> None:
+        """End the snooze of my conversation now."""
+        await self._run("wake", {}, key)
+
+    def viewing(self) -> Viewing:
+        """Be seen looking at it: `async with conv.viewing() as view: view.typing()`.
+
+        A client is seen at one conversation: the last one entered that has not been left.
+        """
+        return self._client.viewing(self.id)
+
+    @property
+    def watchers(self) -> Mapping[str, str]:
+        """Who else looks at it while I do: user to "viewing" or "typing"."""
+        return self._client.watchers(self.id)
+
     async def reply(
         self, text: str, media: Sequence[str | os.PathLike[str]] = (), *, key: str | None = None
     ) -> int:
@@ -140,6 +176,6 @@ class Conversation:
 
     async def _run(self, command: str, args: dict[str, Any], key: str | None) -> dict[str, Any]:
         result = await self._client.call(command, {"conv": self.id, **args}, key=key)
-        if command in {"assign", "transfer", "return", "done", "undo"}:
+        if command in {"assign", "transfer", "return", "done", "undo", "snooze", "wake"}:
             self._shown = self._newest()
         return result

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from batonbox._conversation import Conversation
 
 __all__ = [
+    "Answered",
     "Assigned",
     "Before",
     "Composed",
@@ -30,9 +31,11 @@ __all__ = [
     "Replied",
     "Resync",
     "Returned",
+    "Snoozed",
     "Transferred",
     "Undone",
     "UnknownEvent",
+    "Woken",
     "event_of",
 ]
 
@@ -66,7 +69,7 @@ class Resync(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified(Event):
-    """For me alone: `handed_to_you`, `taken_from_you` or `mention`; not part of the log."""
+    """For me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`; not part of the log."""
 
     kind: str
     conversation: Conversation
@@ -123,6 +126,11 @@ class Composed(TextEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(TextEvent):
+    """An automatic answer to a keyword is on its way to the customer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(TextEvent):
     """An internal note."""
 
@@ -143,6 +151,19 @@ class Transferred(TextEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned(ConversationEvent):
     """Back to the inbox; `reason` says why when nobody did it."""
+
+    reason: str = ""
+
+
+class Snoozed(ConversationEvent):
+    """Its owner put it aside until `row.snoozed_until`."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woken(ConversationEvent):
+    """The snooze has ended: `reason` "owner" (they said so) or "due"."""
 
     reason: str = ""
 
@@ -204,13 +225,21 @@ _TEXT: dict[str, type[TextEvent]] = {
     "replied": Replied,
     "composed": Composed,
     "noted": Noted,
+    "answered": Answered,
     "transferred": Transferred,
+}
+_EXTRAS: dict[str, tuple[str, ...]] = {
+    "returned": ("reason",),
+    "woken": ("reason",),
+    "delivery_changed": ("state", "reason"),
 }
 _PLAIN: dict[str, type[ConversationEvent]] = {
     "assigned": Assigned,
     "done": Done,
     "undone": Undone,
     "returned": Returned,
+    "snoozed": Snoozed,
+    "woken": Woken,
     "delivery_changed": DeliveryChanged,
 }
 
@@ -254,13 +283,13 @@ def _words(kind: str, body: Any) -> dict[str, Any]:
     words: dict[str, Any] = {"text": str(body.get("text") or body.get("note") or "")}
     if kind == "noted":
         words["mentions"] = tuple(body.get("mentions") or ())
-    elif kind != "transferred":
+    elif kind not in {"transferred", "answered"}:
         words["media"] = media_of(body)
     return words
 
 
 def _extras(kind: str, meta: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"returned": ("reason",), "delivery_changed": ("state", "reason")}.get(kind, ())
+    names = _EXTRAS.get(kind, ())
     return {name: str(meta.get(name) or "") for name in names}
 
 

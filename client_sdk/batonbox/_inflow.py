@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from batonbox._events import Event, Notified, Resync, event_of
 from batonbox._models import Badge, Inbox, Position, Row, User, Write, row_of
 from batonbox._requests import Request, Requests
 from batonbox._rows import Rows
-from batonbox._streams import BadgeStream, EventStream
+from batonbox._streams import EventStream, Latest
 from batonbox._tasks import cancel_all, spawn
+from batonbox._watching import People
 from batonbox._wire import ERRORS, Frame, Op
 from batonbox._writes import Writes
 
@@ -44,7 +46,9 @@ class Inflow:
         self.writes = Writes()
         self.badges: dict[str, Badge] = {}
         self.streams: set[EventStream] = set()
-        self.badge_streams: set[BadgeStream] = set()
+        self.badge_streams: set[Latest[str, Badge]] = set()
+        self.people = People(self._said)
+        self.ahead_s = 0.0  # how far the server's clock is ahead of ours
         self.user = User(id="")
         self.degraded = False
         self.retry_s = RESUBSCRIBE_S
@@ -145,6 +149,7 @@ class Inflow:
             self.rows.forget(request.conv)
         self.session.opening()
         self._flush()
+        self.people.opened()
 
     def stopped(self, error: Exception, *, quietly: bool = False) -> None:
         """There will be no connection any more."""
@@ -156,7 +161,11 @@ class Inflow:
             self._ready.set_exception(error)
             self._ready.exception()
         self._org.set()
-        streams: list[EventStream | BadgeStream] = [*self.streams, *self.badge_streams]
+        streams: list[EventStream | Latest[Any, Any]] = [
+            *self.streams,
+            *self.badge_streams,
+            *self.people.streams,
+        ]
         for stream in streams:
             stream.end() if quietly else stream.fail(error)
         for wait in [w for waits in self._waiting.values() for w in waits if not w.done()]:
@@ -269,9 +278,9 @@ class Inflow:
             case Op.BADGE, [_, inbox, blue, green, unassigned, seq, *_]:
                 badge = self.badges[inbox] = Badge(inbox, blue, green, unassigned, seq)
                 for stream in self.badge_streams:
-                    stream.offer(badge)
-            case Op.WELCOME, [_, _, user, _, limits, *_]:
-                self._welcomed(user, limits)
+                    stream.offer(inbox, badge)
+            case Op.WELCOME, [_, _, user, _, limits, *more]:
+                self._welcomed(user, limits, *more)
             case Op.ORG, [_, kind, data, *_]:
                 self._organisation(str(kind), data)
             case Op.STATUS, [_, status, *_]:
@@ -284,9 +293,25 @@ class Inflow:
             case Op.NOTIFY, [_, kind, inbox, conv, data, *_]:
                 self._notified(str(kind), inbox, conv, data or {})
             case _:
+                self._of_people(op, frame)
+
+    def _of_people(self, op: int, frame: Frame) -> None:
+        match op, frame:
+            case Op.PRESENCE, [_, states, *_]:
+                self.people.told(states or {})
+            case Op.TYPING, [_, conv, who, *_]:
+                self.people.watched(str(conv), who or {})
+            case _:
                 pass  # of a newer server
 
-    def _welcomed(self, user: Any, limits: Any) -> None:
+    def _said(self, frame: Frame) -> bool:
+        return self.connection.send(frame)
+
+    def _welcomed(
+        self, user: Any, limits: Any, _build: Any = "", _exp: Any = 0, now_ms: Any = 0, *_: Any
+    ) -> None:
+        if now_ms:
+            self.ahead_s = now_ms / 1000 - time.time()
         if not self.user.id:
             self.user = User(id=str(user))
         most = int((limits or {}).get("commands_in_flight", 16))
@@ -300,6 +325,9 @@ class Inflow:
         if kind == "state":
             self.user = msgspec.convert(data["user"], User)
             new = {d["id"]: self._inbox_of(d) for d in data["inboxes"]}
+        elif kind == "user" and data["id"] == self.user.id:
+            self.user = msgspec.convert(data, User)
+            return
         elif kind == "inbox":
             new = self._inboxes | {data["id"]: self._inbox_of(data)}
         elif kind == "inbox_gone":

@@ -15,6 +15,8 @@ __all__ = [
     "Media",
     "Message",
     "Position",
+    "Presence",
+    "Present",
     "Row",
     "State",
     "User",
@@ -41,8 +43,27 @@ class Position(NamedTuple):
     tip: str
 
 
+class Presence(StrEnum):
+    """Of a colleague, as everybody sees it."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    OFFLINE = "offline"
+
+
+class Present(NamedTuple):
+    """Somebody's presence now."""
+
+    user: str
+    presence: Presence
+
+
 class Row(Struct, frozen=True, kw_only=True):
-    """A conversation at one instant; empty strings and zeros mean nobody and never."""
+    """A conversation at one instant; empty strings and zeros mean nobody and never.
+
+    `snoozed_until`: its owner put it aside until then, epoch ms. `opted_out`: since when the
+    customer wants no messages from our number.
+    """
 
     id: str
     our: str = ""
@@ -79,11 +100,12 @@ class Badge(Struct, frozen=True):
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """A team member or bot."""
+    """A team member or bot; `away`: what they set, "" (available), "away" or "release"."""
 
     id: str
     name: str = ""
     role: str = "member"
+    away: str = ""
 
 
 class Inbox(Struct, frozen=True, kw_only=True):
@@ -94,6 +116,7 @@ class Inbox(Struct, frozen=True, kw_only=True):
     joined: bool = True
     numbers: list[str] = []
     members: list[str] = []
+    members_may_dispatch: bool = False
 
 
 class Media(Struct, frozen=True, kw_only=True):
@@ -120,6 +143,7 @@ class Message(Struct, array_like=True, frozen=True):
     cid: str = ""
     state: str = ""
     body: Any = None
+    reason: str = ""  # why it failed
 
     @property
     def text(self) -> str:

@@ -67,6 +67,10 @@ class Rows:
         changes: dict[str, Any] = {"own_tok": result.get("own_tok") or row.own_tok, "rev": seq}
         if "att" in result:
             changes["att"] = result["att"]
+        if command in _STATUS_AFTER or command in {"done", "wake"}:
+            changes["snoozed_until"] = 0
+        elif command == "snooze":
+            changes["snoozed_until"] = args["until_ms"]
         if command in _STATUS_AFTER:
             changes |= {"status": _STATUS_AFTER[command], "assignee": owner}
         elif command == "done":

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 from batonbox._events import Event, Resync
-from batonbox._models import Badge
 
-__all__ = ["BadgeStream", "EventStream"]
+__all__ = ["EventStream", "Latest"]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class EventStream:
@@ -78,19 +82,19 @@ class EventStream:
         self._ready.set()
 
 
-class BadgeStream:
-    """Async iterator of badges; only the latest of each inbox is kept."""
+class Latest(Generic[K, V]):
+    """Async iterator of values that replace each other; only the latest of each key is kept."""
 
-    def __init__(self, known: dict[str, Badge]) -> None:
+    def __init__(self, known: Iterable[tuple[K, V]]) -> None:
         self._latest = dict(known)
         self._ready = asyncio.Event()
         self._error: Exception | None = None
         self._ended = False
 
-    def __aiter__(self) -> BadgeStream:
+    def __aiter__(self) -> Latest[K, V]:
         return self
 
-    async def __anext__(self) -> Badge:
+    async def __anext__(self) -> V:
         while not self._latest:
             if self._error is not None:
                 raise self._error
@@ -100,17 +104,17 @@ class BadgeStream:
             await self._ready.wait()
         return self._latest.pop(next(iter(self._latest)))
 
-    def offer(self, badge: Badge) -> None:
-        """Called by the read loop; replaces an unread one of the same inbox."""
-        self._latest[badge.inbox] = badge
+    def offer(self, key: K, value: V) -> None:
+        """Called by the read loop; replaces an unread one of the same key."""
+        self._latest[key] = value
         self._ready.set()
 
     def fail(self, error: Exception) -> None:
-        """No more badges; raised once the latest have been read."""
+        """No more values; raised once the latest have been read."""
         self._error = error
         self._ready.set()
 
     def end(self) -> None:
-        """No more badges."""
+        """No more values."""
         self._ended = True
         self._ready.set()

@@ -90,6 +90,44 @@ async def done(args: argparse.Namespace) -> int:
     return OK
 
 
+async def away(args: argparse.Namespace) -> int:
+    """Say that I am away: customers' next messages go back to the inbox."""
+    async with _client(args) as client:
+        await client.set_away(release=not args.keep)
+        kept = "you keep your conversations" if args.keep else "next messages go to the inbox"
+        _show(args, {"away": True, "release": not args.keep}, f"{client.user.id} is away; {kept}")
+    return OK
+
+
+async def back(args: argparse.Namespace) -> int:
+    """Say that I am available again."""
+    async with _client(args) as client:
+        await client.set_away(False)
+        _show(args, {"away": False, "release": False}, f"{client.user.id} is available")
+    return OK
+
+
+async def snooze(args: argparse.Namespace) -> int:
+    """Put my conversation aside for a while; a customer's message wakes it."""
+    async with _client(args) as client:
+        conv = await client.conversation(args.conversation)
+        await conv.snooze(seconds=args.time)
+        until_ms = conv.now.snoozed_until
+        until = time.strftime("%Y-%m-%d %H:%M", time.localtime(until_ms / 1000))
+        shown = {"conversation": conv.id, "snoozed_until": until_ms}
+        _show(args, shown, f"{conv.id} is put aside until {until}")
+    return OK
+
+
+async def wake(args: argparse.Namespace) -> int:
+    """End the snooze of my conversation now."""
+    async with _client(args) as client:
+        conv = await client.conversation(args.conversation)
+        await conv.wake()
+        _show(args, {"conversation": conv.id, "snoozed_until": 0}, f"{conv.id} is awake")
+    return OK
+
+
 async def send_inbound(args: argparse.Namespace) -> int:
     """Write as a customer would (loopback carrier, an admin's token)."""
     body = {"from": args.from_, "to": args.to, "text": args.text}
@@ -147,6 +185,13 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("conversation", metavar="CONVERSATION")
     sub.add_argument("text", metavar="TEXT")
     sub.add_argument("--media", action="append", default=[], metavar="FILE", help="a file to send")
+    sub = add(away, "away")
+    sub.add_argument("--keep", action="store_true", help="keep conversations when customers write")
+    add(back, "back")
+    sub = add(snooze, "snooze")
+    sub.add_argument("conversation", metavar="CONVERSATION")
+    sub.add_argument("time", type=_duration, metavar="TIME", help="30m, 2h or 3d")
+    add(wake, "wake").add_argument("conversation", metavar="CONVERSATION")
     sub = add(send_inbound, "send-inbound")
     sub.add_argument("--from", dest="from_", required=True, metavar="PHONE", help="the customer")
     sub.add_argument("--to", required=True, metavar="PHONE", help="one of our numbers")
@@ -215,6 +260,14 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("has to be 1 or more")
     return value
+
+
+def _duration(text: str) -> float:
+    """Seconds of `30m`, `2h`, `3d`."""
+    unit = {"m": 60, "h": 3600, "d": 86400}.get(text[-1:])
+    if unit is None or not text[:-1].isdecimal() or not int(text[:-1]):
+        raise argparse.ArgumentTypeError("has to be like 30m, 2h or 3d")
+    return float(int(text[:-1]) * unit)
 
 
 def _event_map(event: Event) -> dict[str, Any]:
