@@ -1,11 +1,11 @@
-"""Writing: drafts, sending once, segments, delivery."""
+"""Writing: drafts, sending once, segments."""
 
 from __future__ import annotations
 
 from tests.browser.cutter import cuttable
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn
-from tests.served import CUSTOMER, Served
+from tests.served import Served
 
 
 async def mine(site: Served, desk: Desk, user: str = "agent1") -> str:
@@ -85,22 +85,6 @@ async def test_segments_are_counted_as_carriers_do(site: Served, sign_in: SignIn
         await expect(ana.panel).to_contain_text(words)
     await ana.composer.fill("a" * 1601)
     await expect(ana.panel.get_by_role("button", name="Send", exact=True)).to_be_disabled()
-
-
-async def test_delivery_is_shown_and_a_failed_message_can_be_sent_again(
-    site: Served, sign_in: SignIn
-) -> None:
-    ana = Desk(await sign_in("agent1"))
-    await mine(site, ana)
-    await ana.send("fine")
-    await expect(ana.messages).to_contain_text("Delivered")
-    told = {"to": CUSTOMER, "count": 1, "permanent": True, "reason": "number unreachable"}
-    assert (await site.call("admin", "POST", "/v1/loopback/failures", told)).is_success
-    await ana.send("lost")
-    await expect(ana.messages).to_contain_text("Failed: number unreachable")
-    await ana.messages.get_by_role("button", name="Try again").click()
-    assert await site.phone_with(2) == ["fine", "lost"]
-    await expect(ana.messages).not_to_contain_text("Failed")
 
 
 async def test_a_note_is_never_sent_and_looks_like_none_other(

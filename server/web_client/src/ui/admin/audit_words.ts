@@ -33,6 +33,9 @@ export interface Names {
 export function fact(of: unknown, name: string): string {
   const value = of !== null && typeof of === "object" ? (of as Readonly<Record<string, unknown>>)[name] : undefined;
   if (Array.isArray(value)) return value.map(String).join(", ");
+  if (value !== null && typeof value === "object") {
+    return Object.entries(value).map(([part, is]) => `${actionWords(part)} ${is === "" ? "default" : String(is)}`).join(", ");
+  }
   return value === undefined || value === null || value === "" ? "" : String(value);
 }
 
@@ -65,12 +68,16 @@ const which = ({ target, before, after }: AuditEntry, names: Names): string => {
   return now === target ? fact(after, "name") || fact(before, "name") || target : now;
 };
 const owner = ({ detail }: AuditEntry, names: Names): string => names.person(fact(detail, "user"));
+const account = ({ target, before, after }: AuditEntry): string => fact(after, "name") || fact(before, "name") || target;
 const label = ({ detail, target }: AuditEntry): string => `“${fact(detail, "label") || target}”`;
 
 const SAID: Readonly<Record<string, Said>> = {
   // Ownership
-  assign: (entry, names) =>
-    fact(entry.detail, "reason") === "compose" ? `began a conversation with ${conv(entry, names)}` : `took ${conv(entry, names)}`,
+  assign: (entry, names) => {
+    const reason = fact(entry.detail, "reason");
+    if (reason === "reopened") return `gave ${conv(entry, names)} back to ${to(entry, names)}`;
+    return reason === "compose" ? `began a conversation with ${conv(entry, names)}` : `took ${conv(entry, names)}`;
+  },
   dispatch: (entry, names) => `assigned ${conv(entry, names)} to ${to(entry, names)}`,
   transfer: (entry, names) => `transferred ${conv(entry, names)}${from(entry, names)} to ${to(entry, names)}`,
   take_over: (entry, names) => `took over ${conv(entry, names)}${from(entry, names)}`,
@@ -85,6 +92,10 @@ const SAID: Readonly<Record<string, Said>> = {
   user_deactivated: (entry, names) => `deactivated ${whom(entry, names)}`,
   user_reactivated: (entry, names) => `reactivated ${whom(entry, names)}`,
   role_changed: (entry, names) => `changed the role of ${whom(entry, names)}`,
+  availability_set: (entry, names) => {
+    const who = entry.target === entry.actor ? "themselves" : whom(entry, names);
+    return `set ${who} as ${fact(entry.after, "away") ? "away" : "available"}`;
+  },
   members_changed: (entry, names) => `changed the members of ${which(entry, names)}`,
   // Inboxes and numbers
   inbox_created: (entry, names) => `created the inbox ${which(entry, names)}`,
@@ -93,6 +104,10 @@ const SAID: Readonly<Record<string, Said>> = {
   route_created: ({ target }) => `added the number ${phoneNumber(target)}`,
   route_changed: ({ target }) => `changed the number ${phoneNumber(target)}`,
   route_deleted: ({ target }) => `removed the number ${phoneNumber(target)}`,
+  carrier_created: (entry) => `added the carrier account ${account(entry)}`,
+  carrier_changed: (entry) => `changed the carrier account ${account(entry)}`,
+  carrier_secret_replaced: (entry) => `replaced the secret of the carrier account ${account(entry)}`,
+  carrier_deleted: (entry) => `deleted the carrier account ${account(entry)}`,
   organisation_changed: () => "changed the organisation",
   hook_created: () => "added a webhook",
   hook_changed: () => "changed a webhook",
@@ -114,6 +129,8 @@ const SAID: Readonly<Record<string, Said>> = {
 
 const REASONS: Readonly<Record<string, string>> = {
   departed: "the owner left", membership: "the owner left the inbox", removed: "the owner left the inbox", deactivated: "the owner was deactivated", timer: "nobody answered in time",
+  away: "the owner was away", offline: "the owner was offline", silent: "the owner did not answer", woken: "the owner was away when it was due",
+  reopened: "the customer wrote again",
 };
 
 /** Told by their sentences already. */
@@ -141,7 +158,7 @@ function shown(of: unknown, name: string, names: Names): string {
   return name.startsWith("members") && text ? text.split(", ").map(names.person).join(", ") : text;
 }
 
-const PEOPLE = /^(user_|role_|password_|sessions_|identity_)/;
+const PEOPLE = /^(user_|role_|availability_|password_|sessions_|identity_)/;
 const INBOXES = /^(inbox_|members_)/;
 
 /** To whom or what, by its name; "" for what has none. */
