@@ -29,6 +29,7 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 
 test: setup ## everything that guards a merge
 	@tests/browser/ensure-chromium
+	@tests/kannel/ensure-kannel
 	@failed=0; $(WEB) --warn vitest run || failed=1; \
 		$(BIN)/python -m pytest -n $(WORKERS) -m "not long" || failed=1; exit $$failed
 

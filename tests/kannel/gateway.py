@@ -24,14 +24,10 @@ _LONGEST_START_S: Final = 15.0
 
 @dataclass(slots=True)
 class Gateway:
-    """Kannel's two processes; `smpp_port` 0: its own driver for tests listens on `ports["fake"]`.
-
-    `groups`: what batonbox tells an operator to write into kannel.conf, all of smsbox's part.
-    """
+    """Its two processes; `smpp_port` 0: Kannel's driver for tests listens on `ports["fake"]`."""
 
     folder: Path
     smpp_port: int = 0
-    groups: str = ""
     ports: dict[str, int] = field(default_factory=dict)
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
@@ -53,9 +49,9 @@ class Gateway:
         """What a box has said so far."""
         return (self.folder / f"{box}.log").read_text(encoding="utf-8", errors="replace")
 
-    async def start(self) -> None:
-        """Both boxes, ready, with the phones connected."""
-        self.configuration.write_text(_configuration(self), encoding="utf-8")
+    async def start(self, groups: str) -> None:
+        """Both boxes, ready; `groups`: what batonbox tells an operator to put into kannel.conf."""
+        self.configuration.write_text(_configuration(self, groups), encoding="utf-8")
         await self.run("bearerbox")
         await self._until(self._listens)  # smsbox gives up when there is no bearerbox
         await self.run("smsbox")
@@ -68,6 +64,12 @@ class Gateway:
                 binary(box), "-v", "0", str(self.configuration),
                 cwd=self.folder, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+
+    async def again(self, box: str) -> None:
+        """Kill it, start it, and wait."""
+        await self.end(box)
+        await self.run(box)
+        await self._until(self._up)
 
     async def end(self, box: str) -> None:
         """SIGKILL for one of the boxes, if it still runs."""
@@ -120,7 +122,7 @@ def binary(name: str) -> str:
     return found
 
 
-def _configuration(it: Gateway) -> str:
+def _configuration(it: Gateway, groups: str) -> str:
     """kannel.conf: a blank line ends a group."""
     ports = it.ports
     core = f"""\
@@ -155,18 +157,14 @@ source-addr-autodetect = yes
 dest-addr-ton = 1
 dest-addr-npi = 1
 """
-    return "\n".join([core, smpp if it.smpp_port else fake, it.groups])
+    return "\n".join([core, smpp if it.smpp_port else fake, groups])
 
 
 @asynccontextmanager
-async def gateway(
-    folder: Path, groups: Callable[[Gateway], str], *, smpp_port: int = 0
-) -> AsyncIterator[Gateway]:
-    """A Kannel that has `groups` in its configuration; it ends with the block."""
+async def gateway(folder: Path, *, smpp_port: int = 0) -> AsyncIterator[Gateway]:
+    """A Kannel that is still to be started; it ends with the block."""
     it = Gateway(folder, smpp_port)
-    it.groups = groups(it)
     try:
-        await it.start()
         yield it
     finally:
         for box in list(it.running):

@@ -36,7 +36,7 @@ class Said:
 
 
 def whole(heard: list[Said]) -> list[str]:
-    """The texts as a phone shows them, parts put together."""
+    """The texts as a phone shows them, parts put together; Kannel cuts between surrogates."""
     texts: list[str] = []
     left = 0
     for said in heard:
@@ -46,7 +46,7 @@ def whole(heard: list[Said]) -> list[str]:
         else:
             texts.append(said.text)
             left = said.parts - 1
-    return texts
+    return [text.encode("utf-16", "surrogatepass").decode("utf-16") for text in texts]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,260 @@
+"""A real Kannel, both ways, set up as the account says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batonbox_server.carriers.kannel import callback_token
+from batonbox_server.engine import EmbeddedEngine
+from tests.chaos.processes import free_port
+from tests.kannel.gateway import Gateway, gateway
+from tests.kannel.line import PASSWORD, connected
+from tests.kannel.phones import Centre, centre, fake_centre
+from tests.served import CUSTOMER, SALES, Served
+from tests.support import eventually
+
+TEXT = "Is my order ready?"
+
+
+@pytest.fixture
+async def kannel(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """Kannel with its own driver for tests."""
+    async with gateway(tmp_path) as kannel:
+        yield kannel
+
+
+async def conversations(site: Served) -> list[dict[str, Any]]:
+    """All there are; none while the engine is away."""
+    answer = await site.call("admin", "GET", "/v1/conversations")
+    assert answer.status_code in {200, 503}, answer.text
+    return list(answer.json().get("items", []))
+
+
+async def messages(site: Served, conv: str, n: int = 100) -> list[dict[str, Any]]:
+    """Of a conversation, the oldest first."""
+    found = await site.get("admin", f"/v1/conversations/{conv}?n={n}")
+    return [m for m in found["messages"] if m["kind"] in {"received", "replied"}]
+
+
+async def heard(site: Served, count: int = 1, *, within_s: float = 10.0) -> str:
+    """The one conversation there is, once it has so many messages from the customer."""
+    deadline = asyncio.get_running_loop().time() + within_s
+    while asyncio.get_running_loop().time() < deadline:
+        found = await conversations(site)
+        if found and len(await messages(site, found[0]["id"])) >= count:
+            assert len(found) == 1
+            return str(found[0]["id"])
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{count} messages never came: {await conversations(site)}")
+
+
+async def reply(site: Served, conv: str, text: str) -> int:
+    """Agent1 claims and answers; returns the message's number."""
+    assert (await site.act("agent1", conv, "assign")).is_success
+    answer = await site.act("agent1", conv, "reply", text=text)
+    assert answer.is_success, answer.text
+    return int(answer.json()["n"])
+
+
+async def state_of(site: Served, conv: str, n: int) -> tuple[str, str]:
+    """A message's delivery state, and why."""
+    found = next(m for m in await messages(site, conv) if m["n"] == n)
+    return found["state"], found.get("reason") or ""
+
+
+async def until_state(site: Served, conv: str, n: int, state: str) -> str:
+    """Poll until the message has the state; returns why."""
+    for _ in range(1000):
+        found, reason = await state_of(site, conv, n)
+        if found == state:
+            return reason
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"message {n} is {found}, never became {state}")
+
+
+async def test_a_customer_is_heard_answered_and_reached(
+    engine_url: str, prefix: str, kannel: Gateway
+) -> None:
+    async with (
+        connected(engine_url, prefix, kannel) as site,
+        fake_centre(kannel.ports["fake"]) as phones,
+    ):
+        phones.says(TEXT, customer=CUSTOMER, our=SALES)
+        conv = await heard(site)
+        [message] = await messages(site, conv)
+        assert message["body"]["text"] == TEXT
+        n = await reply(site, conv, "Yes, come by.")
+        await until_state(site, conv, n, "delivered")
+        assert await phones.hears(1) == ["Yes, come by."]
+        assert (phones.heard[0].our, phones.heard[0].customer) == (SALES, CUSTOMER)
+        answer = await site.call("admin", "POST", "/v1/admin/carriers/kannel/check")
+        assert answer.json() == {"ok": True, "says": ""}
+
+
+async def test_what_comes_while_the_engine_stands_still_is_kept_once(
+    engine: EmbeddedEngine, prefix: str, kannel: Gateway
+) -> None:
+    """The first try may have been written or not: Kannel comes again with the same id."""
+    async with (
+        connected(engine.url, prefix, kannel, engine_timeout_s=0.5) as site,
+        fake_centre(kannel.ports["fake"]) as phones,
+    ):
+        os.kill(engine.pid, signal.SIGSTOP)
+        try:
+            phones.says(TEXT, customer=CUSTOMER, our=SALES)
+            await eventually(lambda: tries(kannel) > 1, what="another try")
+        finally:
+            os.kill(engine.pid, signal.SIGCONT)
+        conv = await heard(site)
+        phones.says("And when?", customer=CUSTOMER, our=SALES)
+        await heard(site, 2)
+        texts = [m["body"]["text"] for m in await messages(site, conv)]
+        assert sorted(texts) == ["And when?", TEXT]
+
+
+async def test_what_comes_while_the_server_is_away_comes_when_it_is_back(
+    engine_url: str, prefix: str, kannel: Gateway
+) -> None:
+    port = free_port()
+    async with connected(engine_url, prefix, kannel, port=port):
+        pass
+    async with fake_centre(kannel.ports["fake"]) as phones:
+        phones.says(TEXT, customer=CUSTOMER, our=SALES)
+        await eventually(lambda: "HTTP: Retrying" in kannel.log("smsbox"), what="another try")
+        async with connected(engine_url, prefix, kannel, port=port) as site:
+            conv = await heard(site)
+            n = await reply(site, conv, "Yes.")
+            await until_state(site, conv, n, "delivered")
+            assert [m["body"]["text"] for m in await messages(site, conv)] == [TEXT, "Yes."]
+
+
+def tries(kannel: Gateway) -> int:
+    """How often smsbox has asked again."""
+    return kannel.log("smsbox").count("HTTP: Retrying")
+
+
+async def test_only_who_has_the_token_is_heard(
+    engine_url: str, prefix: str, kannel: Gateway
+) -> None:
+    """And nothing is to be learnt from the refusal, or from another account's token."""
+    query = {"from": CUSTOMER, "to": SALES, "id": "k-1", "state": "1"}
+    wrong = ["", "x", callback_token("another password", "kannel"), callback_token(PASSWORD, "k2")]
+    async with connected(engine_url, prefix, kannel) as site:
+        for name, method in (("inbound", "POST"), ("status", "GET")):
+            for token in wrong:
+                said = {**query, "token": token} if token else query
+                answer = await site.http.request(
+                    method, f"/v1/carriers/kannel/{name}", params=said, content=b"hello"
+                )
+                assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+                assert callback_token(PASSWORD, "kannel") not in answer.text
+        assert await conversations(site) == []
+        token = callback_token(PASSWORD, "kannel")
+        answer = await site.http.post(
+            "/v1/carriers/kannel/inbound", params={**query, "token": token}, content=b"hello"
+        )
+        # Kannel takes 200 and 202 for yes, and puts what else it is told into a message.
+        assert (answer.status_code, answer.text) == (200, "")
+        assert len(await conversations(site)) == 1
+
+
+@pytest.fixture
+async def smsc() -> AsyncIterator[Centre]:
+    """A message centre that speaks SMPP."""
+    async with centre() as smsc:
+        yield smsc
+
+
+@pytest.fixture
+async def bound(
+    engine_url: str, prefix: str, tmp_path: Path, smsc: Centre
+) -> AsyncIterator[tuple[Served, Centre]]:
+    """A node, and Kannel bound to the message centre."""
+    async with (
+        gateway(tmp_path, smpp_port=smsc.port) as kannel,
+        connected(engine_url, prefix, kannel) as site,
+    ):
+        await smsc.until(lambda: smsc.bound == 1, "Kannel's bind")
+        yield site, smsc
+
+
+LONG = "ab cd " * 50
+EMOJI = "Ok 👍🏽 " * 20
+
+
+async def test_long_texts_and_emoji_go_both_ways_whole(bound: tuple[Served, Centre]) -> None:
+    """Kannel puts the parts together and takes them apart."""
+    site, smsc = bound
+    for number, text in enumerate((LONG, EMOJI), start=1):
+        smsc.says(text, customer=CUSTOMER, our=SALES)
+        conv = await heard(site, number)
+    assert [m["body"]["text"] for m in await messages(site, conv)] == [LONG, EMOJI]
+    await reply(site, conv, LONG.strip())
+    assert await smsc.hears(1) == [LONG.strip()]
+    assert [said.coding for said in smsc.heard] == [0, 0]
+    await reply(site, conv, EMOJI.strip())
+    assert (await smsc.hears(2))[1] == EMOJI.strip()
+    assert {said.coding for said in smsc.heard[2:]} == {8}
+
+
+async def test_receipts_come_in_any_order(bound: tuple[Served, Centre]) -> None:
+    """The last message's first, and a failure after it: each finds its own, none goes back."""
+    site, smsc = bound
+    smsc.says(TEXT, customer=CUSTOMER, our=SALES)
+    conv = await heard(site)
+    sent = [await reply(site, conv, f"answer {number}") for number in range(3)]
+    await smsc.hears(3)
+    assert {await until_state(site, conv, n, "sent") for n in sent} == {""}
+    for said, stat in zip(reversed(smsc.heard), ("DELIVRD", "UNDELIV", "DELIVRD"), strict=True):
+        smsc.reports(said, stat, err="001" if stat == "UNDELIV" else "000")
+    await until_state(site, conv, sent[2], "delivered")
+    assert await until_state(site, conv, sent[1], "failed") == "undeliverable (error 001)"
+    await until_state(site, conv, sent[0], "delivered")
+
+
+async def test_what_the_message_centre_refuses_is_failed(bound: tuple[Served, Centre]) -> None:
+    site, smsc = bound
+    smsc.says(TEXT, customer=CUSTOMER, our=SALES)
+    conv = await heard(site)
+    smsc.refuses(0x0B)
+    n = await reply(site, conv, "Hello?")
+    reason = await until_state(site, conv, n, "failed")
+    assert reason == "Invalid Destination Address (0x0000000b)"
+    assert (await site.act("agent1", conv, "retry", n=n)).is_success
+    await until_state(site, conv, n, "sent")
+    assert await smsc.hears(1) == ["Hello?"]
+
+
+@pytest.mark.timeout(60)
+async def test_a_thousand_messages_arrive_in_their_order(bound: tuple[Served, Centre]) -> None:
+    site, smsc = bound
+    customers = [f"+1416555{number:04}" for number in range(200, 220)]
+    begun = time.monotonic()
+    for number in range(1000):
+        smsc.says(f"message {number}", customer=customers[number % 20], our=SALES)
+    await smsc.until(lambda: smsc.delivered == 1000, "1,000 taken by Kannel", within_s=30)
+    taken_s = time.monotonic() - begun
+    want = {
+        customer: [f"message {number}" for number in range(at, 1000, 20)]
+        for at, customer in enumerate(customers)
+    }
+    while await stored(site) < 1000:
+        assert time.monotonic() - begun < 40
+        await asyncio.sleep(0.1)
+    print(f"1,000 by SMPP: taken in {taken_s:.1f} s, kept in {time.monotonic() - begun:.1f} s")
+    for conversation in await conversations(site):
+        texts = [m["body"]["text"] for m in await messages(site, conversation["id"])]
+        assert texts == want[conversation["customer"]]
+
+
+async def stored(site: Served) -> int:
+    """How many messages there are in all conversations."""
+    return sum(int(conversation["unanswered"]) for conversation in await conversations(site))
