@@ -214,7 +214,6 @@ class Node(Organisation):
             limits=_hub_limits(settings),
             on_status=self._on_status,
         )
-        self.client.on_state = self._on_engine
         self.carriers = NodeCarriers(
             settings, self.client, self.organisation, keys=self.keys, closing=self.closing
         )
@@ -351,6 +350,7 @@ class Node(Organisation):
 
     async def _begin(self) -> None:
         stack = self.closing
+        self.client.on_state = self._on_engine
         await self.channel.connect(self.hub)
         stack.push_async_callback(self.channel.aclose)
         await self.hub.start()

@@ -1,0 +1,188 @@
+"""A stand-in for Twilio's API and for what it calls, signed by Twilio's own library."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import email.utils
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from twilio.request_validator import RequestValidator
+
+from tests.support import eventually
+
+__all__ = ["PUBLIC", "SID", "TOKEN", "Vendor", "listening"]
+
+SID = "AC" + "0123456789abcdef" * 2
+TOKEN = "not-a-real-token-but-as-long-as-one"
+PUBLIC = "https://desk.example.org"
+Json = dict[str, Any]
+
+
+class Vendor:
+    """Keeps what it was asked to send; `decide(form)` may refuse, `silent` lets it not answer.
+
+    Whatever it calls, it signs for the public address and sends to `port` on this machine.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.port = 0
+        self.token = TOKEN
+        self.messages: list[Json] = []
+        self.asked: list[str] = []
+        self.callbacks: dict[str, str] = {}
+        self.decide: Callable[[dict[str, str]], Response | None] = lambda _: None
+        self.answers = asyncio.Event()
+        self.answers.set()  # cleared: takes messages and leaves the sender without an answer
+        self.http = httpx2.AsyncClient(timeout=10)
+
+    # What it is asked
+
+    async def take(self, request: Request) -> Response:
+        """POST Messages.json."""
+        self.asked.append("POST")
+        if refusal := self._refusal(request):
+            return refusal
+        form = await request.form()
+        fields = {name: str(value) for name, value in form.items()}
+        if (decided := self.decide(fields)) is not None:
+            return decided
+        made: Json = {
+            "sid": f"SM{uuid.uuid4().hex}",
+            "account_sid": SID,
+            "to": fields["To"],
+            "from": fields["From"],
+            "body": fields.get("Body", ""),
+            "num_media": str(len(form.getlist("MediaUrl"))),
+            "media": [str(url) for url in form.getlist("MediaUrl")],
+            "service": fields.get("MessagingServiceSid", ""),
+            "status": "queued",
+            "direction": "outbound-api",
+            "date_created": email.utils.formatdate(time.time(), usegmt=False),
+            "date_sent": None,
+            "error_code": None,
+        }
+        self.messages.append(made)
+        self.callbacks[str(made["sid"])] = fields.get("StatusCallback", "")
+        await self.answers.wait()
+        return JSONResponse(made, status_code=201)
+
+    async def list(self, request: Request) -> Response:
+        """GET Messages.json, the newest first."""
+        self.asked.append("GET")
+        if refusal := self._refusal(request):
+            return refusal
+        query = request.query_params
+        found = [
+            made
+            for made in reversed(self.messages)
+            if made["to"] == query["To"] and made["from"] == query["From"]
+        ]
+        return JSONResponse({"messages": found[: int(query["PageSize"])]})
+
+    async def account(self, request: Request) -> Response:
+        """GET the account."""
+        return self._refusal(request) or JSONResponse({"sid": SID, "status": "active"})
+
+    def _refusal(self, request: Request) -> Response | None:
+        expected = "Basic " + base64.b64encode(f"{SID}:{self.token}".encode()).decode()
+        if request.headers.get("authorization") == expected:
+            return None
+        return error(401, 20003, "Authenticate")
+
+    # What it calls
+
+    async def tells(self, made: Json, status: str, code: int = 0) -> httpx2.Response:
+        """What became of a message."""
+        made["status"], made["error_code"] = status, code or None
+        form = {"MessageSid": made["sid"], "MessageStatus": status, "AccountSid": SID}
+        form |= {"SmsSid": made["sid"], "To": made["to"], "From": made["from"]}
+        if code:
+            form["ErrorCode"] = str(code)
+        return await self.posts(self.callbacks[made["sid"]], form)
+
+    async def brings(
+        self,
+        text: str,
+        *,
+        to: str,
+        customer: str,
+        account: str = "twilio",
+        sid: str = "",
+        media: tuple[str, ...] = (),
+        **more: Any,
+    ) -> httpx2.Response:
+        """A customer's message."""
+        form = {"MessageSid": sid or f"SM{uuid.uuid4().hex}", "From": customer, "To": to}
+        form |= {"Body": text, "NumMedia": str(len(media)), "FromCity": "", "AccountSid": SID}
+        for i, url in enumerate(media):
+            form |= {f"MediaUrl{i}": url, f"MediaContentType{i}": "image/png"}
+        return await self.posts(f"{PUBLIC}/v1/carriers/{account}/inbound", form, **more)
+
+    async def posts(
+        self,
+        url: str,
+        form: dict[str, str],
+        *,
+        signature: str | None = None,
+        host: str = "desk.example.org",
+    ) -> httpx2.Response:
+        """A signed POST; what stands behind # in the URL is for Twilio itself."""
+        told = url.partition("#")[0]
+        given = RequestValidator(self.token).compute_signature(told, form)
+        headers = {"x-twilio-signature": given if signature is None else signature, "host": host}
+        parts = urlsplit(told)
+        here = f"http://127.0.0.1:{self.port}{parts.path}" + (f"?{parts.query}" * bool(parts.query))
+        return await self.http.post(
+            here, data=form, headers={name: value for name, value in headers.items() if value}
+        )
+
+
+def error(status: int, code: int, message: str = "refused", **headers: str) -> Response:
+    """A refusal as Twilio writes it."""
+    body = {"code": code, "message": message, "status": status}
+    return Response(
+        json.dumps(body),
+        status_code=status,
+        media_type="application/json",
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Vendor]:
+    """The vendor on a free port."""
+    vendor = Vendor()
+    account = "/2010-04-01/Accounts/" + SID
+    app = Starlette(
+        routes=[
+            Route(f"{account}/Messages.json", vendor.take, methods=["POST"]),
+            Route(f"{account}/Messages.json", vendor.list, methods=["GET"]),
+            Route(f"{account}.json", vendor.account, methods=["GET"]),
+        ]
+    )
+    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+    serving = asyncio.get_running_loop().create_task(server._serve())
+    try:
+        await eventually(lambda: server.started)
+        vendor.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        async with vendor.http:
+            yield vendor
+    finally:
+        vendor.answers.set()
+        server.should_exit = True
+        await asyncio.wait_for(serving, 10)
