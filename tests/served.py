@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -98,8 +100,9 @@ async def served(
 
     `as_demo`: as `serve --demo` has it.
     """
+    folder = tempfile.mkdtemp(prefix="batonbox-")
     given = {"check_interval_s": 0.5, "outbox_sweep_s": 0.2, "commands_per_s": 1000.0,
-             "commands_burst": 1000, **settings}  # fmt: skip
+             "commands_burst": 1000, "data_dir": folder, **settings}  # fmt: skip
     node = Node(Settings(redis_url=engine_url, key_space=space, port=0, **given), demo=as_demo)
     await node.open()
     if not empty:
@@ -126,3 +129,4 @@ async def served(
         server.should_exit = True
         await asyncio.wait_for(serving, 10)
         await node.close()
+        shutil.rmtree(folder, ignore_errors=True)

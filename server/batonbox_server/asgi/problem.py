@@ -35,6 +35,8 @@ def problem(refused: Refused, *, request_id: str, status: int = 0) -> Response:
         headers["retry-after"] = str(max(1, math.ceil((refused.retry_ms or 1000) / 1000)))
     if body["status"] == 401:
         headers["www-authenticate"] = "Bearer"
+    if body["status"] == 413:
+        headers["connection"] = "close"  # or the rest of the body would still be read
     return Response(
         msgspec.json.encode(body),
         status_code=body["status"],
