@@ -34,6 +34,7 @@ test: setup ## everything that guards a merge
 		$(BIN)/python -m pytest -n $(WORKERS) -m "not long" || failed=1; exit $$failed
 
 test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
+	@tests/kannel/ensure-kannel
 	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest -n $(WORKERS) \
 		-m "not long" tests/integration tests/model/test_model.py
 
