@@ -32,7 +32,7 @@ async def _told(world: World) -> list[tuple[Any, ...]]:
         action, actor, conv, target, before, after, detail = msgpack.unpackb(packed)
         assert bool(origin) == bool(actor), "an act of somebody says from where"
         changed = tuple(x and (x["status"], x["assignee"]) for x in (before, after))
-        found.append((action, actor, conv, target, *changed, (detail or {}).get("n")))
+        found.append((action, actor, conv, target, *changed, *_detail(detail)))
     return found
 
 
@@ -47,20 +47,29 @@ async def _happened(world: World) -> list[tuple[Any, ...]]:
     return found
 
 
+def _detail(detail: Any) -> tuple[Any, Any]:
+    detail = detail or {}
+    return detail.get("n"), detail.get("reason")
+
+
 def _entry(meta: dict[str, Any]) -> tuple[Any, ...] | None:
     kind, actor, row = meta["type"], meta["actor"], meta.get("row", {})
     if kind == "delivery_changed" and actor:
-        return ("retry", actor, meta["conv"], row["assignee"], "", "", meta["n"])
-    if kind not in _CHANGES:
-        return None
+        return ("retry", actor, meta["conv"], row["assignee"], "", "", meta["n"], None)
     # What a composition makes was nobody's before.
     before = meta.get("before", {"status": "done", "assignee": ""})
-    owner, action = row["assignee"], _CHANGES[kind]
+    reopened = kind == "received" and before["status"] == "done" and row["status"] == "assigned"
+    if kind not in _CHANGES and not reopened:
+        return None
+    owner, action = row["assignee"], "assign" if reopened else _CHANGES[kind]
+    reason = "reopened" if reopened else meta.get("reason")
     if kind == "composed" and before["assignee"] == owner:
         return None
+    if kind == "composed":
+        reason = "compose"
     if kind == "assigned" and owner != actor:
         action = "dispatch"
     if kind == "transferred" and owner == actor:
         action = "take_over"
     was, now = (before["status"], before["assignee"]), (row["status"], owner)
-    return (action, actor, meta["conv"], owner, was, now, None)
+    return (action, actor, meta["conv"], owner, was, now, None, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from batonbox_server.domain.model import Role, Row
+from batonbox_server.domain.model import Availability, Role, Row
 from batonbox_server.domain.transitions import Command
 from tests.model.world import BODY, NUMBERS, World
 
@@ -22,8 +22,8 @@ class Stage:
         """As the model has it."""
         return self.world.model.rows[self.conv]
 
-    async def receive(self) -> None:
-        """The customer writes."""
+    async def receive(self, word: str = "", at: int = 0) -> None:
+        """The customer writes, perhaps a keyword."""
         customer = f"+1{int(self.conv.encode().hex(), 16) % 10**10}"
         command = Command(
             verb="receive",
@@ -33,6 +33,8 @@ class Stage:
             provider_id=uuid.uuid4().hex,
             body=BODY,
             text="x",
+            word=word,
+            at=at,
         )
         await self.world.run(command)
 
@@ -124,7 +126,55 @@ async def put_back_and_handed_over(world: World) -> None:
     await stage.do("done", "adm", seen=stage.row.in_seq)
 
 
+async def opts_out(world: World) -> None:
+    """STOP is confirmed once and disturbs nobody; nothing is written until START."""
+    stage = Stage(world, "h")
+    await stage.receive("stop", at=10)  # the first contact
+    await stage.do("compose", "ann", our=NUMBERS[0], customer=stage.row.customer)
+    await stage.receive("stop", at=11)
+    await stage.receive("start", at=12)
+    await stage.receive("start", at=13)  # a word like any other: they are not opted out
+    await stage.do("assign", "ann")
+    await stage.do("seen", "ann", seen=stage.row.att)
+    await stage.do("reply", "ann")
+    await stage.do("reply", "ann")
+    await world.compare_leases()
+    sent = stage.row.n - 1
+    await stage.do("fail", "", n=sent)
+    await stage.receive("stop", at=20)
+    await stage.do("reply", "ann")
+    await stage.do("retry", "ann", n=sent)
+    await world.compare_leases()
+    await stage.do("fail", "", n=sent + 1)  # now the confirmation is the next
+    await world.compare_leases()
+    await stage.receive("help")
+    await stage.receive()
+    await stage.receive("start", at=15)  # said before, come after
+    await stage.receive("start", at=21)
+    await stage.receive("stop", at=18)
+    await stage.do("retry", "ann", n=sent)
+    await stage.do("done", "ann")
+    await stage.receive("stop", at=30)
+    await stage.receive("start", at=31)
+
+
+async def opts_out_asleep(world: World) -> None:
+    """A keyword neither wakes nor releases, nor returns from Done."""
+    stage = Stage(world, "i")
+    await stage.receive()
+    await stage.do("assign", "ann")
+    await stage.do("snooze", "ann", at_ms=world.clock + 60_000)
+    await stage.receive("stop", at=40)
+    await world.tell("away", "ann", mode=Availability.RELEASE)
+    await stage.receive("start", at=41)
+    await stage.receive("stop", at=42)
+    await stage.receive("help")
+    await world.tell("away", "ann", mode=Availability.AVAILABLE)
+
+
 SCENARIOS = (
+    opts_out,
+    opts_out_asleep,
     undo_into_done_over_a_question,
     undo_by_somebody_else,
     looked_before_joining,

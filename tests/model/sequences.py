@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from batonbox_server.domain.model import Role
+from batonbox_server.domain.model import Availability, InboxOptions, ReopenTo, Role, Row
 from batonbox_server.domain.transitions import Command
 from batonbox_server.store.scripts import Scripts
 from tests.model.audited import compare_audit
 from tests.model.conftest import Bench
+from tests.model.episodes import PASSES_MS, episode
 from tests.model.scenarios import SCENARIOS
 from tests.model.world import BODY, NUMBERS, USERS, World, fresh_world
 
@@ -27,13 +29,24 @@ VERBS = (
     *("reply",) * 5,
     "note",
     *("compose",) * 2,
-    *("retry",) * 4,
+    *("retry",) * 7,
     *("fail",) * 3,
     *("seen",) * 4,
     *("unread",) * 3,
     "join",
     "remove",
+    *("snooze",) * 4,
+    *("wake",) * 3,
+    *("due",) * 6,
+    *("away",) * 3,
+    *("offline",) * 4,
+    *("options",) * 3,
+    *("pass",) * 4,
+    *("episode",) * 8,
 )
+MODES = tuple(Availability)
+# Of a few messages; the later of two counts, and they do not always come in their order.
+WORDS = {0: "stop", 1: "start", 2: "start", 3: "help"}
 # Drawn integers crowd near zero; spread, each choice is about equally likely.
 pick = st.integers(0, 2**16).map(lambda n: ((n + 12345) * 2654435761 >> 12) & 0xFFFF)
 draws = st.tuples(st.sampled_from(VERBS), st.booleans(), pick, pick, pick)
@@ -68,6 +81,10 @@ def resolve(world: World, cid: int, draw: tuple[str, bool, int, int, int]) -> Co
             conv, n = sent[a % len(sent)]
             owner = world.model.rows[conv].assignee
             actor = owner if likely and owner else actor
+    if owned := owned_by_somebody(rows, verb, a) if likely else None:
+        conv, actor, own_tok = owned.id, owned.assignee, owned.own_tok
+    target = actor if verb in ("join", "remove") else USERS[c % len(USERS)] if c % 3 else ""
+    fields: dict[str, Any] = {"to": target, **told(world, verb, cid, likely, b, c)}
     role = Role.ADMIN if actor in ("adm", "boss") else Role.MEMBER
     return Command(
         verb=verb,
@@ -75,7 +92,6 @@ def resolve(world: World, cid: int, draw: tuple[str, bool, int, int, int]) -> Co
         actor=actor,
         cid=f"c{cid}",
         own_tok=own_tok,
-        to=actor if verb in ("join", "remove") else USERS[c % len(USERS)] if c % 3 else "",
         seen=seen,
         text=f"text {cid}",
         our=number,
@@ -85,7 +101,44 @@ def resolve(world: World, cid: int, draw: tuple[str, bool, int, int, int]) -> Co
         n=n,
         role=role,
         joined=role is Role.MEMBER or c % 2 == 0,
+        **fields,
     )
+
+
+def owned_by_somebody(rows: list[Row], verb: str, a: int) -> Row | None:
+    """What may be put aside, or woken."""
+    asleep = [row for row in rows if row.snoozed_until] if verb == "wake" else []
+    mine = asleep or [row for row in rows if row.assignee]
+    return mine[a % len(mine)] if mine and verb in ("snooze", "wake") else None
+
+
+def told(world: World, verb: str, cid: int, likely: bool, b: int, c: int) -> dict[str, Any]:
+    """What a word about availability, options, opting out or time says; some of them come late."""
+    if verb == "snooze":
+        ahead = (2_000, 60_000, 300_000, 366 * 86_400_000 + 1, -1, 0)
+        return {"at_ms": world.clock + ahead[c % 16 if c % 16 < 6 else c % 3]}
+    if verb == "pass":
+        return {"at_ms": PASSES_MS[c % len(PASSES_MS)]}
+    if verb == "receive":
+        return {"word": WORDS.get(c % 16, ""), "at": max(1, cid + b % 5 - 2)}
+    world.word += 1
+    at = max(0, world.word - 20) if c % 8 == 7 else world.word
+    owners = sorted({row.assignee for row in world.model.rows.values() if row.assignee})
+    user = owners[b % len(owners)] if likely and owners else USERS[b % len(USERS)]
+    if verb == "away":
+        return {"to": user, "mode": MODES[c % 3], "at": at}
+    if verb == "offline":
+        since = 0 if c % 3 == 0 else world.clock - (c % 5) * 90_000
+        return {"to": user, "at_ms": since, "at": at}
+    if verb == "options":
+        rules = InboxOptions(
+            reopen_to=tuple(ReopenTo)[c % 2],
+            members_may_dispatch=b % 2 == 0,
+            silent_min=(0, 1, 3)[b % 3],
+            offline_min=(0, 1, 5)[c % 3],
+        )
+        return {"options": rules, "at": at}
+    return {}
 
 
 def skips(world: World, command: Command) -> bool:
@@ -122,11 +175,18 @@ def sequences(scripts: Scripts, counts: Counter[str], *, n: int) -> Callable[[Be
         for cid, (second, draw) in enumerate(drawn, start=1):
             world = worlds[second]
             command = resolve(world, cid, draw)
-            if not skips(world, command):
+            if command.verb == "pass":
+                await world.passes(command.at_ms)
+            elif command.verb == "episode":
+                await episode(world, *draw[2:])
+            elif skips(world, command):
+                continue
+            else:
                 await world.run(command)
-                counts["commands"] += 1
+            counts["commands"] += 1
         for world in worlds:
             await world.compare_pages()
+            await world.compare_leases()
             await compare_audit(world)
         counts["sequences"] += 1
 

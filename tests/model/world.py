@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
+from batonbox_server.domain.availability import BATCH
 from batonbox_server.domain.inbox import Fact, Inbox, Stamp
 from batonbox_server.domain.indicators import totals
 from batonbox_server.domain.model import Event, Kind, Member, Role, Row, Status
+from batonbox_server.domain.opting import blocked_since
 from batonbox_server.domain.replay import Replay, chain, row_of
 from batonbox_server.domain.transitions import Command, Refusal
 from batonbox_server.domain.verbs import decide
 from batonbox_server.domain.views import ordered
-from batonbox_server.store.by import by_command
+from batonbox_server.store.by import by_command, pack_for_lua
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.scripts import Scripts
 
@@ -40,15 +42,24 @@ ARGS: dict[str, dict[str, str]] = {
                 "preview": "text"},
     "retry": {"conv": "conv", "n": "n"},
     "unread": {"conv": "conv"},
+    "snooze": {"conv": "conv", "own_tok": "own_tok", "until_ms": "at_ms"},
+    "wake": {"conv": "conv", "own_tok": "own_tok"},
     "seen": {"conv": "conv", "att": "seen"},
 }  # fmt: skip
-SYSTEM_LINES = frozenset({"assigned", "transferred", "returned", "done", "undone"})
+SYSTEM_LINES = frozenset(
+    {"assigned", "transferred", "returned", "done", "undone", "snoozed", "woken"}
+)
+AHEAD_MS = 3_600_000
 WITHOUT_CID = frozenset({"receive", "seen"})
 
 
 @dataclass
 class World:
-    """One inbox, twice."""
+    """One inbox, twice.
+
+    Its log's clock is ahead of the engine's, so that `clock` is the time of the next event, and
+    time passes when the test says so.
+    """
 
     client: EngineClient
     scripts: Scripts
@@ -60,7 +71,11 @@ class World:
     tokens: list[str] = field(default_factory=list)
     outbound: list[tuple[str, int]] = field(default_factory=list)
     queued: dict[str, list[int]] = field(default_factory=dict)
+    answers: set[tuple[str, int]] = field(default_factory=set)
     commands: int = 0
+    clock: int = 0
+    left: int = 0
+    word: int = 0
 
     @property
     def prefix(self) -> str:
@@ -73,21 +88,47 @@ class World:
         await self.scripts.number(self.prefix, number=NUMBERS[0], on=1, at=0)
         self.model.seq = 2
         self.model.numbers.add(NUMBERS[0])
+        await self.passes(AHEAD_MS)
         for user in USERS[:3]:
             await self.run(Command(verb="join", to=user))
         await self.run(Command(verb="join", to="adm", role=Role.ADMIN))
         await self.run(Command(verb="join", to="boss", role=Role.ADMIN, joined=False))
 
+    async def tell(self, verb: str, user: str = "", **fields: Any) -> None:
+        """A word about options, or about somebody's availability, that is not late."""
+        if verb == "options":
+            fields = {"options": replace(self.model.options, **fields)}
+        self.word += 1
+        await self.run(Command(verb=verb, to=user, at=self.word, **fields))
+
+    async def passes(self, ms: int) -> None:
+        """Time goes by."""
+        await self.client.execute("HINCRBY", f"{self.prefix}:meta", "last_ms", ms)
+        await self._read_clock()
+
+    async def _read_clock(self) -> None:
+        last = await self.client.execute("HGET", f"{self.prefix}:meta", "last_ms")
+        self.clock = int(last) + 1
+
     async def run(self, command: Command) -> None:
         """The same command on both; answers, events and the whole state must agree."""
         self.commands += 1
         seq = self.model.seq
+        if command.verb == "due":
+            command = replace(command, at_ms=self.clock)
         told = await self._on_engine(command)
         entries = await self._take_events(seq)
+        await self._read_clock()
         said, facts = self._on_model(command)
         assert told == said, (command, told, said)
         assert [_brief(event) for event in entries] == [_fact(fact) for fact in facts], command
         self.counts[f"{command.verb}:{said}"] += 1
+        for fact in facts:
+            reopened = fact.before and fact.before.status is Status.DONE and fact.row
+            given = "reopened" if reopened and reopened.status is Status.ASSIGNED else ""
+            self.counts[f"{fact.kind} {fact.reason or given}"] += 1
+        if command.verb == "due" and len(facts) < BATCH and not self.model.jobs:
+            assert self.left == 0
         await self.compare()
 
     async def _on_engine(self, command: Command) -> str:
@@ -102,8 +143,13 @@ class World:
             case "fail":
                 reply = await self.scripts.sent(
                     self.prefix, conv=command.conv, n=command.n, state="failed", carrier_id="",
-                    reason="no",
+                    reason="no", unsettled=0,
                 )  # fmt: skip
+            case "due":
+                reply = await self.scripts.due(self.prefix)
+                self.left = reply[1]
+            case "options" | "away" | "offline":
+                reply = await self._tell(command)
             case verb:
                 args: dict[str, Any] = {k: getattr(command, f) for k, f in ARGS[verb].items()}
                 if verb == "seen":
@@ -115,10 +161,25 @@ class World:
                 if verb == "note":
                     args["mentions"] = b""
                 if verb == "receive":
-                    args["turn"] = 0
+                    args["turn"], args["keyword"] = 0, _keyword(command)
                 reply = await getattr(self.scripts, verb)(self.prefix, **args)
         word = reply[0].decode()
-        return "ok" if word == "duplicate" else str(word)
+        return "ok" if word in {"duplicate", "idle"} else str(word)
+
+    async def _tell(self, command: Command) -> list[Any]:
+        user, at = command.to, command.at
+        match command.verb:
+            case "options":
+                packed = pack_for_lua(asdict(command.options))
+                return await self.scripts.options(self.prefix, packed=packed, at=at)
+            case "away":
+                mode = str(command.mode)
+                return await self.scripts.away(self.prefix, user=user, mode=mode, at=at)
+            case _:
+                since = command.at_ms
+                return await self.scripts.offline(
+                    self.prefix, user=user, version=at, since_ms=since
+                )
 
     def _on_model(self, command: Command) -> tuple[str, list[Fact]]:
         try:
@@ -126,7 +187,9 @@ class World:
         except Refusal as refusal:
             return refusal.word, refusal.args[1]
         for fact in facts:
-            if fact.kind in (Kind.REPLIED, Kind.COMPOSED) and fact.row:
+            if fact.kind is Kind.ANSWERED and fact.row:
+                self.answers.add((fact.row.id, fact.row.n))
+            if fact.kind in (Kind.REPLIED, Kind.COMPOSED, Kind.ANSWERED) and fact.row:
                 self.outbound.append((fact.row.id, fact.row.n))
                 self.queued.setdefault(fact.row.id, []).append(fact.row.n)
             if fact.row and fact.row.own_tok not in self.tokens:
@@ -139,10 +202,7 @@ class World:
 
     def _stamp(self, seq: int) -> Stamp:
         # A command that ends up refused may ask for the stamp of an event that never came.
-        return self.stamps.get(seq, Stamp(self.replayed.tip, self._now_ms()))
-
-    def _now_ms(self) -> int:
-        return max((stamp.at_ms for stamp in self.stamps.values()), default=0)
+        return self.stamps.get(seq, Stamp(self.replayed.tip, self.clock))
 
     async def _take_events(self, seq: int) -> list[Event]:
         raw = await self.client.execute("XRANGE", f"{self.prefix}:log", f"{seq + 1}-0", "+")
@@ -187,6 +247,7 @@ class World:
             stored = {k.decode(): v.decode(errors="replace") for k, v in _pairs(flat)}
             prev, trimmed = stored.pop("prev"), stored.pop("trimmed")
             assert trimmed == "0"
+            assert stored.pop("acted_ms") == str(self.model.acted.get(row.id, 0))
             assert stored == {f: str(getattr(row, f)) for f in Row.__dataclass_fields__}
             assert bool(prev) == (row.id in self.model.prev)
             assert await self.client.execute("LLEN", f"{self.prefix}:m:{row.id}") == row.n
@@ -201,8 +262,25 @@ class World:
         assert {k.decode(): int(v) for k, v in _pairs(waits)} == {
             row.id: row.waiting_since for row in queued
         }
+        await self._compare_owed(rows)
         board = await self.client.execute("SMEMBERS", f"{self.prefix}:unm")
         assert {key.decode() for key in board} == self.model.board()
+
+    async def _compare_owed(self, rows: list[Row]) -> None:
+        model, owed = self.model, self.model.owed()
+        acted: dict[str, dict[str, int]] = {user: {} for user in USERS}
+        for row in owed:
+            acted[row.assignee][row.id] = model.acted[row.id]
+        assert await self._scores("ow") == {row.id: model.silent_since(row) for row in owed}
+        for user, by_conv in acted.items():
+            assert await self._scores(f"ow:{user}") == by_conv, user
+        assert await self._scores("gone") == model.gone_since()
+        asleep = {row.id: row.snoozed_until for row in rows if row.snoozed_until}
+        assert await self._scores("sno") == asleep
+
+    async def _scores(self, index: str) -> dict[str, int]:
+        flat = await self.client.execute("ZRANGE", f"{self.prefix}:{index}", 0, -1, "WITHSCORES")
+        return {name.decode(): int(score) for name, score in _pairs(flat)}
 
     async def _compare_outbox(self) -> None:
         waiting = {conv: numbers for conv, numbers in self.queued.items() if numbers}
@@ -211,6 +289,22 @@ class World:
         for conv, numbers in waiting.items():
             line = await self.client.execute("LRANGE", f"{self.prefix}:out:{conv}", 0, -1)
             assert [int(n) for n in line] == numbers, conv
+        why = await self.client.execute("HGETALL", f"{self.prefix}:why")
+        failed = {f"{conv}:{n}" for conv, n in self.model.failed}
+        assert {k.decode(): v for k, v in _pairs(why)} == dict.fromkeys(failed, b"no")
+
+    async def compare_leases(self) -> None:
+        """What is leased is the head of every line, and stopped where the customer opted out."""
+        reply = await self.scripts.lease_outbox(self.prefix, lease_ms=0, n=1000)
+        got = {(item[0].decode(), item[1]): item[8] for item in reply[1]}
+        want = {}
+        for conv, numbers in self.queued.items():
+            if numbers:
+                place = (conv, numbers[0])
+                out = blocked_since(self.model, self.model.rows[conv]) > 0
+                want[place] = int(out and place not in self.answers)
+        assert got == want
+        self.counts.update(f"lease:{stopped}" for stopped in want.values())
 
     async def _compare_user(self, user: str, rows: list[Row]) -> None:
         mine = await self.client.execute("ZRANGE", f"{self.prefix}:as:{user}", 0, -1)
@@ -260,6 +354,12 @@ def fresh_world(client: EngineClient, scripts: Scripts, counts: Counter[str]) ->
     return World(client, scripts, f"w{uuid.uuid4().hex[:12]}", counts)
 
 
+def _keyword(command: Command) -> bytes:
+    if not command.word:
+        return b""
+    return bytes(pack_for_lua((command.word, command.at, BODY)))
+
+
 def _pairs(flat: list[bytes]) -> list[tuple[bytes, bytes]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
 
@@ -275,10 +375,12 @@ def _brief(event: Event) -> tuple[Any, ...]:
     told = (before["status"], before["assignee"], before["att"]) if before else None
     user = meta.get("user", "")
     unseen = meta.get("unseen", False)
-    return event.seq, meta["type"], meta["actor"], told, row, unseen, user
+    reason = meta.get("reason", "") if meta["type"] != "delivery_changed" else ""
+    return event.seq, meta["type"], meta["actor"], told, row, unseen, user, reason
 
 
 def _fact(fact: Fact) -> tuple[Any, ...]:
     before = fact.before
     told = (str(before.status), before.assignee, before.att) if before else None
-    return fact.seq, str(fact.kind), fact.actor, told, fact.row, fact.unseen, fact.user
+    happened = (fact.seq, str(fact.kind), fact.actor, told, fact.row, fact.unseen, fact.user)
+    return (*happened, fact.reason)

@@ -7,12 +7,14 @@ raises Refusal and changes nothing, except that a conversation whose owner has l
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from batonbox_server.domain.inbox import Fact, Inbox, Stamps, token_seq
 from batonbox_server.domain.model import (
     UNDO_WINDOW_MS,
+    Availability,
+    InboxOptions,
     Kind,
     Member,
     Prev,
@@ -20,12 +22,14 @@ from batonbox_server.domain.model import (
     Row,
     Status,
 )
+from batonbox_server.domain.opting import blocked_since
 
 UN, AS, DONE = Status.UNASSIGNED, Status.ASSIGNED, Status.DONE
 
 # Which (before, after) an event of each kind may show; None: the conversation did not exist.
 EDGES: Final[dict[Kind, frozenset[tuple[Status | None, Status]]]] = {
-    Kind.RECEIVED: frozenset({(None, UN), (UN, UN), (AS, AS), (DONE, UN)}),
+    Kind.RECEIVED: frozenset({(None, UN), (UN, UN), (AS, AS), (DONE, UN), (DONE, AS)})
+    | {(None, DONE), (DONE, DONE)},  # a keyword
     Kind.ASSIGNED: frozenset({(UN, AS), (DONE, AS)}),
     Kind.TRANSFERRED: frozenset({(AS, AS)}),
     Kind.RETURNED: frozenset({(AS, UN)}),
@@ -33,7 +37,10 @@ EDGES: Final[dict[Kind, frozenset[tuple[Status | None, Status]]]] = {
     Kind.UNDONE: frozenset({(AS, UN), (AS, AS), (AS, DONE), (UN, AS), (DONE, AS), (DONE, UN)}),
     Kind.REPLIED: frozenset({(AS, AS)}),
     Kind.COMPOSED: frozenset({(None, AS), (UN, AS), (DONE, AS), (AS, AS)}),
+    Kind.ANSWERED: frozenset({(UN, UN), (AS, AS), (DONE, DONE)}),
     Kind.NOTED: frozenset({(UN, UN), (AS, AS), (DONE, DONE)}),
+    Kind.SNOOZED: frozenset({(AS, AS)}),
+    Kind.WOKEN: frozenset({(AS, AS)}),
     Kind.DELIVERY_CHANGED: frozenset({(UN, UN), (AS, AS), (DONE, DONE)}),
 }
 
@@ -48,7 +55,11 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A verb and its arguments; which of them count depends on the verb."""
+    """A verb and its arguments; which of them count depends on the verb.
+
+    `at_ms` is until when to snooze, since when somebody is gone, or what the log's clock says;
+    `at` the position of a word about availability or options, or the time of a keyword, `word`.
+    """
 
     verb: str
     conv: str = ""
@@ -65,6 +76,11 @@ class Command:
     n: int = 0
     role: Role = Role.MEMBER
     joined: bool = True
+    at_ms: int = 0
+    at: int = 0
+    word: str = ""
+    mode: Availability = Availability.AVAILABLE
+    options: InboxOptions = field(default_factory=InboxOptions)
 
 
 class Step:
@@ -87,18 +103,28 @@ class Step:
         digest = hashlib.sha1(tip + raw, usedforsecurity=False).hexdigest()
         return f"{self.inbox.seq + 1}.{digest[:8]}"
 
-    def record(self, kind: Kind, before: Row | None, row: Row, *, actor: str, unseen: bool) -> Row:
+    def record(
+        self,
+        kind: Kind,
+        before: Row | None,
+        row: Row,
+        *,
+        actor: str,
+        unseen: bool,
+        reason: str = "",
+    ) -> Row:
         """Log the change from `before` to `row` and make it the inbox's state."""
         inbox = self.inbox
         at_ms, inbox.seq = self.at_ms, inbox.seq + 1
-        row = replace(row, n=row.n + 1, rev=inbox.seq, last_ms=at_ms)
+        opted_out = blocked_since(inbox, row)
+        row = replace(row, n=row.n + 1, rev=inbox.seq, last_ms=at_ms, opted_out=opted_out)
         if before is not None and before.status is AS:
             inbox.green.setdefault(before.assignee, set()).discard(row.id)
         if row.status is AS:
             green = inbox.green.setdefault(row.assignee, set())
             (green.add if unseen else green.discard)(row.id)
         inbox.rows[row.id] = row
-        self.facts.append(Fact(inbox.seq, kind, actor, before, row, unseen))
+        self.facts.append(Fact(inbox.seq, kind, actor, before, row, unseen, reason=reason))
         return row
 
     def log(self, kind: Kind, *, actor: str = "", user: str = "") -> None:
@@ -106,14 +132,22 @@ class Step:
         self.inbox.seq += 1
         self.facts.append(Fact(self.inbox.seq, kind, actor, user=user))
 
-    # Moves: each mints a new ownership token and forgets the way back
+    # Moves: each mints a new ownership token, forgets the way back and wakes
 
     def shift(self, row: Row, status: Status, assignee: str, salt: str) -> Row:
         """The change of (status, assignee) common to every move."""
         last = row.assignee if row.status is AS else row.last_assignee
         self.inbox.prev.pop(row.id, None)
         token = self.mark("own" + salt)
-        return replace(row, status=status, assignee=assignee, own_tok=token, last_assignee=last)
+        self.inbox.acted[row.id] = self.at_ms if status is AS else 0
+        return replace(
+            row,
+            status=status,
+            assignee=assignee,
+            own_tok=token,
+            last_assignee=last,
+            snoozed_until=0,
+        )
 
     def to_unassigned(self, row: Row, actor: str, salt: str) -> Row:
         """Into the queue: attention for everybody but the human who put it there."""
@@ -165,8 +199,12 @@ class Step:
         """The row after a departed owner's conversation went back to the queue."""
         if row.status is not AS or self.inbox.owner_counts(row):
             return row
+        return self.given_back(row, "membership")
+
+    def given_back(self, row: Row, reason: str) -> Row:
+        """The row after it went back to the queue, as nobody's act."""
         back = self.to_unassigned(row, "", row.id)
-        return self.record(Kind.RETURNED, row, back, actor="", unseen=False)
+        return self.record(Kind.RETURNED, row, back, actor="", unseen=False, reason=reason)
 
     def fence(self, row: Row, me: Member) -> None:
         """Only the owner, or an admin with the present token, changes an ownership."""
@@ -175,6 +213,12 @@ class Step:
             raise Refusal("not_owner")
         if row.assignee != command.actor and not command.own_tok:
             raise Refusal("token_required")
+        self.same_token(row)
+
+    def owner_only(self, row: Row) -> None:
+        """What not even an admin does to others' conversations."""
+        if row.status is not AS or row.assignee != self.command.actor:
+            raise Refusal("not_owner")
         self.same_token(row)
 
     def same_token(self, row: Row) -> None:

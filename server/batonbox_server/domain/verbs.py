@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from batonbox_server.domain import availability
 from batonbox_server.domain.inbox import Fact, Inbox, Stamps
 from batonbox_server.domain.model import Kind, Member, Role, Row, Status
+from batonbox_server.domain.opting import blocked_since, heard
 from batonbox_server.domain.transitions import AS, DONE, UN, Command, Refusal, Step, undo_allowed
 
 REMOVAL_BATCH: Final = 100
@@ -32,30 +34,32 @@ def receive(step: Step, command: Command) -> None:
     if command.our not in inbox.numbers:
         raise Refusal("number_not_routed")
     row = _known_or_new(step, command)
+    said = heard(inbox, row, command.word, command.at)
+    if not said.mute:
+        row = availability.released(step, row)
     before = row if row.rev else None
-    if row.status is DONE:
-        row = step.to_unassigned(row, "", command.provider_id)
-    att = step.mark(b"in" + command.provider_id.encode() + command.body)
-    row = replace(
-        row,
-        att=att,
-        in_seq=att,
-        preview=command.text,
-        waiting_since=row.waiting_since if row.unanswered else step.at_ms,
-        unanswered=row.unanswered + 1,
-    )
-    step.record(Kind.RECEIVED, before, row, actor="", unseen=row.status is AS)
+    if said.mute:
+        unseen = _is_green(inbox, row)
+        row = replace(row, own_tok=row.own_tok or step.mark("own" + command.provider_id))
+    else:
+        row = _asking(step, row, command)
+        unseen = row.status is AS
+    row = replace(row, preview=command.text)
+    row = step.record(Kind.RECEIVED, before, row, actor="", unseen=unseen, reason=said.mute)
+    if said.answered:
+        step.record(Kind.ANSWERED, row, row, actor="", unseen=_is_green(inbox, row))
     inbox.providers[command.provider_id] = row.id
 
 
 def assign(step: Step, command: Command) -> None:
-    """Assign to Me, or an admin's dispatch of an unowned conversation to a colleague."""
+    """Assign to Me, or the dispatch of an unowned conversation to a colleague."""
     me = step.standing()
     if command.conv not in step.inbox.rows:
         raise Refusal("not_found")
     handed = command.to not in ("", command.actor)
     owner = command.to if handed else command.actor
-    if handed and me.role is not Role.ADMIN:
+    member_hands = handed and me.role is not Role.ADMIN
+    if member_hands and not (me.joined and step.inbox.options.members_may_dispatch):
         raise Refusal("forbidden")
     them = step.inbox.members.get(owner)
     if them is None or (handed and not them.joined):
@@ -65,6 +69,8 @@ def assign(step: Step, command: Command) -> None:
         if row.assignee == owner:
             return
         raise Refusal("conflict")
+    if member_hands and row.status is DONE:
+        raise Refusal("forbidden")
     if not handed:
         step.join_admin(me)
     new, unseen = step.to_assigned(row, owner, step.salt, handed=handed)
@@ -145,12 +151,12 @@ def reply(step: Step, command: Command) -> None:
     """The owner's message to the customer: the reply fence."""
     step.standing()
     row = step.row()
-    if row.status is not AS or row.assignee != command.actor:
-        raise Refusal("not_owner")
-    step.same_token(row)
+    step.owner_only(row)
     if row.our not in step.inbox.numbers:
         raise Refusal("number_not_routed")
+    _may_be_written_to(step, row)
     unseen = _is_green(step.inbox, row) and command.seen != row.att
+    step.inbox.acted[row.id] = step.at_ms
     new = replace(row, unanswered=0, waiting_since=0, preview=command.text)
     step.record(Kind.REPLIED, row, new, actor=command.actor, unseen=unseen)
 
@@ -160,6 +166,8 @@ def note(step: Step, command: Command) -> None:
     step.standing()
     row = step.row()
     unseen = _is_green(step.inbox, row)
+    if row.assignee == command.actor:
+        step.inbox.acted[row.id] = step.at_ms
     step.record(Kind.NOTED, row, row, actor=command.actor, unseen=unseen)
 
 
@@ -171,11 +179,13 @@ def compose(step: Step, command: Command) -> None:
     row = _known_or_new(step, command)
     if row.status is AS and row.assignee != command.actor:
         raise Refusal("conflict")
+    _may_be_written_to(step, row)
     step.join_admin(me)
     new, unseen = row, _is_green(step.inbox, row)
     if row.status is not AS:
         new, unseen = step.to_assigned(row, command.actor, step.salt, handed=False)
     step.inbox.prev.pop(row.id, None)
+    step.inbox.acted[row.id] = step.at_ms
     new = replace(new, unanswered=0, waiting_since=0, preview=command.text)
     before = row if row.rev else None
     step.record(Kind.COMPOSED, before, new, actor=command.actor, unseen=unseen)
@@ -189,6 +199,7 @@ def retry(step: Step, command: Command) -> None:
         raise Refusal("not_owner")
     if (row.id, command.n) not in step.inbox.failed:
         raise Refusal("not_failed")
+    _may_be_written_to(step, row)
     step.inbox.failed.discard((row.id, command.n))
     _delivery(step, row, command.actor)
 
@@ -257,13 +268,28 @@ def remove(step: Step, command: Command) -> None:
     )
     for row in held[:REMOVAL_BATCH]:
         step.released(row)
+    if len(held) > REMOVAL_BATCH:
+        inbox.jobs.append(user)
 
 
-VERBS: Final[dict[str, Callable[[Step, Command], None]]] = {
+VERBS: Final[dict[str, Callable[[Step, Command], None]]] = availability.VERBS | {
     f.__name__: f
     for f in (receive, assign, transfer, release, done, undo, reply, note, compose, retry, fail,
               seen, unread, join, remove)
 }  # fmt: skip
+
+
+def _asking(step: Step, row: Row, command: Command) -> Row:
+    row = availability.reopened(step, row, command.provider_id)
+    att = step.mark(b"in" + command.provider_id.encode() + command.body)
+    waiting_since = row.waiting_since if row.unanswered else step.at_ms
+    unanswered = row.unanswered + 1
+    return replace(row, att=att, in_seq=att, waiting_since=waiting_since, unanswered=unanswered)
+
+
+def _may_be_written_to(step: Step, row: Row) -> None:
+    if blocked_since(step.inbox, row):
+        raise Refusal("recipient_opted_out")
 
 
 def _known_or_new(step: Step, command: Command) -> Row:
