@@ -34,11 +34,13 @@ export function ListBox({ label, options, chosen }: { label: string; options: re
     >
       {options.map(({ id, label: text, presence }) => (
         <div key={id} id={`option-${id}`} role="option" aria-selected={chosen.value === id} onClick={() => (chosen.value = id)}>
-          <span class="option-who">
-            {text}
-            {presence ? <PresenceDot state={presence} /> : null}
-          </span>
-          {presence && presence !== "online" ? <span class="option-aside" aria-hidden="true">{presence}</span> : null}
+          <span>{text}</span>
+          {presence ? (
+            <span class="option-aside">
+              <PresenceDot state={presence} words="" />
+              {presence}
+            </span>
+          ) : null}
         </div>
       ))}
     </div>

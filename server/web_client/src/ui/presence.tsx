@@ -13,15 +13,15 @@ export function presenceOf(store: Store, id: string): Presence | "" {
   return known ?? "offline";
 }
 
-/** Filled: online; half: away; hollow: offline. */
+/** Filled: online; half: away; hollow: offline. Without words where they stand beside it. */
 export function PresenceDot({ state, words = state }: { state: Presence; words?: string }): JSX.Element {
   return (
-    <span class={`presence presence-${state}`} data-presence={state} title={words}>
+    <span class={`presence presence-${state}`} data-presence={state} title={words || undefined}>
       <Icon small>
         <circle cx="10" cy="10" r="6" fill={state === "online" ? "currentColor" : "none"} />
         {state === "away" ? <path d="M10 4a6 6 0 010 12z" fill="currentColor" /> : null}
       </Icon>
-      <Hidden>{` ${words}`}</Hidden>
+      {words ? <Hidden>{` ${words}`}</Hidden> : null}
     </span>
   );
 }
