@@ -109,16 +109,21 @@ function File({ file, url }: FileProps): JSX.Element {
   }
 }
 
-export function Media({ conv, n, files }: { conv: string; n: number; files: readonly MediaRef[] }): JSX.Element | null {
+export function FileList({ files }: { files: readonly FileProps[] }): JSX.Element | null {
   if (!files.length) return null;
-  const of = (at: number): string => (n ? `/v1/conversations/${encodeURIComponent(conv)}/messages/${n}/media/${at}` : "");
   return (
     <ul class="media" aria-label="Attachments">
-      {files.map((file, at) => (
-        <li key={file.id}>
-          <File file={file} url={of(at)} />
+      {files.map(({ file, url }, at) => (
+        <li key={file.id || at}>
+          <File file={file} url={url} />
         </li>
       ))}
     </ul>
   );
+}
+
+/** The files of a conversation's message; they have an address once it has a number. */
+export function Media({ conv, n, files }: { conv: string; n: number; files: readonly MediaRef[] }): JSX.Element | null {
+  const of = (at: number): string => (n ? `/v1/conversations/${encodeURIComponent(conv)}/messages/${n}/media/${at}` : "");
+  return <FileList files={files.map((file, at) => ({ file, url: of(at) }))} />;
 }

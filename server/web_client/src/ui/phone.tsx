@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Empty } from "./bits";
 import { phoneNumber } from "./format";
 import { ChevronIcon, PlusIcon } from "./icons";
+import { FileList } from "./media";
 import { addPhone, burst, complainOf, phone, phones, problem, receive, sendText, texts, to, wrote, type Text } from "./phone_state";
 import { visible } from "./screen";
 import { numbers, race, raceWords, type OurNumber } from "./simulator";
@@ -42,16 +43,25 @@ const STATES: Readonly<Record<Text["state"], readonly [string, string]>> = {
   arrived: ["", ""],
 };
 
+/** Of this server, by whichever of its addresses. */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url, location.origin);
+  return pathname + search;
+}
+
 function TextLine({ item, names }: { item: Text; names: ReadonlyMap<string, string> }): JSX.Element {
   const [mark, words] = STATES[item.state];
   return (
     <div class={`group ${item.mine ? "group-team" : "group-customer"}`}>
       <div class="line" data-state={item.state}>
-        <div class="bubble">
-          <p class="bubble-text" dir="auto">
-            {item.text}
-          </p>
-        </div>
+        {item.text || !item.media?.length ? (
+          <div class="bubble">
+            <p class="bubble-text" dir="auto">
+              {item.text}
+            </p>
+          </div>
+        ) : null}
+        <FileList files={(item.media ?? []).map((file) => ({ file, url: pathOf(file.url) }))} />
         <p class={`delivery delivery-${item.state}`}>
           {item.mine ? (
             <>

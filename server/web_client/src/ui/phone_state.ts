@@ -1,6 +1,6 @@
 /** The simulated phones of this tab, and what was said on each. */
 import { signal } from "@preact/signals";
-import { inbound, outbound, Refused } from "./simulator";
+import { inbound, outbound, Refused, type PhoneFile } from "./simulator";
 
 export interface Text {
   readonly key: string;
@@ -8,6 +8,7 @@ export interface Text {
   readonly mine: boolean;
   readonly other: string;
   readonly text: string;
+  readonly media?: readonly PhoneFile[];
   readonly state: "sending" | "sent" | "failed" | "arrived";
 }
 
@@ -99,5 +100,5 @@ export async function receive(of: string): Promise<void> {
   const have = new Set((texts.peek()[of] ?? []).map(({ key }) => key));
   const fresh = arrived.slice(-TEXTS_MAX).filter(({ id }) => !have.has(id));
   if (!fresh.length) return;
-  change(of, (all) => [...all, ...fresh.map(({ id, from, text }): Text => ({ key: id, mine: false, other: from, text, state: "arrived" }))]);
+  change(of, (all) => [...all, ...fresh.map(({ id, from, text, media }): Text => ({ key: id, mine: false, other: from, text, media, state: "arrived" }))]);
 }

@@ -6,10 +6,20 @@ export interface OurNumber {
   readonly name: string;
 }
 
+/** A file as the phone got it: by a link that is good for a day. */
+export interface PhoneFile {
+  readonly id: string;
+  readonly type: string;
+  readonly size: number;
+  readonly name: string;
+  readonly url: string;
+}
+
 export interface Arrived {
   readonly id: string;
   readonly from: string;
   readonly text: string;
+  readonly media: readonly PhoneFile[];
 }
 
 interface Bot {

@@ -11,6 +11,8 @@ export const LARGE_BYTES = 500_000;
 export const ACCEPT = "image/jpeg,image/png,image/gif,image/webp,video/mp4,video/3gpp,audio/*,application/pdf,text/vcard,.vcf,text/plain";
 
 const TIMEOUT_MS = 120_000;
+const AT_ONCE = 2;
+const DELAYS_MAX = 10;
 const TRAYS_MAX = 100;
 const PREVIEWS_MAX = 40;
 
@@ -92,8 +94,8 @@ export function add(tray: Tray, files: readonly File[]): string {
 
 export function removeUpload(tray: Tray, key: string): void {
   tray.uploads.value = tray.uploads.peek().filter((upload) => upload.key !== key);
+  queue = queue.filter((job) => job.key !== key);
   requests.get(key)?.abort();
-  requests.delete(key);
 }
 
 export function removeFile(tray: Tray, id: string): void {
@@ -109,34 +111,71 @@ export function clear(tray: Tray): void {
   for (const { key } of tray.uploads.peek()) removeUpload(tray, key);
 }
 
+interface Job {
+  readonly tray: Tray;
+  readonly key: string;
+  readonly file: File;
+  /** How often the server has put it off. */
+  delays: number;
+}
+
+/** Begun in their order, few at a time: the server takes no more of one person's. */
+let queue: Job[] = [];
+let running = 0;
+
 function begin(tray: Tray, file: File): void {
   const key = `u${++last}`;
-  const change = (to: Partial<Upload>): void => {
-    tray.uploads.value = tray.uploads.peek().map((upload) => (upload.key === key ? { ...upload, ...to } : upload));
-  };
-  const failed = (problem: string): void => {
-    requests.delete(key);
-    change({ problem });
-  };
   tray.uploads.value = [...tray.uploads.peek(), { key, name: file.name, size: file.size, sent: 0, problem: "" }];
+  queue.push({ tray, key, file, delays: 0 });
+  next();
+}
+
+function next(): void {
+  if (running >= AT_ONCE) return;
+  const job = queue.shift();
+  if (job) send(job);
+}
+
+function change({ tray, key }: Job, to: Partial<Upload>): void {
+  tray.uploads.value = tray.uploads.peek().map((upload) => (upload.key === key ? { ...upload, ...to } : upload));
+}
+
+function send(job: Job): void {
+  const { key, file } = job;
   const request = new XMLHttpRequest(); // fetch does not tell how far it has come
   requests.set(key, request);
+  running += 1;
   request.open("POST", `/v1/media?name=${encodeURIComponent(file.name)}`);
   request.setRequestHeader("content-type", file.type || "application/octet-stream");
   request.timeout = TIMEOUT_MS;
-  request.upload.onprogress = ({ loaded, total }) => change({ sent: total ? loaded / total : 0 });
-  request.onerror = () => failed("The server cannot be reached.");
-  request.ontimeout = () => failed("That took too long.");
-  request.onload = () => {
-    const said = answerOf(request);
-    if (request.status !== 201 || !said.id) return failed(said.detail ?? `The server refused it (${request.status}).`);
+  request.upload.onprogress = ({ loaded, total }) => change(job, { sent: total ? loaded / total : 0 });
+  request.onerror = () => change(job, { problem: "The server cannot be reached." });
+  request.ontimeout = () => change(job, { problem: "That took too long." });
+  request.onload = () => answered(job, request);
+  request.onloadend = () => {
+    running -= 1;
     requests.delete(key);
-    const { id, type = "", size = file.size, name = file.name } = said;
-    if (isPicture(type)) remember(id, file);
-    tray.files.value = [...tray.files.peek(), { id, type, size, name }];
-    tray.uploads.value = tray.uploads.peek().filter((upload) => upload.key !== key);
+    next();
   };
   request.send(file);
+}
+
+function answered(job: Job, request: XMLHttpRequest): void {
+  const { tray, key, file } = job;
+  const said = answerOf(request);
+  if (request.status === 429 && job.delays < DELAYS_MAX) {
+    job.delays += 1;
+    setTimeout(() => {
+      if (tray.uploads.peek().some((upload) => upload.key === key)) queue.push(job);
+      next();
+    }, 1000 * (Number(request.getResponseHeader("retry-after")) || 1));
+    return;
+  }
+  if (request.status !== 201 || !said.id) return change(job, { problem: said.detail ?? `The server refused it (${request.status}).` });
+  const { id, type = "", size = file.size, name = file.name } = said;
+  if (isPicture(type)) remember(id, file);
+  tray.files.value = [...tray.files.peek(), { id, type, size, name }];
+  tray.uploads.value = tray.uploads.peek().filter((upload) => upload.key !== key);
 }
 
 function answerOf(request: XMLHttpRequest): Partial<MediaRef> & { readonly detail?: string } {
