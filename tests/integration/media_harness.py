@@ -81,8 +81,9 @@ class Shelf:
 
 
 async def _endless() -> AsyncIterator[bytes]:
-    while True:
+    for _ in range(200):
         yield PNG * 100
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
