@@ -1,9 +1,9 @@
-"""Customers' files: fetched once, from where the server may go, and never a reason to lose words."""
+"""Customers' files: fetched once, from where the server may go, their words never lost."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -207,7 +207,7 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What a server on 127.0.0.1 needs for https, and our side trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     own = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     cert = (
         x509.CertificateBuilder()
@@ -215,8 +215,8 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(x509.SubjectAlternativeName([own]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
