@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { accountProblem, configOf, kindWords, rateOf, secretHint, type CarrierAccount, type Filled } from "../src/ui/admin/carrier_words";
+import { accountProblem, configOf, instruction, kindWords, rateOf, secretHint, type CarrierAccount, type Filled } from "../src/ui/admin/carrier_words";
 
 const account = (secret: CarrierAccount["secret"]): CarrierAccount => ({
   id: "main", kind: "twilio", name: "Main", config: {}, secret, secret_file: "", built_in: false, numbers: [],
-  inbound_url: null, status_url: null, rate_per_s: 0, problem: "",
+  inbound_url: null, status_url: null, rate_per_s: 0, problem: "", setup: "",
 });
 
 const filled = (change: Partial<Filled> = {}): Filled => ({
@@ -39,6 +39,11 @@ describe("an account", () => {
       account_sid: "AC2", region: "ie1",
     });
   });
+});
+
+test("the instruction stands without the address", () => {
+  expect(instruction({ setup: "Let it call:\nhttps://x.example.org/in", inbound_url: "https://x.example.org/in" })).toBe("Let it call:");
+  expect(instruction({ setup: "", inbound_url: null })).toBe("");
 });
 
 test.each([["", 0], ["5", 5], [" 0,5 ", 0.5], ["-1", NaN], ["many", NaN], ["100000", NaN]])("rate %s", (typed, rate) => {

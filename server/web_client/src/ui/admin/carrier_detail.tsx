@@ -6,7 +6,7 @@ import { phoneNumber } from "../format";
 import { complain, say } from "../toasts";
 import { wordsOf } from "./api";
 import { checkAccount, deleteAccount, type Checked } from "./carriers_api";
-import { accountName, kindOf, rateWords, secretWords, type CarrierAccount } from "./carrier_words";
+import { accountName, instruction, kindOf, rateWords, secretWords, type CarrierAccount } from "./carrier_words";
 import { Confirm } from "./confirm";
 import { CopyField } from "./secret";
 
@@ -33,7 +33,7 @@ function CopyText({ label, text }: { label: string; text: string }): JSX.Element
         <span>{label}</span>
         <textarea ref={field} class="mono" readOnly spellcheck={false} rows={Math.min(14, text.split("\n").length)} value={text} />
       </label>
-      <button type="button" class="button button-small" aria-label={`Copy ${label.toLowerCase()}`} onClick={() => void copy()}>
+      <button type="button" class="button button-small" aria-label={`Copy what is ${label.toLowerCase()}`} onClick={() => void copy()}>
         Copy
       </button>
     </div>
@@ -58,7 +58,8 @@ function Facts({ account }: { account: CarrierAccount }): JSX.Element {
 
 /** What the carrier calls when somebody writes, and when something has become of a message. */
 function Addresses({ account }: { account: CarrierAccount }): JSX.Element | null {
-  if (!kindOf(account.kind)) return null;
+  const kind = kindOf(account.kind);
+  if (!kind) return null;
   if (!account.inbound_url) {
     return (
       <p class="problem">
@@ -68,6 +69,7 @@ function Addresses({ account }: { account: CarrierAccount }): JSX.Element | null
   }
   return (
     <div class="addresses">
+      {account.setup && !kind.file ? <p class="soft">{instruction(account)}</p> : null}
       <CopyField label="Address for messages" value={account.inbound_url} />
       {account.status_url ? (
         <div>
@@ -75,7 +77,7 @@ function Addresses({ account }: { account: CarrierAccount }): JSX.Element | null
           <p class="field-hint">It goes with each message: nothing has to be set up for it.</p>
         </div>
       ) : null}
-      {account.setup ? <CopyText label="For its configuration" text={account.setup} /> : null}
+      {account.setup && kind.file ? <CopyText label={`For ${kind.file}`} text={account.setup} /> : null}
     </div>
   );
 }

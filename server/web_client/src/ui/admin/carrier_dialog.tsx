@@ -3,7 +3,7 @@ import { useSignal, type Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { say } from "../toasts";
 import { addAccount, changeAccount } from "./carriers_api";
-import { accountProblem, configOf, KINDS, kindOf, rateOf, secretHint, type CarrierAccount, type ConfigField } from "./carrier_words";
+import { accountProblem, configOf, KINDS, kindOf, rateOf, secretHint, type CarrierAccount } from "./carrier_words";
 import { FormDialog } from "./form_dialog";
 import { idFrom } from "./key_words";
 import { Choice } from "./number_fields";
@@ -15,22 +15,30 @@ interface Props {
   readonly onClose: () => void;
 }
 
-function Text({ field, config }: { field: ConfigField; config: Signal<Readonly<Record<string, string>>> }): JSX.Element {
-  const { name, label, placeholder, about } = field;
+interface TextProps {
+  readonly id: string;
+  readonly label: string;
+  readonly placeholder: string;
+  readonly about: string;
+  readonly value: string;
+  readonly onInput: (value: string) => void;
+}
+
+/** A line of text, with what it is for beside its label. */
+function Text({ id, label, placeholder, about, value, onInput }: TextProps): JSX.Element {
+  const hint = about ? `about-${id}` : undefined;
   return (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        type="text"
-        autocomplete="off"
-        autocapitalize="none"
-        spellcheck={false}
-        placeholder={placeholder}
-        value={config.value[name] ?? ""}
-        onInput={(event) => (config.value = { ...config.peek(), [name]: event.currentTarget.value })}
-      />
-      {about ? <span class="field-hint">{about}</span> : null}
-    </label>
+    <div>
+      <label class="field">
+        <span>{label}</span>
+        <input type="text" autocomplete="off" autocapitalize="none" spellcheck={false} placeholder={placeholder} aria-describedby={hint} value={value} onInput={(event) => onInput(event.currentTarget.value)} />
+      </label>
+      {hint ? (
+        <p class="field-hint" id={hint}>
+          {about}
+        </p>
+      ) : null}
+    </div>
   );
 }
 
@@ -118,13 +126,11 @@ export function CarrierDialog({ account, onDone, onClose }: Props): JSX.Element 
           </label>
         )}
       </div>
-      {kind?.fields.map((field) => <Text key={`${kind.kind}.${field.name}`} field={field} config={config} />)}
+      {kind?.fields.map(({ name: field, ...words }) => (
+        <Text key={`${kind.kind}.${field}`} id={field} {...words} value={config.value[field] ?? ""} onInput={(value) => (config.value = { ...config.peek(), [field]: value })} />
+      ))}
       <Secret key={picked.value} label={kind?.secret ?? "Secret"} account={account} secret={secret} file={file} />
-      <label class="field">
-        <span>Messages per second</span>
-        <input type="text" inputMode="decimal" autocomplete="off" placeholder="No limit" value={rate.value} onInput={(event) => (rate.value = event.currentTarget.value)} />
-        <span class="field-hint">What the carrier allows you; over all servers of this organisation.</span>
-      </label>
+      <Text id="rate" label="Messages per second" placeholder="No limit" about="What the carrier allows you, over all servers of this organisation." value={rate.value} onInput={(value) => (rate.value = value)} />
     </FormDialog>
   );
 }

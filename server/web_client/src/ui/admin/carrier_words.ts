@@ -20,8 +20,8 @@ export interface CarrierAccount {
   readonly rate_per_s: number;
   /** What stands in the way of its working, and what to do; "" for nothing known. */
   readonly problem: string;
-  /** What to put into the carrier's own configuration, where that is a file. */
-  readonly setup?: string;
+  /** What to enter at the carrier; "" for nothing. */
+  readonly setup: string;
 }
 
 export interface ConfigField {
@@ -37,6 +37,8 @@ export interface KindWords {
   readonly label: string;
   readonly about: string;
   readonly secret: string;
+  /** The file of the carrier's own that `setup` belongs into; "" where it is an instruction. */
+  readonly file: string;
   readonly fields: readonly ConfigField[];
 }
 
@@ -47,6 +49,7 @@ export const KINDS: readonly KindWords[] = [
     label: "Twilio",
     about: "SMS and MMS by Twilio's Programmable Messaging.",
     secret: "Auth token",
+    file: "",
     fields: [
       { name: "account_sid", label: "Account SID", placeholder: "AC…", about: "On the first page of Twilio's console.", needed: true },
       { name: "messaging_service_sid", label: "Messaging service SID", placeholder: "MG…", about: "Optional: without it each message goes from its own number.", needed: false },
@@ -57,6 +60,7 @@ export const KINDS: readonly KindWords[] = [
     label: "Kannel (SMPP)",
     about: "SMS by a Kannel gateway of yours, which speaks SMPP with a carrier.",
     secret: "Password",
+    file: "kannel.conf",
     fields: [
       { name: "url", label: "Address of its smsbox", placeholder: "http://kannel.example.org:13013/cgi-bin/sendsms", about: "", needed: true },
       { name: "username", label: "User name", placeholder: "batonbox", about: "Of Kannel's group sendsms-user; the password is its password.", needed: true },
@@ -79,6 +83,10 @@ export const secretHint = (account: CarrierAccount | null): string => {
   if (account?.secret === "set") return "Set. Type to replace.";
   return account?.secret === "file" ? "From a file. Type to replace." : "";
 };
+
+/** What to do at the carrier, without the address that stands below it. */
+export const instruction = ({ setup, inbound_url }: Pick<CarrierAccount, "setup" | "inbound_url">): string =>
+  setup.replace(inbound_url ?? "", "").trim();
 
 export const rateWords = (rate: number): string => (rate ? `${rate} per second` : "No limit of ours");
 
