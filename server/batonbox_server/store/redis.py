@@ -10,6 +10,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import Availability, Role, inbox_of
 from batonbox_server.store import port
+from batonbox_server.store.by import pack_for_lua
 from batonbox_server.store.inbox_calls import applied, digest_of, ok, standing_of
 from batonbox_server.store.inbox_outbox import InboxOutbox
 from batonbox_server.store.inbox_reads import InboxReads
@@ -106,7 +107,7 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers):
             body=body,
             preview=preview,
             turn=turn,
-            keyword=msgpack.packb(keyword) if keyword else b"",
+            keyword=pack_for_lua(keyword) if keyword else b"",
         )
         if reply[0] == b"duplicate":
             conv, n, seq = msgpack.unpackb(reply[1])
@@ -119,7 +120,7 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers):
         flat = [part for pair in said.items() for part in pair]
         if flat:
             prefix = self._keys.inbox(inbox)
-            await self._scripts.take_words(prefix, our=our, said=msgpack.packb(flat))
+            await self._scripts.take_words(prefix, our=our, said=pack_for_lua(flat))
 
     async def assign(self, *, conv: str, actor: str, cid: str, to: str = "") -> port.Applied:
         """See the port."""
