@@ -26,8 +26,9 @@ MESSAGE_MEANING = {
     "actor": "who; empty for the customer and for nobody's act",
     "cid": "the command id that made it; empty for inbound",
     "state": "towards the carrier: empty, queued, sent, delivered or failed",
-    "body": "a map: {text, media}, {text, mentions}, or of a system line {to, note?, reason?}:"
-    " who has it now (empty: nobody), a transfer's note, why nobody did it (membership, away, ...);"
+    "body": "a map: {text, media}, {text, mentions}, or of a system line {to, note?, reason?,"
+    " until_ms?}: who has it now (empty: nobody), a transfer's note, why nobody did it (membership,"
+    " away, ...), until when it is snoozed;"
     " media are maps {id, type, size, name}",
     "reason": "why it failed; only there when it has",
 }

@@ -120,6 +120,7 @@ export interface Body {
   to?: string;
   note?: string;
   reason?: string;
+  until_ms?: number;
 }
 """
 

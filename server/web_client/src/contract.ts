@@ -119,6 +119,8 @@ export interface Line {
   readonly media: readonly MediaRef[];
   /** For system lines: why, where it was nobody's act ("away", "offline", "silent", "membership", ...). */
   readonly why: string;
+  /** Of a snooze: until when. */
+  readonly untilMs: number;
   /** For system lines: who has it now (user id), "" for nobody. */
   readonly to: string;
   /** A transfer's note. */

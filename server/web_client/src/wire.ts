@@ -161,6 +161,7 @@ export interface Body {
   to?: string;
   note?: string;
   reason?: string;
+  until_ms?: number;
 }
 
 export type Message = [

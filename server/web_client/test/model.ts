@@ -309,7 +309,7 @@ export class ModelInbox {
       }
       case "snooze": {
         const until = Number(args["until_ms"]);
-        this.record("snoozed", conv, actor, cid, { snoozed_until: until }, false, { to: actor });
+        this.record("snoozed", conv, actor, cid, { snoozed_until: until }, false, { to: actor, until_ms: until });
         return this.done_(conv);
       }
       case "wake": {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { handedWords, releasedWords, returnedWords, typingWords } from "../src/ui/away_words";
 import { untilTime } from "../src/ui/format";
-import { fieldValue, momentWords, snoozeTimes, timeProblem } from "../src/ui/snooze_times";
+import { choiceWords, fieldValue, momentWords, snoozeTimes, timeProblem } from "../src/ui/snooze_times";
 
 const at = (day: number, hour: number, minutes = 0): number => new Date(2026, 10, day, hour, minutes).getTime();
 // 29 November 2026 is a Sunday.
@@ -41,6 +41,7 @@ describe("times to snooze until", () => {
     expect(momentWords(at(24, 18), now)).toBe("18:00");
     expect(momentWords(at(25, 9), now)).toBe("tomorrow 09:00");
     expect(momentWords(at(30, 9), now)).toBe("Mon 30 Nov, 09:00");
+    expect([choiceWords(at(24, 18), now), choiceWords(at(30, 9), now)]).toEqual(["18:00", "Mon 09:00"]);
     expect([untilTime(at(24, 18), now), untilTime(at(30, 9), now)]).toEqual(["18:00", "30 Nov, 09:00"]);
   });
 });

@@ -10,7 +10,7 @@ const MINUTE = 60_000;
 function line(n: number, change: Partial<Line> = {}): Line {
   return {
     key: `k${n}`, n, atMs: NOON + n * MINUTE, kind: "received", actor: "", text: `text ${n}`, media: [], why: "",
-    to: "", note: "", state: "", reason: "", ...change,
+    untilMs: 0,     to: "", note: "", state: "", reason: "", ...change,
   };
 }
 
@@ -58,6 +58,10 @@ test.each([
   [{ kind: "transferred", actor: "ana", to: "ana" }, "Ana took this over"],
   [{ kind: "returned", actor: "bo" }, "Bo returned this to the inbox"],
   [{ kind: "done", actor: "ana" }, "Ana marked this as done"],
+  [{ kind: "returned", why: "away" }, "Its owner was away: returned to the inbox"],
+  [{ kind: "snoozed", actor: "ana", to: "ana", untilMs: NOON + 26 * 60 * MINUTE }, "Ana snoozed this until Wed 11 Mar, 14:00"],
+  [{ kind: "woken", actor: "ana", to: "ana" }, "Ana woke this"],
+  [{ kind: "woken" }, "Woken"],
   [{ kind: "undone", actor: "ana", to: "ana" }, "Ana undid the last change"],
 ] as const)("system line %#", (change, words) => {
   expect(systemWords(line(1, change), "", nameOf)).toBe(words);

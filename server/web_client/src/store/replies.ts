@@ -234,6 +234,7 @@ export class Replies {
       text,
       media,
       why: "",
+      untilMs: 0,
       to: "",
       note: "",
       state,

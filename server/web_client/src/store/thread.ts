@@ -32,6 +32,7 @@ export function lineOf(message: Message): Line {
     text: body.text ?? "",
     media: body.media ?? [],
     why: SPOKEN.has(kind) ? "" : (body.reason ?? ""),
+    untilMs: body.until_ms ?? 0,
     to: body.to ?? "",
     note: body.note ?? "",
     state: state as Line["state"],

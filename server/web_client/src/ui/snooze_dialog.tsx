@@ -8,7 +8,7 @@ import { Dialog } from "./dialog";
 import { closeDialog } from "./dialog_state";
 import { phoneNumber } from "./format";
 import { refusalWords } from "./refusals";
-import { fieldValue, momentWords, snoozeTimes, SNOOZE_MAX_MS, timeProblem } from "./snooze_times";
+import { choiceWords, fieldValue, snoozeTimes, SNOOZE_MAX_MS, timeProblem } from "./snooze_times";
 import { minute } from "./time";
 
 export function SnoozeDialog({ conv }: { conv: string }): JSX.Element {
@@ -39,7 +39,7 @@ export function SnoozeDialog({ conv }: { conv: string }): JSX.Element {
           {times.map(({ id, label, atMs }, place) => (
             <button key={id} type="button" class="snooze-time" data-first={place === 0 ? "" : undefined} onClick={() => void until(atMs)}>
               <span>{label}</span>
-              <span class="snooze-moment">{momentWords(atMs, nowMs)}</span>
+              <span class="snooze-moment">{choiceWords(atMs, nowMs)}</span>
             </button>
           ))}
         </div>

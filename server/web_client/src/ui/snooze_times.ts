@@ -45,11 +45,16 @@ export function timeProblem(value: string, nowMs: number): string {
   return atMs - nowMs > SNOOZE_MAX_MS ? "That is more than a year away." : "";
 }
 
+const weekdayFormat = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
 const dayFormat = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
 
-/** "15:02" today, "tomorrow 09:00", "Mon 30 Nov, 09:00" */
-export function momentWords(atMs: number, nowMs: number): string {
-  const ahead = -daysAgo(atMs, nowMs);
-  if (ahead <= 0) return clock(atMs);
-  return ahead === 1 ? `tomorrow ${clock(atMs)}` : `${dayFormat.format(atMs)}, ${clock(atMs)}`;
-}
+/** Beside a choice within a week: "15:02", or "Mon 09:00" on another day. */
+export const choiceWords = (atMs: number, nowMs: number): string => (daysAgo(atMs, nowMs) < 0 ? weekdayFormat.format(atMs) : clock(atMs));
+
+/** For whenever it is read: "15:02" on the same day, else "Mon 30 Nov, 09:00". */
+export const lastingWords = (atMs: number, sinceMs: number): string =>
+  daysAgo(atMs, sinceMs) < 0 ? `${dayFormat.format(atMs)}, ${clock(atMs)}` : clock(atMs);
+
+/** For now: "15:02" today, "tomorrow 09:00", "Mon 30 Nov, 09:00" */
+export const momentWords = (atMs: number, nowMs: number): string =>
+  daysAgo(atMs, nowMs) === -1 ? `tomorrow ${clock(atMs)}` : lastingWords(atMs, nowMs);

@@ -2,6 +2,7 @@
 import type { Line } from "../contract";
 import { returnedWords, RULES } from "./away_words";
 import { reasonWords } from "./reasons";
+import { lastingWords } from "./snooze_times";
 
 /** Somebody's name: as who acts, or as whom it is done to ("You", "you"). */
 type Naming = (id: string, acting?: boolean) => string;
@@ -33,7 +34,7 @@ export function systemWords(line: Line, owner: string, nameOf: Naming): string {
     case "undone":
       return `${actor} undid the last change`;
     case "snoozed":
-      return `${actor} snoozed this`;
+      return line.untilMs ? `${actor} snoozed this until ${lastingWords(line.untilMs, line.atMs)}` : `${actor} snoozed this`;
     case "woken":
       return line.actor ? `${actor} woke this` : "Woken";
     default:

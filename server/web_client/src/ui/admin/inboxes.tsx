@@ -83,7 +83,7 @@ function Row({ inbox, live, onDo }: { inbox: AdminInbox; live: Live | null; onDo
           Edit
         </button>
         <button type="button" class="button button-small" aria-label={`Rules of ${inbox.name}`} onClick={() => onDo("rules")}>
-          Rules…
+          Rules
         </button>
         <button type="button" class="button button-small" aria-label={`Delete ${inbox.name}`} onClick={() => onDo("delete")}>
           Delete
