@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from batonbox_server.asgi.origins import Origins
 from batonbox_server.asgi.services import Limits, Readiness, Services
 from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.asgi.web import WebClient
-from batonbox_server.carriers.fetcher import HttpFetcher
 from batonbox_server.carriers.poster import HttpPoster
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.engine import EmbeddedEngine
@@ -28,6 +26,7 @@ from batonbox_server.hub.frames import Moved
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.node_carriers import NodeCarriers, default_carrier, webhook_secret
+from batonbox_server.node_media import NodeMedia
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.answers import Answers
 from batonbox_server.service.audit import Audit
@@ -42,9 +41,6 @@ from batonbox_server.service.intake import Intake
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.jwks import Jwks
 from batonbox_server.service.live import Live
-from batonbox_server.service.media import Media, MediaLimits
-from batonbox_server.service.media_links import MediaLinks
-from batonbox_server.service.media_worker import MediaWorker
 from batonbox_server.service.oidc import Oidc
 from batonbox_server.service.opt_outs import OptOuts
 from batonbox_server.service.outbox import Outbox
@@ -69,8 +65,6 @@ from batonbox_server.store.hooks import RedisHooks
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.live import RedisLive, marks_of
 from batonbox_server.store.media import RedisMedia
-from batonbox_server.store.media_files import LocalFiles
-from batonbox_server.store.media_port import MediaFiles
 from batonbox_server.store.oidc import RedisOidc
 from batonbox_server.store.pace import EnginePace
 from batonbox_server.store.phones import EnginePhones
@@ -218,7 +212,14 @@ class Node(Organisation):
             settings, self.client, self.organisation, keys=self.keys, closing=self.closing
         )
         await self.carriers.start()
-        await self._keep_media()
+        files = NodeMedia(
+            settings,
+            RedisMedia(self.client, keys=self.keys),
+            self.carriers.accounts.get,
+            secret=await self.organisation.secret(),
+            closing=self.closing,
+        )
+        self.media, self.media_worker = files.media, files.worker
         accounts = self.carriers.accounts
         sender = Sender(
             self.store,
@@ -355,9 +356,7 @@ class Node(Organisation):
         stack.push_async_callback(self.channel.aclose)
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
-        await self.hub.follow(
-            self.keys.org, self._on_org_event, self._on_org_reset, self._on_moved
-        )
+        await self.hub.follow(self.keys.org, self._on_org_event, self._on_org_reset, self._on_moved)
         await self.pump.start()
         stack.push_async_callback(self.pump.close)
         self.hook_worker.start()
@@ -384,33 +383,6 @@ class Node(Organisation):
             raise ConfigError(str(error)) from error
         self.closing.push_async_callback(oidc.aclose)
         return oidc
-
-    async def _keep_media(self) -> None:
-        settings = self.settings
-        store, files = RedisMedia(self.client, keys=self.keys), _files(settings)
-        agent = f"batonbox-server/{__version__}"
-        fetcher = HttpFetcher(private=settings.media_private, agent=agent)
-        self.closing.push_async_callback(fetcher.aclose)
-        self.media_worker = MediaWorker(
-            store,
-            files,
-            fetcher,
-            self.carriers.accounts.get,
-            max_bytes=settings.media_max_bytes,
-            timeout_s=settings.media_timeout_s,
-            attempts=settings.media_attempts,
-        )
-        self.media = Media(
-            store,
-            files,
-            MediaLinks(await self.organisation.secret(), public_url=settings.public_url),
-            limits=MediaLimits(
-                max_bytes=settings.media_max_bytes,
-                max_files=min(10, settings.media_max_files),
-                unsent_max_bytes=settings.media_unsent_max_bytes,
-            ),
-            on_expected=self.media_worker.poke,
-        )
 
     def _tell_webhooks(self) -> None:
         settings, body = self.settings, HookBody(lambda: self.directory.name)
@@ -483,22 +455,3 @@ def _rates(settings: Settings) -> Rates:
         address_burst=max(1, settings.sign_in_address_burst),
         address_every_ms=round(1000 * settings.sign_in_address_every_s),
     )
-
-
-def _files(settings: Settings) -> MediaFiles:
-    if not settings.media_url:
-        return LocalFiles(Path(settings.data_dir) / "media")
-    if find_spec("obstore") is None:
-        raise ConfigError("BATONBOX_MEDIA_URL takes `pip install batonbox-server[s3]`")
-    from batonbox_server.store.media_s3 import S3Files
-
-    try:
-        return S3Files(
-            settings.media_url,
-            endpoint=settings.media_s3_endpoint,
-            region=settings.media_s3_region,
-            key_id=settings.media_s3_key_id,
-            secret=settings.media_s3_secret,
-        )
-    except ValueError as error:
-        raise ConfigError(f"BATONBOX_MEDIA_URL: {error}") from error

@@ -52,6 +52,7 @@ ROOMS: dict[str, set[str]] = {
     "demo": {"config", "domain", "node", "store.directory_port"},
     "node": EVERYTHING,
     "node_carriers": EVERYTHING,
+    "node_media": EVERYTHING,
     "serving": {
         "asgi.origins",
         "config",

@@ -21,6 +21,7 @@ from .port import (
     SendFailed,
     Unreadable,
     Unsigned,
+    fetchable,
 )
 from .twilio_api import TwilioApi
 from .twilio_codes import reason_of
@@ -121,7 +122,7 @@ class Twilio:
         if message.text:
             fields["Body"] = message.text
         if message.media:
-            fields["MediaUrl"] = [media.url for media in message.media]
+            fields["MediaUrl"] = [media.url for media in fetchable(message.media)]
         if message.status_url:
             fields["StatusCallback"] = message.status_url
         if self._service:
