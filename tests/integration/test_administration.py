@@ -216,7 +216,8 @@ async def test_ids_are_made_and_admins_stand_in_every_inbox(site: Served) -> Non
     assert info is not None
     assert zoe not in info.members
     users = (await site.get("admin", "/v1/admin/users"))["items"]
-    assert {"id": zoe, "name": "Zo", "role": "member", "active": True, "bot": False} in users
+    shown = {"id": zoe, "name": "Zo", "role": "member", "active": True, "bot": False, "away": ""}
+    assert shown in users
 
 
 async def test_two_nodes_changing_one_inbox_lose_nothing(engine_url: str, prefix: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batonbox_server.service.answers import Answers
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.unrouted import Unrouted
 from batonbox_server.wire import Op
@@ -63,6 +64,7 @@ async def test_an_inbox_appears_live_when_its_first_number_is_assigned(
             "members": ["agent1"],
             "kind": "welcome_menu",
             "extension": "7",
+            "members_may_dispatch": False,
         }
         conv = await east.texts("first", to=NUMBER)
         while (await line.until(Op.BADGE))[1:5] != ["desk", 1, 0, 1]:
@@ -161,7 +163,11 @@ async def _dies_after(site: Served, most: int) -> None:
                 raise Dies
             await site.node.organisation.drop_unrouted(provider_id)
 
-    intake = Intake(site.node.store, Dying(), on_outbound=lambda _: None)
+    node = site.node
+    answers = Answers(node.directory, node.carriers.accounts)
+    intake = Intake(
+        node.store, Dying(), node.media, node.opt_outs, answers, on_outbound=lambda _: None
+    )
     routing = Unrouted(site.node.organisation, site.node.administration, intake)
     with pytest.raises(Dies):
         await routing.route(NUMBER, inbox="")

@@ -35,6 +35,7 @@ async def made_bot(site: Served) -> dict[str, Any]:
     made = await admin(site, "POST", "users", {"id": "helper", "name": "Helper", "bot": True})
     assert made.json() == {
         "id": "helper", "name": "Helper", "role": "member", "active": True, "bot": True,
+        "away": "",
     }  # fmt: skip
     assert (await admin(site, "PUT", "inboxes/sales/members/helper")).status_code == 204
     key = await admin(site, "POST", "users/helper/tokens", {"label": "its key"})

@@ -38,7 +38,10 @@ async def test_who_gets_in(site: Served) -> None:
     }  # fmt: skip
     answer = await browser.sign_in("agent1")
     assert answer.json() == {
-        "user": {"id": "agent1", "name": "Ana", "role": "member", "active": True, "bot": False}
+        "user": {
+            "id": "agent1", "name": "Ana", "role": "member", "active": True, "bot": False,
+            "away": "",
+        }
     }
     seen = await browser.look()
     assert (seen["signed_in"], seen["user"]["id"], seen["simulator"]) == (True, "agent1", False)

@@ -17,7 +17,7 @@ from batonbox_server.wire import Close, Op
 from tests.integration.sign_in_harness import PASSWORD, Browser, person, until
 from tests.served import SALES, Served, served
 
-ANA = {"id": "agent1", "name": "Ana", "role": "member", "active": False, "bot": False}
+ANA = {"id": "agent1", "name": "Ana", "role": "member", "active": False, "bot": False, "away": ""}
 
 
 @pytest.fixture
@@ -63,6 +63,7 @@ async def test_an_invitation_makes_the_member_it_says(site: Served) -> None:
     browser, answer = await accept(site, made["code"])
     assert answer.json()["user"] == {
         "id": "zoe-capek", "name": "Zoë Čapek", "role": "member", "active": True, "bot": False,
+        "away": "",
     }  # fmt: skip
     me = (await browser.call("GET", "/v1/me")).json()
     assert me["joined"] == ["sales", "support"]

@@ -192,11 +192,21 @@ async def _http_view(town: Town, user: str) -> dict[str, Any]:
     return view
 
 
+def presence(peer: Peer) -> dict[str, str]:
+    """What the connection was told of people, the latest of each."""
+    told: dict[str, str] = {}
+    for frame in peer.all(Op.PRESENCE):
+        told |= frame[1]
+    return told
+
+
 async def _socket_view(town: Town, user: str, at: int) -> dict[str, Any]:
     peer = town.peers[user, at]
     state = peer.all(Op.ORG)[0][2]
+    there = presence(peer)
+    users = [{**one, "presence": there.get(one["id"], "offline")} for one in state["users"]]
     view: dict[str, Any] = {
-        "users": state["users"], "inboxes": state["inboxes"], "rows": {}, "messages": {},
+        "users": users, "inboxes": state["inboxes"], "rows": {}, "messages": {},
         "refused": {},
     }  # fmt: skip
     for name in INBOXES:
@@ -226,6 +236,8 @@ async def test_both_transports_show_the_same_to_everybody(town: Town) -> None:
     await _busy(town)
     await _delivered(town)
     await town.everybody_listens()
+    there = dict.fromkeys(PEOPLE, "online")
+    await eventually(lambda: all(presence(p) | there == presence(p) for p in town.peers.values()))
     for user in PEOPLE:
         by_http = await _http_view(town, user)
         allowed = sorted(inbox["id"] for inbox in by_http["inboxes"])
