@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ import msgpack  # type: ignore[import-untyped]
 import msgspec
 
 from batonbox import ApiError, Client, Conversation, Row
-from batonbox_server.domain.model import Delivery, Role
+from batonbox_server.domain.model import Delivery, InboxOptions, Role
 from batonbox_server.domain.policy import Action, Held, Standing
 from batonbox_server.errors import CODES
 from batonbox_server.store.directory_port import Inbox, User
@@ -164,9 +165,12 @@ class House:
         node = self.site.node
         return (await node.store.head(log=node.keys.inbox(inbox))).seq
 
-    async def case(self, action: Action, who: Who) -> Case:
-        """The conversation in the state the cell speaks of."""
+    async def case(self, action: Action, who: Who, *, lets: bool = False) -> Case:
+        """The conversation in the state the cell speaks of; `lets`: members may hand out."""
         inbox, our = await self.inbox()
+        if lets:
+            options = InboxOptions(members_may_dispatch=True)
+            await self.site.node.store.set_options(inbox=inbox, options=options, at=2**40)
         customer = f"+1647556{next(self.ids):04}"
         conv = await self.receive(inbox, our, customer)
         holder = {Held.NOBODY: "", Held.CALLER: who.user, Held.OTHER: RIVAL}[who.held]
@@ -286,6 +290,10 @@ ACTS: Final[dict[Action, tuple[Verb, ...]]] = {
         lambda client, conv, case: client.compose(case.inbox, case.customer, "x"),
     ),
     Action.RETRY: (lambda client, conv, case: conv.retry(case.failed),),
+    Action.SNOOZE: (
+        lambda client, conv, case: conv.snooze(seconds=60),
+        lambda client, conv, case: conv.wake(),
+    ),
     Action.NOTE: (lambda client, conv, case: conv.note("x"),),
 }  # fmt: skip
 
@@ -293,6 +301,9 @@ ACTS: Final[dict[Action, tuple[Verb, ...]]] = {
 def _commands(action: Action, case: Case) -> list[tuple[str, dict[str, Any]]]:
     """The wire's command for an action, with the present owner's token where one is asked for."""
     own = {"own_tok": case.row["own_tok"]}
+    if action is Action.SNOOZE:
+        until_ms = round(1000 * time.time()) + 60_000
+        return [("snooze", {"until_ms": until_ms, **own}), ("wake", own)]
     found: dict[Action, tuple[str, dict[str, Any]]] = {
         Action.MARK: ("unread", {}),
         Action.ASSIGN: ("assign", {}),

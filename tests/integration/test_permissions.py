@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from batonbox_server.domain.policy import TABLE, Action, Held
+from batonbox_server.domain.policy import OPTIONAL, TABLE, Action, Held
 
 from .permission_harness import ACTS, WHO, House, Who, housed
 
@@ -33,12 +33,18 @@ async def house(engine_url: str) -> AsyncIterator[House]:
         yield house
 
 
-async def _cell(house: House, transport: str, action: Action, who: Who) -> None:
-    case = await house.case(action, who)
+OPTIONS: Final = [cell for cell in VERBS if cell.values[0] in OPTIONAL]
+
+
+async def _cell(
+    house: House, transport: str, action: Action, who: Who, *, lets: bool = False
+) -> None:
+    case = await house.case(action, who, lets=lets)
     before, seq = await house.row(case.conv), await house.seq(case.inbox)
     act = {"http": house.by_http, "socket": house.by_socket, "sdk": house.by_sdk}[transport]
-    assert await act(action, case) == TABLE[action].cell(who.standing, who.held)
-    if TABLE[action].cell(who.standing, who.held):
+    wanted = (OPTIONAL if lets else TABLE)[action].cell(who.standing, who.held)
+    assert await act(action, case) == wanted
+    if wanted:
         assert (await house.row(case.conv), await house.seq(case.inbox)) == (before, seq)
 
 
@@ -55,6 +61,14 @@ async def test_over_the_websocket(house: House, action: Action, who: Who) -> Non
 @pytest.mark.parametrize(("action", "who"), VERBS)
 async def test_by_the_sdk(house: House, action: Action, who: Who) -> None:
     await _cell(house, "sdk", action, who)
+
+
+@pytest.mark.parametrize("transport", ["http", "socket", "sdk"])
+@pytest.mark.parametrize(("action", "who"), OPTIONS)
+async def test_where_an_option_lets_members(
+    house: House, action: Action, who: Who, transport: str
+) -> None:
+    await _cell(house, transport, action, who, lets=True)
 
 
 async def test_every_action_has_its_cells() -> None:

@@ -11,7 +11,16 @@ import pytest_asyncio
 
 from batonbox import Client, Conversation, Forbidden
 from batonbox_server.domain.model import Role
-from batonbox_server.domain.policy import SCOPES, TABLE, Action, Held, Scope, Standing
+from batonbox_server.domain.policy import (
+    OPTIONAL,
+    SCOPES,
+    TABLE,
+    Action,
+    Held,
+    Rule,
+    Scope,
+    Standing,
+)
 from batonbox_server.store.directory_port import User
 from batonbox_server.wire import Op
 
@@ -53,19 +62,21 @@ async def house(engine_url: str) -> AsyncIterator[House]:
         yield house
 
 
-def _wanted(action: Action, user: str, held: Held) -> str:
+def _wanted(rule: Rule, action: Action, user: str, held: Held) -> str:
     scopes = KEYS[user]
     if SCOPES[action] not in {None, *scopes}:
         return "forbidden"
     standing = Standing.ADMIN if Scope.ADMIN in scopes else Standing.MEMBER
-    return TABLE[action].cell(standing, held)
+    return rule.cell(standing, held)
 
 
-async def _cell(house: House, transport: str, action: Action, user: str, held: Held) -> None:
-    case = await house.case(action, Who(user, Standing.ADMIN, held))
+async def _cell(
+    house: House, transport: str, action: Action, user: str, held: Held, *, lets: bool = False
+) -> None:
+    case = await house.case(action, Who(user, Standing.ADMIN, held), lets=lets)
     before, seq = await house.row(case.conv), await house.seq(case.inbox)
     act = {"http": house.by_http, "socket": house.by_socket, "sdk": house.by_sdk}[transport]
-    wanted = _wanted(action, user, held)
+    wanted = _wanted((OPTIONAL if lets else TABLE)[action], action, user, held)
     assert await act(action, case) == wanted
     if wanted:
         assert (await house.row(case.conv), await house.seq(case.inbox)) == (before, seq)
@@ -84,6 +95,15 @@ async def test_over_the_websocket(house: House, action: Action, user: str, held:
 @pytest.mark.parametrize(("action", "user", "held"), SDK)
 async def test_by_the_sdk(house: House, action: Action, user: str, held: Held) -> None:
     await _cell(house, "sdk", action, user, held)
+
+
+@pytest.mark.parametrize("transport", ["http", "socket"])
+@pytest.mark.parametrize("user", KEYS)
+async def test_a_members_key_hands_out_where_members_may(
+    house: House, user: str, transport: str
+) -> None:
+    for held in Held:
+        await _cell(house, transport, Action.DISPATCH, user, held, lets=True)
 
 
 async def test_every_action_has_a_scope() -> None:

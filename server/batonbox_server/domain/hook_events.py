@@ -25,6 +25,8 @@ EVENTS: Final[dict[str, str]] = {
     "conversation.transferred": "A conversation was handed over to another team member.",
     "conversation.taken_over": "An admin took a conversation from its owner.",
     "conversation.returned": "A conversation went back to the inbox and is nobody's.",
+    "conversation.snoozed": "The owner put a conversation aside until its `snoozed_until`.",
+    "conversation.woken": "A conversation is not put aside any more; `reason` says why.",
     "conversation.done": "A conversation was marked as done.",
     "conversation.undone": "Somebody took back their own last change of a conversation.",
     "member.added": "A team member joined an inbox, or stands in it as an admin.",
@@ -44,6 +46,8 @@ _ALWAYS: Final[dict[str, str]] = {
     Kind.RETURNED: "conversation.returned",
     Kind.DONE: "conversation.done",
     Kind.UNDONE: "conversation.undone",
+    Kind.SNOOZED: "conversation.snoozed",
+    Kind.WOKEN: "conversation.woken",
     Kind.MEMBER_JOINED: "member.added",
     Kind.MEMBER_REMOVED: "member.removed",
 }
@@ -80,6 +84,7 @@ def _of_conversation(meta: Mapping[str, Any], kind: str) -> tuple[str, ...]:
         names.append("conversation.created")
     elif before["status"] == Status.DONE != row["status"] and kind != Kind.UNDONE:
         names.append("conversation.reopened")
-    if kind == Kind.COMPOSED and (before is None or before["assignee"] != row["assignee"]):
+    given = row["assignee"] and (before is None or before["assignee"] != row["assignee"])
+    if given and kind in {Kind.COMPOSED, Kind.RECEIVED}:
         names.append("conversation.assigned")
     return tuple(names)

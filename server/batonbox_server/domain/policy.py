@@ -109,7 +109,8 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.MARK: Rule(_NO, _YES, _YES, _YES),  # seen, unread
     # assign: one's own again is a no-op success; nobody's role takes somebody else's this way
     Action.ASSIGN: Rule(_NO, _YES, _YES, By("conflict", "conflict")),
-    # assign: what is somebody's is not handed out, an admin's own included (that is Transfer)
+    # assign: what is somebody's is not handed out, an admin's own included (that is Transfer);
+    # members may where the inbox lets them (`OPTIONAL`)
     Action.DISPATCH: Rule(_NO, _ADMIN, By(_NO, "conflict"), By(_NO, "conflict")),
     Action.TRANSFER: Rule(_NO, _NOT_OWNER, _YES, _OVERRIDE),  # transfer: fence
     Action.TAKE_OVER: Rule(_NO, _NOT_OWNER, _YES, _OVERRIDE),  # transfer to oneself: fence
@@ -127,6 +128,12 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.SIMULATE: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),  # but a demo's phones are everybody's
 }  # fmt: skip
 
+# The same rows in an inbox with the option that lets members do it.
+OPTIONAL: Final[dict[Action, Rule]] = {
+    # members_may_dispatch
+    Action.DISPATCH: Rule(_NO, _YES, By("conflict", "conflict"), By("conflict", "conflict")),
+}
+
 # The scope a token needs for an action; None: whatever it is for, it signs in. Without `admin` an
 # admin's token acts as a member's, on others' conversations too (`Origin.as_member`).
 SCOPES: Final[dict[Action, Scope | None]] = {
@@ -135,7 +142,7 @@ SCOPES: Final[dict[Action, Scope | None]] = {
     Action.SEE: Scope.READ,
     Action.MARK: Scope.READ,
     Action.ASSIGN: Scope.ACT,
-    Action.DISPATCH: Scope.ADMIN,
+    Action.DISPATCH: Scope.ACT,
     Action.TRANSFER: Scope.ACT,
     Action.TAKE_OVER: Scope.ADMIN,
     Action.RETURN: Scope.ACT,
@@ -169,7 +176,6 @@ COMMANDS: Final[dict[str, Action]] = {
 
 # What a command may turn out to be by its arguments, which are read after its HTTP row is asked.
 BECOMES: Final[dict[Action, Action]] = {
-    Action.ASSIGN: Action.DISPATCH,
     Action.TRANSFER: Action.TAKE_OVER,
 }
 
@@ -199,8 +205,8 @@ def missing_scope(action: Action, scopes: Collection[str]) -> Scope | None:
 def may_ever(action: Action, role: Role) -> bool:
     """Whether somebody of this role can have a standing that allows the action.
 
-    A member is never an admin; an admin may be anything.
+    A member is never an admin; an admin may be anything. Only an inbox knows its options.
     """
-    rule = TABLE[action]
+    rule = OPTIONAL.get(action, TABLE[action])
     standing = Standing.ADMIN if role is Role.ADMIN else Standing.MEMBER
     return any(rule.cell(standing, held) == "" for held in Held)

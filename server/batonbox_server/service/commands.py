@@ -24,9 +24,11 @@ from batonbox_server.wire import (
     Retry,
     Return,
     SetAway,
+    Snooze,
     Transfer,
     Undo,
     Unread,
+    Wake,
 )
 
 from .administration import Administration
@@ -79,6 +81,8 @@ class InboxCommands:
             "return": self._release,
             "done": self._done,
             "undo": self._undo,
+            "snooze": self._snooze,
+            "wake": self._wake,
             "reply": self._reply,
             "note": self._note,
             "compose": self._compose,
@@ -178,6 +182,20 @@ class InboxCommands:
             conv=args.conv, actor=call.actor, cid=call.cid, own_tok=args.own_tok or ""
         )
 
+    async def _snooze(self, call: _Call, args: Snooze) -> Applied:
+        return await self._store.snooze(
+            conv=args.conv,
+            actor=call.actor,
+            cid=call.cid,
+            own_tok=args.own_tok or "",
+            until_ms=args.until_ms,
+        )
+
+    async def _wake(self, call: _Call, args: Wake) -> Applied:
+        return await self._store.wake(
+            conv=args.conv, actor=call.actor, cid=call.cid, own_tok=args.own_tok or ""
+        )
+
     async def _reply(self, call: _Call, args: Reply) -> Applied:
         text = check_text(args.text, max_chars=self._text_max_chars, media=args.media)
         inbox = inbox_of(args.conv)
@@ -255,4 +273,6 @@ def _result(applied: Applied, inbox: str) -> dict[str, Any]:
         result["n"] = applied.n
     if applied.noop:
         result["noop"] = True
+    if applied.warnings:
+        result["warnings"] = list(applied.warnings)
     return result

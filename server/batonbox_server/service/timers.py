@@ -1,8 +1,9 @@
-"""Work that falls due: batches of removals, expired sessions, jobs a node that died left behind."""
+"""Work that falls due: what time does to inboxes, expired sessions, jobs that a dead node left."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import structlog
@@ -33,7 +34,7 @@ class Timers:
         directory: LiveDirectory,
         sessions: SignInStore,
         *,
-        interval_s: float = 2.0,
+        interval_s: float = 1.0,
     ) -> None:
         self._store = store
         self._administration = administration
@@ -53,15 +54,19 @@ class Timers:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            try:
-                await self._jobs()
-                await self._sessions.sweep_sessions(n=_SESSIONS)
-                for inbox in list(self._directory.inboxes):
-                    await self._finish(inbox)
-            except BatonboxError as error:
-                _log.warning("timers_failed", error=str(error))
-            except Exception:  # one bad job must not end all the others
-                _log.exception("timers_failed")
+            await self._try(self._jobs())
+            await self._try(self._sessions.sweep_sessions(n=_SESSIONS))
+            for inbox in list(self._directory.inboxes):
+                await self._try(self._finish(inbox))
+
+    async def _try(self, work: Awaitable[Any]) -> None:
+        # What goes wrong in one place must not hold up all the others.
+        try:
+            await work
+        except BatonboxError as error:
+            _log.warning("timers_failed", error=str(error))
+        except Exception:
+            _log.exception("timers_failed")
 
     async def _jobs(self) -> None:
         # One that fails is due again only when its lease ends: this comes to an end.
