@@ -103,6 +103,24 @@ async def wakes(world: World, stage: Stage, owner: str, b: int) -> None:
     await stage.do("wake", owner)
 
 
+async def stops(world: World, stage: Stage, owner: str, b: int) -> None:
+    """The customer opts out while something is to be sent, and mostly in again."""
+    row = stage.row
+    at = abs(world.model.words.get((row.our, row.customer), 0)) + 1
+    await stage.do("reply", owner)
+    n = stage.row.n
+    if b % 3 and (row.id, n) in world.outbound:
+        await stage.do("fail", "", n=n)
+    await stage.receive("stop", at=at)
+    await world.compare_leases()
+    to = {"our": row.our, "customer": row.customer}
+    await stage.do(("reply", "retry", "compose")[b % 3], owner, n=n, **to)
+    if b % 4:
+        await stage.receive("start", at=at + 1)
+        await stage.do(("compose", "retry", "reply")[b % 3], owner, n=n, **to)
+
+
 EPISODES: Final[tuple[Story, ...]] = (
-    sleeps, goes, leaves, is_silent, finishes, hands_out, comes, sleeps, goes, finishes,
+    sleeps, goes, leaves, is_silent, finishes, hands_out, comes, sleeps, goes, finishes, stops,
+    sleeps, sleeps,
 )  # fmt: skip

@@ -120,7 +120,7 @@ def told(world: World, verb: str, cid: int, likely: bool, b: int, c: int) -> dic
     if verb == "pass":
         return {"at_ms": PASSES_MS[c % len(PASSES_MS)]}
     if verb == "receive":
-        return {"word": WORDS.get(c % 16, ""), "at": max(1, cid + b % 5 - 2)}
+        return {"word": WORDS.get(c % 32, ""), "at": max(1, cid + b % 5 - 2)}
     world.word += 1
     at = max(0, world.word - 20) if c % 8 == 7 else world.word
     owners = sorted({row.assignee for row in world.model.rows.values() if row.assignee})
