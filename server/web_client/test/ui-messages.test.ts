@@ -23,6 +23,7 @@ test.each([
   ["HTTP 400", "the carrier refused it (HTTP 400)"],
   ["HTTP 502", "the carrier is out of order (HTTP 502)"],
   ["Number Unreachable", "the phone cannot be reached"],
+  ["unreachable: ConnectError", "the carrier could not be reached (ConnectError)"],
   ["filtered as spam", "filtered as spam"],
 ])("why it failed: %s", (reason, words) => {
   expect(reasonWords(reason)).toBe(words);
@@ -76,8 +77,7 @@ describe("files", () => {
     ]);
     expect(aboutFile("application/pdf", 412_000)).toBe("PDF · 412 kB");
     expect(aboutFile("", 0)).toBe("File");
-    expect(mmsWords([400_000, 12_000])).toBe("MMS · 2 files, 412 kB");
-    expect(mmsWords([400_000])).toBe("MMS · 1 file, 400 kB");
+    expect(mmsWords([{ size: 400_000 }, { size: 12_000 }])).toBe("MMS · 412 kB");
   });
 
   test("only what cannot run is drawn", () => {

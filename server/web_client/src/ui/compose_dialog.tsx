@@ -115,7 +115,7 @@ export function ComposeDialog(): JSX.Element {
         <Attachments attaching={attaching} />
         <div class="attach-line">
           <AttachButton attaching={attaching} />
-          <p class="dialog-aside">{files.length ? mmsWords(files.map(({ size }) => size)) : counter(text.value)}</p>
+          <p class="dialog-aside">{files.length ? mmsWords(files) : counter(text.value)}</p>
         </div>
         {problem.value ? (
           <p class="problem" role="alert">

@@ -149,7 +149,7 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
     forgetFailed(tray);
     void store.reply(conv, written, media);
   };
-  const hint = why || (uploading ? "Uploading…" : files.length ? mmsWords(files.map(({ size }) => size)) : counter(text.value));
+  const hint = why || (uploading ? "Uploading…" : files.length ? mmsWords(files) : counter(text.value));
   return (
     <div class="composer">
       <div class="composer-box">

@@ -28,8 +28,5 @@ export const aboutFile = (type: string, size: number): string => [typeWords(type
 /** What browsers draw and nothing in it can run. */
 export const isPicture = (type: string): boolean => /^image\/(png|jpeg|gif|webp)$/.test(type);
 
-/** "MMS · 2 files, 412 kB": what stands in the counter's place once there are files. */
-export function mmsWords(sizes: readonly number[]): string {
-  const size = sizeWords(sizes.reduce((sum, one) => sum + one, 0));
-  return `MMS · ${sizes.length === 1 ? "1 file" : `${sizes.length} files`}, ${size}`;
-}
+/** "MMS · 412 kB": what stands in the counter's place once there are files. */
+export const mmsWords = (files: readonly { readonly size: number }[]): string => `MMS · ${sizeWords(files.reduce((sum, { size }) => sum + size, 0))}`;

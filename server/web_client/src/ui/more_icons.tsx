@@ -11,7 +11,7 @@ export const DownIcon = path("M10 4v11M5.5 10.500L10 15l4.5-4.5", true);
 export const ClipIcon = path("M14.5 9.5l-5 5a2.9 2.9 0 01-4.1-4.100l6-6a2 2 0 012.8 2.8l-6 6a1 1 0 01-1.4-1.4l5-5");
 export const FileIcon = path("M6 3h5.5L15 6.5V16a1 1 0 01-1 1H6a1 1 0 01-1-1V4a1 1 0 011-1zM11.5 3v3.5H15");
 export const TickIcon = path("M4.5 10.5l3.5 3.5 7.5-8", true);
-export const TicksIcon = path("M1.5 10.5L5 14l7-8M10 13.5l.5.5L18 6", true);
+export const TicksIcon = path("M1.5 10.5l3.5 3.5 7-8M9.5 13.5l.5.5 7-8", true);
 export const AlertIcon = path("M10 3.5a6.5 6.5 0 110 13 6.5 6.5 0 010-13zM10 6.5v4M10 13.4v.1", true);
 
 export function MoreIcon(): JSX.Element {

@@ -22,5 +22,7 @@ function statusWords(status: number): string {
 export function reasonWords(reason: string): string {
   const status = /^HTTP (\d{3})$/.exec(reason);
   if (status) return `${statusWords(Number(status[1]))} (${reason})`;
+  const lost = /^unreachable: (.+)$/.exec(reason);
+  if (lost) return `the carrier could not be reached (${lost[1]})`;
   return REASONS[reason.toLowerCase().replace(/[\s-]+/g, "_")] ?? reason;
 }

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import { phoneNumber } from "../format";
+import { reasonWords } from "../reasons";
 import { complain, say } from "../toasts";
 import { wordsOf } from "./api";
 import { checkAccount, deleteAccount, type Checked } from "./carriers_api";
@@ -121,7 +122,7 @@ export function CarrierDetail({ account, onEdit, onGone }: Props): JSX.Element {
           )}
         </div>
       </div>
-      <div role="status">{checked.value ? <p class={checked.value.ok ? "said" : "problem"}>{checked.value.ok ? "The carrier accepts these credentials." : checked.value.says}</p> : null}</div>
+      <div role="status">{checked.value ? <p class={checked.value.ok ? "said" : "problem"}>{checked.value.ok ? "The carrier accepts these credentials." : `It does not work: ${reasonWords(checked.value.says)}`}</p> : null}</div>
       {account.problem && account.inbound_url ? <p class="problem">{account.problem}</p> : null}
       {account.built_in ? <p class="soft">It comes with the server's settings, and is changed there.</p> : null}
       <Facts account={account} />
