@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import ClientConfig, S3Config, S3Store
+from obstore.store import S3Store
 
 from batonbox_server.store.media_port import Missing
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, S3Config
 
 __all__ = ["S3Files"]
 
@@ -30,7 +33,7 @@ class S3Files:
     ) -> None:
         if not url.startswith("s3://"):
             raise ValueError("give s3://<bucket>/<prefix>")
-        config = S3Config(virtual_hosted_style_request=False)
+        config: S3Config = {"virtual_hosted_style_request": False}
         if endpoint:
             config["endpoint"] = endpoint
         if region:
@@ -39,7 +42,10 @@ class S3Files:
             config["access_key_id"] = key_id
         if secret:
             config["secret_access_key"] = secret
-        options = ClientConfig(timeout="30s", allow_http=endpoint.startswith("http://"))
+        options: ClientConfig = {
+            "timeout": "30s",
+            "allow_http": endpoint.startswith("http://"),
+        }
         try:
             self._store = S3Store.from_url(url, config=config, client_options=options)
         except BaseError as error:
