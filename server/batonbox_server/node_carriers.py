@@ -87,6 +87,10 @@ class NodeCarriers:
                 "messaging_service_sid": settings.twilio_messaging_service_sid,
             }
             found["twilio"] = self._of_settings("twilio", "Twilio", config, "auth_token")
+        if settings.kannel_url or settings.kannel_password:
+            names = ("url", "username", "smsc_id")
+            config = {name: getattr(settings, f"kannel_{name}") for name in names}
+            found["kannel"] = self._of_settings("kannel", "Kannel", config, "password")
         return found
 
     def _of_settings(self, kind: str, name: str, config: dict[str, Any], secret: str) -> BuiltIn:
@@ -111,6 +115,8 @@ def default_carrier(settings: Settings) -> str:
         return "loopback"
     if settings.twilio_account_sid and not settings.webhook_secret:
         return "twilio"
+    if settings.kannel_url and not settings.webhook_secret:
+        return "kannel"
     return "webhook"
 
 
