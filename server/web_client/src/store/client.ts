@@ -80,7 +80,7 @@ export class Client {
       loading: this.loading,
       subscriptions,
       writes,
-      hasDraft: (conv) => this.drafts.get(conv) !== "",
+      hasDraft: (conv) => this.drafts.holds(conv),
       attention: (conv) => this.looks.attention(conv),
       restarted: (inbox) => this.looks.restarted(inbox),
       welcomed: (frame) => this.welcomed(frame),

@@ -1,5 +1,4 @@
 /** Replies and notes: sent once however often pressed, kept until answered, handed back as drafts. */
-import type { Signal } from "@preact/signals";
 import type { Line, MediaRef, Outcome } from "../contract";
 import { Op, type Message, type Row } from "../wire";
 import type { Core } from "./core";
@@ -40,8 +39,8 @@ export interface Drafts {
   take(conv: string): void;
   /** Put back what was taken, before whatever is there. */
   giveBack(conv: string, words: Words): void;
-  get(conv: string): string;
-  attached(conv: string): Signal<readonly MediaRef[]>;
+  /** Whether anything is there. */
+  holds(conv: string): boolean;
 }
 
 interface Press extends Words {
@@ -68,15 +67,11 @@ export class Replies {
     const nowMs = this.core.out.nowMs();
     const last = this.pressed.get(conv);
     const again = last !== undefined && last.text === text && sameFiles(last.media, media) && nowMs - last.atMs < PRESS_MS;
-    if (again && this.empty(conv)) return last.outcome;
+    if (again && !this.drafts.holds(conv)) return last.outcome;
     const outcome = this.send(conv, { text, media }, nowMs);
     this.pressed.clear();
     this.pressed.set(conv, { text, media, atMs: nowMs, outcome });
     return outcome;
-  }
-
-  private empty(conv: string): boolean {
-    return this.drafts.get(conv) === "" && this.drafts.attached(conv).peek().length === 0;
   }
 
   note(conv: string, text: string, mentions: readonly string[] = []): Promise<Outcome> {

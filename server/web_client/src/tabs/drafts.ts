@@ -68,6 +68,11 @@ export class DraftBook implements Drafts {
     return files;
   }
 
+  /** Whether there is anything of mine that was not sent. */
+  holds(conv: string): boolean {
+    return this.get(conv) !== "" || (this.files.get(conv)?.peek().length ?? 0) > 0;
+  }
+
   take(conv: string): void {
     this.draft(conv).value = "";
     this.attached(conv).value = [];
