@@ -89,6 +89,99 @@ ABLATIONS = {
     "I17 sending again is audited": ("retry", "audit(cx, cx.by,", "type(cx, cx.by,"),
     "undo only by its actor": ("undo", "and prev.actor == actor ", ""),
     "undo never into Done over a question": ("undo", "back = c.unanswered == 0", "back = true"),
+    "who is away with release loses what is written to": (
+        "lib/available", 'if mode_of(c.assignee) == "release" then', "if false then",
+    ),
+    "who is gone has a grace": ("lib/available", "grace > 0 and at - math.max", "at + math.max"),
+    "the grace begins anew with what the owner does": (
+        "lib/available", "at - math.max(since, c.acted_ms) >= grace", "at - since >= grace",
+    ),
+    "an own note is something": ("note", "if c.assignee == actor then c.acted_ms = at end", ""),
+    "I10 silent since the later of question and act": (
+        "lib/owned", "math.max(c.waiting_since, c.acted_ms)", "c.waiting_since",
+    ),
+    "I10 what is answered or put aside is not owed": (
+        "lib/owned", 'if not now then redis.call("ZREM", key("ow"), c.id) end', "",
+    ),
+    "I10 what is owed leaves its owner": (
+        "lib/owned", 'redis.call("ZREM", key("ow", before), c.id)', "",
+    ),
+    "I10 who comes back is not watched": (
+        "lib/owned", 'redis.call("ZREM", key("gone"), user)', "",
+    ),
+    "I10 coming and going is indexed at once": ("offline", "watch_gone(user)", ""),
+    "I10 what wakes leaves the sleepers": (
+        "lib/owned", 'redis.call("ZREM", key("sno"), c.id)', "",
+    ),
+    "snoozes wake": ("due", "wake_due(cx, at)", ""),
+    "silent owners lose it": ("due", "silent_due(cx, at)", ""),
+    "gone owners lose it": ("due", "gone_due(cx, at)", ""),
+    "removals go on": ("due", "left = select(2, sweep(cx, user))", "left = 0"),
+    "I11 what wakes is unread": (
+        "lib/due", 'c.att, c.unseen = mark(cx, "att" .. c.id), true', "",
+    ),
+    "nothing wakes for somebody away": (
+        "lib/due", "absent(c, at) or not owner_counts(cx, c)", "not owner_counts(cx, c)",
+    ),
+    "what a departed owner has is told as such": (
+        "lib/due", 'owner_counts(cx, c) and reason or "membership"', "reason",
+    ),
+    "a batch is a hundred": ("lib/due", "BATCH - #cx.entries", "2 * BATCH"),
+    "only its owner puts it aside": (
+        "lib/command", 'c.status ~= "assigned" or c.assignee ~= actor', 'c.status ~= "assigned"',
+    ),
+    "a snooze ends": ("snooze", "till <= at or till > at + LONGEST_MS", "till <= at"),
+    "a customer's message wakes": (
+        "lib/change", "elseif c.snoozed_until > 0 then", "elseif false then",
+    ),
+    "a change of the owner wakes": (
+        "lib/change", "c.snoozed_until, c.acted_ms = 0, status", "c.acted_ms = status",
+    ),
+    "back to the last owner only if they are available": (
+        "lib/change", "and available(cx, last) then", "and member(cx, last) then",
+    ),
+    "back to the last owner only where the inbox says so": (
+        "lib/change", 'options().reopen_to == "last_assignee"', "true",
+    ),
+    "available is who has joined": ("lib/available", "m.joined and mode_of", "mode_of"),
+    "members hand out only where the inbox lets them": (
+        "assign", "me.joined and options().members_may_dispatch", "me.joined",
+    ),
+    "members do not hand out what is done": (
+        "assign", 'if member_hands and c.status == "done"', "if false",
+    ),
+    "options of an older position come too late": ("options", "if at < last", "if false"),
+    "being away of an older position comes too late": ("away", "if at < last", "if false"),
+    "an older going comes too late": ("offline", "if version < last", "if false"),
+    "I17 giving it back to the last owner is audited": (
+        "lib/change", 'act, reason = "assign", "reopened"', "act = nil",
+    ),
+    "opting out fences replies": ("reply", "if c.blocked > 0 then", "if false then"),
+    "opting out fences new conversations": ("compose", "if c.blocked > 0 then", "if false then"),
+    "opting out fences sending again": ("retry", "if c.blocked > 0 then", "if false then"),
+    "opting out stops what is queued": (
+        "lease_outbox", "and blocked_since(c.our, c.customer) > 0", "and false",
+    ),
+    "the confirmation is sent all the same": (
+        "lease_outbox", 'entry.head[4] ~= "answered" and ', "",
+    ),
+    "a keyword is nobody's business": ("receive", "if said.mute then", "if false then"),
+    "a keyword releases nothing": (
+        "receive", "if not said.mute then release_absent(cx, c) end", "release_absent(cx, c)",
+    ),
+    "the later of two words counts": ("lib/optout", "at > math.abs(last)", "true"),
+    "opting out is confirmed once": (
+        "lib/optout", 'if newer and out == (word == "start") then', "if newer then",
+    ),
+    "START is a word like any other": (
+        "lib/optout", 'elseif out then said.mute = "opt_in" end', 'else said.mute = "opt_in" end',
+    ),
+    "a row says that its customer opted out": (
+        "lib/change", "cx.last_ms, c.blocked\n", "cx.last_ms, c.opted_out\n",
+    ),
+    "why a message failed is forgotten when it is sent again": (
+        "retry", 'redis.call("HDEL", key("why")', 'redis.call("HGET", key("why")',
+    ),
     "I8 inbound dedupes": ("receive", "if place then return", "if place == 1 then return"),
 }  # fmt: skip
 
