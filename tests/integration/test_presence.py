@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from batonbox import Client, Presence
+from batonbox_server.domain.policy import Scope
 from batonbox_server.service.presence import job_of
 from batonbox_server.store import live as live_store
 from batonbox_server.store.connect import EngineClient
@@ -218,7 +219,7 @@ async def test_colleagues_are_told_at_most_four_times_a_second(
 
 async def test_it_takes_the_scope_of_reading(two: tuple[Served, Served]) -> None:
     one, _ = two
-    _, secret = await one.node.identity.make_token(user="agent1", scopes=("act",))
+    _, secret = await one.node.identity.make_token(user="agent1", scopes=(Scope.ACT,))
     it = await peer(one, "agent1", secret)
     async with await one.sdk("agent2"):
         watcher = await peer(one, "agent3")
