@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import uvicorn
@@ -56,8 +56,8 @@ class Vendor:
         self.asked.append("POST")
         if refusal := self._refusal(request):
             return refusal
-        form = await request.form()
-        fields = {name: str(value) for name, value in form.items()}
+        form = parse_qs((await request.body()).decode(), keep_blank_values=True)
+        fields = {name: values[0] for name, values in form.items()}
         if (decided := self.decide(fields)) is not None:
             return decided
         made: Json = {
@@ -66,8 +66,8 @@ class Vendor:
             "to": fields["To"],
             "from": fields["From"],
             "body": fields.get("Body", ""),
-            "num_media": str(len(form.getlist("MediaUrl"))),
-            "media": [str(url) for url in form.getlist("MediaUrl")],
+            "num_media": str(len(form.get("MediaUrl", []))),
+            "media": form.get("MediaUrl", []),
             "service": fields.get("MessagingServiceSid", ""),
             "status": "queued",
             "direction": "outbound-api",
@@ -147,7 +147,7 @@ class Vendor:
         parts = urlsplit(told)
         here = f"http://127.0.0.1:{self.port}{parts.path}" + (f"?{parts.query}" * bool(parts.query))
         return await self.http.post(
-            here, data=form, headers={name: value for name, value in headers.items() if value}
+            here, data=form, headers=[(k.encode(), v.encode()) for k, v in headers.items() if v]
         )
 
 
