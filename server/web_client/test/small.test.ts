@@ -17,6 +17,13 @@ describe("what an event tells a person", () => {
     expect(told(meta("received", row()), 100_000)).toEqual([]);
   });
 
+  test("a keyword of opting out or in rings nowhere", () => {
+    for (const reason of ["opt_out", "opt_in"]) {
+      expect(told(meta("received", mine, mine, { reason }))).toEqual([]);
+      expect(told(meta("received", row(), row(), { reason }))).toEqual([]);
+    }
+  });
+
   test("nobody is told of their own act", () => {
     expect(told(meta("assigned", mine, row(), { actor: "me" }))).toEqual([]);
     expect(told(meta("assigned", mine, row(), { actor: "ana" }))).toMatchObject([

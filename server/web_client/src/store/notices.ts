@@ -8,6 +8,9 @@ const FRESH_MS = 60_000;
 /** What takes a conversation from its owner though nobody does. */
 const RELEASES: ReadonlySet<string> = new Set(["away", "offline", "silent", "woken"]);
 
+/** Keywords: the customer is answered automatically, and nobody has to do anything. */
+const KEYWORDS: ReadonlySet<string> = new Set(["opt_out", "opt_in"]);
+
 /** Notices of an event, for somebody who joined its inbox. */
 export function noticesOf(
   meta: EventMeta,
@@ -21,7 +24,8 @@ export function noticesOf(
   const was = before?.assignee ?? "";
   const why = meta.reason ?? "";
   const handed = actor !== me && row.assignee === me && was !== me;
-  if (meta.type === "received" && !handed && nowMs - row.last_ms < FRESH_MS) {
+  const rings = meta.type === "received" && !handed && !KEYWORDS.has(why);
+  if (rings && nowMs - row.last_ms < FRESH_MS) {
     const mine = row.assignee === me;
     if (mine || row.status === "unassigned") found.push({ kind: "inbound", conv, mine });
   }
