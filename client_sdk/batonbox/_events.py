@@ -106,9 +106,14 @@ class TextEvent(ConversationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived(TextEvent):
-    """The customer wrote."""
+    """The customer wrote.
+
+    `reason`: "opt_out" or "opt_in" where it is a keyword, which is answered automatically and
+    waits for nobody; "" else.
+    """
 
     media: tuple[Media, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +234,7 @@ _TEXT: dict[str, type[TextEvent]] = {
     "transferred": Transferred,
 }
 _EXTRAS: dict[str, tuple[str, ...]] = {
+    "received": ("reason",),
     "returned": ("reason",),
     "woken": ("reason",),
     "delivery_changed": ("state", "reason"),
@@ -259,7 +265,7 @@ def event_of(applied: Applied, conversation_of: _ConversationOf) -> LogEvent:
     if row is not None and (kind in _TEXT or kind in _PLAIN):
         common = log | _of_conversation(meta, row, conversation_of)
         if kind in _TEXT:
-            return _TEXT[kind](**common, **_words(kind, applied.body))
+            return _TEXT[kind](**common, **_words(kind, applied.body), **_extras(kind, meta))
         return _PLAIN[kind](**common, **_extras(kind, meta))
     return _of_inbox(kind, meta, log, applied.body)
 
