@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from batonbox_server.domain.model import Role
 from batonbox_server.gen.openapi import openapi
 from batonbox_server.store.hook_port import Hook
+from tests.integration.media_harness import uploaded
 from tests.served import CUSTOMER, SALES, Served, served
 
 # The node draws random numbers in a thread of its own while a request is generated in this one.
@@ -87,6 +88,7 @@ def strict(document: dict[str, Any]) -> dict[str, Any]:
         for path in document["paths"].values()
         for operation in path.values()
         for part in operation.get("requestBody", {}).get("content", {}).values()
+        if "$ref" in part["schema"]  # else it is a file
     }
     for name, schema in closed["components"]["schemas"].items():
         if name not in bodies and schema.get("type") == "object":
@@ -98,6 +100,8 @@ async def known_names(site: Served) -> dict[str, list[str]]:
     """Values of path parameters that exist, so that not every answer is 404."""
     mine = await site.texts("for agent1")
     await site.act("agent1", mine, "assign")
+    media = await uploaded(site)
+    sent = await site.act("agent1", mine, "reply", text="", media=[media])
     free = await site.texts("for nobody", customer="+14165550177")
     own = await site.texts("for the admin", customer="+14165550178")
     await site.act("admin", own, "assign")
@@ -115,6 +119,9 @@ async def known_names(site: Served) -> dict[str, list[str]]:
     )
     return {
         "conv": [mine, free, own],
+        "n": [str(sent.json()["n"])],
+        "i": ["0"],
+        "media": [media],
         "inbox": ["sales", "support"],
         "user": ["agent3", "agent2"],
         "number": [SALES],

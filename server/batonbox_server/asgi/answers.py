@@ -166,6 +166,8 @@ class Conversation(Struct):
     unanswered: int
     preview: str
     n: int
+    snoozed_until: int
+    opted_out: int
 
 
 class ThreadMessage(Struct):
