@@ -268,6 +268,8 @@ async def test_a_restart_of_the_only_server_takes_nobody_for_gone(
         await marked(site, "agent2", away=False)
         before = await marked(site, "agent1", away=False)
         await site.node.drain(within_s=0.0)
+        await asyncio.sleep(0.5)  # longer than it lingers: leaving it is no absence
+        assert await site.node.live_store.members(site.node.live.node) == {"agent1", "agent2"}
     await asyncio.sleep(1.5)  # the lease has ended, and nobody was there to see it
     async with served(engine_url, prefix) as site:
         began_s = time.monotonic()

@@ -6,7 +6,8 @@ Somebody is there while any living node has a connection of theirs, or had one w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -25,9 +26,10 @@ __all__ = ["LivePresence", "job_of"]
 
 _log = structlog.get_logger(__name__)
 _EVERY_S: Final = 0.25  # colleagues are told at most so often
-_AT_ONCE: Final = 500  # people of one report
-_MET_AT_ONCE: Final = 200
-_INBOXES_AT_ONCE: Final = 16
+_REPORTED_MOST: Final = 500  # people of one report
+_MET_MOST: Final = 200
+_AT_ONCE: Final = 16  # people whose inboxes are told side by side
+_WAITING_MOST: Final = 20_000
 _AGAIN_S: Final = 0.5
 
 
@@ -61,12 +63,14 @@ class LivePresence:
         self._draining = False
         self._version = -1
         self._marks: dict[str, Mark] = {}
+        self._everybody: dict[str, str] | None = None  # until somebody's presence changes
         self._shown: dict[str, str] = {}  # what connections were told, but for the offline
         self._touched: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._told_at_s = 0.0
         self._reading: asyncio.Task[Any] | None = None
-        self._room = asyncio.Semaphore(_INBOXES_AT_ONCE)
+        self._waiting: deque[Job] = deque()  # changes that inboxes are about to learn of
+        self._working: asyncio.Task[Any] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         administration.handlers["presence"] = self._mark_inboxes
         self._unlisten = directory.listen(self)
@@ -104,8 +108,10 @@ class LivePresence:
 
     def shown(self) -> dict[str, str]:
         """Of everybody who is not offline."""
-        states = {user: self.of(user) for user in self._directory.users}
-        return {user: str(one) for user, one in states.items() if one is not Presence.OFFLINE}
+        if self._everybody is None:
+            states = {user: str(self.of(user)) for user in self._directory.users}
+            self._everybody = {u: one for u, one in states.items() if one != Presence.OFFLINE}
+        return self._everybody
 
     # This node's own people
 
@@ -136,9 +142,9 @@ class LivePresence:
         """What the next report has to say."""
         met = [u.id for u in self._directory.users.values() if u.active and u.id not in self._marks]
         return People(
-            tuple(sorted(self._here - self._said)[:_AT_ONCE]),
-            tuple(sorted(self._said - self._here)[:_AT_ONCE]),
-            tuple(met[:_MET_AT_ONCE]),
+            tuple(sorted(self._here - self._said)[:_REPORTED_MOST]),
+            tuple(sorted(self._said - self._here)[:_REPORTED_MOST]),
+            tuple(met[:_MET_MOST]),
         )
 
     async def heard(self, node: str, people: People, beat: Beat) -> bool:
@@ -149,8 +155,11 @@ class LivePresence:
             # It took us for dead meanwhile, or has lost something: say the difference again.
             self._said = set(await self._store.members(node))
         self.told(beat.was, beat.version, beat.marks)
-        for user, mark in beat.marks.items():
-            spawn(self._tasks, self._administration.run_job(job_of(user, mark)), name="presence")
+        # More than fit are done as jobs that fall due.
+        room = _WAITING_MOST - len(self._waiting)
+        self._waiting += [job_of(user, mark) for user, mark in beat.marks.items()][:room]
+        if self._waiting and (self._working is None or self._working.done()):
+            self._working = spawn(self._tasks, self._work(), name="presence-marks")
         return beat.more or self._said != self._here
 
     # What all nodes know
@@ -194,6 +203,7 @@ class LivePresence:
 
     def _touch(self, user: str) -> None:
         self._touched.add(user)
+        self._everybody = None
         if self._timer is None:
             loop = asyncio.get_running_loop()
             at_s = max(loop.time(), self._told_at_s + _EVERY_S)
@@ -226,26 +236,25 @@ class LivePresence:
 
     # Telling inboxes
 
+    async def _work(self) -> None:
+        while self._waiting:
+            some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+            await asyncio.gather(*(self._administration.run_job(job) for job in some))
+
     async def _mark_inboxes(self, job: Job) -> None:
         user, data = job.data["user"], job.data
         found = self._directory.users.get(user)
         if found is None or found.bot:
             return
         mark = Mark(data["version"], data["since_ms"])
-        await self._each(self._directory.joined_by(user), user, mark)
-
-    async def _each(self, inboxes: Iterable[str], user: str, mark: Mark) -> None:
-        async def one(inbox: str) -> None:
-            async with self._room:
-                try:
-                    await self._inboxes.set_offline(
-                        inbox=inbox, user=user, version=mark.version, since_ms=mark.since_ms
-                    )
-                except Refused as refused:
-                    if refused.slug != "not_found":
-                        raise
-
-        await asyncio.gather(*(one(inbox) for inbox in sorted(inboxes)))
+        for inbox in sorted(self._directory.joined_by(user)):
+            try:
+                await self._inboxes.set_offline(
+                    inbox=inbox, user=user, version=mark.version, since_ms=mark.since_ms
+                )
+            except Refused as refused:
+                if refused.slug != "not_found":
+                    raise
 
 
 def job_of(user: str, mark: Mark) -> Job:
