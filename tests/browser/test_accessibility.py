@@ -133,6 +133,7 @@ VIEWS: list[tuple[str, str, Callable[[Page], Awaitable[None]]]] = [
     ("settings", "/settings", nothing),
     ("interactions", "/interactions", nothing),
     ("admin", "/admin", nothing),
+    ("carriers", "/admin/carriers", nothing),
 ]
 
 

@@ -153,6 +153,29 @@ async def test_a_gateway_says_what_belongs_into_its_configuration(
     await looked_over(page)
 
 
+class TestUnreachable:
+    """A server that has not been told its address."""
+
+    @pytest_asyncio.fixture(loop_scope="session")
+    async def site(self, engine_url: str, prefix: str) -> AsyncIterator[Served]:
+        """Without a public URL."""
+        async with served(engine_url, prefix, as_demo=True) as site:
+            yield site
+
+    async def test_the_page_says_what_is_missing(self, site: Served, sign_in: SignIn) -> None:
+        made = {"id": "main", "kind": "twilio", "name": "Main", "secret": TOKEN}
+        body = {**made, "config": {"account_sid": SID}}
+        assert (await site.call("admin", "POST", "/v1/admin/carriers", body)).status_code == 201
+        page = await sign_in("admin")
+        main = await at(page, site, "/admin/carriers", "Carriers")
+        await expect(row(main, "Twilio")).to_contain_text("Look at this")
+        await main.get_by_role("button", name="Main", exact=True).click()
+        detail = main.get_by_role("region", name="Main")
+        await expect(detail).to_contain_text("Set BATONBOX_PUBLIC_URL")
+        await expect(detail.get_by_role("textbox")).to_have_count(0)
+        await looked_over(page)
+
+
 async def test_a_member_has_no_such_page(site: Served, sign_in: SignIn) -> None:
     page = await sign_in("agent1")
     await page.goto(f"{site.url}/admin/carriers")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import FilePayload, Locator, Page
+from playwright.async_api import FilePayload, Locator, Page, Route
 
 from tests.browser.admin_kit import looked_over
 from tests.browser.desk import Desk, expect
@@ -134,6 +134,31 @@ async def test_what_is_refused_says_why_and_holds_up_nothing(site: Served, sign_
     await expect(ana.panel.get_by_role("alert")).to_contain_text("10.png was left out")
     await ana.send("So many")
     assert len(await phone_files(site)) == 10
+
+
+async def test_nothing_is_sent_before_its_files_are_there(site: Served, sign_in: SignIn) -> None:
+    _, ana = await mine(site, sign_in)
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await ana.page.route("**/v1/media?**", hold)
+    send = ana.panel.get_by_role("button", name="Send", exact=True)
+    await attach(ana.page, ana.panel, picture(), picture("other.png"))
+    attached = ana.panel.get_by_role("list", name="Attached files")
+    await expect(attached.get_by_role("progressbar", name="Uploading parcel.png")).to_be_visible()
+    await ana.composer.fill("Here")
+    await expect(send).to_be_disabled()
+    await ana.composer.press("Control+Enter")
+    await expect(ana.composer).to_have_value("Here")
+    await attached.get_by_role("button", name="Remove other.png").click()
+    held.set()
+    await expect(send).to_be_enabled()
+    await send.click()
+    await expect_drawn(ana.messages, "parcel.png")
+    assert await phone_files(site) == ["parcel.png"]
 
 
 async def test_files_stay_with_their_conversation(site: Served, sign_in: SignIn) -> None:

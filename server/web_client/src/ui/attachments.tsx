@@ -53,10 +53,20 @@ export function useDrop(find: () => HTMLElement | null | undefined, take: (files
       event.preventDefault();
       latest.current(files);
     };
+    // Missed, a file would be opened in the page's place.
+    const missed = (event: DragEvent): void => {
+      if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      event.dataTransfer.dropEffect = "none";
+    };
+    window.addEventListener("dragover", missed);
+    window.addEventListener("drop", missed);
     element.addEventListener("dragover", over);
     element.addEventListener("dragleave", end);
     element.addEventListener("drop", end);
     return () => {
+      window.removeEventListener("dragover", missed);
+      window.removeEventListener("drop", missed);
       element.removeEventListener("dragover", over);
       element.removeEventListener("dragleave", end);
       element.removeEventListener("drop", end);
