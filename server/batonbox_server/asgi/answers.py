@@ -212,6 +212,7 @@ class Done(Struct):
     att: str
     n: int | UnsetType = UNSET
     noop: bool | UnsetType = UNSET
+    warnings: list[str] | UnsetType = UNSET
     segments: int | UnsetType = UNSET
     conversation: Conversation | UnsetType = UNSET
 
