@@ -151,3 +151,47 @@ def test_a_wrong_usage_exits_with_two(args: list[str]) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(args)
     assert left.value.code == 2
+
+
+async def test_away_and_back_say_what_follows(script: Script, start: Start) -> None:
+    process = await start("away", "--keep")
+    peer = await script.next()
+    await peer.welcome()
+    request = await peer.expect(Op.CMD)
+    assert (request[2], request[3]["away"], request[3]["release"]) == ("set_away", True, False)
+    await peer.ok(request, user="agent1", away=True, release=False)
+    assert await ended(process) == (0, "agent1 is away; you keep your conversations\n", "")
+    process = await start("back", "--json")
+    peer = await script.next()
+    await peer.welcome()
+    request = await peer.expect(Op.CMD)
+    assert (request[2], request[3]["away"]) == ("set_away", False)
+    await peer.ok(request, user="agent1", away=False, release=False)
+    code, out, _ = await ended(process)
+    assert (code, json.loads(out)) == (0, {"away": False, "release": False})
+
+
+async def test_snooze_takes_a_time_and_wake_ends_it(script: Script, start: Start) -> None:
+    process = await start("snooze", "sales.c1", "2h", "--json")
+    peer = await script.next()
+    await peer.welcome()
+    mine = row(status="assigned", assignee="agent1")
+    await peer.ok(await peer.expect(Op.HISTORY), row=mine, messages=[], next=0, seq=1)
+    request = await peer.expect(Op.CMD)
+    await peer.ok(request, conv="sales.c1", seq=2, tip=TIP, own_tok=mine["own_tok"])
+    code, out, _ = await ended(process)
+    shown = {"conversation": "sales.c1", "snoozed_until": request[3]["until_ms"]}
+    assert (code, json.loads(out)) == (0, shown)
+    process = await start("wake", "sales.c1")
+    peer = await script.next()
+    await peer.welcome()
+    await peer.ok(await peer.expect(Op.HISTORY), row=mine, messages=[], next=0, seq=1)
+    await peer.ok(await peer.expect(Op.CMD), conv="sales.c1", seq=3, tip=TIP, own_tok="1.t")
+    assert await ended(process) == (0, "sales.c1 is awake\n", "")
+
+
+@pytest.mark.parametrize("text", ["", "h", "0h", "2", "2w", "-1h", "1.5h"])
+def test_a_time_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["snooze", "sales.c1", f"{text}"])
+    assert "30m, 2h or 3d" in capsys.readouterr().err or text.startswith("-")
