@@ -28,7 +28,8 @@ async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
 
 
 PROBES = {"/livez", "/readyz", "/metrics", "/v1/webhook/inbound", "/v1/webhook/receipts",
-          "/v1/media/{media}"}  # fmt: skip
+          "/v1/media/{media}", "/v1/carriers/{account}/inbound",
+          "/v1/carriers/{account}/status"}  # fmt: skip
 SIGN_IN = {"/v1/session", "/v1/session/link", "/v1/setup",
            "/v1/session/invite", "/v1/session/invite/look",
            "/v1/session/oidc", "/v1/session/oidc/callback"}  # fmt: skip

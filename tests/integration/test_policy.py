@@ -42,6 +42,10 @@ OPEN: Final = {
     ("GET", "/v1/media/{media}"): "signed for one file, for five minutes",
     ("POST", "/v1/webhook/inbound"): "signed by the carrier",
     ("POST", "/v1/webhook/receipts"): "signed by the carrier",
+    ("GET", "/v1/carriers/{account}/inbound"): "proved as the account's carrier proves",
+    ("POST", "/v1/carriers/{account}/inbound"): "proved as the account's carrier proves",
+    ("GET", "/v1/carriers/{account}/status"): "proved as the account's carrier proves",
+    ("POST", "/v1/carriers/{account}/status"): "proved as the account's carrier proves",
 }
 
 # The SDK's public methods -> the action they ask for; None: what this client knows already.
