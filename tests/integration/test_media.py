@@ -374,6 +374,17 @@ async def test_what_is_never_sent_is_bounded_and_erased_after_a_day(
         assert answer.json()["code"] == "not_found"
 
 
+async def test_what_a_killed_server_left_half_written_goes_with_its_file(
+    site: Served, tmp_path: Path
+) -> None:
+    media = await uploaded(site)
+    (path,) = kept(tmp_path / "media")
+    path.with_name(f".{path.name}.half").write_bytes(PNG[:9])
+    await age(site, [media])
+    await site.node.media_worker.erase_some()
+    assert kept(tmp_path / "media") == []
+
+
 async def age(site: Served, ids: list[str]) -> None:
     """As if a day had passed for these."""
     for media in ids:

@@ -61,6 +61,8 @@ _ALIASES: Final = {
     "audio/vnd.wave": "audio/wav",
     "text/x-vcard": "text/vcard",
     "text/directory": "text/vcard",
+    "text/csv": "text/plain",
+    "text/markdown": "text/plain",
 }
 _UNDECLARED: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _STARTS: Final = (

@@ -34,7 +34,8 @@ _UNSENT_MS: Final = 86_400_000
 _UNROUTED_MS: Final = 30 * _UNSENT_MS
 _ID_BYTES: Final = 16
 # Uploads under way on this node; each may hold as much as a message may have.
-_AT_ONCE, _OWN_AT_ONCE = 32, 4
+_AT_ONCE: Final = 32
+_OWN_AT_ONCE: Final = 4
 # An answer that leaves open whether the command took effect, or says that another one did.
 _UNDECIDED: Final = frozenset({"unavailable", "internal", "durability_timeout"})
 _ANOTHERS: Final = frozenset({"idempotency_mismatch"})

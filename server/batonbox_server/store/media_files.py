@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from batonbox_server.store.media_port import Missing
 __all__ = ["LocalFiles"]
 
 _PIECE: Final = 64 * 1024
+_STALE_S: Final = 3600.0
 _ID: Final = re.compile(r"[a-z0-9]{16,64}")
 
 
@@ -51,7 +53,7 @@ class LocalFiles:
 
     async def erase(self, media: str) -> None:
         """See the port."""
-        await asyncio.to_thread(self._path(media).unlink, missing_ok=True)
+        await asyncio.to_thread(_erase, self._path(media))
 
     def _path(self, name: str) -> Path:
         if not _ID.fullmatch(name):
@@ -61,6 +63,9 @@ class LocalFiles:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in _asides(path):  # by a server that was killed
+        if time.time() - left.stat().st_mtime > _STALE_S:
+            left.unlink(missing_ok=True)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with open(aside, "xb", opener=_private) as file:
@@ -73,6 +78,15 @@ def _write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
+
+
+def _erase(path: Path) -> None:
+    for each in (path, *_asides(path)):
+        each.unlink(missing_ok=True)
+
+
+def _asides(path: Path) -> list[Path]:
+    return list(path.parent.glob(f".{path.name}.*"))
 
 
 def _private(path: str, flags: int) -> int:
