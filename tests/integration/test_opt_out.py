@@ -193,6 +193,27 @@ async def test_a_block_holds_wherever_its_number_leads(engine_url: str, prefix: 
         assert (await writes(site)).is_success
 
 
+async def test_a_word_said_between_the_copy_and_the_move_is_told(
+    engine_url: str, prefix: str
+) -> None:
+    """The next inbox has the number and what was said by then; the message goes to the former."""
+    async with served(engine_url, prefix) as site:
+        for inbox in ("desk", "night"):
+            body = {"id": inbox, "name": inbox.title(), "kind": "department", "members": ["admin"]}
+            await ask(site, "POST", "inboxes", body)
+        await ask(site, "PUT", f"numbers/{NUMBER}", {"inbox": "desk"})
+        node = site.node
+        await node.organisation.edit_number(NUMBER, inbox="night", carrier=None, messaging=None)
+        at = (await node.organisation.state()).seq
+        await node.store.create_inbox(inbox="night")
+        await node.opt_outs.bring(inbox="night", number=NUMBER)
+        await node.store.add_number(inbox="night", number=NUMBER, at=at)
+        assert (await says(site, "stop", to=NUMBER)).conv.startswith("desk.")
+        await ask(site, "PATCH", f"numbers/{NUMBER}", {"inbox": "night"})
+        refused = await writes(site, inbox="night", our=NUMBER)
+        assert refused.json()["code"] == "recipient_opted_out"
+
+
 async def test_words_said_while_the_number_moves_hold_in_every_inbox(
     engine_url: str, prefix: str
 ) -> None:
