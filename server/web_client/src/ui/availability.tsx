@@ -30,7 +30,7 @@ export function AwayStrip(): JSX.Element | null {
   const { away, release } = useStore().availability.value;
   if (!away) return null;
   return (
-    <section class="away-strip" aria-label="Availability">
+    <section class="away-strip" aria-label="You are away">
       <PresenceDot state="away" />
       <p role="status">{awayWords(release)}</p>
       <BackButton />

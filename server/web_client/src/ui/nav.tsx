@@ -60,7 +60,7 @@ function Me(): JSX.Element | null {
   if (!me) return null;
   const { state } = store.link.value;
   const { away } = store.availability.value;
-  const does = away ? "I am back…" : "Set as away…";
+  const does = away ? "You are away…" : "Set as away…";
   return (
     <div class="nav-me">
       <button type="button" class="nav-self" title={does} aria-haspopup="dialog" onClick={() => openDialog({ kind: "availability" })}>
