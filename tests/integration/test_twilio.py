@@ -14,7 +14,7 @@ import pytest
 from batonbox_server.carriers.twilio import TwilioKind
 from batonbox_server.engine import EmbeddedEngine
 from tests.chaos.processes import Server, serving
-from tests.integration.twilio_vendor import PUBLIC, SID, TOKEN, Vendor, error, listening
+from tests.integration.twilio_vendor import PICTURE, PUBLIC, SID, TOKEN, Vendor, error, listening
 from tests.served import CUSTOMER, SALES, Served, served
 
 SETTINGS: dict[str, Any] = {
@@ -258,7 +258,6 @@ async def test_what_got_no_answer_is_looked_for_before_it_is_sent_again(
 ) -> None:
     async with bound(engine_url, prefix, tmp_path, vendor, outbox_lease_s=2.0) as site:
         conv = await conversation(site, vendor)
-        # The same words have just been sent, and arrived: they must not pass for these.
         await site.act("agent1", conv, "reply", text="yes")
         await until(site, conv, "sent")
         vendor.answers.clear()
@@ -287,6 +286,21 @@ async def test_what_got_no_answer_and_never_came_is_sent_again(
     assert len(vendor.messages) == 1
 
 
+async def test_the_same_words_sent_before_do_not_pass_for_these(
+    site: Served, vendor: Vendor
+) -> None:
+    """They would never be sent."""
+    conv = await conversation(site, vendor)
+    await site.act("agent1", conv, "reply", text="yes")
+    await until(site, conv, "sent")
+    left = [error(503, 0)]
+    vendor.decide = lambda _: left.pop(0) if left else None
+    await site.act("agent1", conv, "reply", text="yes")
+    await until(site, conv, "sent")
+    assert vendor.asked == ["POST", "POST", "GET", "POST"]
+    assert len({made["sid"] for made in vendor.messages}) == 2
+
+
 async def test_a_receipt_resolves_what_got_no_answer(site: Served, vendor: Vendor) -> None:
     """Before any further attempt: the receipt's address names the message."""
     conv = await conversation(site, vendor)
@@ -301,6 +315,26 @@ async def test_a_receipt_resolves_what_got_no_answer(site: Served, vendor: Vendo
     await asyncio.sleep(0.5)
     assert (await replies(site, conv))[-1]["state"] == "delivered"
     assert vendor.asked == ["POST"]
+
+
+async def test_a_customers_picture_is_fetched_with_the_accounts_credentials(
+    engine_url: str, prefix: str, tmp_path: Path, vendor: Vendor
+) -> None:
+    async with bound(engine_url, prefix, tmp_path, vendor, media_private=True) as site:
+        url = f"{vendor.url}/2010-04-01/Accounts/{SID}/Messages/MM1/Media/ME1"
+        answer = await vendor.brings("look", to=SALES, customer=CUSTOMER, media=(url,))
+        assert answer.status_code == 200
+        conv = (await site.get("admin", "/v1/conversations"))["items"][0]["id"]
+        path = f"/v1/conversations/{conv}/messages/1/media/0"
+        for _ in range(500):
+            answer = await site.call("admin", "GET", path)
+            if answer.status_code != 503:
+                break
+            await asyncio.sleep(0.02)
+        assert answer.status_code == 307, answer.text
+        shown = await site.http.get(answer.headers["location"])
+        assert shown.content == PICTURE
+        assert vendor.asked == ["media"]
 
 
 async def test_a_messaging_service_is_named_beside_our_number(

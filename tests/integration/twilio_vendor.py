@@ -23,11 +23,12 @@ from twilio.request_validator import RequestValidator
 
 from tests.support import eventually
 
-__all__ = ["PUBLIC", "SID", "TOKEN", "Vendor", "listening"]
+__all__ = ["PICTURE", "PUBLIC", "SID", "TOKEN", "Vendor", "listening"]
 
 SID = "AC" + "0123456789abcdef" * 2
 TOKEN = "not-a-real-token-but-as-long-as-one"
 PUBLIC = "https://desk.example.org"
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 Json = dict[str, Any]
 
 
@@ -96,6 +97,11 @@ class Vendor:
     async def account(self, request: Request) -> Response:
         """GET the account."""
         return self._refusal(request) or JSONResponse({"sid": SID, "status": "active"})
+
+    async def media(self, request: Request) -> Response:
+        """GET a file of a message."""
+        self.asked.append("media")
+        return self._refusal(request) or Response(PICTURE, media_type="image/png")
 
     def _refusal(self, request: Request) -> Response | None:
         expected = "Basic " + base64.b64encode(f"{SID}:{self.token}".encode()).decode()
@@ -171,6 +177,7 @@ async def listening() -> AsyncIterator[Vendor]:
         routes=[
             Route(f"{account}/Messages.json", vendor.take, methods=["POST"]),
             Route(f"{account}/Messages.json", vendor.list, methods=["GET"]),
+            Route(f"{account}/Messages/{{message}}/Media/{{media}}", vendor.media, methods=["GET"]),
             Route(f"{account}.json", vendor.account, methods=["GET"]),
         ]
     )

@@ -62,6 +62,8 @@ async def _receive(call: Call, account: Account, incoming: Incoming) -> None:
     try:
         await call.services.intake.receive(message)
     except Refused as refused:
+        if refused.slug == "bad_request":  # its sender is no phone number, say: nobody can answer
+            _log.warning("inbound_unusable", account=account.name, id=incoming.provider_id)
         if refused.slug != "number_not_routed":
             raise
         # It is kept, for somebody to route it: to send it again would change nothing.
