@@ -68,4 +68,4 @@ def test_the_page_knows_every_setting_and_no_other_event() -> None:
     }
     assert named == set(re.findall(r"^\| `(BATONBOX_\w+)`", PAGE, re.MULTILINE))
     told = set(re.findall(r"`((?:message|conversation|note|member)\.\w+)`", PAGE))
-    assert told - {"message.direction"} <= EVENTS.keys()
+    assert told - {"message.direction", "message.media"} <= EVENTS.keys()
