@@ -48,7 +48,7 @@ class Lab:
             raise failed
         return Accepted(f"lab-{len(self.handed)}")
 
-    def media_headers(self, url: str) -> dict[str, str]:
+    def media_headers(self, url: str) -> dict[str, str]:  # noqa: ARG002
         """See the port."""
         return {}
 
