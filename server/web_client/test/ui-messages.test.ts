@@ -96,6 +96,8 @@ describe("files", () => {
   test("5 MB together", () => {
     const fits = fitting({ count: 0, bytes: 0 }, [file("a", BYTES_MAX)]);
     expect([fits.taken.length, fits.why]).toEqual([1, ""]);
+    const both = fitting({ count: 0, bytes: 0 }, [file("a", BYTES_MAX - 1), file("b", 2)]);
+    expect(both.taken.map(({ name }) => name)).toEqual(["a"]);
     const over = fitting({ count: 1, bytes: 1 }, [file("a", BYTES_MAX)]);
     expect(over.taken).toHaveLength(0);
     expect(over.why).toContain("5 MB together");
