@@ -16,6 +16,7 @@ from tests.model.audited import compare_audit
 from tests.model.conftest import Bench
 from tests.model.episodes import PASSES_MS, episode
 from tests.model.scenarios import SCENARIOS
+from tests.model.timed import LONG, TIMED
 from tests.model.world import BODY, NUMBERS, USERS, World, fresh_world
 
 COMMANDS = 50
@@ -155,7 +156,7 @@ def directed(scripts: Scripts, counts: Counter[str]) -> Callable[[Bench], None]:
     async def play(bench: Bench) -> None:
         world = fresh_world(bench.client, scripts, counts)
         await world.open()
-        for scenario in SCENARIOS:
+        for scenario in (*TIMED, *SCENARIOS, *LONG):
             await scenario(world)
         await compare_audit(world)
 

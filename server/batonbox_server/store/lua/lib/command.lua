@@ -24,6 +24,11 @@ local function begin(packed, keep_ms)
   return cx, me, by.actor, by.cid
 end
 
+local function stale(c, own_tok)
+  if own_tok ~= "" and own_tok ~= c.own_tok then return {"stale_token", cur(c)} end
+  return nil
+end
+
 -- nil if this caller may change the ownership; admins' acts on others' need the present token.
 local function fence(c, actor, me, own_tok)
   if c.status ~= "assigned" then return {"not_owner", cur(c)} end
@@ -31,15 +36,13 @@ local function fence(c, actor, me, own_tok)
     if me.role ~= "admin" then return {"not_owner", cur(c)} end
     if own_tok == "" then return {"token_required", cur(c)} end
   end
-  if own_tok ~= "" and own_tok ~= c.own_tok then return {"stale_token", cur(c)} end
-  return nil
+  return stale(c, own_tok)
 end
 
 -- Only the owner, under the token if one is given: what even an admin does not do to others'.
 local function mine(c, actor, own_tok)
   if c.status ~= "assigned" or c.assignee ~= actor then return {"not_owner", cur(c)} end
-  if own_tok ~= "" and own_tok ~= c.own_tok then return {"stale_token", cur(c)} end
-  return nil
+  return stale(c, own_tok)
 end
 
 -- An admin stands in every inbox, and joins the one where they take a conversation.
