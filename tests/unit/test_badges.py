@@ -104,6 +104,18 @@ class Inbox:
             meta["before"] = {k: before[k] for k in ("status", "assignee", "att")}
         self.published.append((self.seq, meta))
 
+    def owner_of(self, row: dict[str, Any] | None) -> str:
+        """Who gets what the customer writes: the owner, or whoever had it before it was done."""
+        if row and row["status"] == "done" and self.members and self.rng.random() < 0.3:
+            return self.rng.choice(sorted(self.members))
+        return str(row["assignee"]) if row else ""
+
+    def put_aside(self, conv: str, owner: str, *, wakes: bool) -> None:
+        """The owner's snooze, or its end by the timer."""
+        if not wakes:
+            self.green[owner].discard(conv)
+        self.change(conv, "" if wakes else owner, "assigned", to=owner, att=wakes)
+
     def leave(self, user: str) -> None:
         """Removed: everything theirs goes back, as nobody's act."""
         self.members.discard(user)
@@ -152,10 +164,10 @@ class Inbox:
         status = row["status"] if row else ""
         member = actor in self.members
         act = self.rng.choice(
-            ["in", "in", "claim", "hand", "return", "done", "look", "look", "who"]
+            ["in", "in", "claim", "hand", "return", "done", "look", "look", "who", "sleep"]
         )
         if act == "in":
-            owner = row["assignee"] if row and status == "assigned" else ""
+            owner = self.owner_of(row)
             self.change(conv, "", "assigned" if owner else "unassigned", to=owner, att=True)
         elif act == "claim" and member and status in {"unassigned", "done"}:
             self.change(conv, actor, "assigned", to=actor)
@@ -167,6 +179,9 @@ class Inbox:
             self.change(conv, actor if member else "", "unassigned")
         elif act == "done" and status in {"assigned", "unassigned"}:
             self.change(conv, actor if member else "", "done")
+        elif act == "sleep" and row is not None and status == "assigned":
+            # Put aside it is not unread; by the time it wakes it is.
+            self.put_aside(conv, row["assignee"], wakes=self.rng.random() < 0.5)
         elif act == "look" and member and row:
             self.look(actor, conv, unread=self.rng.random() < 0.3)
         elif act == "who" and self.rng.random() < 0.2:
@@ -259,7 +274,8 @@ def test_badges_are_right_at_rest_whatever_happened(block: int) -> None:
     done: Counter[str] = Counter()
     for seed in range(block * 60, block * 60 + 60):
         run(seed, done)
-    acts = {"in", "claim", "hand", "return", "done", "look", "who", "lost", "at once", "later"}
+    acts = {"in", "claim", "hand", "return", "done", "look", "who", "lost", "at once", "later",
+            "sleep"}  # fmt: skip
     assert acts <= done.keys()
 
 
