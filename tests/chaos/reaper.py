@@ -20,7 +20,7 @@ from batonbox_server.tasks import cancel_all, spawn
 from tests.chaos.processes import Server
 from tests.served import CUSTOMER, SALES
 
-__all__ = ["Reaper", "Site", "reaping"]
+__all__ = ["Reaper", "Site", "reaping", "to"]
 
 Pipe: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _CHUNK_BYTES: Final = 1 << 16
@@ -29,7 +29,10 @@ _ACCEPTS_WITHIN_S: Final = 0.05
 
 
 class Reaper:
-    """Relays to what `connect` opens; `arm` it for the next request that contains `wanted`."""
+    """Relays to what `connect` opens; `arm` it for the next request that contains `wanted`.
+
+    `pause_s()`: how long each piece of a request takes to get through.
+    """
 
     def __init__(self, connect: Callable[[], Awaitable[Pipe]]) -> None:
         self._connect = connect
@@ -37,6 +40,7 @@ class Reaper:
         self._kill: Callable[[], None] = lambda: None
         self._reaped = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.pause_s: Callable[[], float] = lambda: 0.0
         self.port = 0
 
     def arm(self, wanted: bytes, kill: Callable[[], None]) -> None:
@@ -70,10 +74,12 @@ class Reaper:
                     if wanted:
                         back.cancel()  # its answer does not arrive
                         await asyncio.wait([back])
+                    await asyncio.sleep(self.pause_s())
                     ours.write(data)
                     await ours.drain()
                     if wanted:
-                        await self._reap(theirs)
+                        rest = asyncio.get_running_loop().create_task(_copy(reader, ours))
+                        await self._reap(theirs, rest)
                         return
         finally:
             back.cancel()
@@ -81,10 +87,15 @@ class Reaper:
             for end in (writer, ours):
                 end.transport.abort()
 
-    async def _reap(self, theirs: asyncio.StreamReader) -> None:
+    async def _reap(self, theirs: asyncio.StreamReader, rest: asyncio.Task[None]) -> None:
+        """The rest of the request may still be on its way."""
         self._wanted = b""
-        await asyncio.wait_for(theirs.read(_CHUNK_BYTES), 10)
-        await asyncio.sleep(_ACCEPTS_WITHIN_S)
+        try:
+            await asyncio.wait_for(theirs.read(_CHUNK_BYTES), 10)
+            await asyncio.sleep(_ACCEPTS_WITHIN_S)
+        finally:
+            rest.cancel()
+            await asyncio.wait([rest])
         self._kill()
         self._reaped.set()
 
@@ -94,6 +105,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(_CHUNK_BYTES):
             writer.write(data)
             await writer.drain()
+
+
+def to(port: int) -> Callable[[], Awaitable[Pipe]]:
+    """How a reaper gets to a carrier on this port."""
+
+    async def connect() -> Pipe:
+        return await asyncio.open_connection("127.0.0.1", port)
+
+    return connect
 
 
 @asynccontextmanager
@@ -143,7 +163,12 @@ class Site:
         reply = asyncio.get_running_loop().create_task(
             self._call(self.token, "POST", path, {"text": text})
         )
-        await self.reaper.reaped()
+        reaped = asyncio.get_running_loop().create_task(self.reaper.reaped())
+        await asyncio.wait([reply, reaped], return_when=asyncio.FIRST_EXCEPTION)
+        if not reaped.done():
+            reaped.cancel()
+            await reply  # says what was wrong with it
+        await reaped
         await self.server.process.wait()
         await self.server.start()
         await asyncio.wait_for(reply, 20)

@@ -16,7 +16,7 @@ import pytest
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.store.keys import Keys
 from tests.chaos.processes import Server, free_port
-from tests.chaos.reaper import Pipe, Reaper, Site, reaping
+from tests.chaos.reaper import Pipe, Reaper, Site, reaping, to
 from tests.integration.test_webhook import SETTING, listening
 from tests.kannel.gateway import Gateway, gateway
 from tests.kannel.line import groups_of, settings_for
@@ -45,15 +45,6 @@ async def mortal(
 def texts(kills: int) -> list[str]:
     """What agent1 writes."""
     return [f"answer {number}" for number in range(kills)]
-
-
-def to(port: int) -> Any:
-    """How a reaper gets to a carrier on this port."""
-
-    async def connect() -> Pipe:
-        return await asyncio.open_connection("127.0.0.1", port)
-
-    return connect
 
 
 @pytest.mark.timeout(180)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -15,8 +16,9 @@ import pytest
 from batonbox_server.carriers.kannel import callback_token
 from batonbox_server.engine import EmbeddedEngine
 from tests.chaos.processes import free_port
+from tests.chaos.reaper import reaping, to
 from tests.kannel.gateway import Gateway, gateway
-from tests.kannel.line import PASSWORD, connected
+from tests.kannel.line import PASSWORD, USERNAME, connected
 from tests.kannel.phones import Centre, centre, fake_centre
 from tests.served import CUSTOMER, SALES, Served
 from tests.support import eventually
@@ -102,7 +104,7 @@ async def test_a_customer_is_heard_answered_and_reached(
 async def test_what_comes_while_the_engine_stands_still_is_kept_once(
     engine: EmbeddedEngine, prefix: str, kannel: Gateway
 ) -> None:
-    """The first try may have been written or not: Kannel comes again with the same id."""
+    """Kannel gets no 200, and comes again."""
     async with (
         connected(engine.url, prefix, kannel, engine_timeout_s=0.5) as site,
         fake_centre(kannel.ports["fake"]) as phones,
@@ -134,6 +136,46 @@ async def test_what_comes_while_the_server_is_away_comes_when_it_is_back(
             n = await reply(site, conv, "Yes.")
             await until_state(site, conv, n, "delivered")
             assert [m["body"]["text"] for m in await messages(site, conv)] == [TEXT, "Yes."]
+
+
+async def test_what_was_kept_and_not_confirmed_is_known_by_its_id(
+    engine_url: str, prefix: str, kannel: Gateway
+) -> None:
+    port = free_port()
+    async with reaping(to(port)) as link:
+        near = f"http://127.0.0.1:{link.port}"
+        async with (
+            connected(engine_url, prefix, kannel, port=port, public_url=near) as site,
+            fake_centre(kannel.ports["fake"]) as phones,
+        ):
+            link.arm(b"POST /v1/carriers/kannel/inbound", lambda: None)
+            phones.says(TEXT, customer=CUSTOMER, our=SALES)
+            await link.reaped()
+            await eventually(lambda: tries(kannel) > 0, what="another try")
+            phones.says("And when?", customer=CUSTOMER, our=SALES)
+            conv = await heard(site, 2)
+            await eventually(lambda: kannel.log("smsbox").count("No reply sent") == 2)
+            texts = [m["body"]["text"] for m in await messages(site, conv)]
+            assert texts == [TEXT, "And when?"]
+
+
+async def test_order_is_kept_over_an_uneven_network(
+    engine_url: str, prefix: str, kannel: Gateway
+) -> None:
+    """By bringing one after the other, as the setup has it."""
+    chance, port = random.Random(5), free_port()
+    async with reaping(to(port)) as link:
+        link.pause_s = lambda: chance.uniform(0, 0.02)
+        near = f"http://127.0.0.1:{link.port}"
+        async with (
+            connected(engine_url, prefix, kannel, port=port, public_url=near) as site,
+            fake_centre(kannel.ports["fake"]) as phones,
+        ):
+            want = [f"message {number}" for number in range(50)]
+            for text in want:
+                phones.says(text, customer=CUSTOMER, our=SALES)
+            conv = await heard(site, 50)
+            assert [m["body"]["text"] for m in await messages(site, conv)] == want
 
 
 def tries(kannel: Gateway) -> int:
@@ -218,6 +260,10 @@ async def test_receipts_come_in_any_order(bound: tuple[Served, Centre]) -> None:
     await until_state(site, conv, sent[2], "delivered")
     assert await until_state(site, conv, sent[1], "failed") == "undeliverable (error 001)"
     await until_state(site, conv, sent[0], "delivered")
+    token = callback_token(PASSWORD, "kannel")
+    for state in ("8", "4", "2", "16"):
+        assert await told(site, "kannel", token, f"{conv}:{sent[0]}", state) == 200
+        assert await state_of(site, conv, sent[0]) == ("delivered", "")
 
 
 async def test_what_the_message_centre_refuses_is_failed(bound: tuple[Served, Centre]) -> None:
@@ -258,3 +304,37 @@ async def test_a_thousand_messages_arrive_in_their_order(bound: tuple[Served, Ce
 async def stored(site: Served) -> int:
     """How many messages there are in all conversations."""
     return sum(int(conversation["unanswered"]) for conversation in await conversations(site))
+
+
+async def test_an_admin_adds_a_kannel_and_replaces_its_password(
+    engine_url: str, prefix: str, kannel: Gateway, tmp_path: Path
+) -> None:
+    async with connected(engine_url, prefix, kannel, data_dir=str(tmp_path)) as site:
+        config = {"url": kannel.url, "username": USERNAME, "smsc_id": "phones"}
+        new = {"kind": "kannel", "id": "gw", "name": "Gateway", "config": config}
+        made = await site.call("admin", "POST", "/v1/admin/carriers", {**new, "secret": PASSWORD})
+        assert made.status_code == 201, made.text
+        assert (made.json()["config"], made.json()["secret"]) == (config, "set")
+        token = callback_token(PASSWORD, "gw")
+        assert f"/v1/carriers/gw/inbound?token={token}&" in made.json()["setup"]
+        assert await told(site, "gw", token) == 200
+        assert (await site.call("admin", "POST", "/v1/admin/carriers/gw/check")).json()["ok"]
+
+        given = {"secret": "another"}
+        changed = await site.call("admin", "PATCH", "/v1/admin/carriers/gw", given)
+        assert changed.is_success, changed.text
+        assert PASSWORD not in changed.text
+        assert await told(site, "gw", token) == 401
+        assert await told(site, "gw", callback_token("another", "gw")) == 200
+        checked = (await site.call("admin", "POST", "/v1/admin/carriers/gw/check")).json()
+        assert checked == {
+            "ok": False, "says": "Kannel refuses the account's user name or password",
+        }  # fmt: skip
+
+
+async def told(
+    site: Served, account: str, token: str, message: str = "sales.none:1", state: str = "1"
+) -> int:
+    """How a receipt is answered; one for a message that there is not is not to come again."""
+    query = {"token": token, "id": message, "state": state}
+    return (await site.http.get(f"/v1/carriers/{account}/status", params=query)).status_code
