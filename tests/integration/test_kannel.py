@@ -338,3 +338,26 @@ async def told(
     """How a receipt is answered; one for a message that there is not is not to come again."""
     query = {"token": token, "id": message, "state": state}
     return (await site.http.get(f"/v1/carriers/{account}/status", params=query)).status_code
+
+
+@pytest.mark.long
+async def test_smsbox_forgets_what_it_could_not_bring_when_it_ends(
+    engine_url: str, prefix: str, kannel: Gateway
+) -> None:
+    """Not ours to change, and docs/kannel.md says so; bearerbox keeps what smsbox never had."""
+    port = free_port()
+    async with connected(engine_url, prefix, kannel, port=port):
+        pass
+    async with fake_centre(kannel.ports["fake"]) as phones:
+        phones.says("lost", customer=CUSTOMER, our=SALES)
+        await eventually(lambda: tries(kannel) > 0, what="another try")
+        await kannel.end("smsbox")
+        phones.says("waits in bearerbox", customer=CUSTOMER, our=SALES)
+        async with connected(engine_url, prefix, kannel, port=port) as site:
+            await kannel.begin("smsbox")
+            conv = await heard(site)
+            phones.says("comes", customer=CUSTOMER, our=SALES)
+            await heard(site, 2)
+            await asyncio.sleep(2.5)  # twice as long as smsbox waits before it asks again
+            texts = [m["body"]["text"] for m in await messages(site, conv)]
+            assert texts == ["waits in bearerbox", "comes"]

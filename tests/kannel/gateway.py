@@ -54,8 +54,7 @@ class Gateway:
         self.configuration.write_text(_configuration(self, groups), encoding="utf-8")
         await self.run("bearerbox")
         await self._until(self._listens)  # smsbox gives up when there is no bearerbox
-        await self.run("smsbox")
-        await self._until(self._up)
+        await self.begin("smsbox")
 
     async def run(self, box: str) -> None:
         """Start one of the boxes."""
@@ -65,9 +64,8 @@ class Gateway:
                 cwd=self.folder, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
-    async def again(self, box: str) -> None:
-        """Kill it, start it, and wait."""
-        await self.end(box)
+    async def begin(self, box: str) -> None:
+        """Start one of the boxes again, and wait."""
         await self.run(box)
         await self._until(self._up)
 
