@@ -111,7 +111,13 @@ class TestByReceipts:
 
 async def test_a_customer_opts_out_and_in_again(site: Served, sign_in: SignIn) -> None:
     _, ana, bo = await two_look(site, sign_in)
+    await fails_next(site, permanent=False, reason="busy")
+    await ana.send("Our offer")
+    await expect_state([ana], "Our offer", "queued", "Queued")
     await site.texts("Stop")
+    await expect_state([ana, bo], "Our offer", "failed", "Failed: this customer opted out")
+    again = ana.messages.get_by_role("button", name="Try again")
+    await expect(again).to_have_count(0)
     for desk in (ana, bo):
         await expect(desk.messages).to_contain_text("The customer opted out (STOP).")
         await expect(desk.messages.locator("[data-kind=answered]")).to_have_count(1)
@@ -121,5 +127,5 @@ async def test_a_customer_opts_out_and_in_again(site: Served, sign_in: SignIn) -
     await assert_accessible(ana.page)
     await site.texts("START")
     await expect(ana.messages).to_contain_text("The customer opted in again (START).")
-    await ana.send("One more thing")
-    await expect_state([ana, bo], "One more thing", "delivered", "Delivered")
+    await again.click()
+    await expect_state([ana, bo], "Our offer", "delivered", "Delivered")

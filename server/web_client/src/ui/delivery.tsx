@@ -33,12 +33,13 @@ export function Delivery({ line, conv, next }: Props): JSX.Element | null {
   if (!Mark || ((state === "sent" || state === "delivered") && next?.state === state)) return null;
   const words = deliveryWords(line);
   const spelt = SPELT.has(state);
-  const mine = state === "failed" && line.n > 0 && store.conversation(conv).value?.flag === "mine";
+  const view = state === "failed" && line.n > 0 ? store.conversation(conv).value : undefined;
+  const again = view?.flag === "mine" && !view.row.opted_out;
   return (
     <p class={`delivery delivery-${state}`} data-state={state} title={spelt ? undefined : words}>
       <Mark />
       {spelt ? <span>{words}</span> : <Hidden>{words}</Hidden>}
-      {mine ? (
+      {again ? (
         <button type="button" class="link-button" onClick={() => void store.retry(conv, line.n)}>
           Try again
         </button>
