@@ -84,6 +84,7 @@ describe("snooze", () => {
     const { scene, tab } = await opened(true);
     const until = view(tab)?.undoUntilMs;
     expect(until).toBeGreaterThan(0);
+    await scene.pass(2000);
     void tab.store.snooze(CONV, scene.browser.clock.nowMs + HOUR_MS);
     await scene.flow();
     expect(view(tab)?.undoUntilMs).toBe(until);
@@ -149,6 +150,20 @@ describe("being away", () => {
     void tab.store.setAway(false, false);
     await scene.flow();
     expect(tab.store.availability.peek()).toEqual({ away: false, release: false });
+  });
+
+  test("what an admin says right after it holds", async () => {
+    const { scene, tab } = await opened();
+    const me = { id: "me", name: "me", role: "member" };
+    const outcome = tab.store.setAway(true, true);
+    const [, id] = tab.page.sockets.at(-1)?.sent.at(-1) as [number, number];
+    tab.server.tell([Op.OK, id, {}]);
+    expect((await outcome).ok).toBe(true);
+    expect(tab.store.availability.peek().away).toBe(true);
+    tab.server.tell([Op.ORG, "user", { ...me, away: "release" }]);
+    tab.server.tell([Op.ORG, "user", { ...me, away: "" }]);
+    expect(tab.store.availability.peek().away).toBe(false);
+    expect(scene.tabs.length).toBe(1);
   });
 
   test("without a connection nothing changes", async () => {

@@ -87,6 +87,16 @@ describe("view = confirmed (+) pending", () => {
     expect(acts.size).toBe(0);
   });
 
+  test("whatever changes the owner ends a snooze", () => {
+    const acts = new PendingActs();
+    const resting = { ...taken, snoozed_until: 9000 };
+    acts.add(act({ verb: "return", to: "", base: taken.own_tok }));
+    expect(acts.over(resting).snoozed_until).toBe(0);
+    acts.drop("sales.c1", "u1");
+    acts.add(act({ verb: "snooze", base: taken.own_tok, untilMs: 12_000 }));
+    expect(acts.over(resting)).toMatchObject({ snoozed_until: 12_000, assignee: "me", own_tok: "4.own" });
+  });
+
   test("return and done show their outcome", () => {
     const acts = new PendingActs();
     acts.add(act({ verb: "return", to: "", base: taken.own_tok }));
