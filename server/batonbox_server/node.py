@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,167 +18,40 @@ from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.asgi.web import WebClient
 from batonbox_server.carriers.poster import HttpPoster
 from batonbox_server.config import ConfigError, Settings
-from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.gen.api import api_docs
 from batonbox_server.hub.frames import Moved
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
-from batonbox_server.node_carriers import NodeCarriers, default_carrier, webhook_secret
+from batonbox_server.node_carriers import NodeCarriers, webhook_secret
 from batonbox_server.node_media import NodeMedia
-from batonbox_server.service.administration import Administration
+from batonbox_server.node_organisation import Organisation
 from batonbox_server.service.answers import Answers
-from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.diagnosis import Diagnosis
-from batonbox_server.service.directory import LiveDirectory
-from batonbox_server.service.embedding import Embedding, check_jwks_url
 from batonbox_server.service.hook_lines import Pace
 from batonbox_server.service.hook_worker import HookWorker
-from batonbox_server.service.identity import Lifetime, TokenIdentity
 from batonbox_server.service.intake import Intake
-from batonbox_server.service.invites import Invites
-from batonbox_server.service.jwks import Jwks
 from batonbox_server.service.live import Live
 from batonbox_server.service.oidc import Oidc
-from batonbox_server.service.opt_outs import OptOuts
 from batonbox_server.service.outbox import Outbox
-from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.presence import LivePresence
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
 from batonbox_server.service.sending import Sender
-from batonbox_server.service.setup import Setup
-from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.timers import Timers
 from batonbox_server.service.unrouted import Unrouted
-from batonbox_server.service.uses import Uses
 from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.limits import SessionLimits
-from batonbox_server.store.audit import RedisAudit
-from batonbox_server.store.connect import EngineClient
-from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.holdings import RedisHoldings
 from batonbox_server.store.hooks import RedisHooks
-from batonbox_server.store.keys import Keys
-from batonbox_server.store.live import RedisLive, marks_of
+from batonbox_server.store.live import marks_of
 from batonbox_server.store.media import RedisMedia
 from batonbox_server.store.oidc import RedisOidc
 from batonbox_server.store.pace import EnginePace
 from batonbox_server.store.phones import EnginePhones
-from batonbox_server.store.redis import RedisStore
-from batonbox_server.store.sign_in import RedisSignIn
-from batonbox_server.store.sign_in_port import Rates
-from batonbox_server.store.words import RedisWords
 
 __all__ = ["Node", "Organisation"]
-
-
-class Organisation:
-    """The engine and everything that needs no websocket: what commands of the shell work with.
-
-    `await open()`, then use; `await close()` ends it. Raises EngineUnsuitable or EngineUnavailable.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.keys = Keys(settings.key_space)
-        self.closing = AsyncExitStack()
-
-    async def open(self) -> None:
-        """Start the embedded engine unless another is named; connect; read the directory."""
-        url = self.settings.redis_url or await self._embedded()
-        self.url = url
-        self.client = EngineClient(url, command_timeout_s=self.settings.engine_timeout_s)
-        await self.client.connect()
-        self.closing.push_async_callback(self.client.aclose)
-        log_events = self.settings.log_events
-        audit_entries = self.settings.audit_entries
-        self.store = RedisStore(
-            self.client, keys=self.keys, log_events=log_events, audit_entries=audit_entries
-        )
-        self.organisation = RedisDirectory(
-            self.client,
-            keys=self.keys,
-            carrier=default_carrier(self.settings),
-            log_events=log_events,
-            audit_entries=audit_entries,
-            job_lease_s=self.settings.job_lease_s,
-        )
-        self.directory = LiveDirectory(self.organisation)
-        self.closing.push_async_callback(self.directory.aclose)
-        await self.directory.start()
-        self.live_store = RedisLive(
-            self.client, keys=self.keys, job_lease_s=self.settings.job_lease_s
-        )
-        self.opt_outs = OptOuts(self.store, RedisWords(self.client, keys=self.keys))
-        self.administration = Administration(
-            self.store,
-            self.organisation,
-            self.directory,
-            self.live_store.marks,
-            self.opt_outs,
-        )
-        lifetime = Lifetime(self.settings.session_idle_s, self.settings.session_max_s)
-        self.sessions = RedisSignIn(self.client, keys=self.keys, audit_entries=audit_entries)
-        audit = RedisAudit(self.client, keys=self.keys, audit_entries=audit_entries)
-        self.audit = Audit(audit, self.directory)
-        self.uses = Uses(self.organisation)
-        self.closing.push_async_callback(self.uses.aclose)
-        self.identity = TokenIdentity(
-            self.organisation,
-            self.sessions,
-            self.directory,
-            secret=await self.organisation.secret(),
-            connection_token_s=self.settings.connection_token_s,
-            lifetime=lifetime,
-            used=self.uses.used,
-            embedding=self._embedding(),
-        )
-        passwords = Passwords()
-        self.closing.callback(passwords.close)
-        self.sign_in = SignIn(
-            self.sessions,
-            self.organisation,
-            self.directory,
-            passwords,
-            lifetime=lifetime,
-            rates=_rates(self.settings),
-        )
-        parts = (self.organisation, self.directory, self.administration, self.sign_in, passwords)
-        self.setup = Setup(*parts)
-        self.invites = Invites(*parts)
-
-    async def close(self) -> None:
-        """Stop everything, last started first."""
-        await self.closing.aclose()
-
-    async def _embedded(self) -> str:
-        engine = EmbeddedEngine(Path(self.settings.data_dir))
-        await engine.start()
-        self.closing.push_async_callback(engine.stop)
-        return engine.url
-
-    def _embedding(self) -> Embedding | None:
-        settings, jwks = self.settings, None
-        if not settings.jwt_secret and not settings.jwt_jwks_url:
-            return None
-        if settings.jwt_jwks_url:
-            try:
-                check_jwks_url(settings.jwt_jwks_url)
-            except ValueError as error:
-                raise ConfigError(f"BATONBOX_JWT_JWKS_URL: {error}") from error
-            jwks = Jwks(settings.jwt_jwks_url)
-            self.closing.push_async_callback(jwks.aclose)
-        try:
-            return Embedding(
-                secret=settings.jwt_secret,
-                jwks=jwks,
-                issuer=settings.jwt_issuer,
-                audience=settings.jwt_audience,
-            )
-        except ValueError as error:
-            raise ConfigError(f"BATONBOX_JWT_SECRET, BATONBOX_JWT_JWKS_URL: {error}") from error
 
 
 class Node(Organisation):
@@ -445,13 +316,4 @@ def _hub_limits(settings: Settings) -> HubLimits:
         badge_interval_s=settings.badge_interval_s,
         engine_timeout_s=settings.engine_timeout_s,
         write_batch_bytes=settings.write_batch_bytes,
-    )
-
-
-def _rates(settings: Settings) -> Rates:
-    return Rates(
-        user_burst=max(1, settings.sign_in_user_burst),
-        user_every_ms=round(1000 * settings.sign_in_user_every_s),
-        address_burst=max(1, settings.sign_in_address_burst),
-        address_every_ms=round(1000 * settings.sign_in_address_every_s),
     )

@@ -53,6 +53,7 @@ ROOMS: dict[str, set[str]] = {
     "node": EVERYTHING,
     "node_carriers": EVERYTHING,
     "node_media": EVERYTHING,
+    "node_organisation": EVERYTHING,
     "serving": {
         "asgi.origins",
         "config",
