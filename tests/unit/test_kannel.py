@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -252,3 +253,14 @@ def test_the_setup_is_ready_but_for_the_password() -> None:
     assert f"inbound?token={token}&from=%p&to=%P&id=%I" in text
     assert "sendsms-port = 13013" in text
     assert PASSWORD not in text
+
+
+def test_the_page_shows_the_setup_as_it_is() -> None:
+    """Of docs/kannel.md: every line, in order, with the token left out."""
+    page = (Path(__file__).parents[2] / "docs" / "kannel.md").read_text(encoding="utf-8")
+    here = account()
+    setup = here.setup(here.inbound_url("https://box.example.org/v1/carriers/kannel/inbound"))
+    want = setup.replace(callback_token(PASSWORD, "kannel"), "…").splitlines()
+    shown = [line.strip() for line in page.partition("group = smsbox")[2].splitlines()]
+    lines = [line for line in want if line and not line.startswith("#")][1:]
+    assert [line for line in shown if line in lines][: len(lines)] == lines
