@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -75,6 +76,24 @@ class Box:
     async def again(self, item: OutboxItem, *, after_ms: int = 0) -> None:
         """The attempt failed and another shall be made."""
         await self.store.postpone(conv=item.conv, n=item.n, turn=item.turn, after_ms=after_ms)
+
+    async def passes(self, ms: int) -> int:
+        """Time goes by on the log's clock, by which timers are judged; returns its time."""
+        meta = f"{self.log}:meta"
+        seconds, micros = await self.client.execute("TIME")
+        now = 1000 * int(seconds) + int(micros) // 1000
+        ahead = max(now, int(await self.client.execute("HGET", meta, "last_ms"))) + ms
+        await self.client.execute("HSET", meta, "last_ms", ahead)
+        return ahead
+
+    async def row(self, conv: str) -> dict[str, Any]:
+        """As the store has it."""
+        return (await self.store.history(conv=conv, actor="adm", n=1)).row
+
+    async def kinds(self, conv: str) -> list[tuple[str, str, str]]:
+        """(kind, actor, reason) of everything in the conversation."""
+        thread = await self.store.history(conv=conv, actor="adm", n=200)
+        return [(m[3], m[4], m[7].get("reason") or "") for m in thread.messages]
 
     async def seq(self) -> int:
         """The end of the log."""

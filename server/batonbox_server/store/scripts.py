@@ -24,6 +24,7 @@ from batonbox_server.store.connect import EngineClient
 FOLDER: Final = Path(__file__).parent / "lua"
 # How long a command whose outcome is unknown is sent again before its caller is told so.
 RESEND_S: Final = 2.0
+_UNWRITTEN: Final = frozenset({b"idle", b"not_found"})
 _INCLUDE: Final = re.compile(r'^--- @include "([\w/]+)"$', re.MULTILINE)
 _KEY: Final = re.compile(r'\bkey\("(\w+)"')
 _WRITES: Final = re.compile(r"\b(?:commit|commit_log|finish|refuse)\(cx")
@@ -56,7 +57,7 @@ class Scripts:
     Raises Refused("unavailable") when the engine is down, and after RESEND_S of unknown outcome.
     Every script may be sent again: it is idempotent by a stored reply, a provider id or its nature.
     `on_write(prefix)` is called after every script that may have appended to the prefix's log; one
-    that answers `idle` has not.
+    that answers `idle` or `not_found` has not.
     """
 
     def __init__(self, client: EngineClient, folder: Path = FOLDER) -> None:
@@ -101,7 +102,7 @@ class Scripts:
             reply = await self._client.execute("EVALSHA", script.sha, 1, prefix, *packed)
         except NoScriptError:
             reply = await self._client.execute("EVAL", script.source, 1, prefix, *packed)
-        if script.writes and reply[0] != b"idle" and self.on_write is not None:
+        if script.writes and reply[0] not in _UNWRITTEN and self.on_write is not None:
             self.on_write(prefix)
         return list(reply)
 
