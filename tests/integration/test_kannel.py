@@ -106,7 +106,7 @@ async def test_what_comes_while_the_engine_stands_still_is_kept_once(
 ) -> None:
     """Kannel gets no 200, and comes again."""
     async with (
-        connected(engine.url, prefix, kannel, engine_timeout_s=0.5) as site,
+        connected(engine.url, prefix, kannel, engine_timeout_s=1.0) as site,
         fake_centre(kannel.ports["fake"]) as phones,
     ):
         os.kill(engine.pid, signal.SIGSTOP)
