@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -106,6 +107,11 @@ async def shelf(*, host: str = "127.0.0.1", **tls: Any) -> AsyncIterator[Shelf]:
         it.hold.set()
         server.should_exit = True
         await asyncio.wait_for(serving, 10)
+
+
+def kept(folder: Path) -> list[Path]:
+    """Every file that lies there, half-written ones too."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 async def upload(

@@ -7,13 +7,10 @@ import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
-from batonbox import MediaRefused, Message
-from batonbox_server.store.media import RedisMedia
 from tests.integration.media_harness import (
     HTML,
     PDF,
@@ -21,11 +18,12 @@ from tests.integration.media_harness import (
     SAMPLES,
     SVG,
     got,
+    kept,
     mine,
     upload,
     uploaded,
 )
-from tests.served import CUSTOMER, SALES, Served, served
+from tests.served import Served, served
 
 
 @pytest.fixture
@@ -33,24 +31,6 @@ async def site(engine_url: str, prefix: str, tmp_path: Path) -> AsyncIterator[Se
     """One node with the demo organisation."""
     async with served(engine_url, prefix, data_dir=str(tmp_path)) as site:
         yield site
-
-
-def kept(folder: Path) -> list[Path]:
-    """Every file that lies there, half-written ones too."""
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-async def phone(site: Served) -> list[dict[str, Any]]:
-    """What the customer's phone has."""
-    path = f"/v1/loopback/outbound?to={CUSTOMER.replace('+', '%2B')}"
-    found: list[dict[str, Any]] = (await site.get("admin", path))["items"]
-    return found
-
-
-async def arrived(site: Served, count: int = 1) -> list[dict[str, Any]]:
-    """The same, once there are so many."""
-    await site.phone_with(count)
-    return await phone(site)
 
 
 # What is taken
@@ -270,158 +250,3 @@ async def test_a_node_that_lacks_the_file_says_so(site: Served, tmp_path: Path) 
     answer = await got(site, conv, 3)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "folder" in answer.json()["detail"]
-
-
-# How it is sent
-
-
-async def test_files_arrive_on_the_phone(site: Served) -> None:
-    conv = await mine(site)
-    ids = [await uploaded(site, name="a.png"), await uploaded(site, PDF, "application/pdf")]
-    assert (await site.act("agent1", conv, "reply", text="two", media=ids)).is_success
-    (message,) = await arrived(site)
-    assert [file["id"] for file in message["media"]] == ids
-    assert [(await site.http.get(file["url"])).content for file in message["media"]] == [PNG, PDF]
-    body = {"to": CUSTOMER, "text": "", "media": [await uploaded(site)], "from": SALES}
-    composed = await site.call("agent1", "POST", "/v1/inboxes/sales/compose", body)
-    assert composed.is_success
-    assert len((await arrived(site, 2))[1]["media"]) == 1
-
-
-async def test_a_retry_has_its_files_and_another_message_has_not(site: Served) -> None:
-    conv = await mine(site)
-    media, path = await uploaded(site), f"/v1/conversations/{conv}/reply"
-    body = {"text": "look", "media": [media]}
-    first = await site.call("agent1", "POST", path, body, idempotency_key="k1")
-    again = await site.call("agent1", "POST", path, body, idempotency_key="k1")
-    assert (first.status_code, again.status_code) == (200, 200)
-    assert first.json()["n"] == again.json()["n"]
-    assert len(await arrived(site)) == 1
-    other = await site.call("agent1", "POST", path, body, idempotency_key="k2")
-    assert (other.status_code, other.json()["code"]) == (422, "media_refused")
-    assert "upload it again" in other.json()["detail"]
-    # A command id that was used for something else does not let its first message's file go.
-    mixed = await site.call("agent1", "POST", path, {**body, "text": "x"}, idempotency_key="k1")
-    assert mixed.json()["code"] == "idempotency_mismatch"
-    other = await site.call("agent1", "POST", path, body, idempotency_key="k3")
-    assert other.json()["code"] == "media_refused"
-
-
-async def test_a_refused_command_gives_its_files_back(site: Served) -> None:
-    conv, media = await site.texts("hello"), await uploaded(site)
-    refused = await site.act("agent1", conv, "reply", text="x", media=[media])
-    assert refused.json()["code"] == "not_owner"
-    await site.act("agent1", conv, "assign")
-    assert (await site.act("agent1", conv, "reply", text="x", media=[media])).is_success
-
-
-async def test_a_retry_of_a_sent_message_keeps_its_files_though_it_is_refused(
-    site: Served,
-) -> None:
-    """Whoever lost the inbox meanwhile cannot take the file out of the message they sent."""
-    conv, media = await mine(site), await uploaded(site)
-    path, body = f"/v1/conversations/{conv}/reply", {"text": "", "media": [media]}
-    assert (await site.call("agent1", "POST", path, body, idempotency_key="k")).is_success
-    store: RedisMedia = site.node.media._store  # type: ignore[assignment]
-    await store.take([media], owner="agent1", cid="h:k", inbox="sales", most=10**9)
-    await store.release([media], owner="agent1", cid="h:k", keep_ms=0)
-    await site.node.media_worker.erase_some()
-    assert (await got(site, conv, 3)).content == PNG
-
-
-async def test_a_message_has_a_limit_for_all_its_files(
-    engine_url: str, prefix: str, tmp_path: Path
-) -> None:
-    async with served(
-        engine_url, prefix, data_dir=str(tmp_path), media_max_bytes=3000, media_max_files=3
-    ) as site:
-        conv = await mine(site)
-        ids = [await uploaded(site) for _ in range(4)]
-        for wrong, code in (
-            (ids[:3], "media_refused"),
-            (ids, "bad_request"),
-            ([ids[0], ids[0]], "bad_request"),
-            (["../../x"], "bad_request"),
-            (["0" * 32], "not_found"),
-        ):
-            answer = await site.act("agent1", conv, "reply", text="x", media=wrong)
-            assert answer.json()["code"] == code, wrong
-        assert (await site.act("agent1", conv, "reply", text="x", media=ids[:2])).is_success
-
-
-async def test_what_is_never_sent_is_bounded_and_erased_after_a_day(
-    engine_url: str, prefix: str, tmp_path: Path
-) -> None:
-    async with served(
-        engine_url, prefix, data_dir=str(tmp_path), media_unsent_max_bytes=3 * len(PNG)
-    ) as site:
-        conv = await mine(site)
-        ids = [await uploaded(site) for _ in range(3)]
-        full = await upload(site, PNG)
-        assert (full.status_code, full.json()["code"]) == (422, "media_refused")
-        assert (await upload(site, PNG, user="agent2")).status_code == 201
-        await site.act("agent1", conv, "reply", text="", media=ids[:1])
-        last = await uploaded(site)
-        assert len(kept(tmp_path / "media")) == 5
-        await age(site, [*ids, last])
-        while await site.node.media_worker.erase_some():
-            pass
-        left = {path.name for path in kept(tmp_path / "media")}
-        assert ids[0] in left
-        assert not left & {*ids[1:], last}
-        await uploaded(site)  # there is room again
-        answer = await site.act("agent1", conv, "reply", text="x", media=[last])
-        assert answer.json()["code"] == "not_found"
-
-
-async def test_what_a_killed_server_left_half_written_goes_with_its_file(
-    site: Served, tmp_path: Path
-) -> None:
-    media = await uploaded(site)
-    (path,) = kept(tmp_path / "media")
-    path.with_name(f".{path.name}.half").write_bytes(PNG[:9])
-    await age(site, [media])
-    await site.node.media_worker.erase_some()
-    assert kept(tmp_path / "media") == []
-
-
-async def age(site: Served, ids: list[str]) -> None:
-    """As if a day had passed for these."""
-    for media in ids:
-        await site.node.client.execute("ZADD", f"{site.node.keys.org}:media_new", "XX", 1, media)
-
-
-async def test_a_deleted_inbox_takes_its_files_along(site: Served, tmp_path: Path) -> None:
-    conv = await mine(site)
-    await site.act("agent1", conv, "reply", text="", media=[await uploaded(site)])
-    unsent = await uploaded(site)
-    path = f"/v1/conversations/{conv}/messages/3/media/0"
-    link = (await site.call("agent1", "GET", path)).headers["location"]
-    assert (await site.call("admin", "DELETE", "/v1/admin/inboxes/sales")).is_success
-    while await site.node.media_worker.erase_some():
-        pass
-    assert [path.name for path in kept(tmp_path / "media")] == [unsent]
-    assert (await site.http.get(link)).status_code == 404
-
-
-# The SDK
-
-
-async def test_the_sdk_sends_and_fetches(site: Served, tmp_path: Path) -> None:
-    conv = await mine(site)
-    path = tmp_path / "plan.pdf"
-    path.write_bytes(PDF)
-    async with await site.sdk("agent1") as client:
-        mine_ = await client.conversation(conv)
-        media = await client.upload(PNG, name="a.png", type="image/png")
-        n = await mine_.reply("both", media=[media, path])
-        (message,) = [m for m in await mine_.history() if m.n == n]
-        assert isinstance(message, Message)
-        assert [(m.type, m.size, m.name) for m in message.media] == [
-            ("image/png", len(PNG), "a.png"), ("application/pdf", len(PDF), "plan.pdf"),
-        ]  # fmt: skip
-        assert [await mine_.media(message, i) for i in range(2)] == [PNG, PDF]
-        with pytest.raises(MediaRefused):
-            await client.upload(HTML, name="a.png")
-        with pytest.raises(ValueError, match="ids"):
-            await mine_.reply("x", media=[path], key="k")

@@ -36,9 +36,8 @@ _ID_BYTES: Final = 16
 # Uploads under way on this node; each may hold as much as a message may have.
 _AT_ONCE: Final = 32
 _OWN_AT_ONCE: Final = 4
-# An answer that leaves open whether the command took effect, or says that another one did.
+# Answers that leave open whether the command took effect.
 _UNDECIDED: Final = frozenset({"unavailable", "internal", "durability_timeout"})
-_ANOTHERS: Final = frozenset({"idempotency_mismatch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ class Media:
         try:
             yield [file.as_map() for file in files]
         except Refused as refused:
-            if refused.slug not in _UNDECIDED | _ANOTHERS:
+            if refused.slug not in _UNDECIDED:
                 await self._give_back(ids, owner, cid)
             raise
 
@@ -182,20 +181,14 @@ class Media:
 
     async def complete(self, messages: Sequence[list[Any]]) -> None:
         """Fill in what was not known of customers' files when their messages were stored."""
-        for message in messages:
-            body = message[7] if len(message) > 7 else None
-            if isinstance(body, dict) and body.get("media"):
-                body["media"] = [await self._completed(shown_media(m)) for m in body["media"]]
-
-    async def _completed(self, shown: dict[str, Any]) -> dict[str, Any]:
-        if not shown["id"] or shown["type"]:
-            return shown
-        kept = await self._store.get(shown["id"])
-        if kept is None or kept.state == "pending":
-            return shown
-        if kept.state == "failed":
-            return {**shown, "reason": kept.reason}
-        return kept.file.as_map()
+        bodies = [message[7] for message in messages if len(message) > 7]
+        carrying = [body for body in bodies if isinstance(body, dict) and body.get("media")]
+        for body in carrying:
+            body["media"] = [shown_media(found) for found in body["media"]]
+        late = [m["id"] for body in carrying for m in body["media"] if m["id"] and not m["type"]]
+        records = await self._store.get(late)
+        for body in carrying:
+            body["media"] = [_now(shown, records) for shown in body["media"]]
 
     async def person_path(self, shown: Mapping[str, Any] | str) -> str:
         """Where a person who may see the message gets the file, for five minutes.
@@ -205,7 +198,7 @@ class Media:
                 could not be, or was never kept.
         """
         found = shown_media(shown)
-        kept = await self._store.get(found["id"]) if found["id"] else None
+        kept = await self._get(found["id"])
         if kept is None:
             raise Refused("media_refused", "This file was not kept; only its name is left.")
         _check_ready(kept)
@@ -218,7 +211,7 @@ class Media:
             Refused: `unauthorized`, `token_expired`, `not_found`, `media_refused`, `unavailable`.
         """
         self._links.check(media, exp=exp, sig=sig)
-        kept = await self._store.get(media)
+        kept = await self._get(media)
         if kept is None:
             raise Refused("not_found", "The file was deleted.")
         _check_ready(kept)
@@ -236,6 +229,9 @@ class Media:
             _log.warning("media_unreadable", media=file.id, error=str(error))
             raise Refused("unavailable", "The file cannot be read now; try again.") from error
 
+    async def _get(self, media: str) -> Kept | None:
+        return (await self._store.get([media])).get(media) if _is_id(media) else None
+
     async def _write(self, media: str, data: bytes) -> None:
         try:
             await self._files.write(media, data)
@@ -249,6 +245,15 @@ def shown_media(found: Mapping[str, Any] | str) -> dict[str, Any]:
     if isinstance(found, str):
         return File("", "", 0, _named(found, 0)).as_map()
     return dict(found)
+
+
+def _now(shown: dict[str, Any], records: Mapping[str, Kept]) -> dict[str, Any]:
+    kept = records.get(shown["id"])
+    if kept is None or kept.state == "pending":
+        return shown
+    if kept.state == "failed":
+        return {**shown, "reason": kept.reason}
+    return kept.file.as_map()
 
 
 def _named(url: str, index: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from batonbox_server.domain.media import File
 from batonbox_server.errors import EngineUnavailable, Refused
@@ -13,8 +13,6 @@ from batonbox_server.store.media_port import Expected, Kept, State
 from batonbox_server.store.scripts import Scripts
 
 __all__ = ["RedisMedia"]
-
-_FIELDS: Final = ("state", "type", "size", "name", "inbox", "reason")
 
 
 class RedisMedia:
@@ -81,13 +79,12 @@ class RedisMedia:
             reason=reason,
         )
 
-    async def get(self, media: str) -> Kept | None:
+    async def get(self, ids: Sequence[str]) -> dict[str, Kept]:
         """See the port."""
-        found = await self._execute("HMGET", f"{self._org}:media:{media}", *_FIELDS)
-        if found[0] is None:
-            return None
-        state, kind, size, name, inbox, reason = (part.decode() if part else "" for part in found)
-        return Kept(File(media, kind, int(size), name), cast("State", state), inbox, reason)
+        if not ids:
+            return {}
+        _, files = await self._scripts.media_get(self._org, ids=" ".join(ids))
+        return {found.file.id: found for found in map(_kept, files)}
 
     async def take(
         self, ids: Sequence[str], *, owner: str, cid: str, inbox: str, most: int
@@ -133,3 +130,9 @@ class RedisMedia:
             return await self._client.execute(*args)
         except EngineUnavailable as error:
             raise Refused("unavailable") from error
+
+
+def _kept(packed: list[Any]) -> Kept:
+    media, state, kind, size, name, inbox, reason = packed
+    file = File(media.decode(), kind.decode(), size, name.decode())
+    return Kept(file, cast("State", state.decode()), inbox.decode(), reason.decode())

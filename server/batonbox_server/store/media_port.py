@@ -82,8 +82,8 @@ class MediaStore(Protocol):
     async def settle(self, file: File, *, reason: str = "") -> None:
         """The bytes are written; or, with a reason, there never will be any."""
 
-    async def get(self, media: str) -> Kept | None:
-        """The record."""
+    async def get(self, ids: Sequence[str]) -> dict[str, Kept]:
+        """The records that there are, by id."""
 
     async def take(
         self, ids: Sequence[str], *, owner: str, cid: str, inbox: str, most: int
