@@ -129,6 +129,18 @@ describe("what the server does by itself", () => {
     expect(view(tab)?.badge).toBe("none");
   });
 
+  test("what happened before the page was opened is shown and not told", async () => {
+    const { scene, tab } = await opened(true);
+    const { seq, tip } = scene.sales.state;
+    const row = scene.sales.row(CONV);
+    const before = { status: row?.status, assignee: "me", att: row?.att };
+    const later = { ...row, rev: seq + 1, n: 9, status: "unassigned", assignee: "", own_tok: "x" };
+    const event = (last_ms: number) => [Op.EV, "sales", seq + 1, { type: "returned", conv: CONV, actor: "", reason: "away", row: { ...later, last_ms }, before }, {}, tip];
+    tab.server.tell(event(scene.browser.clock.nowMs - 1000));
+    expect(view(tab)?.flag).toBe("none");
+    expect(tab.notices).toEqual([]);
+  });
+
   test("a warning of a transfer is part of what is told", async () => {
     const { scene, tab } = await opened(true);
     scene.sales.released.add("bo");

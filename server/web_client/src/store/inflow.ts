@@ -43,6 +43,8 @@ export class Inflow {
   /** Inboxes whose history broke off; a snapshot of another is on its way. */
   private readonly broken = new Set<string>();
 
+  /** When this page was opened, by the server's clock; Infinity before. */
+  private openedMs = Infinity;
   private readonly subscriber: Subscriber;
 
   constructor(private readonly parts: InflowParts) {
@@ -123,6 +125,7 @@ export class Inflow {
     core.degraded.value = false; // or STATUS says so next
     core.others.opening();
     core.skewMs = nowMs - core.out.nowMs();
+    this.openedMs = Math.min(this.openedMs, nowMs);
     const most = limits["commands_in_flight"] ?? 16;
     // SUB, SEEN and REFRESH count too: room for those is left free.
     requests.inFlight = Math.max(1, most - Math.ceil(most / 4));
@@ -279,7 +282,8 @@ export class Inflow {
     const { conv, row } = meta;
     if (conv === undefined || row === undefined) return;
     if (row.att !== "" && row.att !== meta.before?.att) attention(conv);
-    if (!state.joined) return;
+    // A snapshot may be some events old: what happened before is shown, but was told then, or never.
+    if (!state.joined || row.last_ms < this.openedMs) return;
     const notices = noticesOf(meta, core.userId, core.serverNowMs, hasDraft);
     for (const notice of notices) core.notice(notice);
   }
