@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from batonbox import Client, Presence
 from batonbox_server.domain.policy import Scope
+from batonbox_server.service import presence
 from batonbox_server.service.presence import job_of
 from batonbox_server.store import live as live_store
 from batonbox_server.store.connect import EngineClient
@@ -185,11 +187,12 @@ async def test_what_is_told_is_whole_at_first_then_what_changes(
     async with await other.sdk("agent2"):
         await until(lambda: one.node.presence.of("agent2") == "online")
         assert (await one.call("agent3", "POST", "/v1/me/set_away", {"away": True})).is_success
+        everybody = {"agent1": "online", "agent2": "online", "agent3": "away"}
+        watcher = await peer(one, "agent1")
+        await until(lambda: told(watcher) == everybody)
         late = await peer(one, "agent1")
-        first = (await late.got(Op.PRESENCE))[1]
-        assert first | {"agent1": "online"} == {
-            "agent1": "online", "agent2": "online", "agent3": "away",
-        }  # fmt: skip
+        assert (await late.got(Op.PRESENCE))[1] == everybody
+        await watcher.end()
         users = {u["id"]: u for u in (await one.get("agent1", "/v1/users"))["items"]}
         assert users["agent2"]["presence"] == "online"
         assert (users["agent3"]["presence"], users["agent3"]["away"]) == ("away", "release")
@@ -199,6 +202,28 @@ async def test_what_is_told_is_whole_at_first_then_what_changes(
         assert (await one.call("admin", "POST", deactivate)).is_success
         await until(lambda: told(late)["agent2"] == "offline")
         await late.end()
+
+
+def _went(it: Peer, user: str) -> bool:
+    return told(it).get(user) == "offline"
+
+
+async def test_whoever_comes_between_two_changes_misses_neither(
+    engine_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "_EVERY_S", 2.0)
+    async with served(engine_url, prefix) as site:
+        watcher = await peer(site, "agent1")
+        assert (await site.call("agent2", "POST", "/v1/me/set_away", {"away": True})).is_success
+        await until(lambda: told(watcher).get("agent2") == "away")  # nobody is told for a while
+        assert (await site.call("agent3", "POST", "/v1/me/set_away", {"away": True})).is_success
+        late = await peer(site, "agent1")
+        assert (await site.call("agent3", "POST", "/v1/me/set_away", {"away": False})).is_success
+        assert (await site.call("agent2", "POST", "/v1/me/set_away", {"away": False})).is_success
+        for it in (watcher, late):
+            await until(partial(_went, it, "agent2"))
+            assert told(it).get("agent3", "offline") == "offline"
+            await it.end()
 
 
 async def test_colleagues_are_told_at_most_four_times_a_second(

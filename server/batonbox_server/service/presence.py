@@ -63,7 +63,6 @@ class LivePresence:
         self._draining = False
         self._version = -1
         self._marks: dict[str, Mark] = {}
-        self._everybody: dict[str, str] | None = None  # until somebody's presence changes
         self._shown: dict[str, str] = {}  # what connections were told, but for the offline
         self._touched: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -78,6 +77,7 @@ class LivePresence:
     async def start(self) -> None:
         """Read what is known; raises Refused("unavailable")."""
         await self._read()
+        self._tell()
 
     async def aclose(self) -> None:
         """Tell nobody anything any more."""
@@ -107,11 +107,8 @@ class LivePresence:
         return Presence.ONLINE if there else Presence.OFFLINE
 
     def shown(self) -> dict[str, str]:
-        """Of everybody who is not offline."""
-        if self._everybody is None:
-            states = {user: str(self.of(user)) for user in self._directory.users}
-            self._everybody = {u: one for u, one in states.items() if one != Presence.OFFLINE}
-        return self._everybody
+        """Of everybody who is not offline, as it was told last: what changed since is told yet."""
+        return self._shown
 
     # This node's own people
 
@@ -203,7 +200,6 @@ class LivePresence:
 
     def _touch(self, user: str) -> None:
         self._touched.add(user)
-        self._everybody = None
         if self._timer is None:
             loop = asyncio.get_running_loop()
             at_s = max(loop.time(), self._told_at_s + _EVERY_S)
@@ -216,8 +212,11 @@ class LivePresence:
         states: dict[str, str] = {}
         for user in touched:
             state = str(self.of(user))
-            if state != self._shown.get(user, str(Presence.OFFLINE)):
-                states[user] = self._shown[user] = state
+            if state == self._shown.get(user, str(Presence.OFFLINE)):
+                continue
+            states[user] = self._shown[user] = state
+            if state == Presence.OFFLINE:
+                del self._shown[user]
         if states:
             self.on_change(states)
 
