@@ -172,15 +172,17 @@ class Hub:
         Raises Refused as `attach`; then it looks at none.
         """
         viewer.looks += 1
-        turn = viewer.looks
-        if conv != self._watching.at(viewer):
-            self._watching.away(viewer)
-        if conv is None:
-            return
-        follower = await self._follower(conv.partition(".")[0])
-        seat = await follower.enter(viewer)
-        if viewer.looks == turn and not seat.gone:
-            self._watching.look(seat, conv, typing=typing)
+        turn, seat = viewer.looks, None
+        try:
+            if conv is not None:
+                follower = await self._follower(conv.partition(".")[0])
+                seat = await follower.enter(viewer)
+        finally:
+            if viewer.looks == turn:  # else it has said something else meanwhile
+                if seat is not None and conv is not None and not seat.gone:
+                    self._watching.look(seat, conv, typing=typing)
+                else:
+                    self._watching.away(viewer)
 
     def evict(self, viewer: Viewer, inbox: str) -> None:
         """Take the inbox away at once, whatever its log says."""

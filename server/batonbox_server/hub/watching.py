@@ -123,11 +123,6 @@ class Watching:
             self._rooms[looking.conv].here.pop(viewer, None)
             self._soon(looking.conv)
 
-    def at(self, viewer: Viewer) -> str:
-        """The conversation that the connection looks at, "" for none."""
-        looking = self._looking.get(viewer)
-        return looking.conv if looking is not None else ""
-
     def left(self, seat: Seat) -> None:
         """The seat is no more."""
         looking = self._looking.get(seat.viewer)
