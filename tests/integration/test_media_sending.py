@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ import pytest
 
 from batonbox import MediaRefused, Message
 from batonbox_server.store.media import RedisMedia
+from tests.chaos.processes import batonbox
 from tests.integration.media_harness import HTML, PDF, PNG, got, kept, mine, upload, uploaded
+from tests.integration.test_webhook import bound, listening, replied, until_state
 from tests.served import CUSTOMER, SALES, Served, served
+from tests.support import eventually
 
 
 @pytest.fixture
@@ -188,3 +192,40 @@ async def test_the_sdk_sends_and_fetches(site: Served, tmp_path: Path) -> None:
             await client.upload(HTML, name="a.png")
         with pytest.raises(ValueError, match="ids"):
             await mine_.reply("x", media=[path], key="k")
+
+
+async def test_the_command_line_sends_files(site: Served, tmp_path: Path) -> None:
+    conv = await mine(site)
+    path = tmp_path / "plan.pdf"
+    path.write_bytes(PDF)
+    token = await site.token("agent1")
+    for files, code in (([path, path], 0), ([tmp_path / "none.pdf"], 2), ([tmp_path], 2)):
+        given = [word for file in files for word in ("--media", str(file))]
+        process = await batonbox("reply", conv, "hello", *given, url=site.url, token=token)
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == code, err
+        assert b"Traceback" not in err
+    (message,) = await arrived(site)
+    assert [(file["name"], file["size"]) for file in message["media"]] == [("plan.pdf", 509)] * 2
+
+
+async def test_a_carrier_outside_fetches_by_a_link_under_our_public_address(
+    engine_url: str, prefix: str
+) -> None:
+    async with listening() as gateway:
+        async with bound(engine_url, prefix, gateway) as site:
+            conv = await replied(site)
+            await until_state(site, conv, "sent")
+            await site.act("agent1", conv, "reply", text="x", media=[await uploaded(site)])
+            await until_state(site, conv, "failed")
+            found = await site.get("agent1", f"/v1/conversations/{conv}")
+            assert "BATONBOX_PUBLIC_URL" in found["messages"][-1]["reason"]
+        async with bound(
+            engine_url, f"{prefix}2", gateway, public_url="https://in.example.org"
+        ) as site:
+            conv = await replied(site)
+            await site.act("agent1", conv, "reply", text="x", media=[await uploaded(site)])
+            await eventually(lambda: len(gateway.taken) == 3)
+            (url,) = gateway.taken[-1][1]["media"]
+            assert url.startswith("https://in.example.org/v1/media/")
+            assert (await site.http.get(url.removeprefix("https://in.example.org"))).content == PNG

@@ -82,7 +82,7 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 @asynccontextmanager
 async def bound(
-    engine_url: str, prefix: str, gateway: Gateway, **settings: float
+    engine_url: str, prefix: str, gateway: Gateway, **settings: Any
 ) -> AsyncIterator[Served]:
     """A node whose Sales number is bound to the webhook carrier."""
     given: dict[str, Any] = {"webhook_secret": SETTING, "webhook_url": gateway.url, **settings}
