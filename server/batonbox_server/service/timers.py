@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
-from batonbox_server.errors import BatonboxError
+from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.store.port import InboxStore
 from batonbox_server.store.sign_in_port import SignInStore
 from batonbox_server.tasks import cancel_all, spawn
@@ -54,19 +55,28 @@ class Timers:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            await self._try(self._jobs())
-            await self._try(self._sessions.sweep_sessions(n=_SESSIONS))
-            for inbox in list(self._directory.inboxes):
-                await self._try(self._finish(inbox))
+            await self._turn()
 
-    async def _try(self, work: Awaitable[Any]) -> None:
-        # What goes wrong in one place must not hold up all the others.
+    async def _turn(self) -> None:
+        works: list[Callable[[], Awaitable[Any]]] = [
+            self._jobs,
+            partial(self._sessions.sweep_sessions, n=_SESSIONS),
+        ]
+        works += [partial(self._finish, inbox) for inbox in self._directory.inboxes]
+        for work in works:
+            if not await self._try(work):
+                return
+
+    async def _try(self, work: Callable[[], Awaitable[Any]]) -> bool:
+        """False: the engine is not there, and the next turn is soon enough for the rest."""
         try:
-            await work
+            await work()
         except BatonboxError as error:
             _log.warning("timers_failed", error=str(error))
-        except Exception:
+            return not (isinstance(error, Refused) and error.slug == "unavailable")
+        except Exception:  # what goes wrong in one place must not hold up all the others
             _log.exception("timers_failed")
+        return True
 
     async def _jobs(self) -> None:
         # One that fails is due again only when its lease ends: this comes to an end.

@@ -25,7 +25,9 @@ local function reindex_owed(was, c)
     if not now then redis.call("ZREM", key("ow"), c.id) end
     watch_gone(before)
   end
-  if now then
+  local same = before == now and was and was.acted_ms == c.acted_ms
+    and was.waiting_since == c.waiting_since
+  if now and not same then
     redis.call("ZADD", key("ow"), math.max(c.waiting_since, c.acted_ms), c.id)
     redis.call("ZADD", key("ow", now), c.acted_ms, c.id)
     watch_gone(now)
