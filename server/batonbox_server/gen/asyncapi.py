@@ -212,7 +212,8 @@ def _thread_message() -> Json:
         {"title": name, "description": MESSAGE_MEANING[name], **kinds.get(name, _STRING)}
         for name in wire.MESSAGE_FIELDS
     ]
-    return {"type": "array", "items": items, "minItems": len(items)}
+    always = [name for name in wire.MESSAGE_FIELDS if name != "reason"]
+    return {"type": "array", "items": items, "minItems": len(always)}
 
 
 def _errors() -> Json:

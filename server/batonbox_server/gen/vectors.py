@@ -41,6 +41,17 @@ META: dict[str, Any] = {
     "row": ROW,
 }
 MESSAGE: list[Any] = [1, 7, 1_700_000_000_000, "received", "", "", "", {"text": "h\u00e9llo"}]
+FAILED: list[Any] = [
+    2,
+    8,
+    1_700_000_001_000,
+    "replied",
+    "agent1",
+    "c-2",
+    "failed",
+    {"text": "hi", "media": []},
+    "no such number",
+]
 
 FRAMES: dict[str, list[Any]] = {
     "hello": [Op.HELLO, "bb_token", "sdk/1"],
@@ -95,7 +106,7 @@ FRAMES: dict[str, list[Any]] = {
     "notify": [Op.NOTIFY, "handed_to_you", "sales", "sales.c1", {"by": "agent2"}],
     "presence": [Op.PRESENCE, {"agent1": "online", "agent2": "away", "agent3": "offline"}],
     "typing": [Op.TYPING, "sales.c1", {"agent2": "typing", "agent3": "viewing"}],
-    "conv": [Op.CONV, "sales", "sales.c1", 7, ROW, [MESSAGE], 0],
+    "conv": [Op.CONV, "sales", "sales.c1", 7, ROW, [MESSAGE, FAILED], 0],
 }
 
 
