@@ -67,7 +67,7 @@ async def test_whoever_is_away_gives_the_next_message_back(site: Served, sign_in
     await site.texts("Is anybody there?")
     await bo.status("Unassigned")
     await expect(bo.messages).to_contain_text("Ana was away: returned to the inbox")
-    await ana.toast("You are away: it went back to the inbox when the customer wrote")
+    await ana.toast("You are away: the conversation with +1 416 555 0142 went back")
     await expect(ana.badge(conv, "blue")).to_be_visible()
     await ana.page.reload()
     await expect(strip).to_be_visible()

@@ -53,7 +53,8 @@ describe("words", () => {
     expect(returnedWords("silent", "You", "you")).toBe("No answer from you: returned to the inbox");
     expect(returnedWords("silent", "", "")).toBe("No answer from its owner: returned to the inbox");
     expect(returnedWords("woken", "Bo", "Bo")).toBe("Bo was away when it was due: returned to the inbox");
-    expect(releasedWords("away", "+1 416 555 0142")).toBe("+1 416 555 0142: You are away: it went back to the inbox when the customer wrote.");
+    expect(releasedWords("away", "+1 416 555 0142")).toBe("You are away: the conversation with +1 416 555 0142 went back to the inbox.");
+    expect(releasedWords("silent", "Lee")).toBe("Nobody answered for too long: the conversation with Lee went back to the inbox.");
   });
 
   test("to whom it was given, and who types", () => {

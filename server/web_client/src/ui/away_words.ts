@@ -8,15 +8,13 @@ export const awayWords = (release: boolean): string =>
 /** "Transferred to Bo, who is away." */
 export const handedWords = (did: string, name: string, warned: "" | Presence): string => `${did} to ${name}${warned ? `, who is ${warned}` : ""}.`;
 
-const RELEASED: Readonly<Record<string, string>> = {
-  away: "You are away: it went back to the inbox when the customer wrote",
-  offline: "You were offline: it went back to the inbox",
-  silent: "The customer had no answer for too long: it went back to the inbox",
-  woken: "Its snooze ended while you were away: it went back to the inbox",
-};
-
 /** To whom a conversation was taken from by no one; `customer` is whom it is with. */
-export const releasedWords = (why: string, customer: string): string => `${customer}: ${RELEASED[why] ?? "it went back to the inbox"}.`;
+export function releasedWords(why: string, customer: string): string {
+  const went = `the conversation with ${customer} went back to the inbox`;
+  if (why === "silent") return `Nobody answered for too long: ${went}.`;
+  if (why === "woken") return `You were away when it was due: ${went}.`;
+  return `${why === "away" ? "You are away" : "You were offline"}: ${went}.`;
+}
 
 /** What takes a conversation from its owner though nobody does. */
 export const RULES: ReadonlySet<string> = new Set(["away", "offline", "silent", "woken"]);
