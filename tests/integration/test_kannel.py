@@ -208,6 +208,36 @@ async def test_only_who_has_the_token_is_heard(
         assert len(await conversations(site)) == 1
 
 
+async def test_what_comes_from_no_phone_number_is_kept_for_an_admin(
+    engine_url: str, prefix: str, kannel: Gateway
+) -> None:
+    """A bank's name cannot be answered, so no inbox has it; routing what waits passes it by."""
+    token = callback_token(PASSWORD, "kannel")
+    async with connected(engine_url, prefix, kannel) as site:
+
+        async def said(sender: str, name: str, number: str = SALES) -> int:
+            query = {"from": sender, "to": number, "id": name, "state": "1", "token": token}
+            answer = await site.http.post(
+                "/v1/carriers/kannel/inbound", params=query, content=b"Your code is 123456"
+            )
+            return answer.status_code
+
+        assert await said("BANK", "k-1") == await said("BANK", "k-1") == 200
+        assert await conversations(site) == []
+        kept = (await site.get("admin", "/v1/admin/unrouted"))["items"]
+        assert [(m["from"], m["to"], m["reason"]) for m in kept] == [
+            ("BANK", SALES, "no phone number")
+        ]
+        unknown = "+14165550177"
+        assert await said("BANK", "k-2", unknown) == await said(CUSTOMER, "k-3", unknown) == 200
+        routed = await site.call(
+            "admin", "POST", "/v1/admin/unrouted/route", {"number": unknown, "inbox": "sales"}
+        )
+        assert (routed.json()["delivered"], routed.json()["left"]) == (1, 1)
+        assert [one["customer"] for one in await conversations(site)] == [CUSTOMER]
+        assert await said("BANK", "k-4", "nobody") == 400
+
+
 @pytest.fixture
 async def smsc() -> AsyncIterator[Centre]:
     """A message centre that speaks SMPP."""

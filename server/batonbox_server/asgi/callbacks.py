@@ -62,11 +62,11 @@ async def _receive(call: Call, account: Account, incoming: Incoming) -> None:
     try:
         await call.services.intake.receive(message)
     except Refused as refused:
-        if refused.slug == "bad_request":  # its sender is no phone number, say: nobody can answer
-            _log.warning("inbound_unusable", account=account.name, id=incoming.provider_id)
-        if refused.slug != "number_not_routed":
+        if refused.slug == "bad_request":  # nobody can answer a name or a short code
+            await call.services.intake.keep_unanswerable(message)
+        elif refused.slug != "number_not_routed":
             raise
-        # It is kept, for somebody to route it: to send it again would change nothing.
+        # It is kept, for somebody to read or route it: to send it again would change nothing.
 
 
 async def _note(call: Call, account: Account, receipt: Receipt) -> None:

@@ -121,8 +121,8 @@ async def _delete_number(call: Call) -> Response:
 async def _unrouted(call: Call) -> dict[str, Any]:
     """Messages that no inbox wanted, newest first, with the reason.
 
-    `unknown number`, `not assigned`, `messaging off`; or `refused`, when its inbox was being
-    changed the whole time.
+    `unknown number`, `not assigned`, `messaging off`; `no phone number`, when its sender has none
+    and nobody could answer; or `refused`, when its inbox was being changed the whole time.
     """
     found = reversed(await call.services.organisation.unrouted())
     return listed([{**message, "at": timestamp(message["at_ms"])} for message in found])

@@ -192,12 +192,10 @@ class KannelAccount:
         said = request.fields
         if not said.get("id"):
             raise Unreadable("id: say Kannel's own, %I, as in the account's setup.")
-        customer, our = _number(said.get("from", "")), _number(said.get("to", ""))
-        if not customer or not our:
-            # Nobody could answer it, and Kannel would bring it again for as long as it is refused.
-            _log.warning("inbound_without_number", account=self.name, id=said["id"])
-            return None, Heard()
-        return Incoming(said["id"], our, customer, _text(request)), Heard()
+        sender, our = said.get("from", ""), _number(said.get("to", ""))
+        if not our:
+            raise Unreadable("to: say a number of ours, %P, as in the account's setup.")
+        return Incoming(said["id"], our, _number(sender) or sender, _text(request)), Heard()
 
     def parse_receipt(self, request: Callback) -> tuple[Receipt | None, Heard]:
         """See the port."""

@@ -25,6 +25,8 @@ _log = structlog.get_logger(__name__)
 # The inbox a message is pinned to may be deleted, or lose the number, between two steps.
 _ATTEMPTS: Final = 3
 _REFUSED: Final = "refused"
+_NO_PHONE: Final = "no phone number"
+_LONGEST_NAME: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Intake:
                 reason = _reason(route)
                 if reason == kept:
                     break
-                await self._keep(arrived, reason)
+                await self._keep_arrived(arrived, reason)
                 kept = reason  # and look once more: it may have been routed meanwhile
                 continue
             try:
@@ -114,10 +116,18 @@ class Intake:
             return received
         await self._opt_outs.tell(arrived.said, _others(route, ""))
         if not kept:
-            await self._keep(arrived, _REFUSED)
+            await self._keep_arrived(arrived, _REFUSED)
         raise Refused(
             "number_not_routed", f"{arrived.our} delivers to no inbox; the message was kept."
         )
+
+    async def keep_unanswerable(self, message: Inbound) -> None:
+        """Keep what came from no phone number in the unrouted list; no inbox can have it.
+
+        Raises Refused("bad_request") when it came to no number of ours either.
+        """
+        sender = "".join(c for c in message.customer if c.isprintable()).strip()[:_LONGEST_NAME]
+        await self._keep(message, _NO_PHONE, our=e164(message.our, field="to"), sender=sender)
 
     async def _arrived(self, message: Inbound) -> _Arrived:
         our = e164(message.our, field="to")
@@ -159,7 +169,12 @@ class Intake:
         """What became of this message of ours, which the carrier names so; False: it is gone."""
         try:
             settled = await self._store.sent(
-                conv=conv, n=n, state=state, carrier_id=carrier_id, reason=reason
+                conv=conv,
+                n=n,
+                state=state,
+                carrier_id=carrier_id,
+                reason=reason,
+                receipt=True,
             )
         except Refused as refused:
             if refused.slug != "not_found":
@@ -169,19 +184,22 @@ class Intake:
             self._on_outbound(inbox_of(conv))
         return True
 
-    async def _keep(self, arrived: _Arrived, reason: str) -> None:
-        message = arrived.message
+    async def _keep_arrived(self, arrived: _Arrived, reason: str) -> None:
+        await self._keep(arrived.message, reason, our=arrived.our, sender=arrived.customer)
+
+    async def _keep(self, message: Inbound, reason: str, *, our: str, sender: str) -> None:
+        provider_id = f"{message.carrier}:{message.provider_id}"
         record = {
-            "id": arrived.provider_id,
+            "id": provider_id,
             "carrier": message.carrier,
-            "from": arrived.customer,
-            "to": arrived.our,
+            "from": sender,
+            "to": our,
             "text": message.text,
             "media": list(message.media),
             "at_ms": int(time.time() * 1000),
             "reason": reason,
         }
-        await self._organisation.keep_unrouted(arrived.provider_id, record)
+        await self._organisation.keep_unrouted(provider_id, record)
         _log.warning("inbound_unrouted", carrier=message.carrier, reason=reason)
 
 

@@ -64,6 +64,8 @@ class Unrouted:
             try:
                 await self._intake.receive(_inbound(kept))
             except Refused as refused:
+                if refused.slug == "bad_request":
+                    continue  # from no phone number: no inbox can have it
                 if refused.slug != "number_not_routed":
                     raise
                 break  # un-assigned meanwhile

@@ -101,6 +101,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "unknown number": "Was not one of your numbers",
   "not assigned": "The number delivered nowhere",
   "messaging off": "Messaging was off",
+  "no phone number": "Came from no phone number: nobody could answer",
   refused: "Its inbox was being changed",
 };
 
