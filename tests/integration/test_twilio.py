@@ -214,6 +214,30 @@ async def test_a_receipt_says_why_it_failed(
     assert last["reason"] == reason
 
 
+async def test_a_replay_of_what_failed_does_not_end_a_later_sending(
+    site: Served, vendor: Vendor
+) -> None:
+    conv = await conversation(site, vendor)
+    await site.act("agent1", conv, "reply", text="yes")
+    n = (await until(site, conv, "sent"))["n"]
+    await vendor.tells(vendor.messages[0], "undelivered", 30003)
+    await until(site, conv, "failed")
+    vendor.answers.clear()
+    retried = await site.act("agent1", conv, "retry", n=n)
+    assert retried.is_success, retried.text
+    first, second = await said(vendor, 2)
+    for status in ("sent", "undelivered", "queued"):
+        assert (await vendor.tells(first, status, 30003)).status_code == 200
+        assert (await replies(site, conv))[-1]["state"] == "queued", status
+    vendor.answers.set()
+    await until(site, conv, "sent")
+    assert (await vendor.tells(first, "undelivered", 30003)).status_code == 200
+    assert (await replies(site, conv))[-1]["state"] == "sent"
+    assert (await vendor.tells(second, "delivered")).status_code == 200
+    assert (await replies(site, conv))[-1]["state"] == "delivered"
+    assert vendor.asked == ["POST", "POST"]
+
+
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
     [
@@ -299,6 +323,22 @@ async def test_the_same_words_sent_before_do_not_pass_for_these(
     await until(site, conv, "sent")
     assert vendor.asked == ["POST", "POST", "GET", "POST"]
     assert len({made["sid"] for made in vendor.messages}) == 2
+
+
+async def test_what_twilio_gave_up_does_not_pass_for_a_later_attempt(
+    site: Served, vendor: Vendor
+) -> None:
+    conv = await conversation(site, vendor)
+    await site.act("agent1", conv, "reply", text="yes")
+    n = (await until(site, conv, "sent"))["n"]
+    await vendor.tells(vendor.messages[0], "undelivered", 30003)
+    await until(site, conv, "failed")
+    left = [error(500, 0)]
+    vendor.decide = lambda _: left.pop(0) if left else None
+    assert (await site.act("agent1", conv, "retry", n=n)).is_success
+    await until(site, conv, "sent")
+    assert vendor.asked == ["POST", "POST", "GET", "POST"]
+    assert len(vendor.messages) == 2
 
 
 async def test_a_receipt_resolves_what_got_no_answer(site: Served, vendor: Vendor) -> None:

@@ -144,7 +144,7 @@ class World:
             case "fail":
                 reply = await self.scripts.sent(
                     self.prefix, conv=command.conv, n=command.n, state="failed", carrier_id="",
-                    reason="no", unsettled=0,
+                    reason="no", unsettled=0, receipt=0,
                 )  # fmt: skip
             case "due":
                 reply = await self.scripts.due(self.prefix)

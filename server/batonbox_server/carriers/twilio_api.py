@@ -58,7 +58,8 @@ class TwilioApi:
     async def find(self, message: Outbound) -> Accepted | None:
         """The message if Twilio has it already: the same text, to and from, made since.
 
-        One that is known as another message of ours is not it. There is no filter by date: that of
+        One that is known as another message of ours is not it, and one that Twilio gave up does not
+        count: it was not delivered. There is no filter by date: that of
         Twilio goes by when it was sent, which is not said of one that still waits there.
         """
         query = {"To": message.customer, "From": message.our, "PageSize": str(_LOOKED_AT)}
@@ -111,7 +112,7 @@ def _accepted(said: Mapping[str, Any]) -> Accepted:
 def _is(made: Any, message: Outbound, since_s: float) -> bool:
     if not isinstance(made, dict) or not made.get("sid"):
         return False
-    if not str(made.get("direction", "")).startswith("outbound"):
+    if not str(made.get("direction", "")).startswith("outbound") or made.get("status") in _FAILED:
         return False
     same_text = str(made.get("body") or "").strip() == message.text.strip()
     same_media = str(made.get("num_media") or "0") == str(len(message.media))

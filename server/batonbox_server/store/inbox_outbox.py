@@ -27,6 +27,7 @@ class InboxOutbox(InboxCalls):
         carrier_id: str = "",
         reason: str = "",
         unsettled: bool = False,
+        receipt: bool = False,
     ) -> Settled:
         """See the port."""
         reply = await self._scripts.sent(
@@ -37,6 +38,7 @@ class InboxOutbox(InboxCalls):
             carrier_id=carrier_id,
             reason=reason,
             unsettled=int(unsettled),
+            receipt=int(receipt),
         )
         return Settled(*ok(reply))
 
@@ -64,7 +66,9 @@ class InboxOutbox(InboxCalls):
         if place is None:
             return None
         conv, n = place
-        return await self.sent(conv=conv, n=n, state=state, carrier_id=carrier_id, reason=reason)
+        return await self.sent(
+            conv=conv, n=n, state=state, carrier_id=carrier_id, reason=reason, receipt=True
+        )
 
 
 def _item(

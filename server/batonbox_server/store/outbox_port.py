@@ -63,11 +63,14 @@ class OutboxStore(Protocol):
         carrier_id: str = "",
         reason: str = "",
         unsettled: bool = False,
+        receipt: bool = False,
     ) -> Settled:
         """Record what the carrier said about a message; the next of its conversation is due.
 
         States only move forward; a failed message may still turn out to be delivered. `unsettled`:
-        it is given up without an answer, which is remembered for when it is sent again.
+        it is given up without an answer, which is remembered for when it is sent again. `receipt`:
+        it is about the sending of this carrier_id: one that has failed by a receipt before can only
+        be delivered after all, since the message may have been queued again.
         """
 
     async def postpone(

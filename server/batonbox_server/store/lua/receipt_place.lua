@@ -1,5 +1,5 @@
 #!lua
--- Which message a carrier's id names.
+-- Which message a carrier's id names; "-" before it: that sending has failed (sent.lua).
 --
 -- KEYS[1] inbox prefix
 -- derives pm
@@ -7,4 +7,4 @@
 -- Returns {"ok", item} | {"not_found"}
 --- @include "lib/keys"
 local item = redis.call("GET", key("pm", ARGV[1]))
-return item and {"ok", item} or {"not_found"}
+return item and {"ok", (string.gsub(item, "^-", ""))} or {"not_found"}
