@@ -70,7 +70,7 @@ async def phone_files(site: Served, customer: str = CUSTOMER) -> list[str]:
     await site.phone_with(1, customer)
     to = customer.replace("+", "%2B")
     found = await site.get("admin", f"/v1/loopback/outbound?to={to}")
-    return [file["name"] for item in found["items"] for file in item["media"]]
+    return [file["name"] for item in found["items"] for file in item["files"]]
 
 
 async def test_a_picture_reaches_the_customer_and_everybody_sees_it(

@@ -43,12 +43,12 @@ async def test_files_arrive_on_the_phone(site: Served) -> None:
     ids = [await uploaded(site, name="a.png"), await uploaded(site, PDF, "application/pdf")]
     assert (await site.act("agent1", conv, "reply", text="two", media=ids)).is_success
     (message,) = await arrived(site)
-    assert [file["id"] for file in message["media"]] == ids
-    assert [(await site.http.get(file["url"])).content for file in message["media"]] == [PNG, PDF]
+    assert [file["id"] for file in message["files"]] == ids
+    assert [(await site.http.get(file["url"])).content for file in message["files"]] == [PNG, PDF]
     body = {"to": CUSTOMER, "text": "", "media": [await uploaded(site)], "from": SALES}
     composed = await site.call("agent1", "POST", "/v1/inboxes/sales/compose", body)
     assert composed.is_success
-    assert len((await arrived(site, 2))[1]["media"]) == 1
+    assert len((await arrived(site, 2))[1]["files"]) == 1
 
 
 async def test_a_retry_has_its_files_and_another_message_has_not(site: Served) -> None:
@@ -206,7 +206,7 @@ async def test_the_command_line_sends_files(site: Served, tmp_path: Path) -> Non
         assert process.returncode == code, err
         assert b"Traceback" not in err
     (message,) = await arrived(site)
-    assert [(file["name"], file["size"]) for file in message["media"]] == [("plan.pdf", 509)] * 2
+    assert [(file["name"], file["size"]) for file in message["files"]] == [("plan.pdf", 509)] * 2
 
 
 async def test_a_carrier_outside_fetches_by_a_link_under_our_public_address(

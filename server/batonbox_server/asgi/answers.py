@@ -288,13 +288,14 @@ class PhoneFile(Struct):
 
 
 class PhoneMessage(Struct, rename={"from_": "from"}):
-    """A message on a simulated phone."""
+    """A message on a simulated phone; `media` are the addresses of its `files`."""
 
     id: str
     from_: str
     to: str
     text: str
-    media: list[PhoneFile]
+    media: list[str]
+    files: list[PhoneFile]
 
 
 class FailurePlan(Struct):

@@ -81,7 +81,8 @@ async def _outbound(call: Call) -> dict[str, Any]:
     items = await _phones(call).messages(to=to)
     for item in items:
         links = call.services.media.links(item["media"])
-        item["media"] = [dataclasses.asdict(link) for link in links]
+        item["media"] = [link.url for link in links]
+        item["files"] = [dataclasses.asdict(link) for link in links]
     return {"items": items, "next": None}
 
 

@@ -100,5 +100,5 @@ export async function receive(of: string): Promise<void> {
   const have = new Set((texts.peek()[of] ?? []).map(({ key }) => key));
   const fresh = arrived.slice(-TEXTS_MAX).filter(({ id }) => !have.has(id));
   if (!fresh.length) return;
-  change(of, (all) => [...all, ...fresh.map(({ id, from, text, media }): Text => ({ key: id, mine: false, other: from, text, media, state: "arrived" }))]);
+  change(of, (all) => [...all, ...fresh.map(({ id, from, text, files }): Text => ({ key: id, mine: false, other: from, text, media: files, state: "arrived" }))]);
 }

@@ -19,7 +19,7 @@ export interface Arrived {
   readonly id: string;
   readonly from: string;
   readonly text: string;
-  readonly media: readonly PhoneFile[];
+  readonly files: readonly PhoneFile[];
 }
 
 interface Bot {
