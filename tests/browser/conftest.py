@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.browser.kit import SignIn
+from tests.programs import program
 from tests.served import Served, served
 
 _HERE = Path(__file__).parent
@@ -49,14 +48,8 @@ def pytest_runtest_makereport(
 
 
 def chromium() -> str:
-    """Debian's browser; where there is none this suite is skipped, in CI it fails."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        remedy = "no Chromium on PATH: install Debian's package `chromium` to test the page"
-        if os.environ.get("CI"):
-            pytest.fail(remedy)
-        pytest.skip(remedy)
-    return found
+    """Debian's browser."""
+    return program("chromium", "chromium-browser", package="chromium")
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import pytest
 
 from batonbox_server.gen import ROOT
 from tests.chaos.processes import free_port
+from tests.programs import program
 
 PAGE: Final = (ROOT / "docs" / "administration.md").read_text(encoding="utf-8")
 _FENCE: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -98,8 +98,8 @@ def check(block: Block, printed: str) -> None:
     assert not wrong, f"{block.commands}\nprinted\n{printed}\nand the page says\n{block.says}"
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl on PATH; install it")
 def test_every_block_prints_what_the_page_says(tmp_path: Path) -> None:
+    program("curl", package="curl")
     found = blocks()
     assert len(found) > 20
     script = "".join(f"{block.commands}\necho '{_END}'\n" for block in found)

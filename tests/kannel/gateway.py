@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-import pytest
 
 from tests.chaos.processes import free_port
+from tests.programs import program
 
 __all__ = ["Gateway", "gateway"]
 
@@ -110,14 +108,8 @@ class Gateway:
 
 
 def binary(name: str) -> str:
-    """Debian's Kannel; where there is none these tests are skipped, in CI they fail."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-    if found is None:
-        remedy = f"no {name} on PATH: install Debian's package `kannel` for these tests"
-        if os.environ.get("CI"):
-            pytest.fail(remedy)
-        pytest.skip(remedy)
-    return found
+    """Debian's Kannel."""
+    return program(name, package="kannel")
 
 
 def _configuration(it: Gateway, groups: str) -> str:
