@@ -14,6 +14,7 @@ from batonbox_server.domain.keywords import Word
 from batonbox_server.service.answers import default_text
 from batonbox_server.service.intake import Inbound
 from batonbox_server.store.port import Received
+from tests.integration.hooks_harness import hook_on, receiving, telling
 from tests.served import CUSTOMER, SALES, Served, served
 
 NUMBER = "+14165550177"
@@ -254,3 +255,21 @@ async def test_words_said_while_the_number_moves_hold_in_every_inbox(
                 found[customer] = code.replace("recipient_opted_out", "stop")
             assert found == last, inbox
         assert {"stop", "start"} == set(last.values())
+
+
+async def test_webhooks_are_told_of_keywords_and_answers(engine_url: str, prefix: str) -> None:
+    async with receiving() as receiver, telling(engine_url, prefix) as site:
+        await hook_on(site, receiver.url)
+        await site.texts("stop")
+        told = [one.body for one in await receiver.until(5)]
+        assert [body["type"] for body in told] == [
+            "conversation.created",
+            "message.received",
+            "message.queued",
+            "message.sent",
+            "message.delivered",
+        ]
+        assert told[1]["reason"] == "opt_out"
+        assert told[1]["conversation"]["opted_out"]
+        queued = told[2]["message"]
+        assert (queued["direction"], queued["text"]) == ("out", answer(site, Word.STOP))
