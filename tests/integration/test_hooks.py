@@ -79,6 +79,8 @@ async def test_every_kind_of_event_is_told(site: Served, receiver: Receiver) -> 
     await act("agent1", "reply", text="again")
     await receiver.until(8)
     await act("agent1", "note", text="careful", mentions=["agent2"])
+    await act("agent1", "snooze", until_ms=int(time.time() * 1000) + 60_000)
+    await act("agent1", "wake")
     await act("agent1", "transfer", to="agent2", note="yours")
     tok = (await site.get("admin", f"/v1/conversations/{conv}"))["own_tok"]
     await act("admin", "transfer", to="admin", own_tok=tok)
@@ -90,7 +92,7 @@ async def test_every_kind_of_event_is_told(site: Served, receiver: Receiver) -> 
     await site.texts("back")
     for on in (False, True):
         await site.node.administration.set_member(inbox="sales", user="agent2", on=on)
-    await receiver.until(20)
+    await receiver.until(22)
     told = {item.body["type"]: item.body for item in receiver.accepted}
     assert told.keys() == EVENTS.keys()
     assert told["message.failed"]["reason"] == "no such phone"
