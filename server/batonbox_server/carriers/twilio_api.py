@@ -115,7 +115,8 @@ def _is(made: Any, message: Outbound, since_s: float) -> bool:
     if not str(made.get("direction", "")).startswith("outbound") or made.get("status") in _FAILED:
         return False
     same_text = str(made.get("body") or "").strip() == message.text.strip()
-    same_media = str(made.get("num_media") or "0") == str(len(message.media))
+    # Twilio counts the files once it has fetched them.
+    same_media = str(made.get("num_media") or "0") in {"0", str(len(message.media))}
     return same_text and same_media and _made_s(made) >= since_s
 
 
@@ -136,7 +137,7 @@ def _refused(answer: httpx2.Response, said: Mapping[str, Any]) -> SendFailed:
         reason or f"HTTP {status}",
         permanent=permanent,
         retry_after_s=retry_after_s(answer.headers) or None,
-        unsettled=status >= 500,
+        unsettled=status >= 500 or status == 408,
     )
 
 
