@@ -166,8 +166,8 @@ class Conversation(Struct):
     unanswered: int
     preview: str
     n: int
-    snoozed_until: int
-    opted_out: int
+    snoozed_until: str | None
+    opted_out: str | None
 
 
 class ThreadMessage(Struct):

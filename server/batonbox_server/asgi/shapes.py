@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from batonbox_server.domain.model import inbox_of
+from batonbox_server.domain.model import Row, inbox_of
 from batonbox_server.wire import MESSAGE_FIELDS
 
 __all__ = ["message_json", "row_json", "timestamp", "token_json"]
 
-_NOBODY: Final = ("assignee", "last_assignee")
+_NOBODY: Final = frozenset({"assignee", "last_assignee"})
+_TIMES: Final = frozenset({"waiting_since", "snoozed_until", "opted_out"})
 
 
 def timestamp(at_ms: int) -> str | None:
@@ -23,13 +25,15 @@ def timestamp(at_ms: int) -> str | None:
 
 def row_json(row: dict[str, Any]) -> dict[str, Any]:
     """A conversation: the public row, its inbox, times people can read, and null for nobody."""
-    shown = dict(row)
-    shown["inbox"] = inbox_of(row["id"])
-    for name in _NOBODY:
-        shown[name] = row[name] or None
-    shown["last_at"] = timestamp(row["last_ms"])
-    shown["waiting_since"] = timestamp(row["waiting_since"])
-    return shown
+    shown: dict[str, Any] = {}
+    for field in fields(Row):  # in this order, whichever the engine's is
+        value = row[field.name]
+        if field.name in _TIMES:
+            value = timestamp(value)
+        elif field.name in _NOBODY:
+            value = value or None
+        shown[field.name] = value
+    return {**shown, "inbox": inbox_of(row["id"]), "last_at": timestamp(row["last_ms"])}
 
 
 def message_json(message: list[Any]) -> dict[str, Any]:
