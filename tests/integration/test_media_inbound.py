@@ -30,6 +30,7 @@ from tests.integration.media_harness import (
     got,
     shelf,
     texts_with,
+    upload,
 )
 from tests.served import SALES, Served, served
 from tests.support import eventually
@@ -131,6 +132,20 @@ async def test_it_is_given_up_after_some_attempts(site: Served, carrier: Shelf) 
     answer = await fetched(site, conv, 1)
     assert (answer.status_code, len(carrier.asked)) == (410, 3)
     assert "HTTP 503" in answer.json()["detail"]
+
+
+async def test_a_file_that_cannot_be_written_is_tried_again(
+    site: Served, carrier: Shelf, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "media"
+    in_the_way.write_text("a file where the folder should be")
+    conv = await received(site, [f"{carrier.url}/a.png"])
+    await eventually(lambda: carrier.answered == ["a.png"])
+    assert (await got(site, conv, 1)).status_code == 503
+    refused = await upload(site, PNG)
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    in_the_way.unlink()
+    assert (await fetched(site, conv, 1)).content == PNG
 
 
 async def test_a_message_for_nobody_keeps_its_files_until_it_is_routed(

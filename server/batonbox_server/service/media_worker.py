@@ -101,12 +101,25 @@ class MediaWorker:
 
     async def _fetch(self, expected: Expected) -> None:
         try:
-            await self._fetched(expected)
-        except (BatonboxError, OSError) as error:  # its lease ends, and it is tried again
+            await self._settle(expected)
+        except BatonboxError as error:  # its lease ends, and it is fetched again
             _log.warning("media_fetch_unsettled", media=expected.id, error=str(error))
 
-    async def _fetched(self, expected: Expected) -> None:
-        failed = ""
+    async def _settle(self, expected: Expected) -> None:
+        try:
+            await self._store.settle(await self._bring(expected))
+        except FetchFailed as error:
+            told = {"media": expected.id, "attempt": expected.attempt, "reason": error.reason}
+            if not error.permanent and expected.attempt < self._attempts:
+                _log.info("media_fetch_failed", **told)
+                await self._store.postpone(expected.id, after_ms=_pause_ms(expected.attempt))
+            else:
+                _log.warning("media_not_fetched", **told)
+                lost = File(expected.id, "", 0, expected.name)
+                await self._store.settle(lost, reason=error.reason)
+
+    async def _bring(self, expected: Expected) -> File:
+        """The file, fetched and written; raises FetchFailed."""
         try:
             found = await self._fetcher.fetch(
                 expected.url,
@@ -115,20 +128,15 @@ class MediaWorker:
                 timeout_s=self._timeout_s,
             )
             kind = _kind(found)
-        except FetchFailed as error:
-            if not error.permanent and expected.attempt < self._attempts:
-                _log.info("media_fetch_failed", media=expected.id, reason=error.reason)
-                pause_ms = _pause_ms(expected.attempt)
-                await self._store.postpone(expected.id, after_ms=pause_ms)
-                return
-            failed = error.reason
-        if failed:
-            _log.warning("media_not_fetched", media=expected.id, reason=failed)
-            await self._store.settle(File(expected.id, "", 0, expected.name), reason=failed)
-            return
-        await self._files.write(expected.id, found.data)
-        name = file_name(expected.name, kind)
-        await self._store.settle(File(expected.id, kind, len(found.data), name))
+            await self._files.write(expected.id, found.data)
+        except FetchFailed:
+            raise
+        except Exception as error:  # a full disk, a fault of ours: told in the end, not for ever
+            _log.exception("media_not_kept", media=expected.id)
+            raise FetchFailed(
+                "it could not be kept; see the server's log", permanent=False
+            ) from error
+        return File(expected.id, kind, len(found.data), file_name(expected.name, kind))
 
     def _headers(self, carrier: str, url: str) -> Mapping[str, str]:
         found = self._carrier_of(carrier)

@@ -36,18 +36,15 @@ class LocalFiles:
 
     async def read(self, media: str, *, begin: int, end: int) -> AsyncIterator[bytes]:
         """See the port."""
-        try:
-            file = await asyncio.to_thread(self._path(media).open, "rb")
-        except FileNotFoundError as error:
-            raise Missing(media) from error
+        path = self._path(media)
+        if not await asyncio.to_thread(path.is_file):
+            raise Missing(media)
 
         async def pieces() -> AsyncIterator[bytes]:
-            with file:
-                await asyncio.to_thread(file.seek, begin)
-                left = end - begin
-                while left > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, left))):
-                    left -= len(piece)
-                    yield piece
+            at = begin  # opened for each piece: a reader who stays away holds no handle
+            while at < end and (piece := await asyncio.to_thread(_part, path, at, end)):
+                at += len(piece)
+                yield piece
 
         return pieces()
 
@@ -78,6 +75,12 @@ def _write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
         raise
+
+
+def _part(path: Path, at: int, end: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(at)
+        return file.read(min(_PIECE, end - at))
 
 
 def _erase(path: Path) -> None:
