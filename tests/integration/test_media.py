@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -24,6 +25,7 @@ from tests.integration.media_harness import (
     uploaded,
 )
 from tests.served import Served, served
+from tests.support import eventually
 
 
 @pytest.fixture
@@ -105,6 +107,36 @@ async def test_too_large_a_file_is_refused_while_it_comes_and_nothing_is_kept(
         assert sent < 10_000_000
         assert kept(tmp_path) == []
         assert (await upload(site, PNG.ljust(200_000))).status_code == 201
+
+
+async def test_a_user_uploads_a_few_files_at_once(site: Served) -> None:
+    go_on, begun = asyncio.Event(), 0
+
+    async def slowly() -> AsyncIterator[bytes]:
+        nonlocal begun
+        begun += 1
+        yield PNG
+        await go_on.wait()
+
+    running = [asyncio.get_running_loop().create_task(upload(site, slowly())) for _ in range(4)]
+    await eventually(lambda: begun == 4 and site.node.media._arriving["agent1"] == 4)
+    fifth = await upload(site, PNG)
+    assert (fifth.status_code, fifth.json()["code"]) == (429, "rate_limited")
+    assert int(fifth.headers["retry-after"]) >= 1
+    assert (await upload(site, PNG, user="agent2")).status_code == 201
+    go_on.set()
+    assert [(await one).status_code for one in running] == [201] * 4
+    assert (await upload(site, PNG)).status_code == 201
+    assert site.node.media._arriving.total() == 0
+
+
+async def test_uploads_come_under_the_rate_of_commands(
+    engine_url: str, prefix: str, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"data_dir": str(tmp_path), "commands_per_s": 0.01, "commands_burst": 2}
+    async with served(engine_url, prefix, **given) as site:
+        statuses = [(await upload(site, PNG)).status_code for _ in range(3)]
+        assert statuses == [201, 201, 429]
 
 
 async def test_only_uploads_may_be_larger_than_other_bodies(site: Served) -> None:
