@@ -337,8 +337,11 @@ def _agreed(told: list[str]) -> str:
 
 @asynccontextmanager
 async def housed(engine_url: str, space: str) -> AsyncIterator[House]:
-    """The node with its people; its outbox looks so rarely that tests may lease by hand."""
-    settings: dict[str, Any] = {"empty": True, "outbox_sweep_s": 3600.0}
+    """The node with its people; its outbox looks so rarely that tests may lease by hand.
+
+    Its sockets wait for their turn through all other cells, and answer no PING.
+    """
+    settings: dict[str, Any] = {"empty": True, "outbox_sweep_s": 3600.0, "ping_s": 3600.0}
     async with served(engine_url, space, **settings) as site, AsyncExitStack() as stack:
         for user in PEOPLE:
             await site.node.administration.create_user(user)
