@@ -62,7 +62,7 @@ async def test_every_inbox_obeys_once_it_is_answered_whatever_the_transport(site
         await client.set_away(release=False)
         assert await modes(site, "agent2") == {"sales": "away", "support": "away"}
         await eventually(lambda: client.user.away == "away")
-        assert client.presence["agent2"] == "away"
+        await eventually(lambda: client.presence.get("agent2") == "away")
         theirs = {"away": False, "release": True}
         answer = await site.call("admin", "PUT", "/v1/admin/users/agent2/availability", theirs)
         assert answer.json() == {"user": "agent2", "away": False, "release": False}
