@@ -138,8 +138,8 @@ end
 
 -- What a customer's message ends: being done, and being put aside.
 local function reopen(cx, c, salt)
-  local last = c.last_assignee
-  if c.status == "done" and options().reopen_to == "last_assignee" and available(cx, last) then
+  local last = c.status == "done" and c.last_assignee or ""
+  if last ~= "" and options().reopen_to == "last_assignee" and available(cx, last) then
     to_assigned(cx, c, last, salt, true)
   elseif c.status == "done" then
     to_unassigned(cx, c, "", salt)
