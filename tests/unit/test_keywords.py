@@ -15,7 +15,7 @@ from batonbox_server.domain.keywords import Word, word_of
         (("START", "yes", "\tUnStop "), Word.START),
         (("help", "INFO"), Word.HELP),
         (("", "stop it", "please stop", "STOP.", "S T O P", "yes!", "information", "helpful",
-          "opt out", "stop stop"), Word.NONE),
+          "opt out", "stop stop", "\u017ftop", "\u0455top"), Word.NONE),
     ],
 )  # fmt: skip
 def test_what_a_message_says(texts: tuple[str, ...], word: Word) -> None:

@@ -32,4 +32,6 @@ def word_of(text: str) -> Word:
     START, YES and UNSTOP are said by many who never opted out: whether one counts is decided where
     it is known that the customer has.
     """
-    return _WORDS.get(text.strip().upper(), Word.NONE)
+    word = text.strip()
+    # Other alphabets have letters whose capitals are these.
+    return _WORDS.get(word.upper(), Word.NONE) if word.isascii() else Word.NONE

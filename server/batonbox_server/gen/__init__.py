@@ -7,7 +7,7 @@ from pathlib import Path
 from batonbox_server.gen.api import api_docs
 from batonbox_server.gen.sdk import sdk_wire
 from batonbox_server.gen.tables import protocol
-from batonbox_server.gen.vectors import segment_vectors, vectors
+from batonbox_server.gen.vectors import keyword_vectors, segment_vectors, vectors
 from batonbox_server.gen.web import web_wire
 
 __all__ = ["ROOT", "rendered", "write"]
@@ -26,6 +26,7 @@ def rendered() -> dict[Path, str]:
         Path("docs/asyncapi.json"): api_docs().asyncapi,
         Path("tests/vectors/frames.json"): vectors(),
         Path("tests/vectors/segments.json"): segment_vectors(),
+        Path("tests/vectors/keywords.json"): keyword_vectors(),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from batonbox_server import wire
+from batonbox_server.domain.keywords import word_of
 from batonbox_server.domain.segments import segments
 from batonbox_server.wire import Op
 
@@ -139,4 +140,23 @@ def segment_vectors() -> str:
     for letters in (_LETTERS[:4], _LETTERS[:7], _LETTERS):
         texts += ["".join(drawn.choices(letters, k=drawn.randrange(330))) for _ in range(12)]
     entries = [{"text": text, **asdict(segments(text))} for text in dict.fromkeys(texts)]
+    return json.dumps(entries, indent=1, ensure_ascii=True) + "\n"
+
+
+def keyword_vectors() -> str:
+    """The text of tests/vectors/keywords.json: what messages say about being written to."""
+    words = "STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT START YES UNSTOP HELP INFO"
+    texts = [*words.split(), *words.lower().split(), *words.title().split()]
+    texts += [
+        " stop\n",
+        "\tYes ",
+        "stop it",
+        "STOP.",
+        "opt out",
+        "st op",
+        "",
+        "\u017ftop",
+        "\u0441top",
+    ]
+    entries = [{"text": text, "word": str(word_of(text))} for text in texts]
     return json.dumps(entries, indent=1, ensure_ascii=True) + "\n"

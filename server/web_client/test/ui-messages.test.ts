@@ -7,6 +7,7 @@ import { remarks } from "../src/ui/keywords";
 import { reasonWords } from "../src/ui/reasons";
 import { arrange } from "../src/ui/thread_model";
 import { isSystem } from "../src/ui/thread_words";
+import vectors from "../../../tests/vectors/keywords.json";
 import { BYTES_MAX, bytesOf, FILES_MAX, fitting, underWay, type Upload } from "../src/ui/uploads";
 
 function line(n: number, text: string, change: Partial<Line> = {}): Line {
@@ -40,6 +41,14 @@ describe("words to the carrier", () => {
     expect(said("  stop\n", "Stop it", "UNSUBSCRIBE")).toEqual([
       "The customer opted out (STOP).", "", "The customer opted out (UNSUBSCRIBE).",
     ]);
+  });
+
+  test("the words are the server's", () => {
+    for (const { text, word } of vectors) {
+      const found = said(text, "stop", text);
+      expect(found[0] !== "").toBe(word === "stop");
+      expect((found[2] ?? "").startsWith("The customer opted in")).toBe(word === "start");
+    }
   });
 
   test("who is in says yes and means yes", () => {
