@@ -13,7 +13,7 @@ import pytest
 
 from batonbox import Client, Presence
 from batonbox_server.domain.policy import Scope
-from batonbox_server.service import presence
+from batonbox_server.service import live, presence
 from batonbox_server.service.presence import job_of
 from batonbox_server.store import live as live_store
 from batonbox_server.store.connect import EngineClient
@@ -283,7 +283,8 @@ async def test_an_inbox_learns_of_it_whoever_dies(engine_url: str, prefix: str) 
 async def test_a_restart_of_the_only_server_takes_nobody_for_gone(
     engine_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_store, "_LEASE_MS", 1_000)
+    monkeypatch.setattr(live, "_EVERY_S", 0.3)
+    monkeypatch.setattr(live_store, "_LEASE_MS", 1_500)
     monkeypatch.setattr(live_store, "_GRACE_MS", 4_000)
     async with (
         served(engine_url, prefix, presence_linger_s=0.1) as site,
@@ -295,7 +296,7 @@ async def test_a_restart_of_the_only_server_takes_nobody_for_gone(
         await site.node.drain(within_s=0.0)
         await asyncio.sleep(0.5)  # longer than it lingers: leaving it is no absence
         assert await site.node.live_store.members(site.node.live.node) == {"agent1", "agent2"}
-    await asyncio.sleep(1.5)  # the lease has ended, and nobody was there to see it
+    await asyncio.sleep(2.0)  # the lease has ended, and nobody was there to see it
     async with served(engine_url, prefix) as site:
         began_s = time.monotonic()
         assert site.node.presence.of("agent1") == "online"
@@ -305,6 +306,32 @@ async def test_a_restart_of_the_only_server_takes_nobody_for_gone(
             assert site.node.presence.of("agent1") == "online"
             assert await marked(site, "agent1", away=False) == before
             await marked(site, "agent2", away=True)
+
+
+async def test_an_outage_of_the_engine_takes_nobody_for_gone(
+    client: EngineClient, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could say that they lived: whoever comes first is no witness of the others' death."""
+    monkeypatch.setattr(live_store, "_LEASE_MS", 400)
+    store = RedisLive(client, keys=Keys(prefix))
+
+    async def says(node: str, *came: str) -> dict[str, Mark]:
+        report = NodeReport(node, "", 0, 0, 0.0)
+        return (await store.report(report, People(came=came))).marks
+
+    await says("one", "ann")
+    await says("other", "bea")
+    await asyncio.sleep(0.6)
+    assert await says("one") == {}
+    assert await says("other") == {}
+    # The same silence of one while the other stands is its death.
+    gone: dict[str, Mark] = {}
+    for _ in range(8):
+        await asyncio.sleep(0.1)
+        gone |= await says("one")
+    assert list(gone) == ["bea"]
+    assert await store.members("other") == frozenset()
+    assert await store.members("one") == {"ann"}
 
 
 async def test_a_node_that_was_taken_for_dead_says_everything_again(

@@ -125,6 +125,8 @@ class Live:
                 await self._report()
             except BatonboxError as error:
                 _log.warning("live_report_failed", error=str(error))
+            except Exception:  # without reports this node's people would be taken for gone
+                _log.exception("live_report_failed")
             await self._pause()
             if time.monotonic() - self._marks[-1][0] >= _EVERY_S:
                 self._marks.append((time.monotonic(), self._changes))

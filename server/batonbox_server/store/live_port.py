@@ -79,9 +79,9 @@ class LiveStore(Protocol):
     async def report(self, report: NodeReport, people: People) -> Beat:
         """Stand for six seconds, with these people; nodes that stopped saying so are given up.
 
-        The people of a dead node go when its lease ends, provided that another node was there while
-        it still spoke; if none was (the only server was restarted), once some node has stood for
-        twenty seconds: meanwhile they come back. Each change of a person leaves a durable job of
+        The people of a dead node go when its lease ends, provided that another node has stood since
+        it still spoke; if none has (the only server was restarted, the store was away), once some
+        node has stood for twenty seconds: meanwhile they come back. Each change of a person leaves a durable job of
         kind `presence` and is told on the organisation's channel (`hub.port.PRESENCE`), in the same
         step.
         """
