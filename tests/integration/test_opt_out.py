@@ -215,6 +215,17 @@ async def test_a_word_said_between_the_copy_and_the_move_is_told(
         assert refused.json()["code"] == "recipient_opted_out"
 
 
+async def test_a_number_comes_only_with_what_was_said_to_it(engine_url: str, prefix: str) -> None:
+    """Who takes it for there already does not bring it back after another node took it away."""
+    async with served(engine_url, prefix) as site:
+        store = site.node.store
+        for brought, later, there in ((False, None, []), (True, 0, [NUMBER]), (False, 0, [NUMBER])):
+            found = await store.add_number(inbox="support", number=NUMBER, at=99, brought=brought)
+            info = await store.inbox_info(inbox="support")
+            assert info is not None
+            assert (found, [n for n in info.numbers if n == NUMBER]) == (later, there)
+
+
 async def test_words_said_while_the_number_moves_hold_in_every_inbox(
     engine_url: str, prefix: str
 ) -> None:

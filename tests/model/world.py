@@ -85,7 +85,7 @@ class World:
     async def open(self) -> None:
         """Both begin with the same members and one number."""
         await self.scripts.create_inbox(self.prefix, epoch="e", keep=10_000)
-        await self.scripts.number(self.prefix, number=NUMBERS[0], on=1, at=0)
+        await self.scripts.number(self.prefix, number=NUMBERS[0], on=1, at=0, brought=1)
         self.model.seq = 2
         self.model.numbers.add(NUMBERS[0])
         await self.passes(AHEAD_MS)

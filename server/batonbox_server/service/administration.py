@@ -249,19 +249,21 @@ class Administration:
     async def _make_numbers(
         self, inbox: str, numbers: frozenset[str], info: InboxInfo, *, at: int
     ) -> int:
-        for number in sorted(numbers - set(info.numbers)):
-            await self._opt_outs.bring(inbox=inbox, number=number)
         # Those that are there too: whoever would still drop them has looked earlier than this.
-        added = [
-            await self._store.add_number(inbox=inbox, number=number, at=at)
-            for number in sorted(numbers)
-        ]
+        added = [await self._add_number(inbox, number, at=at) for number in sorted(numbers)]
         dropped = [
             await self._store.drop_number(inbox=inbox, number=number, at=at)
             for number in info.numbers
             if number not in numbers
         ]
         return max(*added, *dropped, 0, 0)
+
+    async def _add_number(self, inbox: str, number: str, *, at: int) -> int:
+        later = await self._store.add_number(inbox=inbox, number=number, at=at, brought=False)
+        if later is None:
+            await self._opt_outs.bring(inbox=inbox, number=number)
+            later = await self._store.add_number(inbox=inbox, number=number, at=at)
+        return later or 0
 
     async def _remove(self, inbox: str, user: str, state: OrgState) -> None:
         if inbox not in state.inboxes or await self._store.inbox_info(inbox=inbox) is None:

@@ -199,10 +199,14 @@ class InboxStore(OutboxStore, Protocol):
     async def remove(self, *, inbox: str, user: str, role: Role | None) -> Removed:
         """Remove from the inbox (an admin stays, un-joined, with `role`) and return up to 100."""
 
-    async def add_number(self, *, inbox: str, number: str, at: int = 0) -> int:
+    async def add_number(
+        self, *, inbox: str, number: str, at: int = 0, brought: bool = True
+    ) -> int | None:
         """The number now delivers here, as the directory wanted at its position `at`.
 
         Nothing happens when a later position has spoken about this number: it is returned, else 0.
+        Without having `brought` what its customers said (`take_words`) the number is only confirmed
+        where it is; None: it is not here, and comes only with that.
         """
 
     async def drop_number(self, *, inbox: str, number: str, at: int = 0) -> int:

@@ -68,16 +68,24 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers):
         )
         return port.Removed(*ok(reply))
 
-    async def add_number(self, *, inbox: str, number: str, at: int = 0) -> int:
+    async def add_number(
+        self, *, inbox: str, number: str, at: int = 0, brought: bool = True
+    ) -> int | None:
         """See the port."""
-        return await self._number(inbox, number, on=1, at=at)
+        return await self._number(inbox, number, on=1, at=at, brought=int(brought))
 
     async def drop_number(self, *, inbox: str, number: str, at: int = 0) -> int:
         """See the port."""
-        return await self._number(inbox, number, on=0, at=at)
+        return await self._number(inbox, number, on=0, at=at) or 0
 
-    async def _number(self, inbox: str, number: str, *, on: int, at: int) -> int:
-        reply = await self._scripts.number(self._keys.inbox(inbox), number=number, on=on, at=at)
+    async def _number(
+        self, inbox: str, number: str, *, on: int, at: int, brought: int = 0
+    ) -> int | None:
+        reply = await self._scripts.number(
+            self._keys.inbox(inbox), number=number, on=on, at=at, brought=brought
+        )
+        if reply[0] == b"absent":
+            return None
         if reply[0] == b"stale":
             return int(reply[1])
         ok(reply)
