@@ -136,10 +136,24 @@ async def test_whoever_hands_over_is_told_that_nobody_is_there(site: Served) -> 
         assert warned["warnings"] == ["away"]
 
 
-async def _marked(site: Served, user: str) -> None:
+async def test_whoever_joins_while_offline_is_known_to_be(site: Served) -> None:
+    await _marked(site, "agent1")
+    member = "/v1/admin/inboxes/support/members/agent1"
+    assert (await site.call("admin", "PUT", member)).status_code == 204
+    await _marked(site, "agent1", "support")
+    # Also who joined by taking a conversation: the inbox knew of it before the directory.
+    member = "/v1/admin/inboxes/support/members/admin"
+    assert (await site.call("admin", "DELETE", member)).status_code == 204
+    off = f"{site.node.keys.inbox('support')}:off"
+    await site.node.client.execute("HDEL", off, "admin")
+    await owned(site, "admin", to=SUPPORT)
+    await _marked(site, "admin", "support")
+
+
+async def _marked(site: Served, user: str, inbox: str = "sales") -> None:
     """Until the inbox itself knows that the user is not there."""
     for _ in range(500):
-        raw = await site.node.client.execute("HGET", f"{site.node.keys.inbox('sales')}:off", user)
+        raw = await site.node.client.execute("HGET", f"{site.node.keys.inbox(inbox)}:off", user)
         if raw and not raw.endswith(b":0"):
             return
         await asyncio.sleep(0.02)
