@@ -81,9 +81,9 @@ class LiveStore(Protocol):
 
         The people of a dead node go when its lease ends, provided that another node has stood since
         it still spoke; if none has (the only server was restarted, the store was away), once some
-        node has stood for twenty seconds: meanwhile they come back. Each change of a person leaves a durable job of
-        kind `presence` and is told on the organisation's channel (`hub.port.PRESENCE`), in the same
-        step.
+        node has stood for twenty seconds: meanwhile they come back. Each change of a person leaves
+        a durable job of kind `presence` and is told on the organisation's channel
+        (`hub.port.PRESENCE`), in the same step.
         """
 
     async def leave(self, node: str) -> None:
