@@ -8,12 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from batonbox_server.carriers.twilio import TwilioKind
 from batonbox_server.engine import EmbeddedEngine
-from tests.chaos.processes import Server, serving
 from tests.integration.twilio_vendor import PICTURE, PUBLIC, SID, TOKEN, Vendor, error, listening
 from tests.served import CUSTOMER, SALES, Served, served
 
@@ -79,15 +77,6 @@ async def until(site: Served, conv: str, state: str, *, timeout_s: float = 15.0)
         assert asyncio.get_running_loop().time() < deadline, f"{last} never became {state}"
         await asyncio.sleep(0.02)
     return last
-
-
-async def said(vendor: Vendor, count: int = 1) -> list[Json]:
-    """The messages at the vendor, once there are so many."""
-    for _ in range(1500):
-        if len(vendor.messages) >= count:
-            return vendor.messages
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"only {vendor.messages}")
 
 
 # In
@@ -225,7 +214,7 @@ async def test_a_replay_of_what_failed_does_not_end_a_later_sending(
     vendor.answers.clear()
     retried = await site.act("agent1", conv, "retry", n=n)
     assert retried.is_success, retried.text
-    first, second = await said(vendor, 2)
+    first, second = await vendor.has(2)
     for status in ("sent", "undelivered", "queued"):
         assert (await vendor.tells(first, status, 30003)).status_code == 200
         assert (await replies(site, conv))[-1]["state"] == "queued", status
@@ -286,7 +275,7 @@ async def test_what_got_no_answer_is_looked_for_before_it_is_sent_again(
         await until(site, conv, "sent")
         vendor.answers.clear()
         await site.act("agent1", conv, "reply", text="yes")
-        await said(vendor, 2)
+        await vendor.has(2)
         await asyncio.sleep(1.5)  # longer than half a lease: the attempt has ended without answer
         vendor.answers.set()
         await until(site, conv, "sent")
@@ -346,7 +335,7 @@ async def test_a_receipt_resolves_what_got_no_answer(site: Served, vendor: Vendo
     conv = await conversation(site, vendor)
     vendor.answers.clear()
     await site.act("agent1", conv, "reply", text="yes")
-    (made,) = await said(vendor)
+    (made,) = await vendor.has(1)
     assert (await replies(site, conv))[-1]["state"] == "queued"
     assert (await vendor.tells(made, "queued")).status_code == 200
     assert (await replies(site, conv))[-1]["state"] == "sent"
@@ -398,63 +387,3 @@ async def test_credentials_go_to_the_api_alone() -> None:
                 "https://api.example.com:8443/x", "https://cdn.example.com/x"):  # fmt: skip
         assert account.media_headers(url) == {}
     await kind.aclose()
-
-
-# A server that is killed between the vendor's acceptance and our record of it
-
-
-class Desk:
-    """What a person does, over HTTP, at a server process."""
-
-    def __init__(self, server: Server, token: str) -> None:
-        headers = {"authorization": f"Bearer {token}"}
-        self.http = httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=10)
-
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One request that succeeds."""
-        answer = await self.http.request(method, path, json=body)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    async def state(self, conv: str) -> str:
-        """The last reply's."""
-        lines = (await self.call("GET", f"/v1/conversations/{conv}"))["messages"]
-        return str([line for line in lines if line["kind"] == "replied"][-1]["state"])
-
-
-@pytest.mark.parametrize("receipt", [False, True], ids=("by-looking", "by-its-receipt"))
-async def test_a_server_killed_before_it_noted_the_acceptance_sends_once(
-    tmp_path: Path, vendor: Vendor, receipt: bool
-) -> None:
-    given = {**SETTINGS, "twilio_url": vendor.url, "outbox_lease_s": 3}
-    async with serving(tmp_path / "data", **given) as server:
-        vendor.port = server.port
-        desk = Desk(server, await server.token())
-        async with desk.http:
-            await desk.call(
-                "PUT", f"/v1/admin/numbers/{SALES}", {"inbox": "sales", "carrier": "twilio"}
-            )
-            await vendor.brings("hello", to=SALES, customer=CUSTOMER)
-            conv = (await desk.call("GET", "/v1/conversations"))["items"][0]["id"]
-            await desk.call("POST", f"/v1/conversations/{conv}/assign")
-            vendor.answers.clear()
-            await desk.call("POST", f"/v1/conversations/{conv}/reply", {"text": "yes"})
-            (made,) = await said(vendor)
-            await server.kill()
-            vendor.answers.set()
-            await server.start()
-            if receipt:
-                assert (await vendor.tells(made, "delivered")).status_code == 200
-            wanted = "delivered" if receipt else "sent"
-            for _ in range(1000):
-                if await desk.state(conv) == wanted:
-                    break
-                await asyncio.sleep(0.02)
-            assert await desk.state(conv) == wanted
-            await asyncio.sleep(4.0)  # whatever was leased would be due again by now
-            assert vendor.messages == [made], "exactly one at the vendor"
-            assert vendor.asked.count("POST") == 1
-            if not receipt:
-                assert "GET" in vendor.asked, "it was found, not guessed"
-                assert (await vendor.tells(made, "delivered")).status_code == 200
-            assert await desk.state(conv) == "delivered"

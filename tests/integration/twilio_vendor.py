@@ -81,7 +81,7 @@ class Vendor:
         await self.answers.wait()
         return JSONResponse(made, status_code=201)
 
-    async def list(self, request: Request) -> Response:
+    async def found(self, request: Request) -> Response:
         """GET Messages.json, the newest first."""
         self.asked.append("GET")
         if refusal := self._refusal(request):
@@ -108,6 +108,11 @@ class Vendor:
         if request.headers.get("authorization") == expected:
             return None
         return error(401, 20003, "Authenticate")
+
+    async def has(self, count: int) -> list[Json]:
+        """Its messages, once there are so many."""
+        await eventually(lambda: len(self.messages) >= count, timeout_s=20, what="the messages")
+        return self.messages
 
     # What it calls
 
@@ -176,7 +181,7 @@ async def listening() -> AsyncIterator[Vendor]:
     app = Starlette(
         routes=[
             Route(f"{account}/Messages.json", vendor.take, methods=["POST"]),
-            Route(f"{account}/Messages.json", vendor.list, methods=["GET"]),
+            Route(f"{account}/Messages.json", vendor.found, methods=["GET"]),
             Route(f"{account}/Messages/{{message}}/Media/{{media}}", vendor.media, methods=["GET"]),
             Route(f"{account}.json", vendor.account, methods=["GET"]),
         ]
