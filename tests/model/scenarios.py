@@ -85,7 +85,7 @@ async def looked_before_taking(world: World) -> None:
 
 async def left_and_came_back(world: World) -> None:
     """What a departed member held is nobody's, also after they are back."""
-    stages = [Stage(world, f"e{i}") for i in range(103)]
+    stages = [Stage(world, f"e{i}") for i in range(105)]
     for stage in stages:
         await stage.receive()
         await stage.do("assign", "cy")

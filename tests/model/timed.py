@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from batonbox_server.domain.model import Availability, ReopenTo, Role
 from batonbox_server.domain.transitions import Command
 from tests.model.scenarios import Stage
@@ -222,21 +225,37 @@ async def members_hand_out(world: World) -> None:
 async def a_batch_is_a_hundred(world: World) -> None:
     """The rest is for the next look; so is what somebody who left still holds."""
     await world.run(Command(verb="join", to="cy"))
-    for i in range(103):
-        await owned(world, f"u{i}", "cy")
+    await world.run(Command(verb="join", to="bob"))
+    await due(world)
+    async with many(world):
+        stages = [await owned(world, f"u{i}", "cy") for i in range(103)]
     await world.tell("options", silent_min=1)
     await world.passes(MINUTE_MS)
     await due(world)
     await due(world)
     await world.tell("options", silent_min=0)
-    for i in range(103):
-        await Stage(world, f"u{i}").do("assign", "cy")
+    async with many(world):
+        for stage in stages:
+            await stage.do("assign", "cy")
+        for i in range(103):
+            await owned(world, f"v{i}", "bob")
+    # One removal goes on in this look; what the other left is silent, and nobody's.
     await world.run(Command(verb="remove", to="cy"))
+    await world.run(Command(verb="remove", to="bob"))
     await world.tell("options", silent_min=1)
     await world.passes(MINUTE_MS)
     await due(world)
     await due(world)
     await world.tell("options", silent_min=0)
+
+
+@asynccontextmanager
+async def many(world: World) -> AsyncIterator[None]:
+    """Set up at length, and compare once."""
+    world.setting_up = True
+    yield
+    world.setting_up = False
+    await world.compare()
 
 
 TIMED = (

@@ -76,6 +76,7 @@ class World:
     clock: int = 0
     left: int = 0
     word: int = 0
+    setting_up: bool = False
 
     @property
     def prefix(self) -> str:
@@ -130,7 +131,8 @@ class World:
             self.counts[f"{fact.kind} {fact.reason or given}"] += 1
         if command.verb == "due" and len(facts) < BATCH and not sweeping:
             assert self.left == 0
-        await self.compare()
+        if not self.setting_up:
+            await self.compare()
 
     async def _on_engine(self, command: Command) -> str:
         match command.verb:
