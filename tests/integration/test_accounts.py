@@ -7,14 +7,18 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
+from batonbox_server.carriers.port import SecretUnreadable
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.node import Node
 from batonbox_server.service.vault import Vault
+from batonbox_server.store.account_port import AccountRecord
 from tests.chaos.processes import serving
 from tests.integration.twilio_vendor import PUBLIC, SID, TOKEN, Vendor, listening
 from tests.served import SALES, Served, served
@@ -308,11 +312,6 @@ async def test_other_nodes_follow(
 
 
 async def test_a_secret_is_bound_to_its_account_and_to_every_bit(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from batonbox_server.carriers.port import SecretUnreadable
-    from batonbox_server.store.account_port import AccountRecord
-
     vault = Vault(key=b"k" * 32, key_file=tmp_path / "secrets.key", folder=tmp_path)
     record = AccountRecord(id="a", kind="twilio", name="A", created_ms=1)
     sealed = replace(record, sealed=vault.seal("a", TOKEN), key=vault.key_id)
@@ -330,8 +329,6 @@ async def test_the_secret_stands_nowhere(tmp_path: Path, vendor: Vendor) -> None
     other = "the-second-secret-of-this-account"
     async with serving(data, twilio_url=vendor.url, public_url=PUBLIC) as server:
         vendor.port = server.port
-        import httpx2
-
         headers = {"authorization": f"Bearer {await server.token()}"}
         async with httpx2.AsyncClient(base_url=server.url, headers=headers) as http:
             said = [await http.post(CARRIERS, json=TWILIO)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twilio.request_validator import RequestValidator
 
 from batonbox_server.carriers.twilio import TwilioKind
 from batonbox_server.engine import EmbeddedEngine
@@ -112,8 +113,6 @@ async def test_a_signature_is_for_this_form_this_address_and_this_token(
 ) -> None:
     form = {"MessageSid": "SM1", "From": CUSTOMER, "To": SALES, "Body": "pay 10", "NumMedia": "0"}
     url = f"{PUBLIC}/v1/carriers/twilio/inbound"
-    from twilio.request_validator import RequestValidator
-
     right = RequestValidator(TOKEN).compute_signature(url, form)
     for told, sent, signature in (
         (url, {**form, "Body": "pay 99"}, right),
