@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from twilio.request_validator import RequestValidator
@@ -127,6 +128,17 @@ async def test_a_signature_is_for_this_form_this_address_and_this_token(
     assert (await vendor.posts(url, form, signature=right)).status_code == 200
     port = RequestValidator(TOKEN).compute_signature(url.replace(".org", ".org:443"), form)
     assert (await vendor.posts(url, form, signature=port)).status_code == 200
+
+
+async def test_a_number_that_calls_by_get_is_heard_too(site: Served, vendor: Vendor) -> None:
+    form = {"MessageSid": "SM1", "From": CUSTOMER, "To": SALES, "Body": "a b&c=d é"}
+    path = f"/v1/carriers/twilio/inbound?{urlencode(form)}"
+    for token, status in (("another", 401), (TOKEN, 200)):
+        signature = RequestValidator(token).compute_signature(PUBLIC + path, {})
+        headers = {"x-twilio-signature": signature}
+        assert (await site.http.get(path, headers=headers)).status_code == status
+    (row,) = (await site.get("admin", "/v1/conversations"))["items"]
+    assert row["preview"] == form["Body"]
 
 
 async def test_a_message_that_no_inbox_wants_is_kept_and_not_brought_again(
