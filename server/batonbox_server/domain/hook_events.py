@@ -14,7 +14,8 @@ TEST: Final = "webhook.test"
 
 EVENTS: Final[dict[str, str]] = {
     "message.received": "A customer wrote.",
-    "message.queued": "Somebody wrote to the customer, a keyword was answered, or a failed message is sent again.",
+    "message.queued": "Somebody wrote to the customer, a keyword was answered, or a failed message "
+    "is sent again.",
     "message.sent": "The carrier took a message to the customer.",
     "message.delivered": "A message reached the customer's phone.",
     "message.failed": "A message could not be sent; `reason` says why.",
