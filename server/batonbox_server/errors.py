@@ -51,9 +51,7 @@ _ROWS: Final = (
     Code(127, "number_not_routed", 409, False, "Ask an admin to route a number to this inbox."),
     Code(128, "idempotency_mismatch", 422, False, "Use a fresh command id for another command."),
     Code(129, "not_undoable", 409, False, "Too late, or changed since; act on the current row."),
-    Code(
-        132, "media_refused", 422, False, "Send a file of another kind, or a smaller one."
-    ),
+    Code(132, "media_refused", 422, False, "Send a file of another kind, or a smaller one."),
     Code(130, "unavailable", 503, True, "The engine is unreachable; retry with the same id."),
     Code(131, "durability_timeout", 504, True, "Applied, not confirmed; retry with the same id."),
 )

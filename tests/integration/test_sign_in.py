@@ -39,7 +39,11 @@ async def test_who_gets_in(site: Served) -> None:
     answer = await browser.sign_in("agent1")
     assert answer.json() == {
         "user": {
-            "id": "agent1", "name": "Ana", "role": "member", "active": True, "bot": False,
+            "id": "agent1",
+            "name": "Ana",
+            "role": "member",
+            "active": True,
+            "bot": False,
             "away": "",
         }
     }
