@@ -17,6 +17,7 @@ from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.store.keys import Keys
 from tests.chaos.processes import Server, free_port
 from tests.chaos.reaper import Pipe, Reaper, Site, reaping, to
+from tests.integration import twilio_vendor
 from tests.integration.test_webhook import SETTING, listening
 from tests.kannel.gateway import Gateway, gateway
 from tests.kannel.line import groups_of, settings_for
@@ -93,6 +94,31 @@ async def test_the_webhook_carriers_receiver_can_tell(
             texts(kills), 2
         )
         assert len({name for name, _ in carrier.taken}) == kills
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("kills", KILLS)
+async def test_twilio_is_asked_before_it_gets_one_again(
+    tmp_path: Path, engine_url: str, prefix: str, kills: int
+) -> None:
+    """It has no key to know them by, but tells what it has."""
+    async with (
+        twilio_vendor.listening() as vendor,
+        reaping(to(httpx2.URL(vendor.url).port or 0)) as reaper,
+    ):
+        settings = {
+            "public_url": twilio_vendor.PUBLIC,
+            "twilio_url": f"http://127.0.0.1:{reaper.port}",
+            "twilio_account_sid": twilio_vendor.SID,
+            "twilio_auth_token": twilio_vendor.TOKEN,
+        }
+        async with mortal(tmp_path, engine_url, prefix, reaper, **settings) as site:
+            await site.open("twilio")
+            for text in texts(kills):
+                await site.dies_while_sending(text, b"POST /2010")
+                await site.all_are("sent", within_s=WITHIN_S)
+        assert [message["body"] for message in vendor.messages] == texts(kills)
+        assert vendor.asked.count("POST") == kills
 
 
 @asynccontextmanager

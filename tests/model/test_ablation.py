@@ -89,11 +89,11 @@ ABLATIONS = {
     "I17 sending again is audited": ("retry", "audit(cx, cx.by,", "type(cx, cx.by,"),
     "undo only by its actor": ("undo", "and prev.actor == actor ", ""),
     "undo never into Done over a question": ("undo", "back = c.unanswered == 0", "back = true"),
-    "who is away with release loses what is written to": (
+    "I20 who is away with release loses what is written to": (
         "lib/available", 'if mode_of(c.assignee) == "release" then', "if false then",
     ),
-    "who is gone has a grace": ("lib/available", "grace > 0 and at - math.max", "at + math.max"),
-    "the grace begins anew with what the owner does": (
+    "I20 who is gone has a grace": ("lib/available", "grace > 0 and at - math.max", "at + math.max"),
+    "I20 the grace begins anew with what the owner does": (
         "lib/available", "at - math.max(since, c.acted_ms) >= grace", "at - since >= grace",
     ),
     "an own note is something": ("note", "if c.assignee == actor then c.acted_ms = at end", ""),
@@ -114,13 +114,13 @@ ABLATIONS = {
         "lib/owned", 'redis.call("ZREM", key("sno"), c.id)', "",
     ),
     "snoozes wake": ("due", "wake_due(cx, at)", ""),
-    "silent owners lose it": ("due", "silent_due(cx, at)", ""),
-    "gone owners lose it": ("due", "gone_due(cx, at)", ""),
+    "I20 silent owners lose it": ("due", "silent_due(cx, at)", ""),
+    "I20 gone owners lose it": ("due", "gone_due(cx, at)", ""),
     "removals go on": ("due", "left = select(2, sweep(cx, user))", "left = 0"),
     "I11 what wakes is unread": (
         "lib/due", 'c.att, c.unseen = mark(cx, "att" .. c.id), true', "",
     ),
-    "nothing wakes for somebody away": (
+    "I20 nothing wakes for somebody away": (
         "lib/due", "absent(c, at) or not owner_counts(cx, c)", "not owner_counts(cx, c)",
     ),
     "what a departed owner has is told as such": (
@@ -156,10 +156,10 @@ ABLATIONS = {
     "I17 giving it back to the last owner is audited": (
         "lib/change", 'act, reason = "assign", "reopened"', "act = nil",
     ),
-    "opting out fences replies": ("reply", "if c.blocked > 0 then", "if false then"),
-    "opting out fences new conversations": ("compose", "if c.blocked > 0 then", "if false then"),
-    "opting out fences sending again": ("retry", "if c.blocked > 0 then", "if false then"),
-    "opting out stops what is queued": (
+    "I21 opting out fences replies": ("reply", "if c.blocked > 0 then", "if false then"),
+    "I21 opting out fences new conversations": ("compose", "if c.blocked > 0 then", "if false then"),
+    "I21 opting out fences sending again": ("retry", "if c.blocked > 0 then", "if false then"),
+    "I21 opting out stops what is queued": (
         "lease_outbox", "and blocked_since(c.our, c.customer) > 0", "and false",
     ),
     "the confirmation is sent all the same": (
@@ -169,7 +169,7 @@ ABLATIONS = {
     "a keyword releases nothing": (
         "receive", "if not said.mute then release_absent(cx, c) end", "release_absent(cx, c)",
     ),
-    "the later of two words counts": ("lib/optout", "at > math.abs(last)", "true"),
+    "I21 the later of two words counts": ("lib/optout", "at > math.abs(last)", "true"),
     "opting out is confirmed once": (
         "lib/optout", 'if newer and out == (word == "start") then', "if newer then",
     ),
