@@ -92,7 +92,9 @@ ABLATIONS = {
     "I20 who is away with release loses what is written to": (
         "lib/available", 'if mode_of(c.assignee) == "release" then', "if false then",
     ),
-    "I20 who is gone has a grace": ("lib/available", "grace > 0 and at - math.max", "at + math.max"),
+    "I20 who is gone has a grace": (
+        "lib/available", "grace > 0 and at - math.max", "at + math.max",
+    ),
     "I20 the grace begins anew with what the owner does": (
         "lib/available", "at - math.max(since, c.acted_ms) >= grace", "at - since >= grace",
     ),
@@ -157,7 +159,9 @@ ABLATIONS = {
         "lib/change", 'act, reason = "assign", "reopened"', "act = nil",
     ),
     "I21 opting out fences replies": ("reply", "if c.blocked > 0 then", "if false then"),
-    "I21 opting out fences new conversations": ("compose", "if c.blocked > 0 then", "if false then"),
+    "I21 opting out fences new conversations": (
+        "compose", "if c.blocked > 0 then", "if false then",
+    ),
     "I21 opting out fences sending again": ("retry", "if c.blocked > 0 then", "if false then"),
     "I21 opting out stops what is queued": (
         "lease_outbox", "and blocked_since(c.our, c.customer) > 0", "and false",
