@@ -6,7 +6,6 @@ import asyncio
 import html
 import json
 import re
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ import httpx2
 
 from tests.node_packages import node_with
 
-__all__ = ["CLIENT", "SECRET", "OpenIdProvider", "free_port", "openid_provider", "signed_in_at"]
+__all__ = ["CLIENT", "SECRET", "OpenIdProvider", "openid_provider", "signed_in_at"]
 
 _HERE: Final = Path(__file__).parent / "oidc_provider"
 CLIENT: Final = "batonbox tests"
@@ -94,13 +93,6 @@ async def signed_in_at(address: str, login: str) -> str:
             else:
                 answer = await http.get(f"{action}/abort")
     raise AssertionError("the provider never sends the browser back")
-
-
-def free_port() -> int:
-    """A port for a server whose address has to be known before it starts."""
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
 
 
 def _form(page: str) -> tuple[str, str]:

@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
-import uvicorn
 
 from batonbox import Backoff, Client
 from batonbox_server import demo
 from batonbox_server.config import Settings
 from batonbox_server.node import Node
-from tests.support import eventually
+from tests.ports import on_port
 
 SALES, SUPPORT = "+14165550100", "+14165550101"
 CUSTOMER = "+14165550142"
@@ -107,26 +106,14 @@ async def served(
     await node.open()
     if not empty:
         await demo.seed(node)
-    config = uvicorn.Config(
-        node.app,
-        port=port,
-        log_level="critical",
-        lifespan="off",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        ws_ping_interval=None,
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.get_running_loop().create_task(server._serve())
     try:
-        await eventually(lambda: server.started)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        it = Served(node, port)
-        async with it.http:
-            yield it
+        async with on_port(node.app, port=port) as at:
+            it = Served(node, at)
+            try:
+                async with it.http:
+                    yield it
+            finally:
+                await node.drain(within_s=0.0)
     finally:
-        await node.drain(within_s=0.0)
-        server.should_exit = True
-        await asyncio.wait_for(serving, 10)
         await node.close()
         shutil.rmtree(folder, ignore_errors=True)

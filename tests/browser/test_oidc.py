@@ -11,7 +11,8 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.kit import assert_accessible
 from tests.integration.oidc_harness import trusting
 from tests.integration.sign_in_harness import PASSWORD
-from tests.oidc_process import OpenIdProvider, free_port, openid_provider
+from tests.oidc_process import OpenIdProvider, openid_provider
+from tests.ports import free_port
 from tests.served import Served
 
 CONTINUE = "Continue with Example Org"

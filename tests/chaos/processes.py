@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,16 +13,10 @@ from typing import Any
 
 import httpx2
 
+from tests.ports import free_port
 from tests.support import eventually
 
-__all__ = ["Server", "batonbox", "free_port", "serving"]
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+__all__ = ["Server", "batonbox", "serving"]
 
 
 class Server:

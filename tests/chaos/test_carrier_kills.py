@@ -15,13 +15,14 @@ import pytest
 
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.store.keys import Keys
-from tests.chaos.processes import Server, free_port
+from tests.chaos.processes import Server
 from tests.chaos.reaper import Pipe, Reaper, Site, reaping, to
 from tests.integration import twilio_vendor
 from tests.integration.test_webhook import SETTING, listening
 from tests.kannel.gateway import Gateway, gateway
 from tests.kannel.line import groups_of, settings_for
 from tests.kannel.phones import FakeCentre, fake_centre
+from tests.ports import free_port
 from tests.served import CUSTOMER
 
 KILLS = [pytest.param(2, id="2"), pytest.param(20, id="20", marks=pytest.mark.long)]

@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.ports import on_port
 from tests.served import Served, served
 from tests.support import eventually
 
@@ -106,19 +106,12 @@ async def receiving(port: int = 0) -> AsyncIterator[Receiver]:
     """A receiver on a free port, or on this one again."""
     receiver = Receiver()
     app = Starlette(routes=[Route("/in", receiver.take, methods=["POST"])])
-    config = uvicorn.Config(app, port=port, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    serving = asyncio.get_running_loop().create_task(server._serve())
-    try:
-        await eventually(lambda: server.started)
-        receiver.port = server.servers[0].sockets[0].getsockname()[1]
+    async with on_port(app, port=port, timeout_graceful_shutdown=1) as receiver.port:
         receiver.url = f"http://127.0.0.1:{receiver.port}/in"
-        yield receiver
-    finally:
-        receiver.silent.set()
-        server.should_exit = True
-        server.force_exit = True
-        await asyncio.wait_for(serving, 10)
+        try:
+            yield receiver
+        finally:
+            receiver.silent.set()
 
 
 @asynccontextmanager

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from batonbox_server.carriers.signature import sign
+from tests.ports import on_port
 from tests.served import CUSTOMER, SALES, Served
-from tests.support import eventually
 
 SECRET = b"a secret of thirty-two bytes, ok"
 SETTING = "whsec_" + base64.b64encode(SECRET).decode()
@@ -92,21 +91,12 @@ async def shelf(*, host: str = "127.0.0.1", **tls: Any) -> AsyncIterator[Shelf]:
     """The carrier's server on a free port."""
     it = Shelf()
     app = Starlette(routes=[Route("/{name}", it.give)])
-    config = uvicorn.Config(
-        app, host=host, port=0, log_level="critical", lifespan="off",
-        timeout_graceful_shutdown=1, **tls,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    serving = asyncio.get_running_loop().create_task(server._serve())
-    try:
-        await eventually(lambda: server.started)
-        port = server.servers[0].sockets[0].getsockname()[1]
+    async with on_port(app, host=host, timeout_graceful_shutdown=1, **tls) as port:
         it.url = f"{'https' if tls else 'http'}://{host}:{port}"
-        yield it
-    finally:
-        it.hold.set()
-        server.should_exit = True
-        await asyncio.wait_for(serving, 10)
+        try:
+            yield it
+        finally:
+            it.hold.set()
 
 
 def kept(folder: Path) -> list[Path]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
-import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -28,6 +26,8 @@ from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.wire import Op
+from tests.ports import on_port
+from tests.support import eventually
 
 BODY = bytes(msgpack.packb({"text": "hello"}))
 OUR = "+15550100"
@@ -161,35 +161,13 @@ async def running(node: Node) -> AsyncIterator[Node]:
     await node.channel.connect(node.hub)
     await node.hub.start()
     await node.pump.start()
-    config = uvicorn.Config(
-        node.pump,
-        port=0,
-        log_level="error",
-        lifespan="off",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.get_running_loop().create_task(server._serve())
-    try:
-        await eventually(lambda: server.started)
-        node.port = server.servers[0].sockets[0].getsockname()[1]
-        yield node
-    finally:
-        await node.pump.close()
-        await node.hub.close()
-        await node.channel.aclose()
-        server.should_exit = True
-        await asyncio.wait_for(serving, 10)
-
-
-async def eventually(holds: Callable[[], Any], within_s: float = 10.0) -> None:
-    """Poll a condition, with a deadline."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, "did not come true in time"
-        await asyncio.sleep(0.01)
+    async with on_port(node.pump) as node.port:
+        try:
+            yield node
+        finally:
+            await node.pump.close()
+            await node.hub.close()
+            await node.channel.aclose()
 
 
 class Peer:

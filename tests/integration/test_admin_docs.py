@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from batonbox_server.gen import ROOT
-from tests.chaos.processes import free_port
+from tests.ports import free_port
 from tests.programs import program
 
 PAGE: Final = (ROOT / "docs" / "administration.md").read_text(encoding="utf-8")

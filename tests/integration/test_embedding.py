@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from batonbox_server.config import ConfigError
 from batonbox_server.service.jwks import Jwks
 from batonbox_server.wire import Close, Op
 from tests.integration.sign_in_harness import Browser
+from tests.ports import on_port
 from tests.served import Served, served
 
 SECRET = "an embedding application's secret, for tests"
@@ -63,29 +66,18 @@ async def status(site: Served, token: str, path: str = "/v1/me") -> int:
 
 
 class Keys:
-    """An HTTP server that publishes keys: `private` by their ids."""
+    """A server that publishes keys: `private` by their ids."""
 
     def __init__(self) -> None:
         self.private: dict[str, Any] = {}
         self.fetches = 0
         self.broken = False
-        outer = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.fetches += 1
-                body = json.dumps(outer.published()).encode()
-                self.send_response(503 if outer.broken else 200)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                """Silent."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/jwks.json"
+    async def give(self, _: Request) -> Response:
+        """The key set, or that it is broken."""
+        self.fetches += 1
+        return JSONResponse(self.published(), status_code=503 if self.broken else 200)
 
     def published(self) -> dict[str, Any]:
         """The key set."""
@@ -108,16 +100,13 @@ class Keys:
 
 
 @pytest.fixture
-def keys() -> Iterator[Keys]:
+async def keys() -> AsyncIterator[Keys]:
     """The application's key server, with one key."""
     keys = Keys()
     keys.private["one"] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    thread = threading.Thread(target=keys.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield keys
-    keys.server.shutdown()
-    thread.join(10)
-    keys.server.server_close()
+    async with on_port(Starlette(routes=[Route("/jwks.json", keys.give)])) as port:
+        keys.url = f"http://127.0.0.1:{port}/jwks.json"
+        yield keys
 
 
 async def test_a_token_of_the_shared_secret_stands_for_its_user(site: Served) -> None:
@@ -238,7 +227,6 @@ async def test_published_keys_verify_by_their_own_algorithm_alone(
         strange = Keys()
         strange.private["one"] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         assert await status(site, strange.token("one", "RS256")) == 401
-        strange.server.server_close()
         # A public key is no secret: HS256 with it proves nothing.
         public = (
             keys.private["one"]

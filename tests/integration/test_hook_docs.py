@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from batonbox_server.config import Settings
 from batonbox_server.domain.hook_events import EVENTS
 from tests.integration.hooks_harness import hook_on, hooks_of, telling
+from tests.ports import free_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
 
@@ -24,9 +24,7 @@ async def test_the_receiver_of_the_page_receives(
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     script = tmp_path / "receiver.py"
     script.write_text(code, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     async with telling(engine_url, prefix) as site:
         url = f"http://127.0.0.1:{port}/in"
         hook = await hook_on(site, url, events=["message.received"])

@@ -15,11 +15,11 @@ import pytest
 
 from batonbox_server.carriers.kannel import callback_token
 from batonbox_server.engine import EmbeddedEngine
-from tests.chaos.processes import free_port
 from tests.chaos.reaper import reaping, to
 from tests.kannel.gateway import Gateway, gateway
 from tests.kannel.line import PASSWORD, USERNAME, connected
 from tests.kannel.phones import Centre, centre, fake_centre
+from tests.ports import free_port
 from tests.served import CUSTOMER, SALES, Served
 from tests.support import eventually
 

@@ -14,8 +14,8 @@ import pytest
 from batonbox_server.config import ConfigError
 from batonbox_server.store.media_port import Missing
 from batonbox_server.store.media_s3 import S3Files
-from tests.chaos.processes import free_port
 from tests.integration.media_harness import PNG, got, mine, upload, uploaded
+from tests.ports import free_port
 from tests.served import Served, served
 
 BUCKET = "batonbox-test"

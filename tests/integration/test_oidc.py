@@ -18,10 +18,10 @@ from tests.integration.oidc_harness import Visitor, asked_of, error_of, trusting
 from tests.integration.sign_in_harness import PASSWORD, Browser
 from tests.oidc_process import (
     OpenIdProvider,
-    free_port,
     openid_provider,
     signed_in_at,
 )
+from tests.ports import free_port
 from tests.served import Served, served
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.integration.oidc_harness import Visitor, asked_of, error_of, trusting
-from tests.oidc_process import CLIENT, free_port
+from tests.oidc_process import CLIENT
+from tests.ports import free_port, on_port
 from tests.served import Served
 
 Claims = dict[str, Any]
@@ -30,30 +33,17 @@ class Forger:
         self.userinfo: Claims = {}
         self.metadata: Claims = {}
         self.padding = 0
-        outer = self
+        self.issuer = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._answer(outer.pages()[self.path])
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["content-length"]))
-                token = outer.token(outer.claims())
-                self._answer({"id_token": token, "access_token": "x", "token_type": "Bearer"})
-
-            def _answer(self, value: Claims) -> None:
-                body = json.dumps(value).encode() + b" " * outer.padding
-                self.send_response(200)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                """Silent."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.issuer = f"http://localhost:{self.server.server_address[1]}"
+    async def answer(self, request: Request) -> Response:
+        """A page, or for a code the tokens."""
+        if request.method == "POST":
+            token = self.token(self.claims())
+            value: Claims = {"id_token": token, "access_token": "x", "token_type": "Bearer"}
+        else:
+            value = self.pages()[request.url.path]
+        body = json.dumps(value).encode() + b" " * self.padding
+        return Response(body, media_type="application/json")
 
     def pages(self) -> dict[str, Claims]:
         """What it publishes."""
@@ -99,15 +89,13 @@ class Forger:
 
 
 @pytest.fixture
-def forger() -> Iterator[Forger]:
+async def forger() -> AsyncIterator[Forger]:
     """The provider, serving."""
     forger = Forger()
-    thread = threading.Thread(target=forger.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield forger
-    forger.server.shutdown()
-    thread.join(10)
-    forger.server.server_close()
+    app = Starlette(routes=[Route("/{path:path}", forger.answer, methods=["GET", "POST"])])
+    async with on_port(app) as port:
+        forger.issuer = f"http://localhost:{port}"
+        yield forger
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ async def test_a_broken_subscription_loses_no_event(node: Node) -> None:
         if number % 8 == 4:
             await node.store._client.execute("CLIENT", "KILL", "TYPE", "pubsub")
         await node.receive("box", f"+155503{number:02}")
-    await eventually(lambda: len(ann.events("box")) >= 40, within_s=20)
+    await eventually(lambda: len(ann.events("box")) >= 40, timeout_s=20)
     assert [seq for seq, _ in ann.events("box")] == list(range(first, first + 40))
     await eventually(lambda: ann.badge == [40, 0, 40])
     await ann.end()

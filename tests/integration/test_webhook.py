@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batonbox_server.carriers.signature import BadSignature, sign, verify
+from tests.ports import on_port
 from tests.served import CUSTOMER, SALES, Served, served
 from tests.support import eventually
 
@@ -60,17 +60,9 @@ async def listening() -> AsyncIterator[Gateway]:
     """The gateway on a free port."""
     gateway = Gateway()
     app = Starlette(routes=[Route("/out", gateway.take, methods=["POST"])])
-    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    serving = asyncio.get_running_loop().create_task(server._serve())
-    try:
-        await eventually(lambda: server.started)
-        port = server.servers[0].sockets[0].getsockname()[1]
+    async with on_port(app) as port:
         gateway.url = f"http://127.0.0.1:{port}/out"
         yield gateway
-    finally:
-        server.should_exit = True
-        await asyncio.wait_for(serving, 10)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from twilio.request_validator import RequestValidator
 
+from tests.ports import on_port
 from tests.support import eventually
 
 __all__ = ["PICTURE", "PUBLIC", "SID", "TOKEN", "Vendor", "listening"]
@@ -186,15 +186,9 @@ async def listening() -> AsyncIterator[Vendor]:
             Route(f"{account}.json", vendor.account, methods=["GET"]),
         ]
     )
-    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    serving = asyncio.get_running_loop().create_task(server._serve())
-    try:
-        await eventually(lambda: server.started)
-        vendor.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        async with vendor.http:
+    async with on_port(app) as port, vendor.http:
+        vendor.url = f"http://127.0.0.1:{port}"
+        try:
             yield vendor
-    finally:
-        vendor.answers.set()
-        server.should_exit = True
-        await asyncio.wait_for(serving, 10)
+        finally:
+            vendor.answers.set()

@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx2
 
-from tests.chaos.processes import free_port
+from tests.ports import free_port
 from tests.programs import program
 
 __all__ = ["Gateway", "gateway"]

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from batonbox_server.carriers.kannel_setup import PASSWORD_HERE
-from tests.chaos.processes import free_port
 from tests.kannel.gateway import Gateway
+from tests.ports import free_port
 from tests.served import SALES, Served, served
 
 __all__ = ["PASSWORD", "USERNAME", "connected", "groups_of", "settings_for"]

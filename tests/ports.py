@@ -1,0 +1,46 @@
+"""Applications and ports of this machine, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from tests.support import eventually
+
+__all__ = ["free_port", "on_port"]
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def on_port(app: Any, *, port: int = 0, **more: Any) -> AsyncIterator[int]:
+    """Serves an ASGI application in this loop, as a node is served; gives its port.
+
+    `more` are settings of uvicorn's.
+    """
+    given: dict[str, Any] = {
+        "log_level": "critical",
+        "lifespan": "off",
+        "ws": "websockets-sansio",
+        "ws_per_message_deflate": False,
+        "ws_ping_interval": None,
+        **more,
+    }
+    server = uvicorn.Server(uvicorn.Config(app, port=port, **given))
+    serving = asyncio.get_running_loop().create_task(server._serve())
+    try:
+        await eventually(lambda: server.started or serving.done(), what="the server")
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(serving, 10)
