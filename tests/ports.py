@@ -10,8 +10,6 @@ from typing import Any
 
 import uvicorn
 
-from tests.support import eventually
-
 __all__ = ["free_port", "on_port"]
 
 
@@ -36,11 +34,13 @@ async def on_port(app: Any, *, port: int = 0, **more: Any) -> AsyncIterator[int]
         "ws_ping_interval": None,
         **more,
     }
-    server = uvicorn.Server(uvicorn.Config(app, port=port, **given))
-    serving = asyncio.get_running_loop().create_task(server._serve())
+    config = uvicorn.Config(app, port=port, **given)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    await server.on_tick(0)  # once: its loop would let every test wait for the next turn
     try:
-        await eventually(lambda: server.started or serving.done(), what="the server")
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
-        server.should_exit = True
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(server.shutdown(), 10)

@@ -10,7 +10,8 @@ from batonbox_server.hub.viewer import Seat
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.wire import Op
-from tests.integration.socket_harness import Node, People, eventually, running, sign_in
+from tests.integration.socket_harness import Node, People, running, sign_in
+from tests.support import eventually
 
 
 async def _resume_after_failover(node: Node) -> tuple[list[str], bool]:

@@ -20,9 +20,10 @@ from batonbox_server.errors import CODES
 from batonbox_server.store.directory_port import Inbox, User
 from batonbox_server.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Op
 from tests.served import Served, served
+from tests.support import eventually
 
 from .sign_in_harness import Browser, person
-from .socket_harness import Peer, dial, eventually
+from .socket_harness import Peer, dial
 
 __all__ = ["ACTS", "WHO", "Case", "House", "Who", "housed"]
 

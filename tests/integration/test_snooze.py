@@ -13,8 +13,9 @@ import pytest
 
 from batonbox_server.domain.model import Availability, InboxOptions, inbox_of
 from batonbox_server.wire import Op
-from tests.integration.socket_harness import Peer, dial, eventually
+from tests.integration.socket_harness import Peer, dial
 from tests.served import Served, served
+from tests.support import eventually
 
 
 @dataclass

@@ -15,9 +15,9 @@ from batonbox_server.domain.model import Role
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.wire import Close, Op
-from tests.support import unread
+from tests.support import eventually, unread
 
-from .socket_harness import Node, People, dial, eventually, running, sign_in
+from .socket_harness import Node, People, dial, running, sign_in
 
 CODECS = wire.SUBPROTOCOLS
 

@@ -17,8 +17,9 @@ from batonbox_server.hub.frames import Published
 from batonbox_server.store.directory_port import Inbox, User
 from batonbox_server.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Op
 from tests.served import Served, served
+from tests.support import eventually
 
-from .socket_harness import Peer, dial, eventually
+from .socket_harness import Peer, dial
 
 # No name is part of another: a frame that shows anything of an inbox contains its name.
 INBOXES: Final = {

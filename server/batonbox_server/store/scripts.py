@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,12 @@ def load_folder(folder: Path = FOLDER) -> dict[str, Script]:
     return {path.stem: _load(path, folder) for path in sorted(folder.glob("*.lua"))}
 
 
+@cache
+def _own() -> dict[str, Script]:
+    """Those of this package, read once: every store has them, and a node has a dozen stores."""
+    return load_folder()
+
+
 class Scripts:
     """`await scripts.assign(prefix, conv=..., actor=..., ...)`: one attribute per file.
 
@@ -60,9 +67,9 @@ class Scripts:
     that answers `idle` or `not_found` has not.
     """
 
-    def __init__(self, client: EngineClient, folder: Path = FOLDER) -> None:
+    def __init__(self, client: EngineClient, folder: Path | None = None) -> None:
         self._client = client
-        self._scripts = load_folder(folder)
+        self._scripts = load_folder(folder) if folder else _own()
         self.on_write: Callable[[str], None] | None = None
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[list[Any]]]:
