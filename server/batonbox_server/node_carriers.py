@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -138,8 +139,11 @@ def _vault(settings: Settings) -> Vault:
     except ValueError as error:
         raise ConfigError(f"BATONBOX_SECRETS_KEY: {error}") from error
     file = Path(settings.data_dir) / "secrets.key"
+    own = frozenset(
+        str(getattr(settings, f.name)) for f in fields(settings) if f.metadata["secret"]
+    )
     try:
-        return Vault(key=key, key_file=file, folder=Path(settings.secrets_dir))
+        return Vault(key=key, key_file=file, folder=Path(settings.secrets_dir), own=own)
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -288,6 +289,48 @@ async def test_a_secret_in_a_file_is_read_whenever_it_is_used(
             "admin", "PATCH", f"{CARRIERS}/acme", {"secret_file": str(folder / "link")}
         )
         assert refused.status_code == 400, "a link must not lead out of the folder"
+
+
+async def test_no_file_with_a_secret_of_the_settings_is_sent_anywhere(
+    engine_url: str, prefix: str, tmp_path: Path, vendor: Vendor
+) -> None:
+    """Both lie in one folder often, and a carrier's address is its admin's choice."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "key").write_text(KEY + "\n")
+    (folder / "gateway").write_text("cXVpdGUgYW5vdGhlciBzZWNyZXQ=")
+    given = {"secrets_dir": str(folder), "secrets_key": KEY}
+    config = {"url": "http://127.0.0.1:9/cgi-bin/sendsms", "username": "u"}
+    kannel = {"kind": "kannel", "config": config, "secret": ""}
+    async with node(engine_url, prefix, tmp_path / "data", vendor, **given) as site:
+        for file in ("key", "gateway\0"):
+            body = {**TWILIO, **kannel, "secret_file": str(folder / file)}
+            refused = await site.call("admin", "POST", CARRIERS, body)
+            assert refused.status_code == 400, refused.text
+        await made(site, **kannel, secret_file=str(folder / "gateway"))
+
+
+async def test_half_a_key_does_not_stay_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secrets.key"
+    one, two = (Vault(key=b"", key_file=file, folder=tmp_path) for _ in range(2))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            one.make_key()
+    assert not file.exists()
+    one.make_key()
+    record = AccountRecord(id="a", kind="twilio", name="A", created_ms=1)
+    sealed = replace(record, sealed=one.seal("a", TOKEN), key=one.key_id)
+    assert two.open(sealed) == TOKEN, "another process of the folder finds the key made meanwhile"
+    file.write_text("")
+    with pytest.raises(ValueError, match="it is empty"):
+        Vault(key=b"", key_file=file, folder=tmp_path)
 
 
 async def test_other_nodes_follow(

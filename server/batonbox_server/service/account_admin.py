@@ -151,6 +151,6 @@ class AccountAdmin:
                 )
         try:
             self._vault.make_key()
-        except OSError as error:
-            says = f"The key for secrets cannot be kept in the data folder: {error.strerror}."
+        except (OSError, ValueError) as error:
+            says = f"The key for secrets cannot be kept in the data folder: {error}."
             raise Refused("internal", says) from error

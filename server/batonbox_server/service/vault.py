@@ -38,13 +38,17 @@ class Vault:
     """AES-256-GCM, bound to the account's id; what is sealed names its key, never shows it.
 
     Without a `key` of the settings there is one in `key_file`, made when it is first needed: it is
-    this server's alone (`lone`). Files with secrets are read below `folder` only: an admin of the
-    organisation must not make the server send any other file of its machine somewhere.
+    this server's alone (`lone`). Files with secrets are read below `folder` only, and none of the
+    server's `own` secrets, which may lie there too: an admin of the organisation must not make the
+    server send any other file of its machine somewhere.
     """
 
-    def __init__(self, *, key: bytes, key_file: Path, folder: Path) -> None:
+    def __init__(
+        self, *, key: bytes, key_file: Path, folder: Path, own: frozenset[str] = frozenset()
+    ) -> None:
         self._key_file = key_file
         self._folder = folder
+        self._own = own
         self.lone = not key
         self._key = key or self._stored()
 
@@ -54,20 +58,24 @@ class Vault:
         return hashlib.sha256(self._key).hexdigest()[:16] if self._key else ""
 
     def make_key(self) -> None:
-        """Make the key's file unless there is a key; raises OSError."""
+        """Make the key's file unless there is a key; raises OSError, ValueError."""
         if self._key:
             return
         self._key_file.parent.mkdir(parents=True, exist_ok=True)
-        made = base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n"
         try:
             opened = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             self._key = self._stored()  # another process of this folder made it just now
             return
-        with os.fdopen(opened, "wb") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(opened, "wb") as file:
+                file.write(base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(self._key_file.parent)
+        except OSError:  # a full disk: no half of a key may stay in the way of the next try
+            self._key_file.unlink(missing_ok=True)
+            raise
         self._key = self._stored()
 
     def seal(self, account: str, secret: str) -> bytes:
@@ -81,6 +89,8 @@ class Vault:
             return self.read(record.secret_file)
         if not record.sealed:
             return ""
+        if not self._key:  # another process of this folder may have made it meanwhile
+            self._key = self._found()
         if record.key != self.key_id:
             raise SecretUnreadable(_other_key(record, self.key_id))
         nonce, sealed = record.sealed[:_NONCE_BYTES], record.sealed[_NONCE_BYTES:]
@@ -93,7 +103,7 @@ class Vault:
     def read(self, file: str) -> str:
         """The secret in a file; raises SecretUnreadable."""
         path = Path(file)
-        if not path.is_absolute():
+        if not path.is_absolute() or "\0" in file:
             raise SecretUnreadable("secret_file: give an absolute path.")
         if not path.resolve().is_relative_to(self._folder.resolve()):
             says = f"secret_file: give a file below {self._folder} (BATONBOX_SECRETS_DIR)."
@@ -106,15 +116,35 @@ class Vault:
         found = raw.decode(errors="replace").strip()
         if not found or len(raw) > _FILE_MOST_BYTES:
             raise SecretUnreadable(f"{file} is empty, or too long for a secret.")
+        if found in self._own:
+            raise SecretUnreadable(f"{file} has a secret of the server's own settings.")
         return found
+
+    def _found(self) -> bytes:
+        try:
+            return self._stored()
+        except ValueError as error:
+            raise SecretUnreadable(f"{error}.") from error
 
     def _stored(self) -> bytes:
         try:
-            return key_from(self._key_file.read_text(encoding="ascii").strip())
+            key = key_from(self._key_file.read_text(encoding="ascii").strip())
         except FileNotFoundError:
             return b""
         except (OSError, ValueError) as error:
             raise ValueError(f"{self._key_file}: {error}") from error
+        if not key:
+            raise ValueError(f"{self._key_file}: it is empty; restore or delete it")
+        return key
+
+
+def _sync_folder(folder: Path) -> None:
+    """What is sealed is durable, so the key's name has to be."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _other_key(record: AccountRecord, ours: str) -> str:
