@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from batonbox import MediaRefused, Message
+from batonbox_server.errors import Refused
 from batonbox_server.store.media import RedisMedia
 from tests.chaos.processes import batonbox
 from tests.integration.media_harness import HTML, PDF, PNG, got, kept, mine, upload, uploaded
@@ -72,6 +73,9 @@ async def test_a_retry_has_its_files_and_another_message_has_not(site: Served) -
     assert (await site.call("agent1", "POST", path, late, idempotency_key="k4")).is_success
     other = await site.call("agent1", "POST", path, body, idempotency_key="k3")
     assert other.json()["code"] == "media_refused"
+    store: RedisMedia = site.node.media._store  # type: ignore[assignment]
+    with pytest.raises(Refused, match="another message"):  # ids of commands are an inbox's own
+        await store.take([media], owner="agent1", cid="h:k1", inbox="support", most=10**9)
 
 
 async def test_a_refused_command_gives_its_files_back(site: Served) -> None:
@@ -139,6 +143,21 @@ async def test_what_is_never_sent_is_bounded_and_erased_after_a_day(
         await uploaded(site)  # there is room again
         answer = await site.act("agent1", conv, "reply", text="x", media=[last])
         assert answer.json()["code"] == "not_found"
+
+
+async def test_an_upload_that_could_not_be_kept_takes_no_room(
+    engine_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """Nobody has to wait for a day because the disk was full for a while."""
+    async with served(
+        engine_url, prefix, data_dir=str(tmp_path), media_unsent_max_bytes=len(PNG)
+    ) as site:
+        in_the_way = tmp_path / "media"
+        in_the_way.write_text("a file where the folder should be")
+        for _ in range(2):
+            assert (await upload(site, PNG)).json()["code"] == "unavailable"
+        in_the_way.unlink()
+        await uploaded(site)
 
 
 async def test_what_a_killed_server_left_half_written_goes_with_its_file(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,7 +106,7 @@ class Media:
             keep_ms=_UNSENT_MS,
             most=self.limits.unsent_max_bytes,
         )
-        await self._write(file.id, data)
+        await self._write(file, data)
         await self._store.settle(file)
         return {**file.as_map(), "warnings": ["large"] if file.size > LARGE_BYTES else []}
 
@@ -232,11 +232,13 @@ class Media:
     async def _get(self, media: str) -> Kept | None:
         return (await self._store.get([media])).get(media) if _is_id(media) else None
 
-    async def _write(self, media: str, data: bytes) -> None:
+    async def _write(self, file: File, data: bytes) -> None:
         try:
-            await self._files.write(media, data)
+            await self._files.write(file.id, data)
         except OSError as error:
             _log.warning("media_unwritable", error=str(error))
+            with suppress(Refused, EngineUnavailable):  # else it counts for a day, that is all
+                await self._store.settle(file, reason="it could not be kept")
             raise Refused("unavailable", "The file cannot be kept now; send it again.") from error
 
 

@@ -1,6 +1,6 @@
 #!lua
 -- A file is written, or never will be: `state` is kept or failed. What has no record any more was
--- given up meanwhile, and its file is erased again.
+-- given up meanwhile, and its file is erased again. Of an upload that failed nothing is left.
 --
 -- KEYS[1] organisation prefix
 -- derives media media_new media_held media_in media_due media_gone
@@ -19,7 +19,10 @@ if not file then
   return {"gone"}
 end
 redis.call("ZREM", key("media_due"), id)
-if file.state == "pending" or file.state == "writing" then
+if file.state == "writing" and state == "failed" then
+  hold(file, -1)
+  discard(id)
+elseif file.state == "pending" or file.state == "writing" then
   redis.call("HSET", key("media", id), "state", state, "type", kind, "size", size, "name", name,
     "reason", reason)
 end

@@ -15,7 +15,7 @@ local taken, files, sum = {}, {}, 0
 for id in string.gmatch(ids, "%S+") do
   local file = media(id)
   if not file or file.owner ~= owner or file.state ~= "kept" then return {"not_found", id} end
-  if file.inbox ~= "" and file.cid ~= cid then return {"used", id} end
+  if file.inbox ~= "" and (file.cid ~= cid or file.inbox ~= inbox) then return {"used", id} end
   sum = sum + tonumber(file.size)
   file.id = id
   table.insert(taken, file)
