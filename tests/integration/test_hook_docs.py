@@ -13,15 +13,16 @@ from pathlib import Path
 from batonbox_server.config import Settings
 from batonbox_server.domain.hook_events import EVENTS
 from tests.integration.hooks_harness import hook_on, hooks_of, telling
+from tests.pages import fences, page
 from tests.ports import free_port
 
-PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+PAGE = page("docs/webhooks.md")
 
 
 async def test_the_receiver_of_the_page_receives(
     engine_url: str, prefix: str, tmp_path: Path
 ) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    ((_, code),) = fences(PAGE, "python")
     script = tmp_path / "receiver.py"
     script.write_text(code, encoding="utf-8")
     port = free_port()

@@ -10,7 +10,7 @@ __all__ = ["PASSWORD_HERE", "setup_text"]
 PASSWORD_HERE: Final = "PASSWORD-OF-THIS-ACCOUNT"  # noqa: S105
 _DEFAULT_PORT: Final = 13013
 
-# Each line is needed; docs/carriers.md says what for.
+# Each line is needed; docs/kannel.md says what for.
 _SETUP: Final = """\
 # Into the group smsbox that is there (this is all of it, if there is none):
 group = smsbox
