@@ -72,11 +72,14 @@ async def _receive(call: Call, account: Account, incoming: Incoming) -> None:
 async def _note(call: Call, account: Account, receipt: Receipt) -> None:
     state = Delivery(receipt.state)
     conv, _, n = receipt.own_id.rpartition(":")
-    if conv and n.isdecimal() and len(n) < 16 and inbox_of(conv) in call.services.directory.inboxes:
-        known = await call.services.intake.settle(
+    if conv and n.isdecimal() and len(n) < 16:
+        directory = call.services.directory
+        if inbox_of(conv) not in directory.inboxes:
+            await directory.refresh()  # it may have been made on another node just now
+        known = inbox_of(conv) in directory.inboxes and await call.services.intake.settle(
             conv=conv, n=int(n), state=state, carrier_id=receipt.carrier_id, reason=receipt.reason
         )
-        if not known:  # its conversation is gone: no later try will find it
+        if not known:  # its conversation or inbox is gone: no later try will find it
             _log.info("receipt_of_nothing", account=account.name)
         return
     for inbox in places(call, account.name, receipt.carrier_id):

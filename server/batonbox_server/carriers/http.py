@@ -1,20 +1,37 @@
-"""What sending over HTTP has in common: whether it can have arrived, and when to try again."""
+"""What sending over HTTP has in common: asking, whether it can have arrived, when to try again."""
 
 from __future__ import annotations
 
 import email.utils
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
 from .port import SendFailed
 
-__all__ = ["retry_after_s", "unanswered"]
+__all__ = ["ask", "retry_after_s", "unanswered"]
 
 # Nothing was sent: there was no connection yet.
 _NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+async def ask(
+    http: httpx2.AsyncClient, method: str, url: str, *, most: int = 65_536, **given: Any
+) -> httpx2.Response:
+    """The answer, with no more than about `most` bytes of its body: whoever it is may send on.
+
+    Raises httpx2.HTTPError.
+    """
+    body = bytearray()
+    async with http.stream(method, url, **given) as answer:
+        async for piece in answer.aiter_bytes():
+            body += piece
+            if len(body) > most:
+                break  # leaving closes this connection
+    headers = {"retry-after": answer.headers.get("retry-after", "")}
+    return httpx2.Response(answer.status_code, headers=headers, content=bytes(body[:most]))
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -17,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx2
 import structlog
 
-from .http import retry_after_s, unanswered
+from .http import ask, retry_after_s, unanswered
 from .kannel_setup import setup_text
 from .port import (
     Accepted,
@@ -146,7 +147,7 @@ class KannelAccount:
             answer = await self._post(message.text, headers)
         except httpx2.HTTPError as error:
             raise unanswered(error, pause_s=_SETTLES_WITHIN_S) from error
-        if not answer.is_success:
+        if answer.status_code != 202:
             raise _refusal(answer)
         return Accepted(message.id)  # Kannel tells no id of its own
 
@@ -175,7 +176,7 @@ class KannelAccount:
 
     async def _post(self, text: str, headers: Mapping[str, str]) -> httpx2.Response:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        return await self._http.post(self._url, content=text.encode(), headers=raw)
+        return await ask(self._http, "POST", self._url, content=text.encode(), headers=raw)
 
     # In
 
@@ -201,10 +202,11 @@ class KannelAccount:
         """See the port."""
         said = request.fields
         own, state = said.get("id", ""), _STATES.get(said.get("state", ""))
+        sending = f"{own}:{said['at']}" if said.get("at") else ""
         if not own or state is None:
             raise Unreadable("id, state: say our id and %d, as the dlr-url that we gave does.")
         reason = _reason(said.get("answer", "")) if state == "failed" else ""
-        return Receipt("", state, reason, own_id=own), Heard()
+        return Receipt(sending, state, reason, own_id=own), Heard()
 
     def media_headers(self, url: str) -> dict[str, str]:  # noqa: ARG002
         """See the port: it brings no files."""
@@ -242,7 +244,7 @@ def _checked_url(url: str) -> str:
         known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         known = False
-    if not known or not url.isprintable() or " " in url or parts.username or parts.query:
+    if not known or not url.isprintable() or " " in url or "@" in parts.netloc or parts.query:
         raise ValueError("url: sendsms of Kannel, like http://127.0.0.1:13013/cgi-bin/sendsms.")
     return url
 
@@ -259,9 +261,13 @@ def _coding(text: str) -> str:
 
 
 def _asking(status_url: str) -> str:
-    """The URL as a pattern of Kannel's: its own % doubled, what it is to fill in behind."""
+    """The URL as a pattern of Kannel's: its own % doubled, what it is to fill in behind.
+
+    `at` names this sending, so that a late receipt of one that has failed ends no other.
+    """
     joint = "&" if "?" in status_url else "?"
-    return f"{quote(status_url, safe=':/?&=%').replace('%', '%%')}{joint}state=%d&answer=%A"
+    plain = quote(status_url, safe=":/?&=%").replace("%", "%%")
+    return f"{plain}{joint}at={time.time_ns() // 1_000_000}&state=%d&answer=%A"
 
 
 def _refusal(answer: httpx2.Response) -> SendFailed:
@@ -277,6 +283,9 @@ def _refusal(answer: httpx2.Response) -> SendFailed:
         return SendFailed(f"Kannel: {said}", permanent=True)
     if status == 404:
         return SendFailed("HTTP 404: check the URL of Kannel's sendsms", permanent=False)
+    if answer.is_success:
+        told = f"HTTP {status} is not Kannel's answer: check the URL of its sendsms"
+        return SendFailed(told, permanent=False)
     if status == 503:
         pause_s = retry_after_s(answer.headers) or None
         return SendFailed(
@@ -303,9 +312,9 @@ def _text(request: Callback) -> str:
     found = re.search(r'charset="?([A-Za-z0-9._-]+)', more)
     try:
         text = request.body.decode(found[1] if found else "utf-8", "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # none that we know, or none of texts
         text = request.body.decode("utf-8", "replace")
-    return text.replace("\x00", "")
+    return re.sub("[\x00\ud800-\udfff]", "", text)
 
 
 def _reason(answer: str) -> str:

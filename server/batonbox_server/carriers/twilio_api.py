@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from .http import retry_after_s, unanswered
+from .http import ask, retry_after_s, unanswered
 from .port import Accepted, Outbound, SecretUnreadable, SendFailed
 from .twilio_codes import reason_of
 
@@ -21,6 +21,7 @@ _FOR_NOW: Final = frozenset({401, 403, 404, 408, 409, 425, 429})
 _PAUSE_S: Final = 5.0  # before a message that got no answer is looked for among those it has
 _CLOCKS_S: Final = 120.0  # how far Twilio's clock may be from ours
 _LOOKED_AT: Final = 200
+_READ_MOST: Final = 8 << 20  # so many of the longest messages
 _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
 
 
@@ -96,7 +97,8 @@ class TwilioApi:
 
     async def _ask(self, method: str, url: str, **more: Any) -> httpx2.Response:
         try:
-            return await self._http.request(method, url, headers=self.authorization(), **more)
+            headers = self.authorization()
+            return await ask(self._http, method, url, most=_READ_MOST, headers=headers, **more)
         except httpx2.HTTPError as error:
             raise unanswered(error, pause_s=_PAUSE_S) from error
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx2
 
-from batonbox_server.carriers.http import retry_after_s, unanswered
+from batonbox_server.carriers.http import ask, retry_after_s, unanswered
 from batonbox_server.carriers.port import Accepted, Outbound, SendFailed, fetchable
 from batonbox_server.carriers.signature import sign
 
@@ -46,7 +46,7 @@ class Webhook:
         headers = sign(self._secret, message_id=message.id, timestamp_s=int(time.time()), body=body)
         headers["content-type"] = "application/json"
         try:
-            answer = await self._http.post(self._url, content=body, headers=headers)
+            answer = await ask(self._http, "POST", self._url, content=body, headers=headers)
         except httpx2.HTTPError as error:
             raise unanswered(error) from error
         return _outcome(answer, message)

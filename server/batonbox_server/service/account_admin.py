@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ __all__ = ["AccountAdmin"]
 
 # What settings may bring at any time, and what the check of a number uses.
 _RESERVED: Final = frozenset({"loopback", "webhook", "twilio", "kannel", "check"})
+_CHECK_S: Final = 15.0
 
 
 class AccountAdmin:
@@ -109,7 +111,13 @@ class AccountAdmin:
         await self.one(account)
         problem = self._accounts.problem(account)
         found = self._accounts.account(account)
-        return problem if problem or found is None else await found.check()
+        if problem or found is None:
+            return problem
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                return await found.check()
+        except TimeoutError:
+            return "The carrier did not answer in time."
 
     async def _own(self, account: str) -> AccountRecord:
         if account in self._accounts.built_in:
