@@ -142,6 +142,7 @@ async def test_a_number_uses_an_account_which_stays_as_long(site: Served) -> Non
         ({"id": "a b"}, 400, "id"),
         ({"name": ""}, 400, "name"),
         ({"rate_per_s": -1}, 400, "rate_per_s"),
+        ({"rate_per_s": 1e-300}, 400, "0.01 and more"),
         ({"secret_file": "/run/secrets/x"}, 400, "give one of them"),
         ({"secret": "", "secret_file": "x"}, 400, "absolute"),
         ({"secret": "", "secret_file": "/etc/hostname"}, 400, "BATONBOX_SECRETS_DIR"),

@@ -15,6 +15,8 @@ from batonbox_server.carriers.port import Accepted, Outbound, SendFailed
 from batonbox_server.domain.model import Delivery
 from batonbox_server.service.accounts import BuiltIn
 from batonbox_server.store.account_port import AccountRecord
+from batonbox_server.store.keys import Keys
+from batonbox_server.store.pace import EnginePace
 from tests.integration.store_harness import Box
 from tests.served import CUSTOMER, SALES, Served, served
 from tests.support import eventually
@@ -209,6 +211,20 @@ async def test_two_nodes_together_keep_an_accounts_pace_and_wait_without_failing
     for first, last in pairwise(times[::20]):
         assert last - first > 0.6
     assert not any(handed.unsettled for _, handed in lab.handed)
+
+
+async def test_another_rate_holds_from_the_next_message_on(client: Any, prefix: str) -> None:
+    """Whoever typed a rate that is far too low need not wait for the places that it gave out."""
+    pace = EnginePace(client, keys=Keys(prefix))
+    slow = [
+        await pace.take(account="a", rate_per_s=0.01, most_ms=2000, again=False) for _ in range(3)
+    ]
+    assert [slot.taken for slot in slow] == [True, False, False]
+    assert slow[2].wait_ms > 150_000
+    for turn in range(5):
+        slot = await pace.take(account="a", rate_per_s=10, most_ms=2000, again=turn == 0)
+        assert slot.taken
+        assert 100 * turn < slot.wait_ms <= 100 * (turn + 1)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ __all__ = ["AccountAdmin"]
 # What settings may bring at any time, and what the check of a number uses.
 _RESERVED: Final = frozenset({"loopback", "webhook", "twilio", "kannel", "check"})
 _CHECK_S: Final = 15.0
+_SLOWEST_PER_S: Final = 0.01
 
 
 class AccountAdmin:
@@ -68,7 +69,7 @@ class AccountAdmin:
             name=name,
             created_ms=int(time.time() * 1000),
             config=self._checked(kind, config),
-            rate_per_s=rate_per_s,
+            rate_per_s=_checked_rate(rate_per_s),
         )
         record = await self._with_secret(bare, secret, secret_file)
         await self._store.create(record, lone_key=self._vault.lone)
@@ -91,6 +92,8 @@ class AccountAdmin:
         given = {name: value for name, value in changed.items() if value is not None}
         if "config" in given:
             given["config"] = self._checked(old.kind, given["config"])
+        if "rate_per_s" in given:
+            _checked_rate(given["rate_per_s"])
         if secret is not None or secret_file is not None:
             fresh = await self._with_secret(old, secret or "", secret_file or "")
             given |= {name: getattr(fresh, name) for name in ("sealed", "key", "secret_file")}
@@ -162,3 +165,9 @@ class AccountAdmin:
         except (OSError, ValueError) as error:
             says = f"The key for secrets cannot be kept in the data folder: {error}."
             raise Refused("internal", says) from error
+
+
+def _checked_rate(rate_per_s: float) -> float:
+    if 0 < rate_per_s < _SLOWEST_PER_S:
+        raise Refused("bad_request", f"rate_per_s: 0 for no limit, or {_SLOWEST_PER_S} and more.")
+    return rate_per_s
