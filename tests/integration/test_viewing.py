@@ -51,6 +51,10 @@ def who(peer: Peer, conv: str) -> dict[str, str] | None:
     return told[-1] if told else None
 
 
+async def unheard(_: str, __: bytes) -> None:
+    """In place of a node's `publish`: as of a process that was killed, it says no farewell."""
+
+
 async def sees(peer: Peer, conv: str, expected: dict[str, str], within_s: float = 5.0) -> None:
     await eventually(
         lambda: who(peer, conv) == expected, timeout_s=within_s, what=f"{who(peer, conv)}"
@@ -125,10 +129,6 @@ async def test_a_node_that_dies_takes_its_viewers_with_it(
     await ana.send([Op.VIEWING, conv, False])
     await ben.send([Op.VIEWING, conv, True])
     await sees(ana, conv, {"agent2": "typing"})
-
-    async def unheard(_: str, __: bytes) -> None:
-        """As of a process that was killed: it says no farewell."""
-
     monkeypatch.setattr(town.sites[1].node.hub._watching, "_publish", unheard)
     await ben.end()
     for _ in range(60):
@@ -159,13 +159,17 @@ async def test_a_stranger_neither_shows_nor_sees(town: Town) -> None:
         assert not stranger.all(Op.ERR)
 
 
-async def test_whoever_is_removed_vanishes_and_hears_no_more(town: Town) -> None:
+async def test_whoever_is_removed_vanishes_and_hears_no_more(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     conv = await town.sites[0].texts("hello", to=SUPPORT)
     ben, cleo = await town.peer("agent2"), await town.peer("agent3", at=1)
     for member in (ben, cleo):
         await member.send([Op.VIEWING, conv, False])
     await sees(ben, conv, {"agent3": "viewing"})
     await sees(cleo, conv, {"agent2": "viewing"})
+    # By the event that ends the access, whatever the other node says or does not say any more.
+    monkeypatch.setattr(town.sites[1].node.hub._watching, "_publish", unheard)
     path = "/v1/admin/inboxes/support/members/agent3"
     assert (await town.sites[0].call("admin", "DELETE", path)).status_code == 204
     await sees(ben, conv, {}, within_s=1.5)
