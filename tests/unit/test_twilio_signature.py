@@ -111,3 +111,15 @@ def test_a_signature_need_not_be_ascii_to_be_refused() -> None:
 def test_a_body_without_a_proof_is_refused(body: bytes) -> None:
     url = "https://desk.example.org/in"
     assert not fits("secret", signature("secret", url), url=url, form=(), body=body)
+
+
+def test_more_fields_than_anybody_sends_are_not_even_sorted() -> None:
+    """Whoever is not proved to be the carrier must not keep the server busy."""
+    url, many = "https://desk.example.org/in", urlencode([(str(i), "") for i in range(501)])
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    request = Callback("POST", url, many, headers, many.encode())
+    assert (request.form, request.fields) == ([], {})
+    given_ = signature("secret", url)
+    assert not fits("secret", given_, url=url, form=request.form, body=request.body)
+    flooded = f"{url}?{many}"
+    assert not fits("secret", signature("secret", flooded), url=flooded, form=(), body=b"x")

@@ -7,7 +7,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
+
+from .port import fields_of
 
 __all__ = ["fits", "signature"]
 
@@ -40,7 +42,7 @@ def fits(
 
 
 def _body_fits(url: str, body: bytes) -> bool:
-    given = parse_qs(urlsplit(url).query).get("bodySHA256", [""])[0]
+    given = dict(reversed(fields_of(urlsplit(url).query))).get("bodySHA256", "")
     return hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), given.encode())
 
 
