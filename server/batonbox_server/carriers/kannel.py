@@ -242,7 +242,8 @@ def _checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
         known = False
     if not known or not url.isprintable() or " " in url or "@" in parts.netloc or parts.query:
         raise ValueError("url: sendsms of Kannel, like http://127.0.0.1:13013/cgi-bin/sendsms.")
