@@ -145,3 +145,18 @@ async def test_an_answer_without_an_end_is_not_read_to_it(
     read = here.read
     assert read < 20_000_000
     await eventually(lambda: here.read == read)
+
+
+async def test_a_secret_goes_to_no_other_server_than_it_was_given_for(
+    site: Served, sendsms: tuple[Sendsms, str]
+) -> None:
+    """An admin who does not know it could read it there."""
+    config = {"url": "http://127.0.0.1:9/sms", "username": "u"}
+    new = {"id": "gw", "kind": "kannel", "name": "Gateway", "config": config, "secret": "s"}
+    assert (await site.call("admin", "POST", "/v1/admin/carriers", new)).status_code == 201
+    path, elsewhere = "/v1/admin/carriers/gw", {"config": {**config, "url": sendsms[1]}}
+    refused = await site.call("admin", "PATCH", path, elsewhere)
+    assert refused.status_code == 400 and "give the secret again" in refused.json()["detail"]
+    beside = {"config": {**config, "url": "http://127.0.0.1:9/other", "smsc_id": "a"}}
+    for given in (beside, {**elsewhere, "secret": "t"}):
+        assert (await site.call("admin", "PATCH", path, given)).is_success, given

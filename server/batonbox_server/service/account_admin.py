@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from batonbox_server.carriers.port import SecretUnreadable
 from batonbox_server.errors import Refused
@@ -92,6 +93,8 @@ class AccountAdmin:
         given = {name: value for name, value in changed.items() if value is not None}
         if "config" in given:
             given["config"] = self._checked(old.kind, given["config"])
+            if old.sealed and secret is None and secret_file is None:
+                _check_same_place(old.config, given["config"])
         if "rate_per_s" in given:
             _checked_rate(given["rate_per_s"])
         if secret is not None or secret_file is not None:
@@ -171,3 +174,11 @@ def _checked_rate(rate_per_s: float) -> float:
     if 0 < rate_per_s < _SLOWEST_PER_S:
         raise Refused("bad_request", f"rate_per_s: 0 for no limit, or {_SLOWEST_PER_S} and more.")
     return rate_per_s
+
+
+def _check_same_place(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """A sealed secret is shown to nobody: neither to a server that an admin names instead."""
+    was, now = (urlsplit(str(config.get("url", "")))[:2] for config in (old, new))
+    if was != now:
+        told = "config.url: give the secret again, too: it would be sent to another server."
+        raise Refused("bad_request", told)
