@@ -66,11 +66,18 @@ PRIVATE = [
     "[::]",
     "[fe80::1]",
     "[fd00::1]",
+    "[fec0::1]",
     "[ff02::1]",
     "[::ffff:127.0.0.1]",
     "[64:ff9b::7f00:1]",
     "[2002:7f00:1::]",
 ]
+
+
+def test_a_network_without_ipv4_reaches_public_addresses_by_its_translator() -> None:
+    assert why_not("64:ff9b::808:808") == ""
+    assert "not a public address" in why_not("64:ff9b::a00:1")
+    assert "not a public address" in why_not("64:ff9b::a9fe:a9fe")
 
 
 @pytest.mark.parametrize("host", [*PRIVATE, "localhost", "LOCALHOST.", "a.localhost"])

@@ -41,13 +41,17 @@ def why_not(address: str) -> str:
     """Why this address must not be connected to; "" when it may."""
     found = ipaddress.ip_address(address.partition("%")[0])
     for inner in _meant(found):
-        if not inner.is_global or inner.is_multicast or inner.is_reserved:
+        local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
+        if local or not inner.is_global or inner.is_multicast or inner.is_reserved:
             return f"{address} is not a public address"
     return ""
 
 
 def _meant(address: Address) -> Iterable[Address]:
-    """The address, and the IPv4 addresses it leads to."""
+    """The address, and the IPv4 addresses it leads to; of a translator's only where it leads."""
+    if isinstance(address, ipaddress.IPv6Address) and address in _NAT64:
+        yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return
     yield address
     if isinstance(address, ipaddress.IPv4Address):
         return
@@ -55,8 +59,6 @@ def _meant(address: Address) -> Iterable[Address]:
         yield address.ipv4_mapped
     if address.sixtofour is not None:
         yield address.sixtofour
-    if address in _NAT64:
-        yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 
 class GuardedBackend(httpcore2.AnyIOBackend):
