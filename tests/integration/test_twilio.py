@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from twilio.request_validator import RequestValidator
 
+from batonbox_server.carriers.port import Callback
 from batonbox_server.carriers.twilio import TwilioKind
 from batonbox_server.engine import EmbeddedEngine
 from tests.integration.twilio_vendor import PICTURE, PUBLIC, SID, TOKEN, Vendor, error, listening
@@ -397,4 +398,9 @@ async def test_credentials_go_to_the_api_alone() -> None:
     for url in ("https://api.example.com.evil.example/x", "http://api.example.com/x",
                 "https://api.example.com:8443/x", "https://cdn.example.com/x"):  # fmt: skip
         assert account.media_headers(url) == {}
+    fields = {"MessageSid": "SM1", "From": CUSTOMER, "To": SALES, "NumMedia": "2"}
+    fields |= {"MediaUrl0": "http://[", "MediaUrl1": "file:///etc/passwd"}
+    found, _ = account.parse_inbound(Callback("POST", "", urlencode(fields)))
+    assert found is not None
+    assert [link.url for link in found.media] == ["http://["], "told as a file that cannot be had"
     await kind.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 
@@ -195,4 +195,4 @@ def _media(fields: Mapping[str, str]) -> tuple[MediaLink, ...]:
         MediaLink(fields.get(f"MediaUrl{i}", ""), fields.get(f"MediaContentType{i}", ""))
         for i in range(count)
     ]
-    return tuple(link for link in links if urlsplit(link.url).scheme in {"https", "http"})
+    return tuple(link for link in links if link.url.startswith(("https://", "http://")))
