@@ -26,8 +26,10 @@ from tests.integration.media_harness import (
     PNG,
     SETTING,
     Shelf,
+    age,
     fetched,
     got,
+    kept,
     shelf,
     texts_with,
     upload,
@@ -162,6 +164,20 @@ async def test_a_message_for_nobody_keeps_its_files_until_it_is_routed(
     (row,) = (await site.get("agent1", "/v1/conversations"))["items"]
     assert (await fetched(site, row["id"], 1)).content == PNG
     assert carrier.asked == ["early.png"]
+
+
+async def test_what_an_inbox_has_stays_until_the_inbox_goes(
+    site: Served, carrier: Shelf, tmp_path: Path
+) -> None:
+    conv = await received(site, [f"{carrier.url}/a.png"])
+    assert (await fetched(site, conv, 1)).content == PNG
+    (file,) = await media_of(site, conv)
+    await age(site, [file["id"]])
+    for left in ([file["id"]], []):
+        while await site.node.media_worker.erase_some():
+            pass
+        assert [path.name for path in kept(tmp_path / "media")] == left
+        await site.call("admin", "DELETE", "/v1/admin/inboxes/sales")
 
 
 async def test_credentials_go_to_the_carriers_own_host_alone(

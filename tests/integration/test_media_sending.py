@@ -13,7 +13,7 @@ from batonbox import MediaRefused, Message
 from batonbox_server.errors import Refused
 from batonbox_server.store.media import RedisMedia
 from tests.chaos.processes import batonbox
-from tests.integration.media_harness import HTML, PDF, PNG, got, kept, mine, upload, uploaded
+from tests.integration.media_harness import HTML, PDF, PNG, age, got, kept, mine, upload, uploaded
 from tests.integration.test_webhook import bound, listening, replied, until_state
 from tests.served import CUSTOMER, SALES, Served, served
 from tests.support import eventually
@@ -169,12 +169,6 @@ async def test_what_a_killed_server_left_half_written_goes_with_its_file(
     await age(site, [media])
     await site.node.media_worker.erase_some()
     assert kept(tmp_path / "media") == []
-
-
-async def age(site: Served, ids: list[str]) -> None:
-    """As if a day had passed for these."""
-    for media in ids:
-        await site.node.client.execute("ZADD", f"{site.node.keys.org}:media_new", "XX", 1, media)
 
 
 async def test_a_deleted_inbox_takes_its_files_along(site: Served, tmp_path: Path) -> None:

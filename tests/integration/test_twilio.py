@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -324,6 +326,23 @@ async def test_the_same_words_sent_before_do_not_pass_for_these(
     await until(site, conv, "sent")
     assert vendor.asked == ["POST", "POST", "GET", "POST"]
     assert len({made["sid"] for made in vendor.messages}) == 2
+
+
+async def test_what_was_made_before_does_not_pass_for_what_came_later(
+    site: Served, vendor: Vendor
+) -> None:
+    """By another program that has the same number, and says the same every day."""
+    conv = await conversation(site, vendor)
+    path = f"{vendor.url}/2010-04-01/Accounts/{SID}/Messages.json"
+    form = {"To": CUSTOMER, "From": SALES, "Body": "yes"}
+    assert (await vendor.http.post(path, data=form, auth=(SID, TOKEN))).is_success
+    vendor.messages[0]["date_created"] = email.utils.formatdate(time.time() - 600)
+    left = [error(503, 0)]
+    vendor.decide = lambda _: left.pop(0) if left else None
+    await site.act("agent1", conv, "reply", text="yes")
+    await until(site, conv, "sent")
+    assert vendor.asked == ["POST", "POST", "GET", "POST"]
+    assert len(vendor.messages) == 2
 
 
 async def test_what_twilio_gave_up_does_not_pass_for_a_later_attempt(
