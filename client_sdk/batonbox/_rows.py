@@ -64,10 +64,13 @@ class Rows:
             self.forget(conv)
             return
         owner = {"assign": args.get("to") or me, "transfer": args.get("to", "")}.get(command, "")
-        changes: dict[str, Any] = {"own_tok": result.get("own_tok") or row.own_tok, "rev": seq}
+        # What was so before changed nothing at `seq`: the row stands, and events between may come.
+        noop = bool(result.get("noop"))
+        changes: dict[str, Any] = {"own_tok": result.get("own_tok") or row.own_tok}
+        changes["rev"] = row.rev if noop else seq
         if "att" in result:
             changes["att"] = result["att"]
-        if command in _STATUS_AFTER or command in {"done", "wake"}:
+        if (command in _STATUS_AFTER and not noop) or command in {"done", "wake"}:
             changes["snoozed_until"] = 0
         elif command == "snooze":
             changes["snoozed_until"] = args["until_ms"]

@@ -129,3 +129,16 @@ def test_my_own_command_shows_before_its_event(
     now = rows.get("sales.c1")
     assert now is not None
     assert (now.status, now.assignee, now.own_tok, now.rev) == (status, assignee, "6.cccccccc", 6)
+
+
+def test_a_command_without_effect_takes_nothing_from_what_is_known() -> None:
+    """It is answered with the inbox's position, far ahead of the row's; the row did not change."""
+    rows = Rows()
+    rows.put(row(rev=5, status="assigned", assignee="me", snoozed_until=9_000))
+    result = {"conv": "sales.c1", "seq": 40, "own_tok": "4.cccccccc", "noop": True}
+    rows.acknowledged("assign", args={"conv": "sales.c1"}, me="me", result=result)
+    now = rows.get("sales.c1")
+    assert now is not None
+    assert (now.assignee, now.own_tok, now.snoozed_until) == ("me", "4.cccccccc", 9_000)
+    rows.put(row(rev=30, status="done"))  # on its way here meanwhile
+    assert (rows.get("sales.c1") or now).status == "done"
