@@ -360,3 +360,28 @@ async def test_bots_are_shown_but_never_missed(two: tuple[Served, Served]) -> No
     await marked(one, "agent3", away=True)
     assert await off(one.node.client, one.node.keys, "robot") is None
     await watcher.end()
+
+
+async def test_a_loss_in_the_engine_that_leaves_as_many_is_made_up_for(
+    two: tuple[Served, Served],
+) -> None:
+    """A failover that loses one coming and one going of the same node."""
+    one, other = two
+    client, org, node = one.node.client, one.node.keys.org, other.node.live.node
+    async with await other.sdk("agent2"):
+        await marked(one, "agent2", away=False)
+        was = await marked(one, "agent3", away=True)
+        await client.execute("SMOVE", f"{org}:pn:{node}", f"{org}:pn:nobody", "agent2")
+        await client.execute("DEL", f"{org}:pn:nobody")
+        await client.execute("SADD", f"{org}:pn:{node}", "agent3")
+        ago = was.version - 1
+        lost = ("agent2", f"0:{ago}:{ago}", "agent3", f"1:{ago}:0")
+        await client.execute("HSET", f"{org}:pu", *lost)
+        await client.execute("SET", f"{org}:pv", ago)
+        await until(lambda: _members(other, {"agent2"}), 5)
+        await until(lambda: one.node.presence.of("agent2") == "online", 5)
+        assert one.node.presence.of("agent3") == "offline"
+
+
+async def _members(site: Served, users: set[str]) -> bool:
+    return await site.node.live_store.members(site.node.live.node) == users

@@ -59,6 +59,7 @@ class LivePresence:
         self.hurry: Callable[[], None] = lambda: None
         self._here: set[str] = set()  # connected to this node, or just gone
         self._said: set[str] = set()  # what the store has of it
+        self._doubted = False  # whether it has: something was missed, or lost
         self._leaving: dict[str, asyncio.TimerHandle] = {}
         self._draining = False
         self._version = -1
@@ -148,10 +149,11 @@ class LivePresence:
         """The report's answer; True when there is more to say. Raises Refused("unavailable")."""
         self._said |= set(people.came)
         self._said -= set(people.went)
-        if beat.mine != len(self._said):
+        self.told(beat.was, beat.version, beat.marks)
+        if self._doubted or beat.mine != len(self._said):
             # It took us for dead meanwhile, or has lost something: say the difference again.
             self._said = set(await self._store.members(node))
-        self.told(beat.was, beat.version, beat.marks)
+            self._doubted = False
         # More than fit are done as jobs that fall due.
         room = _WAITING_MOST - len(self._waiting)
         self._waiting += [job_of(user, mark) for user, mark in beat.marks.items()][:room]
@@ -169,6 +171,7 @@ class LivePresence:
                 self._marks[user] = mark
                 self._touch(user)
         elif version != self._version:
+            self._doubted = True
             self._read_soon()
 
     def _read_soon(self) -> None:
