@@ -244,3 +244,24 @@ async def test_a_timer_that_comes_before_the_removal_job_gives_it_to_nobody(box:
     for conv in convs:
         assert await holder(box, conv) == ("unassigned", "")
         assert (await box.kinds(conv))[-1] == ("returned", "", "membership")
+
+
+# The end
+
+
+async def test_an_erased_inbox_leaves_nothing_of_it(box: Box) -> None:
+    """Whatever people are, and though somebody who was removed still held something."""
+    convs = [await owned(box, customer=f"+1555{i:04d}") for i in range(130)]
+    till = await box.passes(0) + MINUTE_MS
+    await act(box, "snooze", convs[0], "ann", until_ms=till)
+    await box.store.assign(conv=await box.receive(), actor="bob", cid="bobs")
+    await rules(box, silent_min=1)
+    await away(box, "bob", RELEASE)
+    await gone(box, "ann", till)
+    await gone(box, "bob", till)
+    assert (await box.store.remove(inbox="box", user="ann", role=None)).remaining == 30
+    while not await box.store.delete_inbox(inbox="box"):
+        pass
+    keys = {key.decode() for key in await box.client.execute("KEYS", f"{box.log}:*")}
+    # Stored replies and the messages that are known end by themselves.
+    assert {key for key in keys if ":i:" not in key and ":p:" not in key} == set()

@@ -19,6 +19,7 @@ end
 if redis.call("EXISTS", key("meta")) == 0 then return {"not_found"} end
 for _, index in ipairs({key("op"), key("done")}) do
   for _, conv in ipairs(redis.call("ZRANGE", index, 0, BATCH - 1)) do
+    redis.call("SADD", key("ghosts"), redis.call("HGET", key("c", conv), "assignee") or "")
     redis.call("DEL", key("c", conv), key("m", conv), key("out", conv))
     redis.call("ZREM", index, conv)
   end
