@@ -144,6 +144,28 @@ async def test_a_look_at_nothing_writes_nothing(box: Box) -> None:
     assert (written, await box.seq()) == ([], seq)
 
 
+async def test_what_was_owned_before_there_were_the_indexes_is_put_in(box: Box) -> None:
+    """An inbox as the version before left it: rows and lists, and nothing of what owners owe."""
+    convs = [await owned(box, customer=f"+1555{i:04d}") for i in range(101)]
+    user = "ann"
+    await box.client.execute("DEL", *(f"{box.log}:{k}" for k in ("ow", f"ow:{user}", "gone")))
+    for conv in convs:
+        fields = ("acted_ms", "snoozed_until", "opted_out")
+        await box.client.execute("HDEL", f"{box.log}:c:{conv}", *fields)
+    await box.client.execute("HSET", f"{box.log}:meta", "schema", 1)
+    await gone(box, user, await box.passes(0))
+    first = convs[0]
+    assert await box.store.due(inbox="box") == 1
+    await act(box, "note", first, "bob", body=BODY)  # changed between two batches
+    assert await box.store.due(inbox="box") == 0
+    assert int(await box.client.execute("ZCARD", f"{box.log}:ow")) == 101
+    await box.passes(5 * MINUTE_MS)
+    while await box.store.due(inbox="box"):
+        pass
+    assert {await holder(box, conv) for conv in convs} == {("unassigned", "")}
+    assert (await box.kinds(first))[-1] == ("returned", "", "offline")
+
+
 # Putting aside
 
 

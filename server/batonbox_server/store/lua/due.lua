@@ -6,8 +6,11 @@
 -- derives meta log ev c mem av off au oo gm su i out ow gone sno done as un op wq unm m due
 -- Returns {"ok", left} | {"idle", left} | {"not_found"}
 --- @include "lib/due"
+--- @include "lib/indexed"
 local cx = open()
 if not cx then return {"not_found"} end
+local more = index_owed(BATCH)
+if more then return {"ok", more} end
 plan(cx)
 local at, left = clock(cx), 0
 local job = redis.call("ZRANGEBYSCORE", key("due"), "-inf", cx.now, "LIMIT", 0, 1)[1]
