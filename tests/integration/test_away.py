@@ -13,6 +13,7 @@ import pytest
 
 from batonbox import Conversation, NotOwner, Snoozed, Woken
 from batonbox_server.domain.model import Availability, InboxOptions, ReopenTo
+from batonbox_server.errors import Refused
 from batonbox_server.store.directory_records import inbox_from, user_from
 from tests.integration.audit_harness import audit
 from tests.served import SUPPORT, Served, served
@@ -249,3 +250,70 @@ def test_records_of_before_still_load() -> None:
     assert user_from(old).away is Availability.AVAILABLE
     inbox = {"id": "box", "name": "Box", "members": [], "numbers": [], "deleted": False}
     assert inbox_from(inbox).options == InboxOptions()
+
+
+async def test_it_is_not_answered_before_every_inbox_obeys(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = site.node.store
+    tell = store.set_away
+
+    async def fails(*, inbox: str, user: str, mode: Availability, at: int) -> int:
+        if inbox == "support":
+            raise Refused("unavailable")
+        return await tell(inbox=inbox, user=user, mode=mode, at=at)
+
+    with monkeypatch.context() as down:
+        down.setattr(store, "set_away", fails)
+        answer = await set_away(site, "agent2", away=True)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert await modes(site, "agent2") == {"sales": "release", "support": ""}
+    assert (await set_away(site, "agent2", away=True)).is_success
+    assert await modes(site, "agent2") == {"sales": "release", "support": "release"}
+
+
+async def test_what_jobs_take_holds_no_timer_up(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def long() -> int:
+        await asyncio.sleep(60)
+        return 0
+
+    monkeypatch.setattr(site.node.administration, "run_due_jobs", long)
+    await asyncio.sleep(1.2)  # they are at it
+    conv = await owned(site, "agent2")
+    until_ms = round(1000 * time.time()) + 500
+    assert (await site.act("agent2", conv, "snooze", until_ms=until_ms)).is_success
+    for _ in range(30):
+        if not (await row(site, conv))["snoozed_until"]:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("nobody woke it")
+
+
+async def test_an_admin_joins_where_they_take_something_and_nowhere_else(site: Served) -> None:
+    """What the inbox itself says of it and what the directory says is the same."""
+    member = "/v1/admin/inboxes/sales/members/admin"
+    assert (await site.call("admin", "DELETE", member)).status_code == 204
+
+    async def joined() -> tuple[bool, bool]:
+        info = await site.node.store.inbox_info(inbox="sales")
+        assert info is not None
+        return info.members["admin"][1], "sales" in site.node.directory.joined_by("admin")
+
+    conv = await site.texts("hello")
+    assert (await site.act("admin", conv, "assign", to="agent2")).is_success
+    token = (await row(site, conv))["own_tok"]
+    over = {"to": "agent1", "own_tok": token}
+    assert (await site.act("admin", conv, "transfer", **over)).is_success
+    token = (await row(site, conv))["own_tok"]
+    assert (await site.act("admin", conv, "done", own_tok=token)).is_success
+    await asyncio.sleep(0.2)
+    assert await joined() == (False, False)
+    await site.texts("again")
+    assert (await site.act("admin", conv, "done")).is_success  # a claim, and done
+    for _ in range(100):
+        if all(await joined()):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"joined in the inbox, in the directory: {await joined()}")

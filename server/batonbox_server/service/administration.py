@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from batonbox_server.domain.model import Availability, Destination, Role
-from batonbox_server.errors import BatonboxError
+from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.store.directory_port import DirectoryStore, Inbox, Job, OrgState, User
 from batonbox_server.store.live_port import Mark
 from batonbox_server.store.port import InboxInfo, InboxStore
@@ -66,8 +66,12 @@ class Administration:
         await self._apply(await self._organisation.edit_user(user, name=name, role=role))
 
     async def set_away(self, user: str, mode: Availability) -> None:
-        """Somebody is away, or back; every inbox they joined obeys. Refused("not_found")."""
-        await self._apply(await self._organisation.set_away(user, mode))
+        """Somebody is away, or back; every inbox they joined obeys.
+
+        Refused: `not_found`, `unavailable` while one does not, which it will.
+        """
+        if not await self._apply(await self._organisation.set_away(user, mode)):
+            raise Refused("unavailable", "Not every inbox knows yet: send it again.")
 
     async def delete_user(self, user: str) -> None:
         """Delete a user: tokens first, then inbox by inbox; Refused as `edit_user`."""
@@ -162,21 +166,21 @@ class Administration:
             await self.run_job(job)
         return len(jobs)
 
-    async def run_job(self, job: Job) -> None:
-        """Do it; one that fails stays, and is leased again."""
+    async def run_job(self, job: Job) -> bool:
+        """Do it; False: it failed, stays, and is leased again."""
         try:
             await self.handlers.get(job.kind, self._do)(job)
         except BatonboxError as error:
             # The change itself stands.
             _log.warning("organisation_job_failed", inbox=job.inbox, error=str(error))
-            return
+            return False
         await self._organisation.finish_job(job.id)
+        return True
 
-    async def _apply(self, jobs: list[Job]) -> None:
+    async def _apply(self, jobs: list[Job]) -> bool:
         # Access ends on this node before the inboxes are worked through.
         await self._directory.refresh()
-        for job in jobs:
-            await self.run_job(job)
+        return all([await self.run_job(job) for job in jobs])
 
     async def _do(self, job: Job) -> None:
         async with self._locks[job.inbox]:

@@ -39,8 +39,6 @@ from .texts import check_text, e164, message_body, note_body, preview
 
 __all__ = ["InboxCommands", "mode_of"]
 
-# After these an admin who was not a member has joined the inbox.
-_JOINING: Final = frozenset({"assign", "transfer", "compose"})
 _SENDING: Final = frozenset({"reply", "compose", "retry"})
 
 
@@ -105,7 +103,7 @@ class InboxCommands:
         inbox = inbox_of(applied.conv)
         if name in _SENDING:
             self._on_outbound(inbox)
-        if name in _JOINING and principal.role == Role.ADMIN:
+        if applied.joins and principal.role == Role.ADMIN:
             self._remember_joined(inbox, principal.user)
         result = _result(applied, inbox)
         if isinstance(args, Reply | Compose):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 # Batches of one turn: a removal of thousands leaves room for the others between two turns.
 _BATCHES: Final = 50
 _SESSIONS: Final = 200
+
+_Work: TypeAlias = Callable[[], Awaitable[Any]]
 
 
 class Timers:
@@ -46,28 +48,28 @@ class Timers:
 
     def start(self) -> None:
         """Begin to poll."""
-        spawn(self._tasks, self._run(), name="timers")
+        # Jobs may take long: neither waits for the other.
+        spawn(self._tasks, self._run(self._of_all), name="timers-jobs")
+        spawn(self._tasks, self._run(self._of_inboxes), name="timers")
 
     async def aclose(self) -> None:
         """Stop polling."""
         await cancel_all(self._tasks)
 
-    async def _run(self) -> None:
+    async def _run(self, works: Callable[[], list[_Work]]) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            await self._turn()
+            for work in works():
+                if not await self._try(work):
+                    break
 
-    async def _turn(self) -> None:
-        works: list[Callable[[], Awaitable[Any]]] = [
-            self._jobs,
-            partial(self._sessions.sweep_sessions, n=_SESSIONS),
-        ]
-        works += [partial(self._finish, inbox) for inbox in self._directory.inboxes]
-        for work in works:
-            if not await self._try(work):
-                return
+    def _of_all(self) -> list[_Work]:
+        return [self._jobs, partial(self._sessions.sweep_sessions, n=_SESSIONS)]
 
-    async def _try(self, work: Callable[[], Awaitable[Any]]) -> bool:
+    def _of_inboxes(self) -> list[_Work]:
+        return [partial(self._finish, inbox) for inbox in self._directory.inboxes]
+
+    async def _try(self, work: _Work) -> bool:
         """False: the engine is not there, and the next turn is soon enough for the rest."""
         try:
             await work()

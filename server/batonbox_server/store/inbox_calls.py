@@ -83,8 +83,9 @@ def ok(reply: list[Any]) -> list[Any]:
 
 
 def applied(reply: list[Any]) -> port.Applied:
-    # A reply stored before there were warnings has none.
-    conv, seq, tip, own_tok, att, n, noop, *warning = ok(reply)
+    # A reply stored by an earlier version is shorter.
+    told: list[Any] = [*ok(reply), b"", 0]
+    conv, seq, tip, own_tok, att, n, noop, warning, joins = told[:9]
     return port.Applied(
         conv.decode(),
         seq,
@@ -93,7 +94,8 @@ def applied(reply: list[Any]) -> port.Applied:
         att.decode(),
         n,
         bool(noop),
-        tuple(word.decode() for word in warning if word),
+        (warning.decode(),) if warning else (),
+        bool(joins),
     )
 
 

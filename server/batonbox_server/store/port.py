@@ -28,7 +28,7 @@ class Applied:
     """A command's success: its position in the log, the token and the mark it left behind.
 
     `warnings`: what does not stand in its way, but the caller should know: `away` or `offline`, of
-    whoever got the conversation.
+    whoever got the conversation. `joins`: by it an admin joins the inbox, or had before.
     """
 
     conv: str
@@ -39,6 +39,7 @@ class Applied:
     n: int = 0
     noop: bool = False
     warnings: tuple[str, ...] = ()
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ end
 
 -- An admin stands in every inbox, and joins the one where they take a conversation.
 local function join_admin(cx, user, m)
+  cx.joins = true
   if m.joined then return end
   tick(cx)
   emit(cx, {type = "member_joined", user = user, role = m.role, joined = true, fresh = true,

@@ -84,7 +84,8 @@ end
 -- should know all the same.
 local function finish(cx, c, noop, warning)
   commit(cx)
-  local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.att, c.n, noop and 1 or 0, warning or ""}
+  local reply = {"ok", c.id, cx.seq, cx.tip, c.own_tok, c.att, c.n, noop and 1 or 0, warning or "",
+    cx.joins and 1 or 0}
   keep_reply(cx.by, reply)
   return reply
 end
