@@ -203,6 +203,10 @@ export interface Store {
   list(view: View, inbox: string | null): List;
   /** Undefined while unknown; the same signal for the same id. */
   conversation(id: string): ReadonlySignal<ConversationView | undefined>;
+  /** Whether what conversations take is loaded; until then threads are empty, and loading. */
+  readonly prepared: ReadonlySignal<boolean>;
+  /** Load it before it is wanted. */
+  prepare(): void;
   /** Loads the newest page on first use, and the conversation with it. */
   thread(id: string): Thread;
   /** Who else looks at this conversation, and who of them is typing; empty unless I look at it. */

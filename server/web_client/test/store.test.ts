@@ -110,6 +110,19 @@ describe("acts", () => {
     store.close();
   });
 
+  test("before its part of the page has come a thread is empty and loading; then it says so", async () => {
+    const client = new Client(scene.browser.tab().environment);
+    const store = client.store();
+    expect(store.prepared.peek()).toBe(false);
+    const early = store.thread("sales.c1");
+    expect([early.lines.peek(), early.loading.peek(), early.atStart.peek()]).toEqual([[], true, false]);
+    store.prepare();
+    await client.prepare();
+    expect(store.prepared.peek()).toBe(true);
+    expect(store.thread("sales.c1")).not.toBe(early);
+    store.close();
+  });
+
   test("a lost race rolls back and names the winner", async () => {
     const outcome = tab.store.assign("sales.c1");
     other("assign", "sales.c1"); // bo was faster

@@ -1,6 +1,6 @@
 /** The client: its parts put together, and what goes between them. */
 import { computed, signal } from "@preact/signals";
-import type { Link, List, Outcome, Store, View } from "../contract";
+import type { Link, List, Outcome, Store, Thread, View } from "../contract";
 import { Socket } from "../net/socket";
 import { TabChannel, type TabMessage } from "../tabs/channel";
 import { DraftBook } from "../tabs/drafts";
@@ -16,13 +16,21 @@ import { Looks } from "./looks";
 import type { Sizes } from "./outward";
 import { Requests } from "./requests";
 import { Subscriptions } from "./subscriptions";
-import { Threads } from "./threads";
 import { Writes } from "./writes";
 
 /** A store that can be put away: tests do. */
 export interface ClosableStore extends Store {
   close(): void;
 }
+
+/** Before there is anything to read one with. */
+const UNREAD: Thread = {
+  lines: signal([]),
+  loading: signal(true),
+  atStart: signal(false),
+  openedAt: signal(0),
+  older: () => undefined,
+};
 
 export class Client {
   readonly core: Core;
@@ -33,11 +41,11 @@ export class Client {
   private readonly leader: Leader;
   private readonly channel: TabChannel;
   readonly drafts: DraftBook;
-  readonly threads: Threads;
   private readonly loading: Loading;
   private readonly looks: Looks;
   private readonly deedsParts: DeedsParts;
   private deeds: Deeds | null = null;
+  private readonly prepared = signal(false);
   private loadingDeeds: Promise<Deeds> | null = null;
   private readonly inflow: Inflow;
   private readonly socket: Socket;
@@ -64,19 +72,18 @@ export class Client {
       later: (ms, run) => env.later(ms, run),
       changed: (conv, text) => this.channel.tell({ kind: "draft", conv, text }),
     });
-    this.threads = new Threads(core, (inbox) => this.show(inbox));
     this.loading = new Loading(core);
     this.looks = new Looks(core, {
       attentive: () => env.attentive(),
       seen: (conv, att) => this.channel.tell({ kind: "seen", conv, att }),
     });
     const io = { live: () => this.link.peek().state === "live", cid: () => env.unique() };
-    const { threads, drafts } = this;
-    this.deedsParts = { core, threads, writes, outbox: () => this.outbox, drafts, io };
+    const { drafts } = this;
+    this.deedsParts = { core, show: (inbox) => this.show(inbox), writes, outbox: () => this.outbox, drafts, io };
     this.inflow = new Inflow({
       core,
       requests,
-      threads: this.threads,
+      threads: () => this.deeds?.threads ?? null,
       loading: this.loading,
       subscriptions,
       writes,
@@ -86,7 +93,7 @@ export class Client {
       welcomed: (frame) => this.welcomed(frame),
       opened: () => this.opened(),
     });
-    core.pinned = (conv) => this.threads.has(conv);
+    core.pinned = (conv) => this.deeds?.threads.has(conv) ?? false;
     core.onLostHistory = (state) => this.inflow.lostHistory(state);
     core.onMore = (list) => core.step(() => this.loading.more(list));
     core.out = {
@@ -118,7 +125,7 @@ export class Client {
   }
 
   store(): ClosableStore {
-    const { core, threads, looks } = this;
+    const { core, looks } = this;
     return {
       me: core.me,
       people: core.people,
@@ -139,21 +146,23 @@ export class Client {
       totalsOf: (inbox) => core.totalsOf(inbox),
       list: (view, inbox) => this.list(view, inbox),
       conversation: (id) => core.conversation(id),
+      prepared: this.prepared,
+      prepare: () => void this.prepare().catch(() => undefined), // who wants it, asks again
       thread: (id) => {
-        void this.prepare().catch(() => undefined); // what is done to it, asks again
-        return this.within(() => threads.thread(id));
+        const { deeds } = this;
+        return deeds === null ? UNREAD : this.within(() => deeds.threads.thread(id));
       },
       draft: (id) => this.drafts.draft(id),
       attached: (id) => this.drafts.attached(id),
       look: (id) => {
-        this.within(() => threads.look(id));
+        this.within(() => this.deeds?.threads.look(id));
         looks.look(id);
         this.watch(({ watching }) => watching.look(id));
       },
       leave: (id) => {
         looks.leave(id);
         this.watch(({ watching }) => watching.leave(id));
-        this.within(() => threads.leave(id));
+        this.within(() => this.deeds?.threads.leave(id));
       },
       assign: (id, to) => this.deed(({ acts }) => acts.assign(id, to)),
       transfer: (id, to, note) => this.deed(({ acts }) => acts.transfer(id, to, note)),
@@ -181,10 +190,14 @@ export class Client {
     };
   }
 
-  /** Load what acts take. */
+  /** Load what conversations and acts take. */
   prepare(): Promise<Deeds> {
     this.loadingDeeds ??= import("./deeds").then(
-      ({ Deeds: Loaded }) => (this.deeds ??= new Loaded(this.deedsParts)),
+      ({ Deeds: Loaded }) => {
+        const deeds = (this.deeds ??= new Loaded(this.deedsParts));
+        this.prepared.value = true;
+        return deeds;
+      },
       (error: unknown) => {
         this.loadingDeeds = null;
         throw error;

@@ -1,15 +1,16 @@
-/** What a person does, loaded when they open a conversation: the first paint does without. */
+/** What a person reads and does, loaded before they open a conversation: the first paint does without. */
 import { Acts, type ActsIo } from "./acts";
 import { Away } from "./away";
 import type { Core } from "./core";
 import { Replies, type Drafts, type Outbox } from "./replies";
-import type { Threads } from "./threads";
+import { Threads } from "./threads";
 import { Watching } from "./watching";
 import type { Writes } from "./writes";
 
 export interface DeedsParts {
   readonly core: Core;
-  readonly threads: Threads;
+  /** An inbox is on the screen. */
+  readonly show: (inbox: string) => void;
   readonly writes: Writes;
   readonly outbox: () => Outbox;
   readonly drafts: Drafts;
@@ -17,12 +18,14 @@ export interface DeedsParts {
 }
 
 export class Deeds {
+  readonly threads: Threads;
   readonly acts: Acts;
   readonly replies: Replies;
   readonly watching: Watching;
   readonly away: Away;
 
-  constructor({ core, threads, writes, outbox, drafts, io }: DeedsParts) {
+  constructor({ core, show, writes, outbox, drafts, io }: DeedsParts) {
+    const threads = (this.threads = new Threads(core, show));
     this.acts = new Acts(core, threads, writes, io);
     this.replies = new Replies(core, threads, this.acts, outbox, drafts, io);
     this.watching = new Watching(core);

@@ -24,7 +24,8 @@ import type { Writes } from "./writes";
 export interface InflowParts {
   readonly core: Core;
   readonly requests: Requests;
-  readonly threads: Threads;
+  /** Null until somebody has opened a conversation. */
+  readonly threads: () => Threads | null;
   readonly loading: Loading;
   readonly subscriptions: Subscriptions;
   readonly writes: Writes;
@@ -159,7 +160,7 @@ export class Inflow {
     for (const state of [...core.states.values()]) {
       if (now.has(state.id)) continue;
       this.forget(state);
-      threads.drop(state.id);
+      threads()?.drop(state.id);
       core.totalsAre(state.id, null);
       core.states.delete(state.id);
       moved = true;
@@ -198,7 +199,7 @@ export class Inflow {
     for (const row of rows) core.put(row, seq);
     core.marks(inbox, me);
     if (this.broken.delete(inbox)) this.parts.restarted(inbox);
-    threads.resync(inbox, { seq, first });
+    threads()?.resync(inbox, { seq, first });
     loading.fillAll(state);
     core.counted(state);
     this.checkReady();
@@ -263,7 +264,7 @@ export class Inflow {
       core.superseded(conv);
       core.rows.put(row, seq, true);
       core.changed(conv);
-      threads.event(conv, seq, meta, body);
+      threads()?.event(conv, seq, meta, body);
     }
     if (installed) core.marked(state);
     if (core.pending.size > 0) this.settled(state, seq);
@@ -305,7 +306,7 @@ export class Inflow {
     this.broken.add(inbox);
     if (reason === "perm") {
       this.forget(state);
-      threads.drop(inbox);
+      threads()?.drop(inbox);
     }
     writes.lost(inbox, lost);
     this.lost(inbox, lost.length);

@@ -19,6 +19,11 @@ async function andWrite(conv: string, outcome: Promise<Outcome>): Promise<void> 
   if (ok && isOpen(conv) && !dialog.peek()) focusSoon(() => places.composer);
 }
 
+/** For a button that goes away when it is pressed: the focus stays in the conversation, or on the page. */
+export function stayHere(): void {
+  focusSoon(() => places.composer ?? places.log ?? document.querySelector<HTMLElement>("main [data-conv][tabindex='0'], main[tabindex]"));
+}
+
 export async function assignToMe(store: Store, conv: string): Promise<void> {
   if (online(store)) await store.assign(conv);
 }

@@ -57,7 +57,7 @@ function startNotices(store: Store): () => void {
 export function App({ shared }: { shared: Shared }): JSX.Element {
   const { store } = shared;
   useEffect(() => {
-    loadAhead();
+    loadAhead(() => store.prepare());
     const stops = [startNotices(store), startAttention(store), startKeyboard()];
     return () => stops.forEach((stop) => stop());
   }, [store]);

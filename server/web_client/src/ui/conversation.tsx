@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import "../styles/availability.css";
 import type { ConversationView, Store } from "../contract";
-import { choices, markDone, wake } from "./acts";
+import { choices, markDone, stayHere, wake } from "./acts";
 import { Empty, Hidden } from "./bits";
 import { Composer } from "./composer";
 import { blocked, inboxName, nameOf, useStore } from "./context";
@@ -119,7 +119,16 @@ function Snoozed({ conv, view }: { conv: string; view: ConversationView }): JSX.
       <ClockIcon />
       <p>{`Snoozed until ${momentWords(until, minute.value)}`}</p>
       {view.flag === "mine" ? (
-        <button type="button" class="button button-small" aria-disabled={why ? "true" : undefined} title={why || undefined} onClick={() => void wake(store, conv)}>
+        <button
+          type="button"
+          class="button button-small"
+          aria-disabled={why ? "true" : undefined}
+          title={why || undefined}
+          onClick={() => {
+            void wake(store, conv);
+            if (!why) stayHere();
+          }}
+        >
           Wake
         </button>
       ) : null}
@@ -127,7 +136,7 @@ function Snoozed({ conv, view }: { conv: string; view: ConversationView }): JSX.
   );
 }
 
-export function Conversation({ conv }: { conv: string }): JSX.Element {
+function Opened({ conv }: { conv: string }): JSX.Element {
   const store = useStore();
   const thread = useMemo(() => store.thread(conv), [store, conv]);
   useLooking(store, conv);
@@ -149,4 +158,8 @@ export function Conversation({ conv }: { conv: string }): JSX.Element {
       <Composer conv={conv} view={view} thread={thread} />
     </>
   );
+}
+
+export function Conversation({ conv }: { conv: string }): JSX.Element {
+  return useStore().prepared.value ? <Opened conv={conv} /> : <div class="thread-waiting" />;
 }

@@ -27,11 +27,12 @@ const SIGNS = ["pointermove", "pointerdown", "keydown", "touchstart"] as const;
  * Loads what a conversation and its dialogs take, and starts the worker, as soon as somebody moves, or after a while:
  * when they are wanted they are there, connection or not.
  */
-export function loadAhead(): void {
+export function loadAhead(prepare: () => void): void {
   const load = (): void => {
     clearTimeout(timer);
     for (const sign of SIGNS) removeEventListener(sign, load);
     void import("../pwa").then(({ startWorker }) => startWorker(openConversation), () => undefined);
+    prepare();
     for (const part of [loadConversation, loadDialogs, loadNotices, loadToasts, loadCalling]) part().catch(() => undefined);
   };
   const timer = setTimeout(load, IDLE_MS);

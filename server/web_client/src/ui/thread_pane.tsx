@@ -1,7 +1,8 @@
 /** The right pane: one conversation, or what to do to see one. */
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { Key } from "./bits";
-import { useShared } from "./context";
+import { useShared, useStore } from "./context";
 import { Conversation } from "./parts";
 import { shortcuts } from "./prefs";
 import { address, follow, route } from "./route";
@@ -35,7 +36,13 @@ function NothingOpen(): JSX.Element {
 }
 
 export function ThreadPane(): JSX.Element {
+  const store = useStore();
   const { conv } = route.value;
+  const { state } = store.link.value;
+  // Beside the code of its conversation, not after it; again when there is a connection.
+  useEffect(() => {
+    if (conv) store.prepare();
+  }, [conv, state]);
   return (
     <section class="thread-pane" aria-label="Conversation">
       {conv ? <Conversation key={conv} conv={conv} /> : <NothingOpen />}
