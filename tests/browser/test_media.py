@@ -111,6 +111,7 @@ async def test_files_alone_make_a_message_and_others_than_pictures_are_named(
     attached = ana.panel.get_by_role("list", name="Attached files")
     await expect(attached.get_by_role("listitem")).to_have_count(2)
     await attached.get_by_role("button", name="Remove parcel.png").click()
+    await expect(ana.composer).to_be_focused()
     await send.click()
     files = ana.messages.get_by_role("list", name="Attachments")
     await expect(files.get_by_role("link", name="hours.txt")).to_contain_text("Text · 6 bytes")

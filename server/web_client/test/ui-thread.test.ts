@@ -49,6 +49,12 @@ describe("arrange", () => {
     const last = items.at(-1);
     expect(last?.type === "system" && systemWords(last.line, last.owner, nameOf)).toBe("Returned to the inbox: Bo left it");
   });
+
+  test.each(["replied", "composed"] as const)("and so does one where the line that gave it to them is missing: %s", (kind) => {
+    const items = arrange([line(1, { kind, actor: "bo" }), line(2), line(3, { kind: "returned", why: "offline" })]);
+    const last = items.at(-1);
+    expect(last?.type === "system" && systemWords(last.line, last.owner, nameOf)).toBe("Bo was offline: returned to the inbox");
+  });
 });
 
 test.each([

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import "../styles/media.css";
 import type { MediaRef } from "../contract";
+import { stayHere } from "./acts";
 import { aboutFile, sizeWords } from "./file_words";
 import { CloseIcon, ClipIcon, FileIcon } from "./more_icons";
 import { ACCEPT, add, bytesOf, LARGE_BYTES, previewOf, removeFile, removeUpload, underWay, uploadsOf, type Tray, type Upload } from "./uploads";
@@ -98,8 +99,12 @@ export function AttachButton({ attaching }: { attaching: Attaching }): JSX.Eleme
 }
 
 function RemoveButton({ name, onClick }: { name: string; onClick: () => void }): JSX.Element {
+  const remove = (): void => {
+    onClick();
+    stayHere();
+  };
   return (
-    <button type="button" class="icon-button icon-button-small" aria-label={`Remove ${name}`} title="Remove" onClick={onClick}>
+    <button type="button" class="icon-button icon-button-small" aria-label={`Remove ${name}`} title="Remove" onClick={remove}>
       <CloseIcon />
     </button>
   );

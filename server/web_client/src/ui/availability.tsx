@@ -1,46 +1,60 @@
 /** Being away, and being back. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import "../styles/availability.css";
 import type { Outcome, Store } from "../contract";
-import { online } from "./acts";
+import { online, stayHere } from "./acts";
 import { blocked, useStore } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog, openDialog } from "./dialog_state";
 import { awayWords } from "./away_words";
 import { PresenceDot } from "./presence";
 import { refusalWords } from "./refusals";
+import { say } from "./toasts";
+
+const BACK = "You are available again.";
 
 export async function comeBack(store: Store): Promise<void> {
-  if (online(store)) await store.setAway(false, false);
-}
-
-function BackButton(): JSX.Element {
-  const store = useStore();
-  const why = blocked(store);
-  return (
-    <button type="button" class="button button-small" aria-disabled={why ? "true" : undefined} title={why || undefined} onClick={() => void comeBack(store)}>
-      I am back
-    </button>
-  );
+  if (online(store) && (await store.setAway(false, false)).ok) say(BACK);
 }
 
 /** Over the whole page, as long as it is so. */
 export function AwayStrip(): JSX.Element | null {
-  const { away, release } = useStore().availability.value;
+  const store = useStore();
+  const { away, release } = store.availability.value;
+  const why = blocked(store);
+  const said = useSignal("");
+  // Into a place that is there already: only then is it read out.
+  useEffect(() => {
+    said.value = awayWords(release);
+  }, [release]);
   if (!away) return null;
   return (
     <section class="away-strip" aria-label="You are away">
       <PresenceDot state="away" />
-      <p role="status">{awayWords(release)}</p>
-      <BackButton />
+      <p role="status">{said.value}</p>
+      <button
+        type="button"
+        class="button button-small"
+        aria-disabled={why ? "true" : undefined}
+        title={why || undefined}
+        onClick={() => {
+          void comeBack(store);
+          if (!why) stayHere();
+        }}
+      >
+        I am back
+      </button>
     </section>
   );
 }
 
 /** On the page of settings: the way there on narrow screens, too. */
 export function AvailabilitySetting(): JSX.Element {
-  const { away, release } = useStore().availability.value;
+  const store = useStore();
+  const { away, release } = store.availability.value;
+  const why = away ? blocked(store) : "";
   return (
     <section aria-labelledby="settings-availability">
       <h2 id="settings-availability">Availability</h2>
@@ -49,13 +63,15 @@ export function AvailabilitySetting(): JSX.Element {
         {away ? awayWords(release) : "You are available."}
       </p>
       <div class="setting-buttons">
-        {away ? (
-          <BackButton />
-        ) : (
-          <button type="button" class="button" onClick={() => openDialog({ kind: "availability" })}>
-            Set as away…
-          </button>
-        )}
+        <button
+          type="button"
+          class="button"
+          aria-disabled={why ? "true" : undefined}
+          title={why || undefined}
+          onClick={() => (away ? void comeBack(store) : openDialog({ kind: "availability" }))}
+        >
+          {away ? "I am back" : "Set as away…"}
+        </button>
       </div>
     </section>
   );
@@ -72,8 +88,10 @@ export function AvailabilityDialog(): JSX.Element {
     busy.value = true;
     const outcome = await asked();
     busy.value = false;
-    if (outcome.ok) closeDialog();
-    else problem.value = refusalWords(outcome.slug, outcome.message);
+    if (outcome.ok) {
+      closeDialog();
+      if (was.away) say(BACK);
+    } else problem.value = refusalWords(outcome.slug, outcome.message);
   };
   // What it was when it opened: the words stay until it closes.
   const was = useSignal({ away, release }).value;

@@ -1,6 +1,7 @@
 /** How far a message of ours has come: a clock, one tick, two ticks, or why it failed. */
 import type { JSX } from "preact";
 import type { Line } from "../contract";
+import { online, stayHere } from "./acts";
 import { Hidden } from "./bits";
 import { useStore } from "./context";
 import { ClockIcon } from "./icons";
@@ -40,7 +41,15 @@ export function Delivery({ line, conv, next }: Props): JSX.Element | null {
       <Mark />
       {spelt ? <span>{words}</span> : <Hidden>{words}</Hidden>}
       {again ? (
-        <button type="button" class="link-button" onClick={() => void store.retry(conv, line.n)}>
+        <button
+          type="button"
+          class="link-button"
+          onClick={() => {
+            if (!online(store)) return;
+            void store.retry(conv, line.n);
+            stayHere();
+          }}
+        >
           Try again
         </button>
       ) : null}

@@ -13,6 +13,8 @@ export type Item =
   | { readonly type: "remark"; readonly key: string; readonly atMs: number; readonly words: string };
 
 const GROUP_MS = 5 * 60_000;
+/** Only the owner writes to the customer: also where the line by which they took it is not loaded, or there is none. */
+const WRITTEN: ReadonlySet<string> = new Set(["replied", "composed"]);
 
 export function sideOf(line: Line): Side {
   if (line.kind === "received") return "customer";
@@ -38,6 +40,7 @@ export function arrange(lines: readonly Line[]): readonly Item[] {
       open = null;
       continue;
     }
+    if (WRITTEN.has(line.kind)) owner = line.actor;
     const side = sideOf(line);
     const last = open?.lines[open.lines.length - 1];
     if (open && last && open.side === side && open.actor === line.actor && line.atMs - last.atMs < GROUP_MS) {
