@@ -137,8 +137,6 @@ export interface Thread {
   readonly loading: ReadonlySignal<boolean>;
   /** Nothing older exists. */
   readonly atStart: ReadonlySignal<boolean>;
-  /** The number of the newest line that was there when the conversation was opened. */
-  readonly openedAt: ReadonlySignal<number>;
   older(): void;
 }
 

@@ -28,7 +28,6 @@ const UNREAD: Thread = {
   lines: signal([]),
   loading: signal(true),
   atStart: signal(false),
-  openedAt: signal(0),
   older: () => undefined,
 };
 

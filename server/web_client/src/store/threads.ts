@@ -31,7 +31,6 @@ class Open {
   });
   readonly loading = signal(true);
   readonly atStart = signal(false);
-  readonly openedAt = signal(0);
   /** A person looks at it. */
   looked = false;
   /** A request under way: of the newest page or of an older one. */
@@ -54,8 +53,8 @@ class Open {
     readonly conv: string,
     older: () => void,
   ) {
-    const { lines, loading, atStart, openedAt } = this;
-    this.face = { lines, loading, atStart, openedAt, older };
+    const { lines, loading, atStart } = this;
+    this.face = { lines, loading, atStart, older };
   }
 }
 
@@ -91,7 +90,6 @@ export class Threads {
     const thread = this.open.get(conv);
     if (thread === undefined || thread.looked) return;
     thread.looked = true;
-    if (thread.model.loaded) thread.openedAt.value = thread.model.highest;
   }
 
   leave(conv: string): void {
@@ -223,14 +221,12 @@ export class Threads {
     const { row, messages, next, seq } = answer.result as HistoryAnswer;
     const { model } = thread;
     if (before === 0) {
-      const first = !model.loaded;
       // Between this page and the snapshot nothing was told.
       if (seq < this.core.state(inboxOf(thread.conv)).since) return this.read(thread);
       thread.asOf = seq;
       if (!this.core.rows.trusts(row.id, seq)) return this.read(thread);
       this.core.put(row, seq);
       if (!model.newest(messages, next, seq)) return this.read(thread);
-      if (first && thread.openedAt.peek() === 0) thread.openedAt.value = model.highest;
     } else if (!model.older(messages, next, seq, before)) {
       thread.refill = 0;
     }

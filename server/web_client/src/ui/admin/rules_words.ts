@@ -15,7 +15,7 @@ export interface Rules {
   readonly help_text: string;
 }
 
-export const MINUTES_MAX = 10_080;
+const MINUTES_MAX = 10_080;
 export const TEXT_MAX = 320;
 
 export const REOPENS: readonly (readonly [ReopenTo, string])[] = [
