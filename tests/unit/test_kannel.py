@@ -124,7 +124,11 @@ def test_receipts(state: str, answer: str, want: tuple[str, str]) -> None:
     found, heard = account().parse_receipt(Callback("GET", "", query))
     assert found is not None
     assert (found.state, found.reason) == want
-    assert (found.own_id, heard.body) == ("sales.1:5", "")
+    assert (found.own_id, found.carrier_id, heard.body) == ("sales.1:5", "", "")
+    for at, sending in (("17", "sales.1:5:17"), ("1" * 20, ""), ("x", "")):
+        found, _ = account().parse_receipt(Callback("GET", "", f"{query}&at={at}"))
+        assert found is not None
+        assert found.carrier_id == sending
 
 
 def test_what_is_no_receipt_is_refused() -> None:

@@ -202,7 +202,8 @@ class KannelAccount:
         """See the port."""
         said = request.fields
         own, state = said.get("id", ""), _STATES.get(said.get("state", ""))
-        sending = f"{own}:{said['at']}" if said.get("at") else ""
+        at = said.get("at", "")
+        sending = f"{own}:{at}" if at.isdecimal() and len(at) < 20 else ""
         if not own or state is None:
             raise Unreadable("id, state: say our id and %d, as the dlr-url that we gave does.")
         reason = _reason(said.get("answer", "")) if state == "failed" else ""
