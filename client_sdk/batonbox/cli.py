@@ -21,7 +21,15 @@ from batonbox._errors import (
     ProtocolError,
     Unauthorized,
 )
-from batonbox._events import ConversationEvent, Event, LogEvent, Notified, Resync, TextEvent
+from batonbox._events import (
+    ConversationEvent,
+    Event,
+    LogEvent,
+    Notified,
+    Resync,
+    Snoozed,
+    TextEvent,
+)
 from batonbox._http import Http
 from batonbox._race import Race, run_race
 from batonbox._transport import base_url, websocket_url
@@ -277,6 +285,10 @@ def _event_map(event: Event) -> dict[str, Any]:
     if isinstance(event, ConversationEvent):
         row = event.row
         shown |= {"conversation": row.id, "status": row.status, "assignee": row.assignee}
+        more = {name: getattr(event, name, "") for name in ("state", "reason")}
+        shown |= {name: value for name, value in more.items() if value}
+    if isinstance(event, Snoozed):
+        shown["snoozed_until"] = event.row.snoozed_until
     if isinstance(event, TextEvent):
         shown["text"] = event.text
     if isinstance(event, Notified):

@@ -80,6 +80,15 @@ async def test_tail_prints_one_line_per_event_until_interrupted(
     async with asyncio.timeout(20):
         line = json.loads(await process.stdout.readline())
     assert (line["type"], line["seq"], line["text"]) == ("MessageReceived", 2, "hello")
+    assert "reason" not in line
+    failed, returned = event(3, "delivery_changed"), event(4, "returned")
+    failed[3] |= {"state": "failed", "reason": "number unreachable"}
+    returned[3] |= {"reason": "away"}
+    await peer.send(failed, returned, event(5, "snoozed", snoozed_until=7))
+    async with asyncio.timeout(20):
+        lines = [json.loads(await process.stdout.readline()) for _ in range(3)]
+    assert (lines[0]["state"], lines[0]["reason"]) == ("failed", "number unreachable")
+    assert (lines[1]["reason"], lines[2]["snoozed_until"]) == ("away", 7)
     process.send_signal(signal.SIGINT)
     code, _, err = await ended(process)
     assert code == 130
