@@ -244,55 +244,65 @@ class World:
     async def _compare_rows(self, rows: list[Row]) -> None:
         known = await self.client.execute("HGETALL", f"{self.prefix}:cx")
         assert {v.decode() for v in known[1::2]} == {row.id for row in rows}
-        for row in rows:
-            assert self.replayed.rows[row.id] == row
-            flat = await self.client.execute("HGETALL", f"{self.prefix}:c:{row.id}")
-            stored = {k.decode(): v.decode(errors="replace") for k, v in _pairs(flat)}
-            prev, trimmed = stored.pop("prev"), stored.pop("trimmed")
-            assert trimmed == "0"
-            assert stored.pop("acted_ms") == str(self.model.acted.get(row.id, 0))
-            assert stored == {f: str(getattr(row, f)) for f in Row.__dataclass_fields__}
-            assert bool(prev) == (row.id in self.model.prev)
-            assert await self.client.execute("LLEN", f"{self.prefix}:m:{row.id}") == row.n
+        await asyncio.gather(*map(self._compare_row, rows))
+
+    async def _compare_row(self, row: Row) -> None:
+        assert self.replayed.rows[row.id] == row
+        flat, lines = await asyncio.gather(
+            self.client.execute("HGETALL", f"{self.prefix}:c:{row.id}"),
+            self.client.execute("LLEN", f"{self.prefix}:m:{row.id}"),
+        )
+        stored = {k.decode(): v.decode(errors="replace") for k, v in _pairs(flat)}
+        prev, trimmed = stored.pop("prev"), stored.pop("trimmed")
+        assert trimmed == "0"
+        assert stored.pop("acted_ms") == str(self.model.acted.get(row.id, 0))
+        assert stored == {f: str(getattr(row, f)) for f in Row.__dataclass_fields__}
+        assert bool(prev) == (row.id in self.model.prev)
+        assert lines == row.n
 
     async def _compare_indexes(self, rows: list[Row]) -> None:
-        for name, view in (("un", "unassigned"), ("op", "open"), ("done", "done")):
-            got = await self.client.execute("ZRANGE", f"{self.prefix}:{name}", 0, -1, "WITHSCORES")
-            want = [(row.id, row.last_ms) for row in reversed(ordered(view, rows, ""))]
-            assert [(k.decode(), int(v)) for k, v in _pairs(got)] == want, name
-        waits = await self.client.execute("ZRANGE", f"{self.prefix}:wq", 0, -1, "WITHSCORES")
-        queued = [row for row in rows if row.status is Status.UNASSIGNED and row.waiting_since]
-        assert {k.decode(): int(v) for k, v in _pairs(waits)} == {
-            row.id: row.waiting_since for row in queued
-        }
-        await self._compare_owed(rows)
-        board = await self.client.execute("SMEMBERS", f"{self.prefix}:unm")
+        model, owed = self.model, self.model.owed()
+        acted: dict[str, dict[str, int]] = {f"ow:{user}": {} for user in USERS}
+        for row in owed:
+            acted[f"ow:{row.assignee}"][row.id] = model.acted[row.id]
+        waits = [row for row in rows if row.status is Status.UNASSIGNED and row.waiting_since]
+        board, *_ = await asyncio.gather(
+            self.client.execute("SMEMBERS", f"{self.prefix}:unm"),
+            self._compare_view("un", ordered("unassigned", rows, "")),
+            self._compare_view("op", ordered("open", rows, "")),
+            self._compare_view("done", ordered("done", rows, "")),
+            self._compare_scores("wq", {row.id: row.waiting_since for row in waits}),
+            self._compare_scores("ow", {row.id: model.silent_since(row) for row in owed}),
+            *(self._compare_scores(index, by_conv) for index, by_conv in acted.items()),
+            self._compare_scores("gone", model.gone_since()),
+            self._compare_scores("sno", {r.id: r.snoozed_until for r in rows if r.snoozed_until}),
+        )
         assert {key.decode() for key in board} == self.model.board()
 
-    async def _compare_owed(self, rows: list[Row]) -> None:
-        model, owed = self.model, self.model.owed()
-        acted: dict[str, dict[str, int]] = {user: {} for user in USERS}
-        for row in owed:
-            acted[row.assignee][row.id] = model.acted[row.id]
-        assert await self._scores("ow") == {row.id: model.silent_since(row) for row in owed}
-        for user, by_conv in acted.items():
-            assert await self._scores(f"ow:{user}") == by_conv, user
-        assert await self._scores("gone") == model.gone_since()
-        asleep = {row.id: row.snoozed_until for row in rows if row.snoozed_until}
-        assert await self._scores("sno") == asleep
+    async def _compare_view(self, index: str, rows: list[Row]) -> None:
+        want = [(row.id, row.last_ms) for row in reversed(rows)]
+        assert await self._scores(index) == want, index
 
-    async def _scores(self, index: str) -> dict[str, int]:
+    async def _compare_scores(self, index: str, want: dict[str, int]) -> None:
+        assert dict(await self._scores(index)) == want, index
+
+    async def _scores(self, index: str) -> list[tuple[str, int]]:
         flat = await self.client.execute("ZRANGE", f"{self.prefix}:{index}", 0, -1, "WITHSCORES")
-        return {name.decode(): int(score) for name, score in _pairs(flat)}
+        return [(name.decode(), int(score)) for name, score in _pairs(flat)]
 
     async def _compare_outbox(self) -> None:
         waiting = {conv: numbers for conv, numbers in self.queued.items() if numbers}
-        convs = await self.client.execute("ZRANGE", f"{self.prefix}:out", 0, -1)
+        convs, why, *lines = await asyncio.gather(
+            self.client.execute("ZRANGE", f"{self.prefix}:out", 0, -1),
+            self.client.execute("HGETALL", f"{self.prefix}:why"),
+            *(
+                self.client.execute("LRANGE", f"{self.prefix}:out:{conv}", 0, -1)
+                for conv in waiting
+            ),
+        )
         assert {conv.decode() for conv in convs} == set(waiting)
-        for conv, numbers in waiting.items():
-            line = await self.client.execute("LRANGE", f"{self.prefix}:out:{conv}", 0, -1)
+        for (conv, numbers), line in zip(waiting.items(), lines, strict=True):
             assert [int(n) for n in line] == numbers, conv
-        why = await self.client.execute("HGETALL", f"{self.prefix}:why")
         failed = {f"{conv}:{n}" for conv, n in self.model.failed}
         assert {k.decode(): v for k, v in _pairs(why)} == dict.fromkeys(failed, b"no")
 
@@ -310,10 +320,12 @@ class World:
         self.counts.update(f"lease:{stopped}" for stopped in want.values())
 
     async def _compare_user(self, user: str, rows: list[Row]) -> None:
-        mine = await self.client.execute("ZRANGE", f"{self.prefix}:as:{user}", 0, -1)
+        mine, reply = await asyncio.gather(
+            self.client.execute("ZRANGE", f"{self.prefix}:as:{user}", 0, -1),
+            self.scripts.me(self.prefix, user=user),
+        )
         want = [row.id for row in reversed(ordered("mine", rows, user))]
         assert [conv.decode() for conv in mine] == want
-        reply = await self.scripts.me(self.prefix, user=user)
         _, _, _, _, standing, which, keys, green, counted = reply
         member = self.model.members.get(user)
         assert standing.decode() == (_standing(member) if member else "")
