@@ -285,6 +285,10 @@ async def test_a_secret_in_a_file_is_read_whenever_it_is_used(
         shown = await site.get("admin", f"{CARRIERS}/acme")
         assert "cannot be read" in shown["problem"]
         assert not (tmp_path / "data" / "secrets.key").exists()
+        (folder / "..data").mkdir()  # as Kubernetes lays them
+        (folder / "..data" / "token").write_text("rotated")
+        file.symlink_to("..data/token")
+        assert (await site.call("admin", "POST", f"{CARRIERS}/acme/check")).json()["ok"] is True
         (folder / "link").symlink_to("/etc/hostname")
         refused = await site.call(
             "admin", "PATCH", f"{CARRIERS}/acme", {"secret_file": str(folder / "link")}
@@ -299,12 +303,15 @@ async def test_no_file_with_a_secret_of_the_settings_is_sent_anywhere(
     folder = tmp_path / "secrets"
     folder.mkdir()
     (folder / "key").write_text(KEY + "\n")
+    pods = folder / "kubernetes.io" / "serviceaccount" / "token"
+    pods.parent.mkdir(parents=True)
+    pods.write_text("the pod's own")
     (folder / "gateway").write_text("cXVpdGUgYW5vdGhlciBzZWNyZXQ=")
     given = {"secrets_dir": str(folder), "secrets_key": KEY}
     config = {"url": "http://127.0.0.1:9/cgi-bin/sendsms", "username": "u"}
     kannel = {"kind": "kannel", "config": config, "secret": ""}
     async with node(engine_url, prefix, tmp_path / "data", vendor, **given) as site:
-        for file in ("key", "gateway\0"):
+        for file in ("key", "gateway\0", "kubernetes.io/serviceaccount/token"):
             body = {**TWILIO, **kannel, "secret_file": str(folder / file)}
             refused = await site.call("admin", "POST", CARRIERS, body)
             assert refused.status_code == 400, refused.text

@@ -38,7 +38,7 @@ class Vault:
     """AES-256-GCM, bound to the account's id; what is sealed names its key, never shows it.
 
     Without a `key` of the settings there is one in `key_file`, made when it is first needed: it is
-    this server's alone (`lone`). Files with secrets are read below `folder` only, and none of the
+    this server's alone (`lone`). Files with secrets are read in `folder` only, and none of the
     server's `own` secrets, which may lie there too: an admin of the organisation must not make the
     server send any other file of its machine somewhere.
     """
@@ -105,8 +105,10 @@ class Vault:
         path = Path(file)
         if not path.is_absolute() or "\0" in file:
             raise SecretUnreadable("secret_file: give an absolute path.")
-        if not path.resolve().is_relative_to(self._folder.resolve()):
-            says = f"secret_file: give a file below {self._folder} (BATONBOX_SECRETS_DIR)."
+        # In no folder below: there Kubernetes lays the pod's own token. Where a link leads may be.
+        folder = self._folder.resolve()
+        if path.parent.resolve() != folder or not path.resolve().is_relative_to(folder):
+            says = f"secret_file: give a file in {self._folder} (BATONBOX_SECRETS_DIR)."
             raise SecretUnreadable(says)
         try:
             with path.open("rb") as opened:
