@@ -43,8 +43,11 @@ export function tell(store: Store, notice: Notice): void {
       const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
       return say(`The conversation with ${customer(notice.conv)} is due again.`, options);
     }
-    case "snoozed":
-      return say(`Snoozed until ${momentWords(notice.untilMs, Date.now())}.`, { action: { label: "Wake", run: () => void wake(store, notice.conv) } });
+    case "snoozed": {
+      // Where it is open, that stands over its messages, and can be taken back there.
+      const back = { action: { label: "Wake", run: () => void wake(store, notice.conv) } };
+      return say(`Snoozed until ${momentWords(notice.untilMs, Date.now())}.`, away(notice.conv) ? back : {});
+    }
     case "mention": {
       const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
       return say(`${someone(notice.by)} mentioned you in a note.`, options);
