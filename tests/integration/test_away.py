@@ -185,10 +185,12 @@ async def test_options_are_the_admins_and_reach_the_inbox(site: Served) -> None:
         {"options": {"stop_text": "Bye."}},
     )
     for wrong in ({"silent_min": 10081}, {"offline_min": -1}, {"stop_text": "x" * 321},
-                  {"reopen_to": "nobody"}, {"other": 1}):  # fmt: skip
+                  {"stop_text": "a\x00b"}, {"reopen_to": "nobody"}, {"other": 1}):  # fmt: skip
         refused = await site.call("admin", "PATCH", path, {"options": wrong})
         assert refused.status_code == 400, wrong
     assert (await site.call("agent1", "PATCH", path, {"options": wanted})).status_code == 403
+    answer = await site.call("admin", "PATCH", path, {"options": {"stop_text": " \n "}})
+    assert answer.json()["options"]["stop_text"] == "", "the default one, not an empty answer"
 
 
 async def test_what_was_done_reopens_to_whoever_had_it_if_they_are_there(site: Served) -> None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from batonbox_server.domain.model import Destination, ReopenTo
 from batonbox_server.domain.policy import Action
-from batonbox_server.service.texts import check_name, e164
+from batonbox_server.service.texts import check_name, check_text, e164
 from batonbox_server.service.views import frame_of_inbox
 from batonbox_server.store.directory_port import Inbox
 from batonbox_server.store.directory_records import options_map
@@ -25,7 +25,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Extension = Annotated[str, Meta(pattern="^([0-9]{1,10})?$")]
 Names = Annotated[list[str], Meta(max_length=1000)]
 Minutes = Annotated[int, Meta(ge=0, le=10080)]
-AnswerText = Annotated[str, Meta(max_length=320)]
+_ANSWER_CHARS: Final = 320
+AnswerText = Annotated[str, Meta(max_length=_ANSWER_CHARS)]
 
 
 class NewInbox(Struct, forbid_unknown_fields=True):
@@ -172,8 +173,14 @@ def _numbers(given: list[str]) -> tuple[str, ...]:
 
 
 def _options(given: OptionsChange) -> dict[str, Any]:
-    changes = msgspec.structs.asdict(given)
-    return {name: value for name, value in changes.items() if value is not UNSET}
+    changes = {n: v for n, v in msgspec.structs.asdict(given).items() if v is not UNSET}
+    return {n: _answer(v) if n.endswith("_text") else v for n, v in changes.items()}
+
+
+def _answer(text: str) -> str:
+    """Blank stands for the default text: nobody is answered with nothing."""
+    text = text.strip()
+    return check_text(text, max_chars=_ANSWER_CHARS) if text else ""
 
 
 def _shown(inbox: Inbox) -> dict[str, Any]:
