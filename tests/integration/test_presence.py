@@ -371,16 +371,21 @@ async def test_a_loss_in_the_engine_that_leaves_as_many_is_made_up_for(
     async with await other.sdk("agent2"):
         await marked(one, "agent2", away=False)
         was = await marked(one, "agent3", away=True)
-        await client.execute("SMOVE", f"{org}:pn:{node}", f"{org}:pn:nobody", "agent2")
-        await client.execute("DEL", f"{org}:pn:nobody")
-        await client.execute("SADD", f"{org}:pn:{node}", "agent3")
         ago = was.version - 1
-        lost = ("agent2", f"0:{ago}:{ago}", "agent3", f"1:{ago}:0")
-        await client.execute("HSET", f"{org}:pu", *lost)
-        await client.execute("SET", f"{org}:pv", ago)
+        # As it was before both, in one step.
+        await client.execute("EVAL", _LOSS, 1, org, node, ago)
         await until(lambda: _members(other, {"agent2"}), 5)
         await until(lambda: one.node.presence.of("agent2") == "online", 5)
-        assert one.node.presence.of("agent3") == "offline"
+        await until(lambda: one.node.presence.of("agent3") == "offline", 5)
+
+
+_LOSS = """
+local org, node, ago = KEYS[1], ARGV[1], ARGV[2]
+redis.call("SREM", org .. ":pn:" .. node, "agent2")
+redis.call("SADD", org .. ":pn:" .. node, "agent3")
+redis.call("HSET", org .. ":pu", "agent2", "0:" .. ago .. ":" .. ago, "agent3", "1:" .. ago .. ":0")
+redis.call("SET", org .. ":pv", ago)
+"""
 
 
 async def _members(site: Served, users: set[str]) -> bool:
