@@ -18,7 +18,7 @@ from batonbox_server.store.account_port import AccountRecord
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.pace import EnginePace
 from tests.integration.store_harness import Box
-from tests.served import CUSTOMER, SALES, Served, served
+from tests.served import CUSTOMER, SALES, SUPPORT, Served, served
 from tests.support import eventually
 
 
@@ -128,6 +128,23 @@ async def test_a_failed_message_that_arrives_after_all_says_no_more_why(box: Box
             conv=applied.conv, n=applied.n, state=state, carrier_id="c1", reason=reason
         )
         assert await shown() == want, (state, reason)
+
+
+async def test_a_carrier_that_says_nothing_holds_up_no_other(engine_url: str, prefix: str) -> None:
+    """It gets no more than its share of what a node sends at a time."""
+    lab = Lab()
+    many = [f"+1416555{number:04}" for number in range(400, 412)]
+    lab.silent = set(many)
+    async with by_lab(engine_url, prefix, lab) as site:
+        site.node.outbox._concurrency = 8
+        site.node.outbox._sender._per_account = 6
+        await asyncio.gather(*(writes(site, customer, to=customer) for customer in many))
+        await eventually(lambda: len(lab.texts) >= 6, what="what the silent one may have")
+        body = {"from": SUPPORT, "to": CUSTOMER, "text": "by another"}
+        answer = await site.call("admin", "POST", "/v1/inboxes/support/compose", body)
+        assert answer.is_success, answer.text
+        assert await site.phone_with(1) == ["by another"]
+        assert len(lab.texts) == 6
 
 
 async def test_a_carrier_is_told_of_an_attempt_that_had_no_end(

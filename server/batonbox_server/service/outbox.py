@@ -45,7 +45,7 @@ class Outbox:
         lease_s: float,
         attempts: int,
         sweep_s: float,
-        concurrency: int = 64,
+        concurrency: int = 96,
     ) -> None:
         self._store = store
         self._directory = directory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -26,11 +27,12 @@ _log = structlog.get_logger(__name__)
 OPTED_OUT: Final = "recipient_opted_out"
 # How far ahead a message may take its place in an account's pace, and wait for it on a node.
 _AHEAD_S: Final = 2.0
+_CROWDED_MS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Nothing was sent: the account's pace says when it may be."""
+    """Nothing was sent: it is not its turn, or its account has too many under way."""
 
     after_ms: int
 
@@ -39,7 +41,11 @@ Outcome = Accepted | SendFailed | Later
 
 
 class Sender:
-    """`status_url(account, id)` is where receipts of a message shall come, "" for nowhere."""
+    """`status_url(account, id)` is where receipts of a message shall come, "" for nowhere.
+
+    Of one account at most `per_account` are under way at a time, which is less than there are in
+    all: whoever does not answer holds up nobody else's.
+    """
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class Sender:
         pace: PaceStore,
         *,
         status_url: Callable[[str, str], str],
+        per_account: int = 64,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -57,6 +64,8 @@ class Sender:
         self._media = media
         self._pace = pace
         self._status_url = status_url
+        self._per_account = per_account
+        self._busy: Counter[str] = Counter()
 
     async def send(self, item: OutboxItem, until_s: float) -> Outcome:
         """Hand it to its carrier, which has to answer until then (monotonic seconds)."""
@@ -70,13 +79,27 @@ class Sender:
             if carrier is None:
                 told = f"no carrier {route.carrier!r} on this server"
                 return SendFailed(told, permanent=False)
+        except BatonboxError:
+            return SendFailed("unavailable", permanent=False)
+        if self._busy[route.carrier] >= self._per_account:
+            # One that does not answer leaves places to the others.
+            return Later(_CROWDED_MS)
+        self._busy[route.carrier] += 1
+        try:
+            return await self._send_by(carrier, item, route.carrier, until_s)
+        finally:
+            self._busy[route.carrier] -= 1
+
+    async def _send_by(
+        self, carrier: Carrier, item: OutboxItem, account: str, until_s: float
+    ) -> Outcome:
+        try:
             later = await self._in_turn(item, carrier, until_s)
         except BatonboxError:
             return SendFailed("unavailable", permanent=False)
         if later is not None:
             return later
-        message = self._message(item, route.carrier)
-        return await _handed(carrier, message, until_s)
+        return await _handed(carrier, self._message(item, account), until_s)
 
     async def _in_turn(self, item: OutboxItem, carrier: Carrier, until_s: float) -> Later | None:
         """Wait for its turn, or learn that it is too far away to wait for."""
