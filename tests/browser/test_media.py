@@ -127,6 +127,16 @@ async def test_what_is_refused_says_why_and_holds_up_nothing(site: Served, sign_
     # Chromium's own words about the refusal.
     sign_in.complaints[:] = [c for c in sign_in.complaints if "the server responded" not in c]
     await looked_over(ana.page)
+    send = ana.panel.get_by_role("button", name="Send", exact=True)
+    await ana.composer.fill("Look at this")
+    await expect(send).to_be_disabled()  # it would go without the file
+    await ana.composer.press("Control+Enter")
+    await expect(ana.composer).to_have_value("Look at this")
+    await attached.get_by_role("button", name="Remove x.png").click()
+    await expect(send).to_be_enabled()
+    await attach(ana.page, ana.panel, page)
+    await expect(attached.get_by_role("alert")).to_contain_text("This is not what image/png says")
+    sign_in.complaints[:] = [c for c in sign_in.complaints if "the server responded" not in c]
     large: FilePayload = {"name": "long.mp4", "mimeType": "video/mp4", "buffer": bytes(6 << 20)}
     await attach(ana.page, ana.panel, large)
     await expect(ana.panel.get_by_role("alert")).to_contain_text("may have 5 MB together")

@@ -15,7 +15,7 @@ import { focusSoon, places } from "./places";
 import { go, route } from "./route";
 import { counter } from "./segments";
 import { refusalWords } from "./refusals";
-import { clear, underWay } from "./uploads";
+import { clear, lacking, underWay } from "./uploads";
 
 export function ComposeDialog(): JSX.Element {
   const store = useStore();
@@ -41,6 +41,7 @@ export function ComposeDialog(): JSX.Element {
     if (!sender) return "No inbox of yours has a number to send from. An admin can add one.";
     if (!/^\+[1-9]\d{4,14}$/.test(toE164(to.peek()))) return "Write the number with its country code, like +1 416 555 0142.";
     if (underWay(tray)) return "The files are being uploaded. Wait a moment.";
+    if (lacking(tray)) return "A file could not be uploaded. Attach it again, or remove it.";
     if (!text.peek().trim() && !tray.files.peek().length) return "Write a message first.";
     if ([...text.peek()].length > max) return `The message is longer than ${max} characters.`;
     return "";

@@ -17,7 +17,7 @@ import { NoteIcon } from "./more_icons";
 import { finished } from "./thread_model";
 import { minute } from "./time";
 import { mentioned } from "./thread_words";
-import { forgetFailed, underWay } from "./uploads";
+import { lacking, underWay } from "./uploads";
 
 interface Props {
   readonly conv: string;
@@ -141,15 +141,15 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
   useDrop(() => places.composer?.closest<HTMLElement>(".thread-pane"), attaching.take);
   const files = tray.files.value;
   const uploading = underWay(tray);
+  const lacks = lacking(tray);
   const empty = !text.value.trim() && !files.length;
   const send = (): void => {
     const written = text.peek();
     const media = tray.files.peek();
-    if ((!written.trim() && !media.length) || tooLong || uploading || !online(store)) return;
-    forgetFailed(tray);
+    if ((!written.trim() && !media.length) || tooLong || uploading || lacks || !online(store)) return;
     void store.reply(conv, written, media);
   };
-  const hint = why || (uploading ? "Uploading…" : files.length ? mmsWords(files) : counter(text.value));
+  const hint = why || (uploading ? "Uploading…" : lacks ? "Attach it again, or remove it." : files.length ? mmsWords(files) : counter(text.value));
   return (
     <div class="composer">
       <div class="composer-box">
@@ -165,7 +165,7 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
             type="button"
             class="button button-primary"
             title={why || (enterSends.value ? "Enter" : "Ctrl+Enter")}
-            aria-disabled={empty || tooLong || uploading || !!why}
+            aria-disabled={empty || tooLong || uploading || lacks || !!why}
             onClick={send}
           >
             Send

@@ -50,6 +50,9 @@ export function uploadsOf(place: string): Signal<readonly Upload[]> {
 
 export const underWay = (tray: Tray): boolean => tray.uploads.value.some(({ problem }) => !problem);
 
+/** Something that somebody chose is not there. */
+export const lacking = (tray: Tray): boolean => tray.uploads.value.some(({ problem }) => problem !== "");
+
 export const bytesOf = (tray: Tray): number =>
   [...tray.files.value, ...tray.uploads.value.filter(({ problem }) => !problem)].reduce((sum, { size }) => sum + size, 0);
 
@@ -101,7 +104,7 @@ export function removeFile(tray: Tray, id: string): void {
   tray.files.value = tray.files.peek().filter((file) => file.id !== id);
 }
 
-export function forgetFailed(tray: Tray): void {
+function forgetFailed(tray: Tray): void {
   tray.uploads.value = tray.uploads.peek().filter(({ problem }) => !problem);
 }
 
