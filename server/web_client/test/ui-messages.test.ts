@@ -8,7 +8,7 @@ import { reasonWords } from "../src/ui/reasons";
 import { arrange } from "../src/ui/thread_model";
 import { isSystem } from "../src/ui/thread_words";
 import vectors from "../../../tests/vectors/keywords.json";
-import { BYTES_MAX, bytesOf, FILES_MAX, fitting, underWay, type Upload } from "../src/ui/uploads";
+import { BYTES_MAX, bytesOf, FILES_MAX, fitting, underWay, uploadsOf, type Upload } from "../src/ui/uploads";
 
 function line(n: number, text: string, change: Partial<Line> = {}): Line {
   return {
@@ -118,5 +118,13 @@ describe("files", () => {
     expect([bytesOf(tray), underWay(tray)]).toEqual([7, false]);
     tray.uploads.value = [{ ...failed, problem: "" }];
     expect([bytesOf(tray), underWay(tray)]).toEqual([507, true]);
+  });
+
+  test("what is under way stays with its conversation, however many are opened meanwhile", () => {
+    const [busy, idle] = [uploadsOf("busy"), uploadsOf("idle")];
+    busy.value = [{ key: "k", name: "a.png", size: 1, sent: 0, problem: "" }];
+    for (let at = 0; at < 150; at += 1) uploadsOf(`conversation ${at}`);
+    expect(uploadsOf("busy")).toBe(busy);
+    expect(uploadsOf("idle")).not.toBe(idle);
   });
 });
