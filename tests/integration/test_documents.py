@@ -111,7 +111,7 @@ async def test_examples_of_the_sdk_run(
     engine_url: str, prefix: str, folder: Path, name: str
 ) -> None:
     """Each in a conversation of one's own."""
-    examples = [code.replace(": ...", ": break") for _, code in fences(page(name), "python")]
+    examples = [code.replace("    ...", "    break") for _, code in fences(page(name), "python")]
     assert examples
     async with served(engine_url, prefix) as site, await site.sdk("agent1") as client:
         conv = await client.conversation(await site.texts("hello"))
