@@ -21,6 +21,7 @@ from batonbox_server.carriers import guard, target
 from batonbox_server.carriers.fetch_port import FetchFailed
 from batonbox_server.carriers.fetcher import HttpFetcher
 from batonbox_server.carriers.webhook import Webhook
+from batonbox_server.service import media_worker
 from tests.chaos.processes import serving
 from tests.integration.media_harness import (
     PNG,
@@ -128,7 +129,10 @@ async def test_a_file_that_cannot_be_had_is_named_and_its_message_stays(
     assert len(carrier.asked) == asked
 
 
-async def test_it_is_given_up_after_some_attempts(site: Served, carrier: Shelf) -> None:
+async def test_it_is_given_up_after_some_attempts(
+    site: Served, carrier: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_worker, "_FIRST_PAUSE_MS", 50)
     carrier.failures = 99
     conv = await received(site, [f"{carrier.url}/flaky"])
     answer = await fetched(site, conv, 1)
