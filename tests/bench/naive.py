@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from batonbox_server.store.by import by_command
 from batonbox_server.store.scripts import load_folder
 from batonbox_server.wire import Op
 
@@ -72,8 +73,9 @@ class Naive:
     async def _run(self, name: str, args: dict[str, Any]) -> dict[str, str]:
         script = self._scripts["release" if name == "return" else name]
         last = args["own_tok"] if name == "return" else ""
-        packed = (args["conv"], "admin", args["cid"], args["cid"], last)
-        reply = await self._redis.evalsha(script.sha, 1, self._prefix, *packed)
+        digest = f"{args['cid']:0<40}"[:40]
+        by = by_command(actor="admin", cid=args["cid"], digest=digest, keep=10_000)
+        reply = await self._redis.evalsha(script.sha, 1, self._prefix, args["conv"], by, last)
         assert reply[0] == b"ok", reply
         return {"own_tok": reply[4].decode()}
 
