@@ -53,7 +53,7 @@ def _batch(sha: str, prefix: str) -> bytes:
     for number in range(_DEPTH):
         customer = f"+1905555{number:04d}"
         conv, provider_id = f"{INBOX}.{uuid.uuid4().hex}", uuid.uuid4().hex
-        arguments = (conv, OUR, customer, provider_id, _BODY, "hello", 0)
+        arguments = (conv, OUR, customer, provider_id, _BODY, "hello", 0, "")
         commands.append(pack(("EVALSHA", sha, 1, prefix, *arguments)))
     return b"".join(commands)
 
