@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from batonbox_server.domain.model import Availability, ReopenTo, Role
-from batonbox_server.store.connect import EngineClient
 from tests.integration.availability_harness import (
     AWAY,
     BACK,
@@ -20,15 +19,6 @@ from tests.integration.availability_harness import (
     rules,
 )
 from tests.integration.store_harness import BODY, Box, refused
-
-
-@pytest.fixture
-async def box(client: EngineClient, prefix: str) -> Box:
-    """An inbox of the test's own."""
-    box = Box(client, prefix)
-    await box.open()
-    return box
-
 
 # A customer's message, and who is away
 

@@ -24,15 +24,6 @@ from tests.integration.availability_harness import (
 )
 from tests.integration.store_harness import BODY, Box, refused
 
-
-@pytest.fixture
-async def box(client: EngineClient, prefix: str) -> Box:
-    """An inbox of the test's own."""
-    box = Box(client, prefix)
-    await box.open()
-    return box
-
-
 # By time
 
 

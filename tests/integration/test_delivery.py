@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
 from batonbox_server.carriers.port import Accepted, Outbound, SendFailed
 from batonbox_server.domain.model import Delivery
 from batonbox_server.service.accounts import BuiltIn
@@ -242,11 +240,3 @@ async def test_another_rate_holds_from_the_next_message_on(client: Any, prefix: 
         slot = await pace.take(account="a", rate_per_s=10, most_ms=2000, again=turn == 0)
         assert slot.taken
         assert 100 * turn < slot.wait_ms <= 100 * (turn + 1)
-
-
-@pytest.fixture
-async def box(client: Any, prefix: str) -> Box:
-    """An inbox of the test's own."""
-    box = Box(client, prefix)
-    await box.open()
-    return box

@@ -12,14 +12,6 @@ from batonbox_server.store.redis import RedisStore
 from tests.integration.store_harness import BODY, Box
 
 
-@pytest.fixture
-async def box(client: EngineClient, prefix: str) -> Box:
-    """An inbox of the test's own."""
-    box = Box(client, prefix)
-    await box.open()
-    return box
-
-
 async def test_outbox_is_leased_to_one(box: Box, engine_url: str) -> None:
     """Two nodes never get the same message at once; a settled one never comes back."""
     other = EngineClient(engine_url)

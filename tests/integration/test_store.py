@@ -21,14 +21,6 @@ from batonbox_server.store.scripts import FOLDER, Scripts, load_folder
 from tests.integration.store_harness import BODY, CUSTOMER, OUR, Box, refused
 
 
-@pytest.fixture
-async def box(client: EngineClient, prefix: str) -> Box:
-    """An inbox of the test's own."""
-    box = Box(client, prefix)
-    await box.open()
-    return box
-
-
 async def test_of_many_callers_exactly_one_owns(box: Box, engine_url: str) -> None:
     """I6: the losers learn who won and get the present row."""
     other = EngineClient(engine_url)
