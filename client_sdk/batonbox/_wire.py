@@ -57,6 +57,9 @@ class Op(IntEnum):
     TYPING = 31
     NOTIFY = 32
     CONV = 33
+    ROOM = 34
+    ROOMS = 35
+    CONTACTS = 36
 
 
 class Close(IntEnum):
@@ -108,7 +111,11 @@ class Cmd(Struct, array_like=True, frozen=True):
 
 
 class SubItem(Struct, array_like=True, frozen=True):
-    """An inbox, a level (`badge`, `list` or `conv:<id>`) and, to resume, the last position."""
+    """An inbox or a room, a level (`badge`, `list` or `conv:<id>`); to resume, the last position.
+
+    A room is its own only conversation: `conv:<room>`. Rooms have no level `badge`: ROOM frames
+    come unasked.
+    """
 
     inbox: Id
     level: str
@@ -131,7 +138,10 @@ class Unsub(Struct, array_like=True, frozen=True):
 
 
 class Seen(Struct, array_like=True, frozen=True):
-    """I have seen this conversation as of attention mark `att`; never resent, not answered."""
+    """I have seen this conversation as of attention mark `att`; never resent, not answered.
+
+    Of a room: `inbox` and `conv` are its id, `att` is its row's `posts` in decimal digits.
+    """
 
     inbox: Id
     conv: Id
@@ -244,13 +254,28 @@ SERVER_FRAMES: Final[dict[int, tuple[str, str]]] = {
     ),
     Op.NOTIFY: (
         "kind inbox conv data",
-        "for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`; data {by, ...}",
+        (
+            "for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`, `direct` (a post in"
+            " a direct room), `added` (to a channel); data {by, ...}"
+        ),
     ),
     Op.CONV: ("inbox conv seq row messages next?", "opening of a level `conv:<id>` subscription"),
+    Op.ROOM: (
+        "room state unread mentions",
+        (
+            "one of my rooms moved, absolute: its row, how many posts and mentions I have not seen;"
+            " state null: it is none of mine any more"
+        ),
+    ),
+    Op.ROOMS: ("rooms", "all my rooms, absolute: [[row, unread, mentions], ...]; once, unasked"),
+    Op.CONTACTS: (
+        "names",
+        "{number: {id, name} or null}: whose numbers these are now; null: forget all, ask again",
+    ),
 }
 
 LEVELS: Final = ("badge", "list", "conv")
-VIEWS: Final = ("unassigned", "mine", "others", "open", "done", "walk")
+VIEWS: Final = ("unassigned", "mine", "others", "open", "done", "all", "walk")
 
 Phone = Annotated[str, Meta(min_length=3, max_length=32)]
 MediaId = Annotated[str, Meta(min_length=1, max_length=80)]
@@ -360,6 +385,85 @@ class Wake(Command, frozen=True, kw_only=True):
     own_tok: str | None = None
 
 
+class OpenDm(Command, frozen=True, kw_only=True):
+    """The direct room with a colleague (or with myself); made when there is none."""
+
+    user: Id
+
+
+class Create(Command, frozen=True, kw_only=True):
+    """A new channel; I and `members` are in it."""
+
+    name: str
+    private: bool = False
+    members: Annotated[list[Id], Meta(max_length=200)] = []
+
+
+class Join(Command, frozen=True, kw_only=True):
+    """Join a public channel; an admin also a private one."""
+
+    conv: Id
+
+
+class Leave(Command, frozen=True, kw_only=True):
+    """Leave a channel."""
+
+    conv: Id
+
+
+class Invite(Command, frozen=True, kw_only=True):
+    """Put somebody into a channel."""
+
+    conv: Id
+    user: Id
+
+
+class Remove(Command, frozen=True, kw_only=True):
+    """Take somebody out of a channel."""
+
+    conv: Id
+    user: Id
+
+
+class Rename(Command, frozen=True, kw_only=True):
+    """Give a channel another name."""
+
+    conv: Id
+    name: str
+
+
+class Archive(Command, frozen=True, kw_only=True):
+    """Close a channel to new posts, or (`on` false) open it again; it can be read all the same."""
+
+    conv: Id
+    on: bool = True
+
+
+class Post(Command, frozen=True, kw_only=True):
+    """Write in a room; `media` are ids of files that the caller uploaded."""
+
+    conv: Id
+    text: str
+    mentions: Annotated[list[Id], Meta(max_length=50)] = []
+    media: Annotated[list[MediaId], Meta(max_length=10)] = []
+
+
+class Edit(Command, frozen=True, kw_only=True):
+    """Change the text of my post `n`; admins can read what stood there."""
+
+    conv: Id
+    n: Seq
+    text: str
+    mentions: Annotated[list[Id], Meta(max_length=50)] = []
+
+
+class Delete(Command, frozen=True, kw_only=True):
+    """Delete my post `n` (an admin: anybody's in a channel); a mark stays where it was."""
+
+    conv: Id
+    n: Seq
+
+
 class SetAway(Command, frozen=True, kw_only=True):
     """Say that I am away, or back.
 
@@ -384,7 +488,35 @@ COMMANDS: Final[dict[str, type[Command]]] = {
     "snooze": Snooze,
     "wake": Wake,
     "set_away": SetAway,
+    "open_dm": OpenDm,
+    "create": Create,
+    "join": Join,
+    "leave": Leave,
+    "invite": Invite,
+    "remove": Remove,
+    "rename": Rename,
+    "archive": Archive,
+    "post": Post,
+    "edit": Edit,
+    "delete": Delete,
 }
+
+# Commands of rooms: direct messages and channels. `unread` is theirs too, with a room as `conv`.
+ROOM_COMMANDS: Final = frozenset(
+    {
+        "open_dm",
+        "create",
+        "join",
+        "leave",
+        "invite",
+        "remove",
+        "rename",
+        "archive",
+        "post",
+        "edit",
+        "delete",
+    }
+)
 
 # A websocket command without its ownership token is refused; HTTP may leave it out.
 FENCED: Final = frozenset({"transfer", "return", "done", "undo", "reply", "snooze", "wake"})

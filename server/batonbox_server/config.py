@@ -122,6 +122,24 @@ class Settings:
     media_private: bool = _s(
         False, "let customers' files be fetched from http:// and private addresses"
     )
+    archive_url: str = _s(
+        "",
+        "postgresql://... for the archive of old messages, shared by all nodes; empty: a file in"
+        " data_dir with the embedded engine, none with one of your own",
+        secret=True,
+    )
+    archive_keep_messages: int = _s(50, "newest messages of a conversation that stay in the engine")
+    archive_done_days: float = _s(
+        30.0, "a conversation done for so long leaves the engine", unit="days"
+    )
+    archive_sweep_s: float = _s(5.0, "how often a node looks for what may be archived", unit="s")
+    engine_memory_max: int = _s(
+        0,
+        "from 4/5 of it on, what is done leaves the engine earlier, the oldest first; 0: no bound",
+        unit="bytes",
+    )
+    search_dir: str = _s("", "folder of this node's search index; empty: data_dir")
+    rooms_per_user: int = _s(1000, "direct rooms and channels one person may be in")
     webhooks_attempts: int = _s(30, "attempts before an event for a webhook is failed")
     webhooks_first_pause_s: float = _s(
         1.0, "before the second attempt; then 4 times as long", unit="s"

@@ -14,7 +14,7 @@ from batonbox_server.domain.policy import COMMANDS as ACTIONS
 from batonbox_server.domain.policy import Action
 from batonbox_server.errors import Refused
 from batonbox_server.service.views import frame_of_inbox, frame_of_user
-from batonbox_server.wire import COMMANDS
+from batonbox_server.wire import COMMANDS, ROOM_COMMANDS
 
 from . import answers
 from .endpoint import Call, Endpoint, Handler
@@ -227,8 +227,11 @@ def _command_row(name: str, path: str, status: int = 200) -> Endpoint:
     )
 
 
-_ELSEWHERE: Final = {"compose", "set_away"}  # commands that are not about a conversation
-_BODIES: Final = {name: _body_of(name) for name in COMMANDS if name != "set_away"}
+# Commands that are not about a conversation.
+_ELSEWHERE: Final = {"compose", "set_away", *ROOM_COMMANDS}
+_BODIES: Final = {
+    name: _body_of(name) for name in COMMANDS if name not in {"set_away", *ROOM_COMMANDS}
+}
 _COMMAND_ERRORS: Final = (
     "conflict",
     "not_owner",

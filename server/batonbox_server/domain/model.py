@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 UNDO_WINDOW_MS: Final = 10_000
+ROOM_SIGN: Final = "~"  # what the ids of rooms begin with, and no inbox's does
 
 
 class Status(StrEnum):
@@ -73,6 +74,14 @@ class InboxOptions:
     help_text: str = ""
 
 
+class RoomKind(StrEnum):
+    """Where team members talk to each other."""
+
+    DIRECT = "direct"  # two people (or one with themselves), for ever
+    PUBLIC = "public"  # a channel that everybody may find and join
+    PRIVATE = "private"  # a channel one is put into
+
+
 class Kind(StrEnum):
     """Types of events; those about a conversation are also the kinds of its messages."""
 
@@ -94,6 +103,12 @@ class Kind(StrEnum):
     INBOX_DELETED = "inbox_deleted"
     MEMBER_JOINED = "member_joined"
     MEMBER_REMOVED = "member_removed"
+    PURGED = "purged"  # the retention rule erased a conversation's messages up to number n
+    ROOM_CREATED = "room_created"
+    ROOM_CHANGED = "room_changed"  # its name, or whether it is archived
+    POSTED = "posted"
+    EDITED = "edited"  # the post n
+    DELETED = "deleted"  # the post n
 
 
 class Delivery(StrEnum):
@@ -140,6 +155,29 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomRow:
+    """A room's public state: an absolute register, the same in events, lists and snapshots.
+
+    `people` are the two of a direct room (one, talking to themselves), empty of a channel, whose
+    `name` is "" in a direct room. `n` counts lines of its thread, `posts` those that people wrote:
+    what somebody has not seen is `posts` minus their own mark. `archived`: since when, epoch ms, 0:
+    not. `last_by` wrote last; `last_ms` is the time of the last post (before one: of its making).
+    """
+
+    id: str
+    kind: RoomKind
+    name: str = ""
+    people: tuple[str, ...] = ()
+    archived: int = 0
+    rev: int = 0
+    n: int = 0
+    posts: int = 0
+    last_ms: int = 0
+    last_by: str = ""
+    preview: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prev:
     """What an ownership change replaced: kept on the row, never shown, for undo."""
 
@@ -176,6 +214,11 @@ class Event:
     tip: str
 
 
+def is_room(name: str) -> bool:
+    """Whether this is the id of a direct room or a channel."""
+    return name.startswith(ROOM_SIGN)
+
+
 def inbox_of(conversation: str) -> str:
-    """The inbox a conversation lives in: ids are `<inbox>.<unique>`."""
+    """The log a conversation lives in: ids are `<inbox>.<unique>`; a room is its own."""
     return conversation.partition(".")[0]

@@ -37,6 +37,9 @@ class Action(StrEnum):
     RETRY = "send a failed message again"
     SNOOZE = "put one's own aside for a while"
     NOTE = "internal note"
+    TALK = "direct messages and the channels one is in"
+    CHANNELS = "make, rename, archive channels, put people in and take them out"
+    CONTACTS = "look contacts up, add and change them"
     ADMINISTER = "users, inboxes, members, numbers"
     SIMULATE = "the loopback carrier's phones"
 
@@ -124,6 +127,10 @@ TABLE: Final[dict[Action, Rule]] = {
     Action.RETRY: Rule(_NO, _NOT_OWNER, _YES, _NOT_OWNER),  # retry
     Action.SNOOZE: Rule(_NO, _NOT_OWNER, _YES, _NOT_OWNER),  # snooze, wake
     Action.NOTE: Rule(_NO, _YES, _YES, _YES),  # note
+    # Of a room, not of an inbox: whoever is not in it is refused by its own scripts.
+    Action.TALK: Rule("", _YES, _YES, _YES),
+    Action.CHANNELS: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),
+    Action.CONTACTS: Rule("", _YES, _YES, _YES),
     Action.ADMINISTER: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),
     Action.SIMULATE: Rule(_NO, _ADMIN, _ADMIN, _ADMIN),  # but a demo's phones are everybody's
 }  # fmt: skip
@@ -153,6 +160,9 @@ SCOPES: Final[dict[Action, Scope | None]] = {
     Action.RETRY: Scope.ACT,
     Action.SNOOZE: Scope.ACT,
     Action.NOTE: Scope.ACT,
+    Action.TALK: Scope.ACT,
+    Action.CHANNELS: Scope.ADMIN,
+    Action.CONTACTS: Scope.ACT,
     Action.ADMINISTER: Scope.ADMIN,
     Action.SIMULATE: Scope.ADMIN,
 }
@@ -172,6 +182,17 @@ COMMANDS: Final[dict[str, Action]] = {
     "snooze": Action.SNOOZE,
     "wake": Action.SNOOZE,
     "set_away": Action.ACCOUNT,
+    "open_dm": Action.TALK,
+    "create": Action.CHANNELS,
+    "join": Action.TALK,
+    "leave": Action.TALK,
+    "invite": Action.CHANNELS,
+    "remove": Action.CHANNELS,
+    "rename": Action.CHANNELS,
+    "archive": Action.CHANNELS,
+    "post": Action.TALK,
+    "edit": Action.TALK,
+    "delete": Action.TALK,
 }
 
 # What a command may turn out to be by its arguments, which are read after its HTTP row is asked.

@@ -56,6 +56,11 @@ _VALUES: Final[dict[str, Json]] = {
         "additionalProperties": {"enum": ["online", "away", "offline"]},
     },
     "messages": {"type": "array", "items": {"$ref": _REF.format(name="Message")}},
+    **dict.fromkeys(["unread", "mentions"], _NUMBER),
+    "room": _STRING,
+    "state": _nullable(_MAP),
+    "rooms": {"type": "array", "items": {"type": "array", "prefixItems": [_MAP, _NUMBER, _NUMBER]}},
+    "names": _nullable({"type": "object", "additionalProperties": _nullable(_MAP)}),
 }
 
 

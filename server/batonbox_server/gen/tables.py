@@ -25,7 +25,8 @@ MESSAGE_MEANING = {
     "kind": "the event's type: received, replied, noted, assigned, ...",
     "actor": "who; empty for the customer and for nobody's act",
     "cid": "the command id that made it; empty for inbound",
-    "state": "towards the carrier: empty, queued, sent, delivered or failed",
+    "state": "towards the carrier: empty, queued, sent, delivered or failed; of a post: empty,"
+    " edited or deleted",
     "body": "a map: {text, media}, {text, mentions}, or of a system line {to, note?, reason?,"
     " until_ms?}: who has it now (empty: nobody), a transfer's note, why nobody did it (membership,"
     " away, ...), until when it is snoozed;"
@@ -50,6 +51,21 @@ ROW_MEANING = {
     "n": "number of messages",
     "snoozed_until": "its owner put it aside until then, epoch ms; 0: not",
     "opted_out": "the customer wants no messages from our number since then, epoch ms; 0: they do",
+}
+
+
+ROOM_MEANING = {
+    "id": "the room; begins with ~",
+    "kind": "direct, public or private: the last two are channels",
+    "name": "of a channel; empty for a direct room",
+    "people": "the two of a direct room; empty for a channel",
+    "archived": "closed to posts since then, epoch ms; 0: not",
+    "rev": "seq of the last change; compare only between two RESETs",
+    "n": "number of lines",
+    "posts": "how many of them people wrote; SEEN carries it",
+    "last_ms": "last post, epoch ms; lists are ordered by it",
+    "last_by": "who wrote it; empty for nobody",
+    "preview": "beginning of the last post",
 }
 
 
@@ -175,6 +191,14 @@ def row_fields() -> str:
     )
 
 
+def room_fields() -> str:
+    """Fields of a room's row."""
+    return table(
+        ("field", "meaning"),
+        ((f"`{f.name}`", ROOM_MEANING[f.name]) for f in fields(model.RoomRow)),
+    )
+
+
 def message_fields() -> str:
     """Elements of a message."""
     return table(
@@ -190,6 +214,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "closes": closes,
     "settings": settings,
     "row": row_fields,
+    "room": room_fields,
     "message": message_fields,
     "kinds": lambda: ", ".join(f"`{kind}`" for kind in model.Kind),
     "levels": lambda: ", ".join(f"`{level}`" for level in wire.LEVELS),

@@ -54,6 +54,20 @@ FAILED: list[Any] = [
     "no such number",
 ]
 
+ROOM_ROW: dict[str, Any] = {
+    "id": "~c1",
+    "kind": "public",
+    "name": "dispatch",
+    "people": [],
+    "archived": 0,
+    "rev": 3,
+    "n": 3,
+    "posts": 1,
+    "last_ms": 1_700_000_002_000,
+    "last_by": "agent2",
+    "preview": "hello",
+}
+
 FRAMES: dict[str, list[Any]] = {
     "hello": [Op.HELLO, "bb_token", "sdk/1"],
     "cmd": [Op.CMD, 1, "assign", {"cid": "c-1", "conv": "sales.c1"}],
@@ -108,6 +122,13 @@ FRAMES: dict[str, list[Any]] = {
     "presence": [Op.PRESENCE, {"agent1": "online", "agent2": "away", "agent3": "offline"}],
     "typing": [Op.TYPING, "sales.c1", {"agent2": "typing", "agent3": "viewing"}],
     "conv": [Op.CONV, "sales", "sales.c1", 7, ROW, [MESSAGE, FAILED], 0],
+    "sub_room": [Op.SUB, 8, [["~c1", "conv:~c1"]]],
+    "seen_room": [Op.SEEN, "~c1", "~c1", "1"],
+    "rooms": [Op.ROOMS, [[ROOM_ROW, 1, 0]]],
+    "room": [Op.ROOM, "~c1", ROOM_ROW, 1, 1],
+    "room_gone": [Op.ROOM, "~c1", None, 0, 0],
+    "contacts": [Op.CONTACTS, {"+14165550199": {"id": "ct_1", "name": "Lee & Sons"}}],
+    "contacts_all": [Op.CONTACTS, None],
 }
 
 

@@ -11,7 +11,7 @@ from batonbox_server import wire
 from batonbox_server.domain import model
 from batonbox_server.errors import CODES
 
-from .tables import ROW_MEANING, struct_fields
+from .tables import ROOM_MEANING, ROW_MEANING, struct_fields
 
 __all__ = ["web_wire"]
 
@@ -62,6 +62,12 @@ _TYPES: Final[dict[str, str]] = {
     "conv": "string",
     "row": "Row",
     "messages": "Message[]",
+    "room": "string",
+    "state": "RoomRow | null",
+    "rooms": "[RoomRow, number, number][]",
+    "unread": "number",
+    "mentions": "number",
+    "names": "Record<string, { id: string; name: string } | null> | null",
 }
 
 _SHAPES: Final = """
@@ -138,7 +144,9 @@ def web_wire() -> str:
         _union("Kind", model.Kind),
         _union("Delivery", model.Delivery),
         _union("View", wire.VIEWS),
+        _union("RoomKind", model.RoomKind),
         _row(),
+        _room(),
         _SHAPES,
         _message(),
         *map(_frame, wire.SERVER_FRAMES),
@@ -177,6 +185,18 @@ def _row() -> str:
         lines += f"  /** {ROW_MEANING[field.name]} */\n  {field.name}: {kind};\n"
     says = "/** A conversation's state: an absolute register. */"
     return f"\n{says}\nexport interface Row {{\n{lines}}}\n"
+
+
+def _room() -> str:
+    hints = get_type_hints(model.RoomRow)
+    lines = ""
+    for field in fields(model.RoomRow):
+        kind = {int: "number", model.RoomKind: "RoomKind", tuple[str, ...]: "string[]"}.get(
+            hints[field.name], "string"
+        )
+        lines += f"  /** {ROOM_MEANING[field.name]} */\n  {field.name}: {kind};\n"
+    says = "/** A room's state: an absolute register. */"
+    return f"\n{says}\nexport interface RoomRow {{\n{lines}}}\n"
 
 
 def _message() -> str:

@@ -11,6 +11,9 @@ import type { Row } from "./wire";
 /** The four lists of an inbox; the first three are Open. */
 export type View = "unassigned" | "mine" | "others" | "done";
 
+/** What a list may hold: one of the four, or all conversations, open and done (Interactions). */
+export type ListView = View | "all";
+
 export interface Person {
   readonly id: string;
   readonly name: string;
@@ -30,6 +33,30 @@ export interface MediaRef {
   readonly id: string;
   readonly type: string;
   readonly size: number;
+  readonly name: string;
+}
+
+/** A direct room or a channel that I am in. */
+export interface Room {
+  readonly id: string;
+  readonly kind: "direct" | "public" | "private";
+  /** Of a channel; "" for a direct room. */
+  readonly name: string;
+  /** The two of a direct room (one: me with myself); empty for a channel. */
+  readonly people: readonly string[];
+  readonly archived: boolean;
+  readonly lastMs: number;
+  readonly lastBy: string;
+  readonly preview: string;
+  readonly posts: number;
+  /** Posts of others that I have not seen, and those of them that name me. */
+  readonly unread: number;
+  readonly mentions: number;
+}
+
+/** Somebody of the address book, as far as it is shown where a number would be. */
+export interface ContactName {
+  readonly id: string;
   readonly name: string;
 }
 
@@ -103,7 +130,12 @@ export type LineKind =
   | "undone"
   | "snoozed"
   | "woken"
-  | "answered";
+  | "answered"
+  | "posted"
+  | "member_joined"
+  | "member_removed"
+  | "room_created"
+  | "room_changed";
 
 /** One line of a thread: a message, an internal note or a system line. */
 export interface Line {
@@ -121,12 +153,14 @@ export interface Line {
   readonly why: string;
   /** Of a snooze: until when. */
   readonly untilMs: number;
-  /** For system lines: who has it now (user id), "" for nobody. */
+  /** For system lines: who has it now (user id), "" for nobody; of a membership: whose. */
   readonly to: string;
+  /** Whom a note or a post names (user ids). */
+  readonly mentions: readonly string[];
   /** A transfer's note. */
   readonly note: string;
   /** Towards the carrier; "sending": not acknowledged yet, "waiting": until we are online. */
-  readonly state: "" | "sending" | "waiting" | "queued" | "sent" | "delivered" | "failed";
+  readonly state: "" | "sending" | "waiting" | "queued" | "sent" | "delivered" | "failed" | "edited" | "deleted";
   /** Why it failed, for people. */
   readonly reason: string;
 }
@@ -162,6 +196,10 @@ export type Notice =
   | { readonly kind: "released"; readonly conv: string; readonly why: string }
   | { readonly kind: "snoozed"; readonly conv: string; readonly untilMs: number }
   | { readonly kind: "mention"; readonly conv: string; readonly by: string }
+  /** A message in a direct room of mine. */
+  | { readonly kind: "direct"; readonly conv: string; readonly by: string }
+  /** Somebody put me into a channel. */
+  | { readonly kind: "added"; readonly conv: string; readonly by: string }
   | { readonly kind: "inbound"; readonly conv: string; readonly mine: boolean }
   | { readonly kind: "done"; readonly conv: string }
   | { readonly kind: "returned"; readonly conv: string }
@@ -198,7 +236,7 @@ export interface Store {
 
   totalsOf(inbox: string): ReadonlySignal<Totals>;
   /** The list of one inbox, or of all I have joined (null); the same object for equal arguments. */
-  list(view: View, inbox: string | null): List;
+  list(view: ListView, inbox: string | null): List;
   /** Undefined while unknown; the same signal for the same id. */
   conversation(id: string): ReadonlySignal<ConversationView | undefined>;
   /** Whether what conversations take is loaded; until then threads are empty, and loading. */
@@ -237,6 +275,32 @@ export interface Store {
   note(id: string, text: string, mentions?: readonly string[]): Promise<Outcome>;
   retry(id: string, n: number): Promise<Outcome>;
   compose(inbox: string, from: string, to: string, text: string, media?: readonly MediaRef[]): Promise<Outcome>;
+
+  /** My direct rooms and channels, the newest post first; absolute, as the server tells them. */
+  readonly rooms: ReadonlySignal<readonly Room[]>;
+  /** Of all of them: how many rooms have something unread, and how many posts name me. */
+  readonly roomTotals: ReadonlySignal<{ readonly unread: number; readonly mentions: number }>;
+  /** Undefined for what is none of mine; the same signal for the same id. */
+  room(id: string): ReadonlySignal<Room | undefined>;
+  /**
+   * thread, draft, attached, typing, watchers, look and leave take the id of a room as well; `look`
+   * subscribes to it, `leave` ends that.
+   */
+  openDirect(user: string): Promise<Outcome>;
+  createChannel(name: string, isPrivate: boolean, members: readonly string[]): Promise<Outcome>;
+  joinRoom(id: string): Promise<Outcome>;
+  leaveRoom(id: string): Promise<Outcome>;
+  inviteTo(id: string, user: string): Promise<Outcome>;
+  removeFrom(id: string, user: string): Promise<Outcome>;
+  renameRoom(id: string, name: string): Promise<Outcome>;
+  archiveRoom(id: string, on: boolean): Promise<Outcome>;
+  post(id: string, text: string, mentions?: readonly string[], media?: readonly MediaRef[]): Promise<Outcome>;
+  editPost(id: string, n: number, text: string, mentions?: readonly string[]): Promise<Outcome>;
+  deletePost(id: string, n: number): Promise<Outcome>;
+  markRoomUnread(id: string): Promise<Outcome>;
+
+  /** Whose number this is; asked for in batches on first use, and kept up to date. */
+  contact(number: string): ReadonlySignal<ContactName | undefined>;
 
   reconnectNow(): void;
   signOut(everywhere?: boolean): Promise<void>;

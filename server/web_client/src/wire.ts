@@ -34,6 +34,9 @@ export const Op = {
   TYPING: 31,
   NOTIFY: 32,
   CONV: 33,
+  ROOM: 34,
+  ROOMS: 35,
+  CONTACTS: 36,
 } as const;
 
 export const Close = {
@@ -62,11 +65,13 @@ export const CLOSE_RANGES = [
 
 export type Status = "unassigned" | "assigned" | "done";
 
-export type Kind = "received" | "assigned" | "transferred" | "returned" | "done" | "undone" | "replied" | "composed" | "noted" | "snoozed" | "woken" | "answered" | "delivery_changed" | "inbox_created" | "inbox_changed" | "inbox_deleted" | "member_joined" | "member_removed";
+export type Kind = "received" | "assigned" | "transferred" | "returned" | "done" | "undone" | "replied" | "composed" | "noted" | "snoozed" | "woken" | "answered" | "delivery_changed" | "inbox_created" | "inbox_changed" | "inbox_deleted" | "member_joined" | "member_removed" | "purged" | "room_created" | "room_changed" | "posted" | "edited" | "deleted";
 
 export type Delivery = "" | "queued" | "sent" | "delivered" | "failed";
 
-export type View = "unassigned" | "mine" | "others" | "open" | "done" | "walk";
+export type View = "unassigned" | "mine" | "others" | "open" | "done" | "all" | "walk";
+
+export type RoomKind = "direct" | "public" | "private";
 
 /** A conversation's state: an absolute register. */
 export interface Row {
@@ -104,6 +109,32 @@ export interface Row {
   snoozed_until: number;
   /** the customer wants no messages from our number since then, epoch ms; 0: they do */
   opted_out: number;
+}
+
+/** A room's state: an absolute register. */
+export interface RoomRow {
+  /** the room; begins with ~ */
+  id: string;
+  /** direct, public or private: the last two are channels */
+  kind: RoomKind;
+  /** of a channel; empty for a direct room */
+  name: string;
+  /** the two of a direct room; empty for a channel */
+  people: string[];
+  /** closed to posts since then, epoch ms; 0: not */
+  archived: number;
+  /** seq of the last change; compare only between two RESETs */
+  rev: number;
+  /** number of lines */
+  n: number;
+  /** how many of them people wrote; SEEN carries it */
+  posts: number;
+  /** last post, epoch ms; lists are ordered by it */
+  last_ms: number;
+  /** who wrote it; empty for nobody */
+  last_by: string;
+  /** beginning of the last post */
+  preview: string;
 }
 
 export interface Counts {
@@ -305,7 +336,7 @@ export type TypingFrame = [
   who: Record<string, "viewing" | "typing">,
 ];
 
-/** for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`; data {by, ...} */
+/** for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`, `direct` (a post in a direct room), `added` (to a channel); data {by, ...} */
 export type NotifyFrame = [
   op: 32,
   kind: string,
@@ -323,6 +354,27 @@ export type ConvFrame = [
   row: Row,
   messages: Message[],
   next?: string | number | null,
+];
+
+/** one of my rooms moved, absolute: its row, how many posts and mentions I have not seen; state null: it is none of mine any more */
+export type RoomFrame = [
+  op: 34,
+  room: string,
+  state: RoomRow | null,
+  unread: number,
+  mentions: number,
+];
+
+/** all my rooms, absolute: [[row, unread, mentions], ...]; once, unasked */
+export type RoomsFrame = [
+  op: 35,
+  rooms: [RoomRow, number, number][],
+];
+
+/** {number: {id, name} or null}: whose numbers these are now; null: forget all, ask again */
+export type ContactsFrame = [
+  op: 36,
+  names: Record<string, { id: string; name: string } | null> | null,
 ];
 
 export type ServerFrame =
@@ -343,7 +395,10 @@ export type ServerFrame =
   | PresenceFrame
   | TypingFrame
   | NotifyFrame
-  | ConvFrame;
+  | ConvFrame
+  | RoomFrame
+  | RoomsFrame
+  | ContactsFrame;
 
 export interface AssignArgs {
   cid: string;
@@ -446,6 +501,85 @@ export interface SetAwayArgs {
   release?: boolean;
 }
 
+export interface OpenDmArgs {
+  cid: string;
+  dur?: string | null;
+  user: string;
+}
+
+export interface CreateArgs {
+  cid: string;
+  dur?: string | null;
+  name: string;
+  private?: boolean;
+  members?: string[];
+}
+
+export interface JoinArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+}
+
+export interface LeaveArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+}
+
+export interface InviteArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  user: string;
+}
+
+export interface RemoveArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  user: string;
+}
+
+export interface RenameArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  name: string;
+}
+
+export interface ArchiveArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  on?: boolean;
+}
+
+export interface PostArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  text: string;
+  mentions?: string[];
+  media?: string[];
+}
+
+export interface EditArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  n: number;
+  text: string;
+  mentions?: string[];
+}
+
+export interface DeleteArgs {
+  cid: string;
+  dur?: string | null;
+  conv: string;
+  n: number;
+}
+
 export interface Commands {
   assign: AssignArgs;
   transfer: TransferArgs;
@@ -460,6 +594,17 @@ export interface Commands {
   snooze: SnoozeArgs;
   wake: WakeArgs;
   set_away: SetAwayArgs;
+  open_dm: OpenDmArgs;
+  create: CreateArgs;
+  join: JoinArgs;
+  leave: LeaveArgs;
+  invite: InviteArgs;
+  remove: RemoveArgs;
+  rename: RenameArgs;
+  archive: ArchiveArgs;
+  post: PostArgs;
+  edit: EditArgs;
+  delete: DeleteArgs;
 }
 
 /** Commands that must carry the row's own_tok. */

@@ -1,0 +1,91 @@
+"""Where old messages and finished conversations go, so that the engine's memory stays bounded.
+
+What is written here is kept through a crash before the method returns: only then the engine lets go
+of it. Every write may come twice, from any node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+__all__ = ["Archive", "ArchiveStatus", "ArchivedRow", "Line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a thread: `packed` is the MessagePack array of `wire.MESSAGE_FIELDS`.
+
+    `reason`, where it failed, is its last element.
+    """
+
+    n: int
+    seq: int
+    at_ms: int
+    packed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedRow:
+    """A done conversation that the engine holds no row of.
+
+    `row` is its public map; `raw` the engine's fields, to put it back as it was.
+    """
+
+    conv: str
+    last_ms: int
+    row: dict[str, Any]
+    raw: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveStatus:
+    """How much is there; `kind` is sqlite or postgresql, `id` made at random with the archive."""
+
+    kind: str
+    id: str
+    lines: int
+    rows: int
+    size_bytes: int
+
+
+class Archive(Protocol):
+    """Raises Refused("unavailable") when it cannot be reached."""
+
+    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> None:
+        """Keep lines by (conv, n), over what was kept under the same."""
+
+    async def lines(self, *, conv: str, first: int, last: int) -> list[Line]:
+        """Those that are here, ascending."""
+
+    async def put_row(self, row: ArchivedRow) -> None:
+        """Keep a row by its conversation."""
+
+    async def row(self, *, conv: str) -> ArchivedRow | None: ...
+
+    async def drop_row(self, *, conv: str) -> None:
+        """The engine has the row again; the lines stay."""
+
+    async def rows(
+        self, *, inbox: str, after_ms: int | None, n: int, ascending: bool = False
+    ) -> list[ArchivedRow]:
+        """Rows of an inbox below `after_ms` newest first, or above it oldest first; None: all."""
+
+    async def purge(self, *, conv: str, upto: int, whole: bool = False) -> None:
+        """Erase lines up to number `upto`, and with `whole` the row and every line."""
+
+    async def purge_log(self, *, log: str) -> None:
+        """Erase everything of a deleted inbox or room."""
+
+    async def expired(
+        self, *, before_ms: int, rooms: bool, after: str = "", n: int = 200
+    ) -> list[tuple[str, int]]:
+        """(conv, n of its newest line that is older) of conversations with such lines, by conv."""
+
+    def walk(self, *, log: str = "", after: str = "") -> AsyncIterator[tuple[str, list[Line]]]:
+        """Every conversation (of one log) with its lines, by id behind `after`."""
+
+    async def status(self) -> ArchiveStatus: ...
+
+    async def aclose(self) -> None: ...

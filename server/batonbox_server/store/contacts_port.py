@@ -1,0 +1,64 @@
+"""Contacts: whose numbers are whose; the organisation's address book, in a slot of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Contact", "ContactPage", "ContactStore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A customer; a number (E.164) belongs to one contact at most. Times are epoch ms.
+
+    `rev` is the position in the contacts' log of the last change.
+    """
+
+    id: str
+    name: str
+    numbers: tuple[str, ...] = ()
+    note: str = ""
+    created_ms: int = 0
+    changed_ms: int = 0
+    rev: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """By name, then id; `next` "" at the end."""
+
+    items: list[Contact]
+    next: str
+
+
+class ContactStore(Protocol):
+    """Each change appends to the contacts' log: meta {type, id, numbers}, where `numbers` are those
+    whose name may be another now; types `contact_changed` (body: the contact as a map) and
+    `contact_deleted`. Repeated under the same `cid` it has no second effect.
+    """
+
+    async def open(self) -> None:
+        """Make the log if this engine is new."""
+
+    async def save(self, contact: Contact, *, actor: str, cid: str, rev: int | None) -> Contact:
+        """Make it, or replace it if it stands at `rev` (None: whatever it is).
+
+        Refused: `conflict` when it has changed since, or when a number is another contact's.
+        """
+
+    async def delete(self, contact: str, *, actor: str, cid: str) -> None:
+        """Refused("not_found")."""
+
+    async def merge(self, *, into: str, gone: str, actor: str, cid: str) -> Contact:
+        """`into` gets the other's numbers and note, in one step; Refused("not_found")."""
+
+    async def contact(self, contact: str) -> Contact:
+        """Refused("not_found")."""
+
+    async def by_numbers(self, numbers: Sequence[str]) -> dict[str, Contact]:
+        """Of at most 200 numbers those that are somebody's."""
+
+    async def page(self, *, after: str = "", n: int = 100) -> ContactPage:
+        """Everybody, by name."""
