@@ -255,8 +255,8 @@ SERVER_FRAMES: Final[dict[int, tuple[str, str]]] = {
     Op.NOTIFY: (
         "kind inbox conv data",
         (
-            "for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`, `direct` (a post in"
-            " a direct room), `added` (to a channel); data {by, ...}"
+            "for me alone: `handed_to_you`, `taken_from_you`, `woken`, `mention`, `direct` (a post"
+            " in a direct room), `added` (to a channel); data {by, ...}"
         ),
     ),
     Op.CONV: ("inbox conv seq row messages next?", "opening of a level `conv:<id>` subscription"),
