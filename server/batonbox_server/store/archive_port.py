@@ -76,7 +76,7 @@ class Archive(Protocol):
         """Erase lines up to number `upto`, and with `whole` the row and every line."""
 
     async def purge_log(self, *, log: str) -> None:
-        """Erase everything of a deleted inbox or room."""
+        """Erase everything of a deleted inbox or room, named by its id."""
 
     async def expired(
         self, *, before_ms: int, rooms: bool, after: str = "", n: int = 200
@@ -84,7 +84,16 @@ class Archive(Protocol):
         """(conv, n of its newest line that is older) of conversations with such lines, by conv."""
 
     def walk(self, *, log: str = "", after: str = "") -> AsyncIterator[tuple[str, list[Line]]]:
-        """Every conversation (of one log) with its lines, by id behind `after`."""
+        """Every conversation (of one log) with its lines, by id behind `after`.
+
+        A log is named by its inbox or room. A long conversation comes in several pieces.
+        """
+
+    async def logs(self) -> list[str]:
+        """Every inbox and room that something is here of."""
+
+    async def belongs(self, *, owner: str) -> str:
+        """Whose archive this is: the first that asked, remembered for ever."""
 
     async def status(self) -> ArchiveStatus: ...
 
