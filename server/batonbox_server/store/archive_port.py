@@ -17,26 +17,31 @@ __all__ = ["Archive", "ArchiveStatus", "ArchivedRow", "Line"]
 class Line:
     """One line of a thread: `packed` is the MessagePack array of `wire.MESSAGE_FIELDS`.
 
-    `reason`, where it failed, is its last element.
+    `reason`, where it failed, is its last element. `read_ms`: when the engine told it; what comes
+    later with an earlier one is late, and what is kept stays.
     """
 
     n: int
     seq: int
     at_ms: int
     packed: bytes
+    read_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ArchivedRow:
     """A done conversation that the engine holds no row of.
 
-    `row` is its public map; `raw` the engine's fields, to put it back as it was.
+    `row` is its public map; `raw` the engine's fields, to put it back as it was. `read_ms` as a
+    line's. Rows whose conversation is back in the engine stay here: the engine's word counts
+    (dropping one could hit what was moved again meanwhile).
     """
 
     conv: str
     last_ms: int
     row: dict[str, Any]
     raw: dict[str, bytes] = field(default_factory=dict)
+    read_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
