@@ -92,13 +92,13 @@ async def test_a_note_is_never_sent_and_looks_like_none_other(
 ) -> None:
     ana, bo = Desk(await sign_in("agent1")), Desk(await sign_in("agent2"))
     conv = await mine(site, ana)
-    await ana.panel.get_by_role("switch", name="Internal note").click()
+    await ana.panel.get_by_role("button", name="Note", exact=True).click()
     await ana.panel.get_by_role("textbox", name="Write an internal note").fill("VIP customer")
     await ana.panel.get_by_role("button", name="Add note").click()
     await expect(ana.messages.locator("[data-kind=noted]")).to_contain_text("VIP customer")
     await bo.open(conv)
     await expect(bo.messages.locator("[data-kind=noted]")).to_contain_text("VIP customer")
-    await ana.panel.get_by_role("switch", name="Internal note").click()
+    await ana.panel.get_by_role("button", name="Reply", exact=True).click()
     await ana.send("Hello")
     assert await site.phone_with(1) == ["Hello"]
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Line } from "../src/contract";
 import { arrange, finished } from "../src/ui/thread_model";
-import { deliveryWords, mentioned, systemWords } from "../src/ui/thread_words";
+import { deliveryWords, systemWords } from "../src/ui/thread_words";
 import { totalsWords } from "../src/ui/words";
 
 const NOON = new Date(2026, 2, 10, 12).getTime();
@@ -10,7 +10,7 @@ const MINUTE = 60_000;
 function line(n: number, change: Partial<Line> = {}): Line {
   return {
     key: `k${n}`, n, atMs: NOON + n * MINUTE, kind: "received", actor: "", text: `text ${n}`, media: [], why: "",
-    untilMs: 0,     to: "", note: "", state: "", reason: "", ...change,
+    untilMs: 0, to: "", mentions: [], note: "", state: "", reason: "", ...change,
   };
 }
 
@@ -85,12 +85,6 @@ test("delivery states as words", () => {
   expect(deliveryWords(line(1, { state: "failed", reason: "no such number" }))).toBe("Failed: no such number");
   expect(deliveryWords(line(1, { state: "sending" }))).toBe("Sending…");
   expect(deliveryWords(line(1))).toBe("");
-});
-
-test("mentions by id, name or first name, whole words only", () => {
-  const people = [{ id: "u1", name: "Dee Park" }, { id: "u2", name: "Ana" }, { id: "u3", name: "Anabel" }];
-  expect(mentioned("@Dee, ask @anabel", people)).toEqual(["u1", "u3"]);
-  expect(mentioned("mail@dee.example @deeper", people)).toEqual([]);
 });
 
 test("totals say only what there is", () => {

@@ -1,8 +1,8 @@
 /** Below the thread: the reply field of who owns it, or why there is none and what to do. */
-import { signal, useSignal, type Signal } from "@preact/signals";
+import { useSignal, type Signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
-import type { ConversationView, Thread } from "../contract";
+import { useLayoutEffect } from "preact/hooks";
+import type { ConversationView, Person, Store, Thread } from "../contract";
 import { assignAndWrite, online } from "./acts";
 import { AttachButton, Attachments, useAttaching, useDrop } from "./attachments";
 import { Key } from "./bits";
@@ -10,13 +10,14 @@ import { blocked, nameOf, useStore } from "./context";
 import { openDialog } from "./dialog_state";
 import { mmsWords } from "./file_words";
 import { clock, daysAgo, shortTime } from "./format";
-import { at, places } from "./places";
+import { Field } from "./field";
+import { mentioned } from "./mentions";
+import { LockIcon } from "./more_icons";
+import { focusSoon, places } from "./places";
 import { enterSends, shortcuts } from "./prefs";
 import { counter } from "./segments";
-import { NoteIcon } from "./more_icons";
 import { finished } from "./thread_model";
 import { minute } from "./time";
-import { mentioned } from "./thread_words";
 import { lacking, underWay } from "./uploads";
 
 interface Props {
@@ -25,102 +26,77 @@ interface Props {
   readonly thread: Thread;
 }
 
-/** Notes begun and not added yet; they last as long as the page does. */
-const noteDrafts = new Map<string, Signal<string>>();
-const NOTE_DRAFTS_MAX = 100;
+type Mode = "reply" | "note";
 
-function noteDraft(conv: string): Signal<string> {
-  const kept = noteDrafts.get(conv) ?? signal("");
-  noteDrafts.delete(conv);
-  noteDrafts.set(conv, kept);
-  const [oldest] = noteDrafts.keys();
-  if (noteDrafts.size > NOTE_DRAFTS_MAX && oldest !== undefined) noteDrafts.delete(oldest);
-  return kept;
+/** A note begun is a draft of its own: no reply can ever take it along. */
+const noteDraft = (store: Store, conv: string): Signal<string> => store.draft(`note ${conv}`);
+
+/** Who may see the conversations of this inbox, and so be called in a note. */
+function readersOf(store: Store, inbox: string): readonly Person[] {
+  const members = new Set(store.inboxes.value.find(({ id }) => id === inbox)?.members);
+  return [...store.people.value.values()].filter(({ id, role, active }) => active && (role === "admin" || members.has(id)));
 }
 
-interface FieldProps {
-  readonly label: string;
-  readonly text: Signal<string>;
-  readonly send: () => void;
-  readonly describedBy: string;
-  readonly paste?: (event: ClipboardEvent) => void;
-  /** Somebody types. */
-  readonly typed?: () => void;
-}
-
-/** Grows with its text, up to a third of the window (by CSS). */
-function Field({ label, text, send, describedBy, paste, typed }: FieldProps): JSX.Element {
-  const box = useRef<HTMLTextAreaElement | null>(null);
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    element.style.setProperty("height", "auto");
-    element.style.setProperty("height", `${element.scrollHeight}px`);
-  }, [text.value]);
-  const keys = (event: KeyboardEvent): void => {
-    if (event.isComposing) return;
-    if (event.key === "Escape") places.log?.focus({ preventScroll: true }); // out of the text: the keys work again
-    if (event.key !== "Enter") return;
-    const forced = event.ctrlKey || event.metaKey;
-    if (!forced && (event.shiftKey || event.altKey || !enterSends.peek())) return;
-    event.preventDefault();
-    send();
-  };
-  return (
-    <textarea
-      class="composer-field"
-      rows={1}
-      ref={(element) => {
-        box.current = element;
-        at("composer")(element);
+/** What is written here: the same two buttons in the same place, whatever is chosen. */
+function Modes({ mode }: { mode: Signal<Mode> }): JSX.Element {
+  const button = (name: Mode, children: ComponentChildren, key: string): JSX.Element => (
+    <button
+      type="button"
+      aria-pressed={mode.value === name}
+      title={shortcuts.value ? `Key ${key}` : undefined}
+      onClick={() => {
+        mode.value = name;
+        focusSoon(() => places.composer);
       }}
-      aria-label={label}
-      aria-describedby={describedBy}
-      placeholder={label}
-      value={text.value}
-      onInput={(event) => {
-        text.value = event.currentTarget.value;
-        typed?.();
-      }}
-      onKeyDown={keys}
-      onPaste={paste}
-    />
-  );
-}
-
-function NoteSwitch({ on }: { on: Signal<boolean> }): JSX.Element {
-  return (
-    <button type="button" class="note-switch" role="switch" aria-checked={on.value} onClick={() => (on.value = !on.value)}>
-      <NoteIcon />
-      Internal note
+    >
+      {children}
     </button>
   );
+  return (
+    <div class="segmented modes" role="group" aria-label="What to write">
+      {button("reply", "Reply", "R")}
+      {button(
+        "note",
+        <>
+          <LockIcon />
+          Note
+        </>,
+        "N",
+      )}
+    </div>
+  );
 }
 
-function NoteEditor({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element {
+function NoteEditor({ conv, view, mode }: { conv: string; view: ConversationView; mode: Signal<Mode> }): JSX.Element {
   const store = useStore();
-  const text = noteDraft(conv);
+  const text = noteDraft(store, conv);
+  const people = readersOf(store, view.inbox);
   const max = store.limits.value.textMaxChars;
-  const tooLong = [...text.value].length > max;
+  const length = [...text.value].length;
+  const tooLong = length > max;
   const empty = !text.value.trim();
   const add = (): void => {
     const written = text.peek().trim();
     if (!written || tooLong || !online(store)) return;
     text.value = "";
-    void store.note(conv, written, mentioned(written, store.people.peek().values())).then((outcome) => {
+    void store.note(conv, written, mentioned(written, people)).then((outcome) => {
       if (!outcome.ok && !text.peek()) text.value = written;
     });
   };
   return (
-    <div class="composer">
+    <div class="composer composer-noting">
       <div class="composer-box composer-note">
-        <Field label="Write an internal note" text={text} send={add} describedBy="composer-hint" />
+        <p class="note-banner" id="note-banner">
+          <LockIcon />
+          Internal note: the customer does not see this
+        </p>
+        <Field label="Write an internal note" text={text} send={add} describedBy="note-banner composer-hint" people={people} />
         <div class="composer-foot">
-          <NoteSwitch on={on} />
-          <span class="composer-hint" id="composer-hint">
-            {tooLong ? `Too long: ${[...text.value].length}/${max} characters` : "Only your team sees it. @name tells a colleague."}
+          <Modes mode={mode} />
+          <span class={tooLong ? "composer-hint composer-too-long" : "composer-hint"} id="composer-hint">
+            {tooLong ? `Too long: ${length}/${max} characters` : "@ calls a colleague"}
           </span>
-          <button type="button" class="button button-primary" aria-disabled={empty || tooLong || !!blocked(store)} onClick={add}>
+          <button type="button" class="button button-note" aria-disabled={empty || tooLong || !!blocked(store)} title={blocked(store) || undefined} onClick={add}>
             Add note
           </button>
         </div>
@@ -129,7 +105,7 @@ function NoteEditor({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.El
   );
 }
 
-function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element {
+function Reply({ conv, mode }: { conv: string; mode: Signal<Mode> }): JSX.Element {
   const store = useStore();
   const text = store.draft(conv);
   const why = blocked(store);
@@ -157,7 +133,7 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
         <Field label="Write a message" text={text} send={send} describedBy="composer-counter" paste={attaching.paste} typed={() => store.typing(conv)} />
         <div class="composer-foot">
           <AttachButton attaching={attaching} />
-          <NoteSwitch on={on} />
+          <Modes mode={mode} />
           <span class={tooLong ? "composer-hint composer-too-long" : "composer-hint"} id="composer-counter">
             {tooLong ? `Too long: ${length}/${max} characters` : hint}
           </span>
@@ -176,12 +152,12 @@ function Reply({ conv, on }: { conv: string; on: Signal<boolean> }): JSX.Element
   );
 }
 
-function Locked({ words, on, children }: { words: string; on: Signal<boolean>; children?: ComponentChildren }): JSX.Element {
+function Locked({ words, mode, children }: { words: string; mode: Signal<Mode>; children?: ComponentChildren }): JSX.Element {
   return (
     <div class="composer composer-locked">
       <p class="composer-words">{words}</p>
       <div class="composer-foot">
-        <NoteSwitch on={on} />
+        <Modes mode={mode} />
         {children}
       </div>
     </div>
@@ -211,27 +187,37 @@ function doneWords(view: ConversationView, thread: Thread, naming: (id: string) 
 
 export function Composer({ conv, view, thread }: Props): JSX.Element {
   const store = useStore();
-  const noting = useSignal(false);
+  const mode = useSignal<Mode>("reply");
+  useLayoutEffect(() => {
+    const write = (what: Mode): void => {
+      mode.value = what;
+      focusSoon(() => places.composer);
+    };
+    places.write = write;
+    return () => {
+      if (places.write === write) places.write = null;
+    };
+  }, []);
   const naming = (id: string): string => (id === store.me.value?.id ? "you" : nameOf(store, id));
-  if (noting.value) return <NoteEditor conv={conv} on={noting} />;
+  if (mode.value === "note") return <NoteEditor conv={conv} view={view} mode={mode} />;
   if (view.row.opted_out) {
     return (
-      <Locked words="This customer has opted out (STOP). They have to text START first." on={noting}>
+      <Locked words="This customer has opted out (STOP). They have to text START first." mode={mode}>
         {view.flag === "none" ? <AssignButton conv={conv} /> : null}
       </Locked>
     );
   }
   if (view.row.status === "done") {
     return (
-      <Locked words={doneWords(view, thread, naming)} on={noting}>
+      <Locked words={doneWords(view, thread, naming)} mode={mode}>
         <AssignButton conv={conv} />
       </Locked>
     );
   }
-  if (view.flag === "mine") return <Reply conv={conv} on={noting} />;
+  if (view.flag === "mine") return <Reply conv={conv} mode={mode} />;
   if (view.flag === "other") {
     return (
-      <Locked words={`${nameOf(store, view.row.assignee)} is handling this conversation.`} on={noting}>
+      <Locked words={`${nameOf(store, view.row.assignee)} is handling this conversation.`} mode={mode}>
         {store.me.value?.role === "admin" ? (
           <button type="button" class="button" onClick={() => openDialog({ kind: "takeover", conv })}>
             Take over
@@ -241,7 +227,7 @@ export function Composer({ conv, view, thread }: Props): JSX.Element {
     );
   }
   return (
-    <Locked words="Assign this conversation to yourself to reply." on={noting}>
+    <Locked words="Assign this conversation to yourself to reply." mode={mode}>
       <AssignButton conv={conv} />
     </Locked>
   );

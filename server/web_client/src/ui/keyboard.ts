@@ -17,7 +17,7 @@ function single(key: string): (() => void) | undefined {
   if (key === "/") return () => places.filter?.focus();
   if (key === "j" || key === "k") return () => places.step?.(key === "j" ? 1 : -1);
   if (!conv) return undefined;
-  if (key === "r") return () => places.composer?.focus();
+  if (key === "r" || key === "n") return () => places.write?.(key === "r" ? "reply" : "note");
   const act = BY_KEY[key];
   return act ? () => places.act?.(act) : undefined;
 }

@@ -6,8 +6,8 @@ import { dayName } from "./days";
 import { clock, fullTime, phoneNumber } from "./format";
 import { Delivery } from "./delivery";
 import { Media } from "./media";
-import { pieces } from "./pieces";
-import { NoteIcon } from "./more_icons";
+import { LineText } from "./line_text";
+import { LockIcon } from "./more_icons";
 import type { Item } from "./thread_model";
 import { minute } from "./time";
 import { systemWords } from "./thread_words";
@@ -19,30 +19,13 @@ function useNaming(): (id: string, acting?: boolean) => string {
   return (id, acting) => (id === me ? (acting ? "You" : "you") : nameOf(store, id));
 }
 
-/** Text nodes and links, whatever stands in it. */
-function Text({ text }: { text: string }): JSX.Element {
-  return (
-    <>
-      {pieces(text).map((piece, at) =>
-        piece.href ? (
-          <a key={at} href={piece.href} target="_blank" rel="noopener noreferrer">
-            {piece.text}
-          </a>
-        ) : (
-          piece.text
-        ),
-      )}
-    </>
-  );
-}
-
 function Bubble({ line, conv, next }: { line: Line; conv: string; next: Line | undefined }): JSX.Element {
   return (
     <div class="line" data-n={line.n} data-key={line.key} data-kind={line.kind}>
       {line.text || !line.media.length ? (
         <div class="bubble" title={fullTime(line.atMs)}>
           <p class="bubble-text" dir="auto">
-            <Text text={line.text} />
+            <LineText text={line.text} mentions={line.mentions} />
           </p>
         </div>
       ) : null}
@@ -67,7 +50,7 @@ function Group({ item, conv, customer }: GroupProps): JSX.Element {
       <p class="group-head">
         {item.side === "note" ? (
           <span class="note-mark">
-            <NoteIcon />
+            <LockIcon />
             Internal note
           </span>
         ) : null}

@@ -5,7 +5,7 @@ import { Icon, path } from "./icons";
 export const CloseIcon = path("M5.5 5.5l9 9M14.5 5.5l-9 9");
 export const BackIcon = path("M12 4.5L6.5 10l5.5 5.5");
 export const CheckIcon = path("M4.5 10.5l3.5 3.5 7.5-8");
-export const NoteIcon = path("M5 3.5h10a.5.5 0 01.5.5v8.5l-3.5 4H5a.5.5 0 01-.5-.5V4a.5.5 0 01.5-.5zM15.5 12.500H12v4", true);
+export const LockIcon = path("M5.5 9h9a.5.5 0 01.5.5v6a.5.5 0 01-.5.5h-9a.5.5 0 01-.5-.5v-6a.5.5 0 01.5-.5zM7 9V6.500a3 3 0 016 0V9", true);
 export const DownIcon = path("M10 4v11M5.5 10.500L10 15l4.5-4.5", true);
 
 export const ClipIcon = path("M14.5 9.5l-5 5a2.9 2.9 0 01-4.1-4.100l6-6a2 2 0 012.8 2.8l-6 6a1 1 0 01-1.4-1.4l5-5");

@@ -10,9 +10,11 @@ export interface Places {
   log: HTMLElement | null;
   /** Does what a choice of the open conversation's menu does, if it is there now. */
   act: ((id: string) => void) | null;
+  /** Begins a reply, where one may be written, or an internal note. */
+  write: ((what: "reply" | "note") => void) | null;
 }
 
-export const places: Places = { composer: null, filter: null, list: null, step: null, log: null, act: null };
+export const places: Places = { composer: null, filter: null, list: null, step: null, log: null, act: null, write: null };
 
 /** A ref that keeps its place while mounted. */
 export function at<K extends "composer" | "filter" | "log">(place: K): (element: Places[K]) => void {

@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["K", "Previous conversation"],
   ["A", "Assign to Me"],
   ["R", "Reply"],
+  ["N", "Internal note"],
   ["T", "Transfer"],
   ["U", "Return to Inbox"],
   ["E", "Mark as Done"],
@@ -14,7 +15,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["/", "Filter the list"],
   ["?", "These keys"],
   ["Ctrl K", "Command palette"],
-  ["Ctrl Enter", "Send"],
+  ["Ctrl Enter", "Send the reply, or add the note"],
 ];
 
 export function ShortcutsDialog(): JSX.Element {

@@ -60,18 +60,3 @@ export function deliveryWords(line: Line): string {
       return "";
   }
 }
-
-/** "@" at a word's beginning, and what follows it. */
-const CALL = /(?<![\p{L}\p{N}_.])@([\p{L}\p{N}_.-]+)/gu;
-
-/** Ids of those whom "@first-name" or "@id" in a note means. */
-export function mentioned(text: string, people: Iterable<{ readonly id: string; readonly name: string }>): string[] {
-  const called = new Set<string>();
-  for (const [, name = ""] of text.toLocaleLowerCase().matchAll(CALL)) called.add(name.replace(/[.-]+$/, ""));
-  const found: string[] = [];
-  for (const { id, name } of people) {
-    const [first = ""] = name.toLocaleLowerCase().split(" ");
-    if (called.has(id.toLocaleLowerCase()) || called.has(first)) found.push(id);
-  }
-  return found;
-}
