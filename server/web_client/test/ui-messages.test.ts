@@ -13,7 +13,7 @@ import { BYTES_MAX, bytesOf, FILES_MAX, fitting, underWay, uploadsOf, type Uploa
 function line(n: number, text: string, change: Partial<Line> = {}): Line {
   return {
     key: `k${n}`, n, atMs: n * 1000, kind: "received", actor: "", text, media: [], why: "",
-    untilMs: 0,     to: "", note: "", state: "", reason: "", ...change,
+    untilMs: 0, to: "", mentions: [], note: "", state: "", reason: "", ...change,
   };
 }
 

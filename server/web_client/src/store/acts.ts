@@ -3,6 +3,7 @@ import type { MediaRef, Notice, Outcome, Verb } from "../contract";
 import { Op, type Row } from "../wire";
 import type { Core } from "./core";
 import type { Answer, Refusal } from "./requests";
+import { isRoom } from "./rooms";
 import { inboxOf } from "./rows";
 import type { Ack } from "./shapes";
 import type { Threads } from "./threads";
@@ -176,11 +177,12 @@ export class Acts {
     settled: (answer: Answer<Ack>) => void = () => undefined,
     firstSentMs: number | null = null,
   ): Promise<Outcome> {
-    const state = this.core.state(inboxOf(conv === "" ? String(args["inbox"]) : conv));
-    const { generation } = state;
+    const about = conv || String(args["inbox"] ?? "");
+    const log = about === "" || isRoom(about) ? null : this.core.log(about);
+    const generation = log?.generation;
     return new Promise((resolve) => {
       const answered = (answer: Answer): void => {
-        if (answer.kind === "refused" && answer.refusal.cur && state.generation === generation) {
+        if (answer.kind === "refused" && answer.refusal.cur && log?.generation === generation) {
           this.core.put(answer.refusal.cur, answer.refusal.cur.rev);
         }
         settled(answer as Answer<Ack>);
@@ -326,7 +328,7 @@ export class Acts {
     const { result } = answer;
     const { seq: rev, tip = "" } = result;
     if (!result.noop && !ROWLESS.has(verb)) {
-      this.core.state(inboxOf(result.conv)).known(result.conv, { rev, tip });
+      this.core.log(result.conv).known(result.conv, { rev, tip });
     }
     if (result.tip) this.writes.add(inboxOf(result.conv), { cid, seq: result.seq, tip: result.tip });
     return OK(result.conv);

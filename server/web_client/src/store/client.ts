@@ -1,12 +1,13 @@
 /** The client: its parts put together, and what goes between them. */
 import { computed, signal } from "@preact/signals";
-import type { Link, List, Outcome, Store, Thread, View } from "../contract";
+import type { Link, List, ListView, Outcome, Store, Thread } from "../contract";
 import { Socket } from "../net/socket";
 import { TabChannel, type TabMessage } from "../tabs/channel";
 import { DraftBook } from "../tabs/drafts";
 import { Leader } from "../tabs/leader";
 import { KeptOutbox } from "../tabs/outbox";
 import { VERSION, type ServerFrame, type WelcomeFrame } from "../wire";
+import { Contacts } from "./contacts";
 import { Core } from "./core";
 import type { Deeds, DeedsParts } from "./deeds";
 import type { Environment, Wakeup } from "./environment";
@@ -36,6 +37,7 @@ export class Client {
   readonly requests = new Requests();
   private readonly writes = new Writes();
   private readonly subscriptions = new Subscriptions();
+  private readonly contacts = new Contacts();
   private readonly link = signal<Link>({ state: "connecting" });
   private readonly leader: Leader;
   private readonly channel: TabChannel;
@@ -86,6 +88,7 @@ export class Client {
       loading: this.loading,
       subscriptions,
       writes,
+      contacts: this.contacts,
       hasDraft: (conv) => this.drafts.holds(conv),
       attention: (conv) => this.looks.attention(conv),
       restarted: (inbox) => this.looks.restarted(inbox),
@@ -93,7 +96,7 @@ export class Client {
       opened: () => this.opened(),
     });
     core.pinned = (conv) => this.deeds?.threads.has(conv) ?? false;
-    core.onLostHistory = (state) => this.inflow.lostHistory(state);
+    core.onLostHistory = (log) => this.inflow.lostHistory(log);
     core.onMore = (list) => core.step(() => this.loading.more(list));
     core.out = {
       ask: (op, rest, answered, more) => requests.add(op, rest, answered, more) !== null,
@@ -182,6 +185,28 @@ export class Client {
       note: (id, text, mentions) => this.deed(({ replies }) => replies.note(id, text, mentions)),
       retry: (id, n) => this.deed(({ acts }) => acts.retry(id, n)),
       compose: (...words) => this.deed(({ acts }) => acts.compose(...words)),
+      rooms: core.rooms.list,
+      roomTotals: core.rooms.totals,
+      room: (id) => core.rooms.room(id),
+      openDirect: (user) => this.deed(({ rooms }) => rooms.openDirect(user)),
+      createChannel: (...words) => this.deed(({ rooms }) => rooms.create(...words)),
+      joinRoom: (id) => this.deed(({ rooms }) => rooms.join(id)),
+      leaveRoom: (id) => this.deed(({ rooms }) => rooms.leave(id)),
+      inviteTo: (id, user) => this.deed(({ rooms }) => rooms.invite(id, user)),
+      removeFrom: (id, user) => this.deed(({ rooms }) => rooms.remove(id, user)),
+      renameRoom: (id, name) => this.deed(({ rooms }) => rooms.rename(id, name)),
+      archiveRoom: (id, on) => this.deed(({ rooms }) => rooms.archive(id, on)),
+      post: (id, text, mentions, media) => {
+        this.deeds?.watching.sent(id);
+        return this.deed(({ replies }) => replies.post(id, text, mentions, media));
+      },
+      editPost: (id, n, text, mentions = []) => this.deed(({ rooms }) => rooms.edit(id, n, text, mentions)),
+      deletePost: (id, n) => this.deed(({ rooms }) => rooms.delete(id, n)),
+      markRoomUnread: (id) => {
+        looks.leave(id);
+        return this.deed(({ rooms }) => rooms.markUnread(id));
+      },
+      contact: (number) => this.contacts.contact(number),
       reconnectNow: () => this.socket.now(),
       signOut: (everywhere) => this.signOut(everywhere ?? false),
       onNotice: (listener) => core.onNotice(listener),
@@ -228,7 +253,7 @@ export class Client {
     return result as T;
   }
 
-  private list(view: View, inbox: string | null): List {
+  private list(view: ListView, inbox: string | null): List {
     const { core, loading } = this;
     return this.within(() => {
       const known = core.lists.has(`${view}|${inbox ?? ""}`);

@@ -1,12 +1,14 @@
 /** What is known, and the signals that show it. No I/O: frames out go through `ask` and `tell`. */
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import type { ConversationView, InboxInfo, Notice, Person, Totals, View } from "../contract";
+import type { ConversationView, InboxInfo, ListView, Notice, Person, Totals } from "../contract";
 import type { Row } from "../wire";
 import { InboxState, VIEWS } from "./inbox";
 import { ListModel } from "./lists";
+import { LogState } from "./log";
 import { Others } from "./others";
 import { PendingActs } from "./pending";
 import { SIZES, type Outward, type Sizes } from "./outward";
+import { isRoom, Rooms } from "./rooms";
 import { Rows, inboxOf } from "./rows";
 import type { MarksFrame } from "./shapes";
 import { badgeOf, conversationView, viewOf, type Glance } from "./view";
@@ -41,7 +43,10 @@ export class Core {
   readonly rows: Rows;
   readonly pending = new PendingActs();
   readonly others = new Others();
+  readonly rooms: Rooms = new Rooms(this);
   readonly states = new Map<string, InboxState>();
+  /** Rooms that are, or were, followed event by event. */
+  readonly roomLogs = new Map<string, LogState>();
   readonly lists = new Map<string, ListModel>();
   readonly undos = new Map<string, Undo>();
   userId = "";
@@ -110,7 +115,15 @@ export class Core {
     return state;
   }
 
-  list(view: View, inbox: string | null): ListModel {
+  /** The log a conversation stands in: its inbox's, or its own. */
+  log(conv: string): LogState {
+    if (!isRoom(conv)) return this.state(inboxOf(conv));
+    let log = this.roomLogs.get(conv);
+    if (log === undefined) this.roomLogs.set(conv, (log = new LogState(conv)));
+    return log;
+  }
+
+  list(view: ListView, inbox: string | null): ListModel {
     const key = `${view}|${inbox ?? ""}`;
     let list = this.lists.get(key);
     if (list === undefined) {
@@ -128,9 +141,10 @@ export class Core {
     list.restructured();
   }
 
+  /** All conversations are those of every inbox I may see, whether I joined it or not. */
   members(list: ListModel): InboxState[] {
     if (list.inbox !== null) return [this.state(list.inbox)];
-    return [...this.states.values()].filter((state) => state.joined);
+    return [...this.states.values()].filter((state) => state.joined || list.view === "all");
   }
 
   totalsOf(inbox: string): Signal<Totals> {
@@ -219,8 +233,8 @@ export class Core {
   }
 
   /** Long windows that are on no list first, then the longest; my own list last of all. */
-  private leastWanted(): [string, View][] {
-    const found: { inbox: string; view: View; shown: boolean; size: number }[] = [];
+  private leastWanted(): [string, ListView][] {
+    const found: { inbox: string; view: ListView; shown: boolean; size: number }[] = [];
     for (const state of this.states.values()) {
       for (const view of VIEWS) {
         const size = state.windows[view].entries.length;
@@ -358,18 +372,19 @@ export class Core {
   private readonly source = {
     members: (list: ListModel): readonly InboxState[] => this.members(list),
     more: (list: ListModel): void => this.onMore(list),
-    total: (inbox: InboxState, view: View): number | null => this.total(inbox, view),
+    total: (inbox: InboxState, view: ListView): number | null => this.total(inbox, view),
     touched: (list: ListModel): void => {
       this.dirty.add(list);
     },
   };
 
-  /** An answer was of a history of this inbox that is no more. */
-  onLostHistory: (state: InboxState) => void = () => undefined;
+  /** An answer was of a history of this log that is no more. */
+  onLostHistory: (log: LogState) => void = () => undefined;
   onMore: (list: ListModel) => void = () => undefined;
 
-  private total(state: InboxState, view: View): number | null {
+  private total(state: InboxState, view: ListView): number | null {
     const { counts, windows, badge } = state;
+    if (view === "all") return counts && counts.open + counts.done;
     if (view === "mine") return windows.mine.complete ? windows.mine.entries.length : null;
     if (counts === null) return view === "unassigned" && badge !== null ? badge.unassigned : null;
     if (view === "unassigned") return counts.unassigned + this.shift(state.id, "unassigned");
@@ -380,7 +395,7 @@ export class Core {
   }
 
   /** By how much my unconfirmed acts change a count. */
-  private shift(inbox: string, view: View): number {
+  private shift(inbox: string, view: ListView): number {
     let by = 0;
     for (const conv of this.pending.conversations()) {
       const row = inboxOf(conv) === inbox ? this.rows.get(conv) : undefined;

@@ -2,6 +2,7 @@
 import { Acts, type ActsIo } from "./acts";
 import { Away } from "./away";
 import type { Core } from "./core";
+import { RoomActs } from "./room_acts";
 import { Replies, type Drafts, type Outbox } from "./replies";
 import { Threads } from "./threads";
 import { Watching } from "./watching";
@@ -23,6 +24,7 @@ export class Deeds {
   readonly replies: Replies;
   readonly watching: Watching;
   readonly away: Away;
+  readonly rooms: RoomActs;
 
   constructor({ core, show, writes, outbox, drafts, io }: DeedsParts) {
     const threads = (this.threads = new Threads(core, show));
@@ -30,5 +32,6 @@ export class Deeds {
     this.replies = new Replies(core, threads, this.acts, outbox, drafts, io);
     this.watching = new Watching(core);
     this.away = new Away(core, io);
+    this.rooms = new RoomActs(core, this.acts, io);
   }
 }

@@ -1,168 +1,84 @@
-/** One inbox: its position, marks, counts, and the loaded heads of its four lists. */
-import type { Totals, View } from "../contract";
+/** One inbox: its log, marks, counts, and the loaded heads of its lists. */
+import type { ListView, Totals, View } from "../contract";
 import type { Row } from "../wire";
 import type { ListModel } from "./lists";
+import { LogState } from "./log";
 import { Marks } from "./marks";
-import { Sequence } from "./sequence";
 import type { Counts, EventMeta } from "./shapes";
 import { viewOf } from "./view";
 import { Window, type Entry } from "./window";
 
-export const VIEWS: readonly View[] = ["unassigned", "mine", "others", "done"];
+export const VIEWS: readonly ListView[] = ["unassigned", "mine", "others", "done", "all"];
 
 interface Placed {
-  readonly view: View;
+  readonly view: ListView;
   readonly entry: Entry;
 }
 
-/** What an answer said ahead of the events: a row, or that a command took effect at this tip. */
-export type Ahead =
-  | { readonly rev: number; readonly row: Row }
-  | { readonly rev: number; readonly tip: string };
+const each = <T>(make: () => T): Record<ListView, T> => {
+  return { unassigned: make(), mine: make(), others: make(), done: make(), all: make() };
+};
 
-function confirms(said: Ahead, tip: string, row: Row | undefined): boolean {
-  if ("tip" in said) return said.tip === tip;
-  const { n, last_ms, own_tok, att } = said.row;
-  const same = row?.n === n && row.last_ms === last_ms;
-  return same && row.own_tok === own_tok && row.att === att;
-}
-
-export class InboxState {
-  readonly sequence = new Sequence();
+export class InboxState extends LogState {
   readonly marks = new Marks();
-  readonly windows: Readonly<Record<View, Window>> = {
-    unassigned: new Window(),
-    mine: new Window(),
-    others: new Window(),
-    done: new Window(),
-  };
-  readonly lists: Readonly<Record<View, Set<ListModel>>> = {
-    unassigned: new Set(),
-    mine: new Set(),
-    others: new Set(),
-    done: new Set(),
-  };
+  readonly windows: Readonly<Record<ListView, Window>> = each(() => new Window());
+  readonly lists: Readonly<Record<ListView, Set<ListModel>>> = each(() => new Set());
   /** Kept by events from a snapshot on; null before the first. */
   counts: Counts | null = null;
   badge: Totals | null = null;
   joined = false;
-  /** Subscribed at level `list`. */
-  followed = false;
-  /** Moves whenever what was asked before does not count any more. */
-  generation = 0;
-  /** The position of the last snapshot: events are known from there on. */
-  since = -1;
-  /** A snapshot is on the screen. */
-  snapped = false;
   /** Rows known are of a history that ended; they are shown until the snapshot comes. */
   void = false;
-  private readonly ahead = new Map<string, Ahead>();
-  private aheadAt = -1;
+  /** Where each stands among those of its state, and among all. */
   private readonly placed = new Map<string, Placed>();
-  private held: { readonly seq: number; readonly run: () => void }[] = [];
+  private readonly everywhere = new Map<string, Placed>();
 
   constructor(
-    readonly id: string,
+    id: string,
     /** Lists keep so many entries, or what was asked for, while events push others in. */
     private readonly kept = 200,
-  ) {}
+  ) {
+    super(id);
+  }
 
   /** Put a row where it belongs, as it is shown. */
   place(row: Row, me: string): void {
-    const view = viewOf(row, me);
-    const was = this.placed.get(row.id);
-    if (was !== undefined && was.view === view && was.entry.ms === row.last_ms) return;
-    if (was !== undefined) this.take(row.id, was);
-    const window = this.windows[view];
-    if (!window.covers(row.last_ms)) return;
-    const entry: Entry = { id: row.id, inbox: this.id, ms: row.last_ms };
-    this.placed.set(row.id, { view, entry });
-    window.insert(entry);
-    for (const list of this.lists[view]) list.inserted(entry);
-    const wanted = Math.max(window.want, this.kept);
-    if (window.entries.length > wanted + this.kept / 2) this.truncate(view, wanted);
-  }
-
-  /** An answer says what a conversation is as of `rev`; the log has to say the same. */
-  known(conv: string, said: Ahead): void {
-    if (this.sequence.position === null || said.rev <= this.sequence.seq) return;
-    if (said.rev > (this.ahead.get(conv)?.rev ?? 0)) this.ahead.set(conv, said);
-  }
-
-  aheadOf(): string[] {
-    return [...this.ahead.keys()];
-  }
-
-  /** Called every few seconds while connected: whether answers have been ahead of the events all along. */
-  stuck(): boolean {
-    const { seq } = this.sequence;
-    const ahead = this.ahead.size > 0 || this.held.length > 0;
-    const stuck = ahead && this.aheadAt === seq;
-    this.aheadAt = ahead ? seq : -1;
-    return stuck;
-  }
-
-  /**
-   * Event `seq` has been applied; false when a row that came ahead of it is not what the log says:
-   * it was read from a history that was lost, and nothing can be trusted.
-   */
-  passed(seq: number, tip: string, meta: EventMeta): boolean {
-    if (this.ahead.size === 0) return true;
-    let agrees = true;
-    for (const [conv, said] of this.ahead) {
-      if (said.rev > seq) continue;
-      this.ahead.delete(conv);
-      agrees &&= said.rev === seq && meta.conv === conv && confirms(said, tip, meta.row);
-    }
-    return agrees;
+    this.stand(this.placed, row, viewOf(row, me));
+    this.stand(this.everywhere, row, "all");
   }
 
   /** The row is not known any more. */
   unplace(conv: string): void {
-    const was = this.placed.get(conv);
-    if (was !== undefined) this.take(conv, was);
+    for (const places of [this.placed, this.everywhere]) {
+      const was = places.get(conv);
+      if (was !== undefined) this.take(places, was);
+    }
   }
 
   isPlaced(conv: string): boolean {
-    return this.placed.has(conv);
+    return this.placed.has(conv) || this.everywhere.has(conv);
   }
 
   /** Empty the lists; they are loaded from these floors up. */
   restart(floors: Readonly<Record<View, number>>): void {
     this.placed.clear();
+    this.everywhere.clear();
     for (const view of VIEWS) {
-      this.windows[view].reset(floors[view]);
+      this.windows[view].reset(view === "all" ? Infinity : floors[view]);
       for (const list of this.lists[view]) list.restructured();
     }
   }
 
   /** Keep only the first `n` of a list. */
-  truncate(view: View, n: number): void {
-    for (const entry of this.windows[view].truncate(n)) this.placed.delete(entry.id);
+  truncate(view: ListView, n: number): void {
+    const places = view === "all" ? this.everywhere : this.placed;
+    for (const entry of this.windows[view].truncate(n)) places.delete(entry.id);
     for (const list of this.lists[view]) list.restructured();
   }
 
-  /** Everything asked so far is void. */
-  invalidate(): void {
-    this.generation++;
-    this.held = [];
-    this.ahead.clear();
+  override invalidate(): void {
+    super.invalidate();
     for (const view of VIEWS) this.windows[view].asked = null;
-  }
-
-  /** Run once events have been applied up to `seq`. */
-  when(seq: number, run: () => void): void {
-    if (seq <= this.sequence.seq) run();
-    else this.held.push({ seq, run });
-  }
-
-  /** Run what has become due. */
-  release(): void {
-    if (this.held.length === 0) return;
-    const due = this.held.filter((one) => one.seq <= this.sequence.seq);
-    if (due.length === 0) return;
-    this.held = this.held.filter((one) => one.seq > this.sequence.seq);
-    for (const one of due) one.run();
   }
 
   /** Keep the counts of the snapshot. */
@@ -180,8 +96,22 @@ export class InboxState {
     else counts.open++;
   }
 
-  private take(conv: string, was: Placed): void {
-    this.placed.delete(conv);
+  private stand(places: Map<string, Placed>, row: Row, view: ListView): void {
+    const was = places.get(row.id);
+    if (was !== undefined && was.view === view && was.entry.ms === row.last_ms) return;
+    if (was !== undefined) this.take(places, was);
+    const window = this.windows[view];
+    if (!window.covers(row.last_ms)) return;
+    const entry: Entry = { id: row.id, inbox: this.id, ms: row.last_ms };
+    places.set(row.id, { view, entry });
+    window.insert(entry);
+    for (const list of this.lists[view]) list.inserted(entry);
+    const wanted = Math.max(window.want, this.kept);
+    if (window.entries.length > wanted + this.kept / 2) this.truncate(view, wanted);
+  }
+
+  private take(places: Map<string, Placed>, was: Placed): void {
+    places.delete(was.entry.id);
     this.windows[was.view].remove(was.entry);
     for (const list of this.lists[was.view]) list.removed(was.entry);
   }

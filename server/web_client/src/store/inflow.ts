@@ -9,9 +9,11 @@ import {
   type SnapFrame,
   type WelcomeFrame,
 } from "../wire";
+import type { Contacts } from "./contacts";
 import type { Core } from "./core";
 import type { InboxState } from "./inbox";
 import type { Loading } from "./loading";
+import type { LogState } from "./log";
 import { noticesOf } from "./notices";
 import { organisationAfter, type Organisation } from "./organisation";
 import type { Requests } from "./requests";
@@ -29,6 +31,7 @@ export interface InflowParts {
   readonly loading: Loading;
   readonly subscriptions: Subscriptions;
   readonly writes: Writes;
+  readonly contacts: Contacts;
   readonly hasDraft: (conv: string) => boolean;
   /** A new attention mark on a conversation. */
   readonly attention: (conv: string) => void;
@@ -112,6 +115,13 @@ export class Inflow {
         return core.others.present(frame);
       case Op.TYPING:
         return core.others.watch(frame);
+      case Op.ROOMS:
+        core.rooms.all(frame);
+        return;
+      case Op.ROOM:
+        return core.rooms.moved(frame);
+      case Op.CONTACTS:
+        return this.parts.contacts.told(frame);
       case Op.NOTIFY:
         return this.notify(frame[1], frame[2], frame[3], frame[4]);
       default: // of a newer server, or not for state
@@ -234,7 +244,9 @@ export class Inflow {
   }
 
   /** Something that was answered is not in the log: what was acknowledged may be lost with it. */
-  lostHistory(state: InboxState): void {
+  lostHistory(log: LogState): void {
+    const state = this.parts.core.states.get(log.id);
+    if (state === undefined) return;
     this.broken.add(state.id);
     this.settled(state, Infinity);
     this.gap(state);

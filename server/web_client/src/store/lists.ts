@@ -1,6 +1,6 @@
 /** Lists as people see them: one inbox's window, or several merged. */
 import { signal } from "@preact/signals";
-import type { List, View } from "../contract";
+import type { List, ListView } from "../contract";
 import type { InboxState } from "./inbox";
 import { Sorted, type Entry } from "./window";
 
@@ -9,7 +9,7 @@ export interface ListSource {
   members(list: ListModel): readonly InboxState[];
   more(list: ListModel): void;
   /** How many of a view there are as it is shown, null while unknown. */
-  total(inbox: InboxState, view: View): number | null;
+  total(inbox: InboxState, view: ListView): number | null;
   /** `list` wants to be flushed at the end of this batch. */
   touched(list: ListModel): void;
 }
@@ -27,7 +27,7 @@ export class ListModel implements List {
   private dirt: Dirt = "clean";
 
   constructor(
-    readonly view: View,
+    readonly view: ListView,
     readonly inbox: string | null,
     private readonly source: ListSource,
   ) {}

@@ -1,5 +1,5 @@
 /** Pages of lists: asked one at a time per window, placed once events have caught up with them. */
-import type { View } from "../contract";
+import type { ListView } from "../contract";
 import { Op } from "../wire";
 import type { Core } from "./core";
 import { VIEWS, type InboxState } from "./inbox";
@@ -40,7 +40,7 @@ export class Loading {
     }
   }
 
-  private fill(state: InboxState, view: View): void {
+  private fill(state: InboxState, view: ListView): void {
     const window = state.windows[view];
     if (!state.snapped || state.void || window.complete || window.asked !== null) return;
     if (window.entries.length >= window.want) return;
@@ -60,7 +60,7 @@ export class Loading {
     this.core.counted(state);
   }
 
-  private answered(state: InboxState, view: View, answer: Answer): void {
+  private answered(state: InboxState, view: ListView, answer: Answer): void {
     const window = state.windows[view];
     if (answer.kind !== "ok") {
       window.asked = null;
@@ -79,7 +79,7 @@ export class Loading {
     });
   }
 
-  private place(state: InboxState, view: View, page: PageAnswer): void {
+  private place(state: InboxState, view: ListView, page: PageAnswer): void {
     const window = state.windows[view];
     const { floor } = window;
     const current = window.asked === floor;

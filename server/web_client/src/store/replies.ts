@@ -1,10 +1,10 @@
-/** Replies and notes: sent once however often pressed, kept until answered, handed back as drafts. */
+/** Replies, posts and notes: sent once however often pressed, kept until answered, handed back as drafts. */
 import type { Line, MediaRef, Outcome } from "../contract";
 import { Op, type Message, type Row } from "../wire";
 import type { Core } from "./core";
 import { idsOf, OK, refused, type Acts, type ActsIo } from "./acts";
 import type { Answer } from "./requests";
-import { inboxOf } from "./rows";
+import { isRoom } from "./rooms";
 import type { Ack } from "./shapes";
 import type { Threads } from "./threads";
 
@@ -12,12 +12,14 @@ export const OUTBOX_MAX = 50;
 /** The same text pressed again within this, and nothing typed since, is the same press. */
 const PRESS_MS = 2000;
 
-/** A reply that has not been answered; sent again it is the same one by its cid. */
+/** A reply or a post that has not been answered; sent again it is the same one by its cid. */
 export interface OutboxItem {
   readonly cid: string;
   readonly conv: string;
   readonly text: string;
   readonly media: readonly MediaRef[];
+  /** Whom a post names; ownership and marks are a reply's only. */
+  readonly mentions?: readonly string[];
   readonly ownTok: string;
   readonly seen: string;
   readonly atMs: number;
@@ -33,6 +35,7 @@ export interface Outbox {
 export interface Words {
   readonly text: string;
   readonly media: readonly MediaRef[];
+  readonly mentions?: readonly string[];
 }
 
 export interface Drafts {
@@ -63,12 +66,22 @@ export class Replies {
   ) {}
 
   reply(conv: string, text: string, media: readonly MediaRef[] = []): Promise<Outcome> {
+    return this.press(conv, { text, media });
+  }
+
+  /** In a room, where nobody owns anything. */
+  post(conv: string, text: string, mentions: readonly string[] = [], media: readonly MediaRef[] = []): Promise<Outcome> {
+    return this.press(conv, { text, media, mentions });
+  }
+
+  private press(conv: string, words: Words): Promise<Outcome> {
+    const { text, media } = words;
     if (text.trim() === "" && media.length === 0) return Promise.resolve(refused("bad_request", "There is no text."));
     const nowMs = this.core.out.nowMs();
     const last = this.pressed.get(conv);
     const again = last !== undefined && last.text === text && sameFiles(last.media, media) && nowMs - last.atMs < PRESS_MS;
     if (again && !this.drafts.holds(conv)) return last.outcome;
-    const outcome = this.send(conv, { text, media }, nowMs);
+    const outcome = this.send(conv, words, nowMs);
     this.pressed.clear();
     this.pressed.set(conv, { text, media, atMs: nowMs, outcome });
     return outcome;
@@ -78,7 +91,7 @@ export class Replies {
     if (text.trim() === "") return Promise.resolve(refused("bad_request", "There is no text."));
     if (!this.io.live()) return this.acts.offline();
     const cid = this.io.cid();
-    this.core.step(() => this.threads.say(conv, this.line(cid, "noted", { text, media: [] }, "sending")));
+    this.core.step(() => this.threads.say(conv, this.line(cid, "noted", { text, media: [], mentions }, "sending")));
     return this.acts.chain(conv, () =>
       this.acts.command(conv, "note", cid, { conv, text, mentions }, (answer) => {
         if (answer.kind === "ok") this.acknowledged(conv, cid, "", answer.result);
@@ -94,9 +107,9 @@ export class Replies {
       if (this.under.has(item.cid)) continue;
       this.under.add(item.cid);
       this.core.step(() => {
-        this.threads.say(item.conv, this.line(item.cid, "replied", item, "sending"));
+        this.threads.say(item.conv, this.line(item.cid, spoken(item.conv), item, "sending"));
       });
-      void this.acts.chain(item.conv, () => this.post(item, item.atMs));
+      void this.acts.chain(item.conv, () => this.command(item, item.atMs));
     }
   }
 
@@ -126,21 +139,27 @@ export class Replies {
     this.under.add(cid);
     this.core.step(() => {
       this.drafts.take(conv);
-      this.threads.say(conv, this.line(cid, "replied", words, live ? "sending" : "waiting"));
+      this.threads.say(conv, this.line(cid, spoken(conv), words, live ? "sending" : "waiting"));
     });
     // Persisted at once where the token is certain: what waits outlives a reload.
-    const row = this.core.pending.has(conv) ? undefined : this.core.shown(conv);
-    const known = row && this.item(row, cid, words, nowMs);
+    const known = this.known(conv, cid, words, nowMs);
     const sent = this.acts.chain(conv, async () => {
       const item = known ?? this.item(await this.acts.row(conv), cid, words, nowMs);
-      if (item !== undefined) return this.post(item, nowMs);
+      if (item !== undefined) return this.command(item, nowMs);
       this.core.step(() => this.becomeDraft(conv, cid, words));
       return refused("not_owner", "Assign the conversation to yourself first.");
     });
     return live ? sent : Promise.resolve(OK(conv));
   }
 
-  /** What is sent, if the conversation is mine; kept until it is answered. */
+  /** What is sent, where that is certain already. */
+  private known(conv: string, cid: string, words: Words, atMs: number): OutboxItem | undefined {
+    if (isRoom(conv)) return this.kept({ ...words, cid, conv, ownTok: "", seen: "", atMs });
+    const row = this.core.pending.has(conv) ? undefined : this.core.shown(conv);
+    return row && this.item(row, cid, words, atMs);
+  }
+
+  /** What is sent, if the conversation is mine. */
   private item(
     row: Row | undefined,
     cid: string,
@@ -148,16 +167,21 @@ export class Replies {
     atMs: number,
   ): OutboxItem | undefined {
     if (row?.status !== "assigned" || row.assignee !== this.core.userId) return undefined;
-    const item = { cid, conv: row.id, text, media, ownTok: row.own_tok, seen: row.att, atMs };
+    return this.kept({ cid, conv: row.id, text, media, ownTok: row.own_tok, seen: row.att, atMs });
+  }
+
+  /** It outlives this tab until it is answered. */
+  private kept(item: OutboxItem): OutboxItem {
     this.outbox().put(item);
     return item;
   }
 
-  private post(item: OutboxItem, firstSentMs: number): Promise<Outcome> {
-    const { cid, conv, text, media, ownTok, seen } = item;
-    const args = { conv, text, own_tok: ownTok, seen, ...idsOf(media) };
+  private command(item: OutboxItem, firstSentMs: number): Promise<Outcome> {
+    const { cid, conv, text, media, mentions = [], ownTok, seen } = item;
     const settled = (answer: Answer<Ack>): void => this.settled(item, answer);
-    return this.acts.command(conv, "reply", cid, args, settled, firstSentMs);
+    const post = isRoom(conv);
+    const args = { conv, text, ...(post ? { mentions } : { own_tok: ownTok, seen }), ...idsOf(media) };
+    return this.acts.command(conv, post ? "post" : "reply", cid, args, settled, firstSentMs);
   }
 
   private settled(item: OutboxItem, answer: Answer<Ack>): void {
@@ -169,7 +193,7 @@ export class Replies {
     this.under.delete(cid);
     this.outbox().remove(cid);
     if (answer.kind === "ok") {
-      this.acknowledged(conv, cid, "queued", answer.result);
+      this.acknowledged(conv, cid, isRoom(conv) ? "" : "queued", answer.result);
       return;
     }
     const { slug, message } = answer.refusal;
@@ -186,9 +210,9 @@ export class Replies {
     const line = this.threads.said(conv, cid);
     if (line === undefined) return;
     this.threads.say(conv, { ...line, state: as });
-    const state = this.core.state(inboxOf(conv));
-    if (state.sequence.position === null) this.threads.reread(conv);
-    else if (!ack.noop && ack.seq <= state.sequence.seq) this.core.onLostHistory(state);
+    const log = this.core.log(conv);
+    if (log.sequence.position === null || !log.followed) this.threads.reread(conv);
+    else if (!ack.noop && ack.seq <= log.sequence.seq) this.core.onLostHistory(log);
   }
 
   /** Too late to send again: whether it arrived stands in the thread. */
@@ -219,7 +243,7 @@ export class Replies {
     this.drafts.giveBack(conv, words);
   }
 
-  private line(cid: string, kind: Line["kind"], { text, media }: Words, state: Line["state"]): Line {
+  private line(cid: string, kind: Line["kind"], { text, media, mentions = [] }: Words, state: Line["state"]): Line {
     return {
       key: `c:${cid}`,
       n: 0,
@@ -231,12 +255,15 @@ export class Replies {
       why: "",
       untilMs: 0,
       to: "",
+      mentions,
       note: "",
       state,
       reason: "",
     };
   }
 }
+
+const spoken = (conv: string): Line["kind"] => (isRoom(conv) ? "posted" : "replied");
 
 function sameFiles(a: readonly MediaRef[], b: readonly MediaRef[]): boolean {
   return a.length === b.length && a.every(({ id }, at) => id === b[at]?.id);

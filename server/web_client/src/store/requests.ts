@@ -7,7 +7,7 @@ export const WAITING_MAX = 512;
 const RETRY_MS = 1000;
 const RETRY_CAP_MS = 20_000;
 
-const CONTENT: ReadonlySet<string> = new Set(["reply", "note", "compose"]);
+const CONTENT: ReadonlySet<string> = new Set(["reply", "note", "compose", "post"]);
 
 /** For how long after it was first sent a command may be sent again. */
 export function resendMs(verb: string): number {

@@ -15,7 +15,7 @@ interface Confirmed {
   readonly stateSeq: number;
 }
 
-const CONTENT: ReadonlySet<string> = new Set(["replied", "composed", "noted"]);
+const CONTENT: ReadonlySet<string> = new Set(["replied", "composed", "noted", "posted"]);
 const SPOKEN: ReadonlySet<string> = new Set(["received", "answered", ...CONTENT]);
 
 /** A line as a message of HISTORY or CONV says it. */
@@ -34,6 +34,7 @@ export function lineOf(message: Message): Line {
     why: SPOKEN.has(kind) ? "" : (body.reason ?? ""),
     untilMs: body.until_ms ?? 0,
     to: body.to ?? "",
+    mentions: body.mentions ?? [],
     note: body.note ?? "",
     state: state as Line["state"],
     reason,
