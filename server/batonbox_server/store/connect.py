@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as NotServed
 
-from batonbox_server.errors import EngineUnavailable, OutcomeUnknown
+from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
 
 from .link import Jobs, Link
 from .resp import Argument, pack, replies, send
@@ -79,6 +79,13 @@ class EngineClient:
     async def aclose(self) -> None:
         """Close; commands still waiting for a reply end in `OutcomeUnknown`."""
         await self._link.aclose()
+
+    async def ask(self, *args: Argument) -> Any:
+        """`execute` of what may be repeated; raises Refused("unavailable") when it fails."""
+        try:
+            return await self.execute(*args)
+        except EngineUnavailable as error:
+            raise Refused("unavailable") from error
 
     def execute(self, *args: Argument) -> asyncio.Future[Any]:
         """Send a command; await the result for its reply (bytes undecoded, RESP2 shapes).

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-__all__ = ["Contact", "ContactPage", "ContactStore"]
+__all__ = ["CONTACTS_MOST", "Contact", "ContactPage", "ContactStore", "Written"]
+
+CONTACTS_MOST: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,21 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactPage:
-    """By name, then id; `next` "" at the end."""
+    """By name, then id; `next` "" at the end; `total` is how many there are in all."""
 
     items: list[Contact]
     next: str
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one contact of several: `ok`; `stale`, it has changed since; `taken`, a number
+    of it is the contact `other`'s; `full`, there are CONTACTS_MOST.
+    """
+
+    outcome: str
+    other: str
 
 
 class ContactStore(Protocol):
@@ -52,13 +65,24 @@ class ContactStore(Protocol):
         """Refused("not_found")."""
 
     async def merge(self, *, into: str, gone: str, actor: str, cid: str) -> Contact:
-        """`into` gets the other's numbers and note, in one step; Refused("not_found")."""
+        """`into` gets the other's numbers and note, in one step; Refused("not_found").
+
+        `bad_request` when both together are too much for one, or are the same.
+        """
+
+    async def save_all(
+        self, changes: Sequence[tuple[Contact | None, Contact]], *, actor: str
+    ) -> list[Written]:
+        """Replace many, each (from what it was, to what it shall be) for itself; at most 200."""
 
     async def contact(self, contact: str) -> Contact:
         """Refused("not_found")."""
 
     async def by_numbers(self, numbers: Sequence[str]) -> dict[str, Contact]:
-        """Of at most 200 numbers those that are somebody's."""
+        """Of at most 4000 numbers those that are somebody's."""
 
-    async def page(self, *, after: str = "", n: int = 100) -> ContactPage:
-        """Everybody, by name."""
+    async def by_ids(self, ids: Sequence[str]) -> dict[str, Contact]:
+        """Of at most 4000 ids those that there are."""
+
+    async def page(self, *, after: str = "", n: int = 100, begins: str = "") -> ContactPage:
+        """Everybody, by name; or those with a name, a word of it or a number that `begins` so."""

@@ -20,6 +20,11 @@ class Keys:
         """Prefix of the organisation's keys."""
         return f"{self.space}{{org}}"
 
+    @property
+    def contacts(self) -> str:
+        """Prefix of the keys of the organisation's contacts."""
+        return f"{self.space}{{ct}}"
+
     def number(self, e164: str) -> str:
         """Prefix of a phone number's keys."""
         return f"{self.space}{{num:{e164}}}"

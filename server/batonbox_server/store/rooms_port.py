@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from batonbox_server.domain.model import RoomKind
+from batonbox_server.store.directory_port import Job
 from batonbox_server.store.port import Applied
 
 __all__ = ["Channel", "RoomMarks", "RoomOf", "RoomState", "RoomStore", "Version"]
@@ -62,8 +63,6 @@ class Channel:
     name: str
     kind: RoomKind
     archived: int = 0
-    created_ms: int = 0
-    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class RoomStore(Protocol):
         """Lower the actor's mark by the last post of others; a no-op when there is none."""
 
     async def room_state(self, *, room: str) -> RoomState:
-        """Refused("not_found")."""
+        """One instant of a room, whoever asks. Refused("not_found")."""
 
     async def room_marks(self, *, room: str, user: str) -> RoomMarks:
         """Refused("not_found")."""
@@ -165,3 +164,12 @@ class RoomStore(Protocol):
 
     async def channels(self) -> list[Channel]:
         """Every channel, by name."""
+
+    async def all_rooms(self, *, after: str = "", n: int = 500) -> list[str]:
+        """Ids of every room there may be behind `after`, ascending; for what reads everything."""
+
+    async def run_job(self, job: Job) -> None:
+        """Do a job of kind `room`, which a node that died left: `Administration.handlers`."""
+
+    async def leave_all(self, *, user: str) -> None:
+        """Take somebody out of every channel, as nobody's act; again does no harm."""
