@@ -70,7 +70,7 @@ async def test_a_retry_posts_once(rooms: Rooms) -> None:
     first = await rooms.store.post(**same, body=body("hi"))  # type: ignore[arg-type]
     again = await rooms.store.post(**same, body=body("hi"))  # type: ignore[arg-type]
     assert (again.seq, again.n) == (first.seq, first.n)
-    slug = await refused(rooms.store.post(**same, body=body("other")))  # type: ignore[arg-type]
+    slug = await refused(rooms.store.post(**same, body=body("other")))
     assert slug == "idempotency_mismatch"
     assert [line[0] for line in await rooms.lines(room, "ann")].count("posted") == 1
 

@@ -224,6 +224,12 @@ class RedisRooms:
         """See the port."""
         return await self._index.channels()
 
+    async def member_counts(self, rooms: Sequence[str]) -> dict[str, int]:
+        """See the port."""
+        ask = self._client.ask
+        asked = [ask("HLEN", f"{self._keys.inbox(room)}:mem") for room in rooms]
+        return dict(zip(rooms, await asyncio.gather(*asked), strict=True))
+
     async def all_rooms(self, *, after: str = "", n: int = 500) -> list[str]:
         """See the port."""
         return await self._index.every(after=after, n=n)

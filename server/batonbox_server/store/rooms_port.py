@@ -165,6 +165,9 @@ class RoomStore(Protocol):
     async def channels(self) -> list[Channel]:
         """Every channel, by name."""
 
+    async def member_counts(self, rooms: Sequence[str]) -> dict[str, int]:
+        """How many people are in each."""
+
     async def all_rooms(self, *, after: str = "", n: int = 500) -> list[str]:
         """Ids of every room there may be behind `after`, ascending; for what reads everything."""
 
