@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -11,7 +12,13 @@ import pytest
 __all__ = ["program"]
 
 # Debian keeps daemons where a user's PATH need not lead.
-_PATH: Final = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
+_PATH: Final = os.pathsep.join(
+    (
+        os.environ.get("PATH", os.defpath),
+        "/usr/sbin",
+        *(str(folder) for folder in Path("/usr/lib/postgresql").glob("*/bin")),
+    )
+)
 
 
 def program(*names: str, package: str) -> str:

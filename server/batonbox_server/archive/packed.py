@@ -16,7 +16,7 @@ def pack_row(row: ArchivedRow) -> bytes:
     return zlib.compress(msgpack.packb([row.row, row.raw]), 1)
 
 
-def unpack_row(conv: str, last_ms: int, packed: bytes) -> ArchivedRow:
+def unpack_row(conv: str, last_ms: int, packed: bytes, read_ms: int) -> ArchivedRow:
     """The row as it was given."""
     row, raw = msgpack.unpackb(zlib.decompress(packed))
-    return ArchivedRow(conv, last_ms, row, raw)
+    return ArchivedRow(conv, last_ms, row, raw, read_ms)

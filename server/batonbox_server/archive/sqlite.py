@@ -25,6 +25,20 @@ _TOGETHER: Final = 128
 # Lines and conversations that a walk reads at once, so that it holds nobody up.
 _LINES: Final = 1000
 _CONVS: Final = 200
+# A write that comes late, read before what is kept, changes nothing.
+_PUT: Final = (
+    "INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (k, n) DO UPDATE SET seq=excluded.seq,"
+    " at_ms=excluded.at_ms, packed=excluded.packed, read_ms=excluded.read_ms"
+    " WHERE excluded.read_ms>=lines.read_ms"
+)
+_LINES_OF: Final = (
+    "SELECT n, seq, at_ms, packed, read_ms FROM lines WHERE k=(SELECT k FROM convs WHERE conv=?)"
+)
+_PUT_ROW: Final = (
+    "INSERT INTO rows VALUES (?, ?, ?, ?, ?) ON CONFLICT (conv) DO UPDATE SET"
+    " last_ms=excluded.last_ms, packed=excluded.packed, read_ms=excluded.read_ms"
+    " WHERE excluded.read_ms>=rows.read_ms"
+)
 
 
 class SqliteArchive:
@@ -56,14 +70,14 @@ class SqliteArchive:
 
     async def put_row(self, row: ArchivedRow) -> None:
         """See the port."""
-        given = (row.conv, inbox_of(row.conv), row.last_ms, pack_row(row))
-        await self._write(lambda db: db.execute("REPLACE INTO rows VALUES (?, ?, ?, ?)", given))
+        given = (row.conv, inbox_of(row.conv), row.last_ms, pack_row(row), row.read_ms)
+        await self._write(lambda db: db.execute(_PUT_ROW, given))
 
     async def row(self, *, conv: str) -> ArchivedRow | None:
         """See the port."""
         found = await self._reader.run(
             lambda db: db.execute(
-                "SELECT last_ms, packed FROM rows WHERE conv=?", (conv,)
+                "SELECT last_ms, packed, read_ms FROM rows WHERE conv=?", (conv,)
             ).fetchone()
         )
         return None if found is None else unpack_row(conv, *found)
@@ -79,7 +93,7 @@ class SqliteArchive:
         sign, order = (">", "ASC") if ascending else ("<", "DESC")
         bound = "" if after_ms is None else f" AND last_ms {sign} {int(after_ms)}"
         asked = (
-            f"SELECT conv, last_ms, packed FROM rows WHERE log=?{bound}"  # noqa: S608 - a number
+            f"SELECT conv, last_ms, packed, read_ms FROM rows WHERE log=?{bound}"  # noqa: S608 - a number
             f" ORDER BY last_ms {order} LIMIT ?"
         )
         found = await self._reader.run(lambda db: db.execute(asked, (inbox, n)).fetchall())
@@ -187,8 +201,8 @@ def _put_lines(db: sqlite3.Connection, *, conv: str, lines: list[Line]) -> None:
     before = db.execute("SELECT count(*) FROM lines WHERE k=? AND n BETWEEN ? AND ?", span)
     (had,) = before.fetchone()
     db.executemany(
-        "REPLACE INTO lines VALUES (?, ?, ?, ?, ?)",
-        [(k, line.n, line.seq, line.at_ms, line.packed) for line in lines],
+        _PUT,
+        [(k, line.n, line.seq, line.at_ms, line.packed, line.read_ms) for line in lines],
     )
     has = db.execute("SELECT count(*) FROM lines WHERE k=? AND n BETWEEN ? AND ?", span)
     _recount(db, k, more=has.fetchone()[0] - had)
@@ -204,11 +218,8 @@ def _recount(db: sqlite3.Connection, k: int, *, more: int) -> None:
 
 
 def _lines(db: sqlite3.Connection, *, conv: str, first: int, last: int) -> list[Line]:
-    found = db.execute(
-        "SELECT n, seq, at_ms, packed FROM lines WHERE k=(SELECT k FROM convs WHERE conv=?)"
-        " AND n BETWEEN ? AND ? ORDER BY n",
-        (conv, first, last),
-    )
+    asked = f"{_LINES_OF} AND n BETWEEN ? AND ? ORDER BY n"
+    found = db.execute(asked, (conv, first, last))
     return [Line(*line) for line in found]
 
 
@@ -252,11 +263,7 @@ def _convs(db: sqlite3.Connection, *, log: str, after: str) -> list[str]:
 
 
 def _some_lines(db: sqlite3.Connection, *, conv: str, first: int) -> list[Line]:
-    found = db.execute(
-        "SELECT n, seq, at_ms, packed FROM lines WHERE k=(SELECT k FROM convs WHERE conv=?)"
-        " AND n>=? ORDER BY n LIMIT ?",
-        (conv, first, _LINES),
-    )
+    found = db.execute(f"{_LINES_OF} AND n>=? ORDER BY n LIMIT ?", (conv, first, _LINES))
     return [Line(*line) for line in found]
 
 

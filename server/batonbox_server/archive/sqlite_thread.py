@@ -31,11 +31,12 @@ _TABLES: Final = (
     "CREATE INDEX convs_of_log ON convs(log, conv)",
     (
         "CREATE TABLE lines(k INTEGER NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL,"
-        " at_ms INTEGER NOT NULL, packed BLOB NOT NULL, PRIMARY KEY(k, n)) WITHOUT ROWID"
+        " at_ms INTEGER NOT NULL, packed BLOB NOT NULL, read_ms INTEGER NOT NULL,"
+        " PRIMARY KEY(k, n)) WITHOUT ROWID"
     ),
     (
         "CREATE TABLE rows(conv TEXT PRIMARY KEY, log TEXT NOT NULL, last_ms INTEGER NOT NULL,"
-        " packed BLOB NOT NULL) WITHOUT ROWID"
+        " packed BLOB NOT NULL, read_ms INTEGER NOT NULL) WITHOUT ROWID"
     ),
     "CREATE INDEX rows_of_log ON rows(log, last_ms)",
 )
