@@ -31,6 +31,7 @@ from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.hook_lines import Pace
 from batonbox_server.service.hook_worker import HookWorker
 from batonbox_server.service.intake import Intake
+from batonbox_server.service.interactions import Interactions
 from batonbox_server.service.live import Live
 from batonbox_server.service.oidc import Oidc
 from batonbox_server.service.outbox import Outbox
@@ -38,6 +39,8 @@ from batonbox_server.service.presence import LivePresence
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
+from batonbox_server.service.room_commands import RoomCommands
+from batonbox_server.service.rooms import Rooms
 from batonbox_server.service.sending import Sender
 from batonbox_server.service.timers import Timers
 from batonbox_server.service.unrouted import Unrouted
@@ -113,6 +116,13 @@ class Node(Organisation):
             self.directory,
             self.administration,
             self.media,
+            RoomCommands(
+                self.room_store,
+                self.store,
+                self.directory,
+                self.media,
+                text_max_chars=settings.text_max_chars,
+            ),
             text_max_chars=settings.text_max_chars,
             on_outbound=self.outbox.poke,
         )
@@ -148,7 +158,8 @@ class Node(Organisation):
     def _assemble(self) -> None:
         settings = self.settings
         limits = SessionLimits.taken_from(settings)
-        reads = InboxReads(self.store, self.directory, self.media)
+        reads = InboxReads(self.store, self.room_store, self.directory, self.media)
+        rooms = Rooms(self.room_store)
         admission = CommandAdmission(limits)
         self.readiness = Readiness(
             engine=self._engine, degraded=lambda: self.hub.degraded, counts=self._counts
@@ -191,6 +202,8 @@ class Node(Organisation):
             invites=self.invites,
             commands=self.commands,
             reads=reads,
+            rooms=rooms,
+            interactions=Interactions(reads, rooms),
             intake=self.intake,
             media=self.media,
             unrouted=Unrouted(self.organisation, self.administration, self.intake),

@@ -26,6 +26,7 @@ from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.live import RedisLive
 from batonbox_server.store.redis import RedisStore
+from batonbox_server.store.rooms import RedisRooms
 from batonbox_server.store.sign_in import RedisSignIn
 from batonbox_server.store.sign_in_port import Rates
 from batonbox_server.store.words import RedisWords
@@ -56,6 +57,13 @@ class Organisation:
         self.store = RedisStore(
             self.client, keys=self.keys, log_events=log_events, audit_entries=audit_entries
         )
+        self.room_store = RedisRooms(
+            self.client,
+            keys=self.keys,
+            log_events=log_events,
+            audit_entries=audit_entries,
+            job_lease_s=self.settings.job_lease_s,
+        )
         self.organisation = RedisDirectory(
             self.client,
             keys=self.keys,
@@ -78,6 +86,7 @@ class Organisation:
             self.live_store.marks,
             self.opt_outs,
         )
+        self.administration.handlers["room"] = self.room_store.run_job
         lifetime = Lifetime(self.settings.session_idle_s, self.settings.session_max_s)
         self.sessions = RedisSignIn(self.client, keys=self.keys, audit_entries=audit_entries)
         audit = RedisAudit(self.client, keys=self.keys, audit_entries=audit_entries)

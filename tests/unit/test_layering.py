@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
         "wire",
         "session.ports",
         "store.port",
+        "store.rooms_port",
         "store.outbox_port",
         "store.words_port",
         "store.account_port",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from batonbox_server.domain.model import is_room
 from batonbox_server.domain.policy import COMMANDS as ACTIONS
 from batonbox_server.domain.policy import Action
 from batonbox_server.errors import Refused
@@ -20,7 +21,7 @@ from . import answers
 from .endpoint import Call, Endpoint, Handler
 from .shapes import message_json, row_json, timestamp
 
-__all__ = ["ENDPOINTS", "KEY_PATTERN", "admitted_cid"]
+__all__ = ["BODIES", "ENDPOINTS", "KEY_PATTERN", "Earlier", "Limit", "admitted_cid", "body_of"]
 
 KEY_PATTERN: Final = r"[\x21-\x7e]{1,200}"
 _KEY: Final = re.compile(KEY_PATTERN)
@@ -101,9 +102,7 @@ async def _conversations(call: Call) -> dict[str, Any]:
 
 async def _conversation(call: Call) -> dict[str, Any]:
     """A conversation with its newest messages."""
-    found = await call.services.reads.history(
-        call.principal, conv=call.path("conv"), before=0, n=50
-    )
+    found = await call.services.reads.history(call.principal, conv=_conv(call), before=0, n=50)
     return {
         **row_json(found["row"]),
         "messages": [message_json(message) for message in found["messages"]],
@@ -115,7 +114,7 @@ async def _messages(call: Call) -> dict[str, Any]:
     """A conversation's messages, the newest ones or those below `before`."""
     query = call.query(Earlier)
     found = await call.services.reads.history(
-        call.principal, conv=call.path("conv"), before=query.before, n=query.limit
+        call.principal, conv=_conv(call), before=query.before, n=query.limit
     )
     return {
         "items": [message_json(message) for message in found["messages"]],
@@ -126,11 +125,18 @@ async def _messages(call: Call) -> dict[str, Any]:
 async def _seen(call: Call) -> dict[str, Any]:
     """I have seen the conversation as of attention mark `att`."""
     body = await call.body(Seen)
-    conv = call.path("conv")
+    conv = _conv(call)
     return {"seen": await call.services.reads.seen(call.principal, conv=conv, att=body.att)}
 
 
-def _body_of(name: str) -> type[msgspec.Struct]:
+def _conv(call: Call) -> str:
+    conv = call.path("conv")
+    if is_room(conv):
+        raise Refused("not_found", "This is a room's id: rooms are at /v1/rooms.")
+    return conv
+
+
+def body_of(name: str) -> type[msgspec.Struct]:
     """A command's arguments without those that path and headers carry."""
     command = COMMANDS[name]
     elsewhere = {"cid", "inbox" if name == "compose" else "conv"}
@@ -148,7 +154,7 @@ def _body_of(name: str) -> type[msgspec.Struct]:
         if field.name not in elsewhere
     ]
     return msgspec.defstruct(
-        f"{name.capitalize()}Body",
+        "".join(part.capitalize() for part in name.split("_")) + "Body",
         kept,
         kw_only=True,
         forbid_unknown_fields=True,
@@ -158,12 +164,14 @@ def _body_of(name: str) -> type[msgspec.Struct]:
 
 def _command(name: str) -> Handler:
     """The endpoint of a conversation command; answers with its result and the present row."""
-    shape = _BODIES[name]
+    shape = BODIES[name]
 
     async def run(call: Call) -> dict[str, Any]:
         cid = admitted_cid(call)
         body = msgspec.to_builtins(await call.body(shape))
         fields = {**body, **call.request.path_params, "cid": cid}
+        if "conv" in fields:
+            fields["conv"] = _conv(call)
         try:
             args = msgspec.convert(fields, COMMANDS[name])
         except msgspec.ValidationError as error:
@@ -220,7 +228,7 @@ def _command_row(name: str, path: str, status: int = 200) -> Endpoint:
         ACTIONS[name],
         _command(name),
         status,
-        body=_BODIES[name],
+        body=BODIES[name],
         returns=answers.Done,
         errors=_COMMAND_ERRORS,
         keyed=True,
@@ -229,8 +237,8 @@ def _command_row(name: str, path: str, status: int = 200) -> Endpoint:
 
 # Commands that are not about a conversation.
 _ELSEWHERE: Final = {"compose", "set_away", *ROOM_COMMANDS}
-_BODIES: Final = {
-    name: _body_of(name) for name in COMMANDS if name not in {"set_away", *ROOM_COMMANDS}
+BODIES: Final = {
+    name: body_of(name) for name in COMMANDS if name not in {"set_away", *ROOM_COMMANDS}
 }
 _COMMAND_ERRORS: Final = (
     "conflict",

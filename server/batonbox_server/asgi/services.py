@@ -15,6 +15,7 @@ from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
+from batonbox_server.service.interactions import Interactions
 from batonbox_server.service.invites import Invites
 from batonbox_server.service.live import Live
 from batonbox_server.service.media import Media
@@ -23,6 +24,7 @@ from batonbox_server.service.presence import LivePresence
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
+from batonbox_server.service.rooms import Rooms
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.unrouted import Unrouted
@@ -88,6 +90,8 @@ class Services:
     invites: Invites
     commands: InboxCommands
     reads: InboxReads
+    rooms: Rooms
+    interactions: Interactions
     intake: Intake
     media: Media
     unrouted: Unrouted

@@ -6,10 +6,11 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from batonbox_server.domain.model import Row, inbox_of
+from batonbox_server.domain.model import RoomRow, Row, inbox_of
+from batonbox_server.store.rooms_port import RoomOf
 from batonbox_server.wire import MESSAGE_FIELDS
 
-__all__ = ["message_json", "row_json", "timestamp", "token_json"]
+__all__ = ["message_json", "my_room_json", "room_json", "row_json", "timestamp", "token_json"]
 
 _NOBODY: Final = frozenset({"assignee", "last_assignee"})
 _TIMES: Final = frozenset({"waiting_since", "snoozed_until", "opted_out"})
@@ -34,6 +35,21 @@ def row_json(row: dict[str, Any]) -> dict[str, Any]:
             value = value or None
         shown[field.name] = value
     return {**shown, "inbox": inbox_of(row["id"]), "last_at": timestamp(row["last_ms"])}
+
+
+def room_json(row: dict[str, Any]) -> dict[str, Any]:
+    """A room: the public row, times people can read, and null for nobody."""
+    shown = {field.name: row[field.name] for field in fields(RoomRow)}
+    shown["people"] = list(row["people"])
+    shown["archived_at"] = timestamp(shown.pop("archived"))
+    shown["last_at"] = timestamp(row["last_ms"])
+    shown["last_by"] = row["last_by"] or None
+    return shown
+
+
+def my_room_json(room: RoomOf) -> dict[str, Any]:
+    """A room, and what of it its reader has not seen."""
+    return {**room_json(room.row), "unread": room.unread, "mentions": room.mentions}
 
 
 def message_json(message: list[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The conversation commands: checked, put into the store's shapes, run, and followed up."""
+"""The commands: those of conversations are run here, and followed up; rooms' where rooms are."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from batonbox_server.wire import (
 from .administration import Administration
 from .directory import LiveDirectory
 from .media import Media
+from .room_commands import RoomCommands, is_of_room
 from .scopes import check_scope
 from .texts import check_text, e164, message_body, note_body, preview
 
@@ -62,11 +63,13 @@ class InboxCommands:
         directory: LiveDirectory,
         administration: Administration,
         media: Media,
+        rooms: RoomCommands,
         *,
         text_max_chars: int,
         on_outbound: Callable[[str], None],
     ) -> None:
         self._store = store
+        self._rooms = rooms
         self._directory = directory
         self._administration = administration
         self._media = media
@@ -99,6 +102,8 @@ class InboxCommands:
             raise Refused("bad_request", "dur: only memory is offered by this engine.")
         if isinstance(args, SetAway):
             return await self._set_away(principal.user, args)
+        if is_of_room(name, args):
+            return await self._rooms.run(principal, name, args)
         applied = await self._verbs[name](_Call(principal.user, args.cid), args)
         inbox = inbox_of(applied.conv)
         if name in _SENDING:

@@ -7,26 +7,34 @@ import binascii
 from collections.abc import Sequence
 from typing import Any, Final
 
-from batonbox_server.domain.model import inbox_of
+from batonbox_server.domain.model import inbox_of, is_room
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.port import InboxStore
+from batonbox_server.store.rooms_port import RoomStore
 
 from .directory import LiveDirectory
 from .media import Media
+from .rooms import private_to_its_two
 
-__all__ = ["InboxReads"]
+__all__ = ["InboxReads", "Place", "after_place", "place_after", "place_of"]
 
+Place = tuple[int, str, str]  # (last_ms, inbox, conversation): where a row stands in merged lists
 _VIEWS: Final = frozenset({"unassigned", "mine", "others", "open", "done", "walk"})
+_LISTS: Final = _VIEWS - {"walk"} | {"all"}
 # How many scans of others' conversations one request pays for before it answers with a cursor.
 _SCANS: Final = 4
+_DIGITS_MOST: Final = 15
 
 
 class InboxReads:
     """Implements `session.ports.Reads`, and lists over several inboxes for HTTP."""
 
-    def __init__(self, store: InboxStore, directory: LiveDirectory, media: Media) -> None:
+    def __init__(
+        self, store: InboxStore, rooms: RoomStore, directory: LiveDirectory, media: Media
+    ) -> None:
         self._store = store
+        self._rooms = rooms
         self._media = media
         self._directory = directory
 
@@ -36,6 +44,8 @@ class InboxReads:
         """See the port."""
         if view not in _VIEWS:
             raise Refused("bad_request", f"view: one of {', '.join(sorted(_VIEWS))}.")
+        if is_room(inbox):
+            raise Refused("bad_request", "inbox: this is a room; ROOMS tells all of yours.")
         page = await self._store.page(
             inbox=inbox, actor=principal.user, view=view, after=after, n=n
         )
@@ -45,7 +55,8 @@ class InboxReads:
         self, principal: Principal, *, conv: str, before: int, n: int
     ) -> dict[str, Any]:
         """See the port."""
-        thread = await self._store.history(conv=conv, actor=principal.user, before=before, n=n)
+        async with private_to_its_two(self._rooms, conv, principal.user):
+            thread = await self._store.history(conv=conv, actor=principal.user, before=before, n=n)
         await self._media.complete(thread.messages)
         return {
             "row": thread.row,
@@ -58,13 +69,21 @@ class InboxReads:
         self, principal: Principal, *, inbox: str, positions: Sequence[tuple[int, str]]
     ) -> dict[str, Any]:
         """See the port."""
-        if inbox not in self._directory.inboxes_of(principal.user):
+        if is_room(inbox):
+            async with private_to_its_two(self._rooms, inbox, principal.user):
+                await self._in_room(principal, inbox)
+        elif inbox not in self._directory.inboxes_of(principal.user):
             raise Refused("forbidden")
         return {"missing": await self._store.check(inbox=inbox, positions=positions)}
 
     async def seen(self, principal: Principal, *, conv: str, att: str) -> bool:
         """See the port."""
-        return await self._store.seen(conv=conv, actor=principal.user, att=att)
+        if not is_room(conv):
+            return await self._store.seen(conv=conv, actor=principal.user, att=att)
+        if not (att.isascii() and att.isdigit() and len(att) <= _DIGITS_MOST):
+            raise Refused("bad_request", "att: the row's `posts`, in decimal digits.")
+        async with private_to_its_two(self._rooms, conv, principal.user):
+            return await self._rooms.room_seen(room=conv, actor=principal.user, read=int(att))
 
     async def row(self, principal: Principal, *, conv: str) -> dict[str, Any]:
         """The conversation's row."""
@@ -78,11 +97,11 @@ class InboxReads:
 
         The cursor is opaque: the position (last_ms, inbox, id) behind which the list continues.
         """
-        if view not in _VIEWS - {"walk"}:
-            raise Refused("bad_request", "view: one of done, mine, open, others, unassigned.")
+        if view not in _LISTS:
+            raise Refused("bad_request", f"view: one of {', '.join(sorted(_LISTS))}.")
         mine = self._directory.inboxes_of(principal.user)
         inboxes = sorted(mine) if inbox is None else [inbox]
-        below = _decode(after)
+        below = place_after(after)
         rows: list[dict[str, Any]] = []
         floor = 0
         for name in inboxes:
@@ -91,11 +110,15 @@ class InboxReads:
             floor = max(floor, reached)
         # Below the highest point at which one inbox stopped, its rows might still be missing.
         rows = [row for row in rows if row["last_ms"] >= floor]
-        rows.sort(key=_position, reverse=True)
+        rows.sort(key=place_of, reverse=True)
         if len(rows) > n:
             rows = rows[:n]
-            return rows, _encode(*_position(rows[-1]))
-        return rows, _encode(floor, "", "") if floor else None
+            return rows, after_place(place_of(rows[-1]))
+        return rows, after_place((floor, "", "")) if floor else None
+
+    async def _in_room(self, principal: Principal, room: str) -> None:
+        if not (await self._rooms.room_marks(room=room, user=principal.user)).since_seq:
+            raise Refused("forbidden", "You are not in this room.")
 
     async def _below(
         self,
@@ -103,32 +126,47 @@ class InboxReads:
         inbox: str,
         *,
         view: str,
-        below: tuple[int, str, str] | None,
+        below: Place | None,
         n: int,
     ) -> tuple[list[dict[str, Any]], int]:
         """Rows of one inbox below a position, and the last_ms down to which they are complete."""
+        if view == "all":
+            return await self._open_and_done(principal, inbox, below=below, n=n)
         cursor = "" if below is None else str(below[0] + 1)
         rows: list[dict[str, Any]] = []
         for _ in range(_SCANS):
             page = await self._store.page(
                 inbox=inbox, actor=principal.user, view=view, after=cursor, n=n
             )
-            rows += [row for row in page.rows if below is None or _position(row) < below]
+            rows += [row for row in page.rows if below is None or place_of(row) < below]
             cursor = page.next
             if not cursor or len(rows) >= n:
                 break
         return rows, int(cursor) if cursor else 0
 
+    async def _open_and_done(
+        self, principal: Principal, inbox: str, *, below: Place | None, n: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        # Done first: what is reopened between the two looks is in both rather than in none.
+        done, done_to = await self._below(principal, inbox, view="done", below=below, n=n)
+        still, open_to = await self._below(principal, inbox, view="open", below=below, n=n)
+        rows = {row["id"]: row for row in (*done, *still)}
+        return list(rows.values()), max(done_to, open_to)
 
-def _position(row: dict[str, Any]) -> tuple[int, str, str]:
+
+def place_of(row: dict[str, Any]) -> Place:
+    """Where a row stands, newest first."""
     return row["last_ms"], inbox_of(row["id"]), row["id"]
 
 
-def _encode(last_ms: int, inbox: str, conv: str) -> str:
+def after_place(place: Place) -> str:
+    """The opaque cursor behind which a list continues."""
+    last_ms, inbox, conv = place
     return base64.urlsafe_b64encode(f"{last_ms}|{inbox}|{conv}".encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str) -> tuple[int, str, str] | None:
+def place_after(cursor: str) -> Place | None:
+    """The place a cursor names, None at the beginning; raises Refused("bad_request")."""
     if not cursor:
         return None
     try:

@@ -11,7 +11,16 @@ import phonenumbers
 
 from batonbox_server.errors import Refused
 
-__all__ = ["check_id", "check_name", "check_text", "e164", "message_body", "note_body", "preview"]
+__all__ = [
+    "check_id",
+    "check_name",
+    "check_text",
+    "e164",
+    "message_body",
+    "note_body",
+    "post_body",
+    "preview",
+]
 
 _PREVIEW_CHARS: Final = 120
 _NAME_CHARS: Final = 120
@@ -78,6 +87,11 @@ def message_body(text: str, media: Sequence[Mapping[str, Any]] = ()) -> bytes:
 def note_body(text: str, mentions: Sequence[str]) -> bytes:
     """The opaque body of an internal note."""
     return _pack({"text": text, "mentions": list(mentions)})
+
+
+def post_body(text: str, mentions: Sequence[str], media: Sequence[Mapping[str, Any]] = ()) -> bytes:
+    """The opaque body of a post in a room."""
+    return _pack({"text": text, "mentions": list(mentions), "media": list(media)})
 
 
 def _pack(body: dict[str, Any]) -> bytes:
