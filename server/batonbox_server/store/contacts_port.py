@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-__all__ = ["CONTACTS_MOST", "Contact", "ContactPage", "ContactStore", "Written"]
+__all__ = [
+    "CONTACTS_MOST",
+    "NOTE_CHARS",
+    "NUMBERS_MOST",
+    "Contact",
+    "ContactPage",
+    "ContactStore",
+    "Written",
+]
 
 CONTACTS_MOST: Final = 100_000
+NUMBERS_MOST: Final = 20  # of one contact
+NOTE_CHARS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
