@@ -278,6 +278,6 @@ def _is_first(member: bytes, contact: Contact, begin: str) -> bool:
 
 def _place_of(cursor: str) -> bytes:
     try:
-        return base64.urlsafe_b64decode(cursor)
+        return base64.b64decode(cursor, altchars=b"-_", validate=True)
     except (ValueError, binascii.Error) as error:
         raise Refused("bad_request", "after: not a cursor of this list; leave it out.") from error
