@@ -180,6 +180,7 @@ export class TestBrowser {
         signedOut.push(everywhere);
         return Promise.resolve(true);
       },
+      lookup: () => Promise.resolve({}),
       nowMs: () => clock.nowMs,
       random: () => 0.5,
       later: (ms, run) => clock.later(ms, run),

@@ -1,22 +1,110 @@
-/** Whose numbers are whose, as far as the server has said. */
+/** Whose numbers are whose: asked for in batches, told of changes, bounded. */
 import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { ContactName } from "../contract";
 import type { ContactsFrame } from "../wire";
 
+/** So many numbers one request may ask for. */
+export const BATCH = 100;
+/** Names kept beyond those on a screen. */
+export const KEPT_MAX = 3000;
+const GATHER_MS = 15;
+const AGAIN_MS = 5000;
+const NUMBER = /^\+\d{3,15}$/;
+
+export interface ContactsIo {
+  /** Of these numbers those that are somebody's; rejects when the server cannot be asked. */
+  lookup(numbers: readonly string[]): Promise<Readonly<Record<string, ContactName>>>;
+  later(ms: number, run: () => void): () => void;
+}
+
+interface Entry {
+  readonly name: Signal<ContactName | undefined>;
+  /** On a screen. */
+  shown: boolean;
+}
+
 export class Contacts {
-  private readonly names = new Map<string, Signal<ContactName | undefined>>();
+  private readonly entries = new Map<string, Entry>();
+  private readonly wanted = new Set<string>();
+  /** Asked, and not told of since: only of these an answer counts. */
+  private readonly asked = new Set<string>();
+  private waiting = false;
+
+  constructor(private readonly io: ContactsIo) {}
 
   contact(number: string): ReadonlySignal<ContactName | undefined> {
-    let name = this.names.get(number);
-    if (name === undefined) this.names.set(number, (name = signal(undefined)));
-    return name;
+    const known = this.entries.get(number);
+    if (known !== undefined) return known.name;
+    const entry: Entry = {
+      name: signal(undefined, { watched: () => void (entry.shown = true), unwatched: () => void (entry.shown = false) }),
+      shown: false,
+    };
+    if (this.entries.size >= KEPT_MAX) this.evict();
+    this.entries.set(number, entry);
+    this.want(number);
+    return entry.name;
   }
 
   /** CONTACTS arrived. */
   told([, names]: ContactsFrame): void {
-    for (const [number, name] of this.names) {
-      if (names === null) name.value = undefined;
-      else if (number in names) name.value = names[number] ?? undefined;
+    if (names === null) return this.refresh();
+    for (const [number, name] of Object.entries(names)) {
+      this.asked.delete(number);
+      this.wanted.delete(number);
+      this.name(number, name ?? undefined);
+    }
+  }
+
+  /** Something may have been missed: what is shown is asked for again, and stays until then. */
+  refresh(): void {
+    this.asked.clear();
+    for (const [number, { shown }] of this.entries) {
+      if (shown) this.want(number);
+      else this.entries.delete(number);
+    }
+  }
+
+  private want(number: string): void {
+    if (!NUMBER.test(number)) return;
+    this.wanted.add(number);
+    this.soon(GATHER_MS);
+  }
+
+  private soon(ms: number): void {
+    if (this.waiting) return;
+    this.waiting = true;
+    this.io.later(ms, () => void this.ask());
+  }
+
+  private async ask(): Promise<void> {
+    const batch = [...this.wanted].slice(0, BATCH);
+    for (const number of batch) {
+      this.wanted.delete(number);
+      this.asked.add(number);
+    }
+    const found = batch.length > 0 ? await this.io.lookup(batch).catch(() => null) : {};
+    for (const number of batch) {
+      if (!this.asked.delete(number)) continue;
+      if (found === null) this.wanted.add(number);
+      else this.name(number, found[number]);
+    }
+    this.waiting = false;
+    if (this.wanted.size > 0) this.soon(found === null ? AGAIN_MS : 0);
+  }
+
+  private name(number: string, name: ContactName | undefined): void {
+    const entry = this.entries.get(number);
+    if (entry === undefined) return;
+    const now = entry.name.peek();
+    if (now?.id !== name?.id || now?.name !== name?.name) entry.name.value = name;
+  }
+
+  private evict(): void {
+    for (const [number, { shown }] of this.entries) {
+      if (shown) continue;
+      this.entries.delete(number);
+      this.wanted.delete(number);
+      if (this.entries.size < KEPT_MAX) return;
     }
   }
 }

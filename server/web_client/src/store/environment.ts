@@ -1,4 +1,5 @@
 /** Everything of the browser the store touches, so that tests can be another browser. */
+import type { ContactName } from "../contract";
 import type { SocketLike } from "../net/socket";
 import { getSession, signOut } from "../net/session";
 import type { ChannelLike } from "../tabs/channel";
@@ -15,6 +16,8 @@ export interface Environment {
   token(): string | Promise<string>;
   signedIn(): Promise<boolean | null>;
   signOut(everywhere: boolean): Promise<boolean>;
+  /** Of these numbers those that are somebody's; rejects when the server cannot be asked. */
+  lookup(numbers: readonly string[]): Promise<Readonly<Record<string, ContactName>>>;
   nowMs(): number;
   random(): number;
   later(ms: number, run: () => void): () => void;
@@ -74,6 +77,7 @@ export function browser(): Environment {
     token: () => "",
     signedIn,
     signOut,
+    lookup: () => Promise.resolve({}),
     nowMs: () => Date.now(),
     random: () => Math.random(),
     later(ms, run) {
