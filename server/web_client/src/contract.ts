@@ -171,6 +171,8 @@ export interface Thread {
   readonly loading: ReadonlySignal<boolean>;
   /** Nothing older exists. */
   readonly atStart: ReadonlySignal<boolean>;
+  /** The number of the first post of a room that I had not seen when I opened it; 0: none. */
+  readonly unreadFrom: ReadonlySignal<number>;
   older(): void;
 }
 

@@ -16,6 +16,7 @@ import { Loading } from "./loading";
 import { Looks } from "./looks";
 import type { Sizes } from "./outward";
 import { Requests } from "./requests";
+import { isRoom } from "./rooms";
 import { Subscriptions } from "./subscriptions";
 import { Writes } from "./writes";
 
@@ -29,6 +30,7 @@ const UNREAD: Thread = {
   lines: signal([]),
   loading: signal(true),
   atStart: signal(false),
+  unreadFrom: signal(0),
   older: () => undefined,
 };
 
@@ -37,7 +39,7 @@ export class Client {
   readonly requests = new Requests();
   private readonly writes = new Writes();
   private readonly subscriptions = new Subscriptions();
-  private readonly contacts = new Contacts();
+  private readonly contacts: Contacts;
   private readonly link = signal<Link>({ state: "connecting" });
   private readonly leader: Leader;
   private readonly channel: TabChannel;
@@ -62,6 +64,7 @@ export class Client {
     sizes: Partial<Sizes> = {},
   ) {
     this.core = new Core(sizes);
+    this.contacts = new Contacts(env);
     const { core, requests, writes, subscriptions } = this;
     const tab = env.unique();
     this.leader = new Leader(env.locks, tab);
@@ -80,11 +83,12 @@ export class Client {
     });
     const io = { live: () => this.link.peek().state === "live", cid: () => env.unique() };
     const { drafts } = this;
-    this.deedsParts = { core, show: (inbox) => this.show(inbox), writes, outbox: () => this.outbox, drafts, io };
+    this.deedsParts = { core, show: (inbox) => this.show(inbox), nextId: () => requests.nextId(), writes, outbox: () => this.outbox, drafts, io };
     this.inflow = new Inflow({
       core,
       requests,
       threads: () => this.deeds?.threads ?? null,
+      feed: () => this.deeds?.feed ?? null,
       loading: this.loading,
       subscriptions,
       writes,
@@ -96,7 +100,7 @@ export class Client {
       opened: () => this.opened(),
     });
     core.pinned = (conv) => this.deeds?.threads.has(conv) ?? false;
-    core.onLostHistory = (log) => this.inflow.lostHistory(log);
+    core.onLostHistory = (log) => (isRoom(log.id) ? this.deeds?.feed.lost(log) : this.inflow.lostHistory(log));
     core.onMore = (list) => core.step(() => this.loading.more(list));
     core.out = {
       ask: (op, rest, answered, more) => requests.add(op, rest, answered, more) !== null,
@@ -164,7 +168,10 @@ export class Client {
       leave: (id) => {
         looks.leave(id);
         this.watch(({ watching }) => watching.leave(id));
-        this.within(() => this.deeds?.threads.leave(id));
+        this.within(() => {
+          this.deeds?.threads.leave(id);
+          this.deeds?.feed.leave(id);
+        });
       },
       assign: (id, to) => this.deed(({ acts }) => acts.assign(id, to)),
       transfer: (id, to, note) => this.deed(({ acts }) => acts.transfer(id, to, note)),
@@ -315,6 +322,7 @@ export class Client {
   }
 
   private opened(): void {
+    this.deeds?.feed.opened();
     this.deeds?.replies.opened();
     this.deeds?.watching.opened();
     this.looks.reopened();

@@ -3,6 +3,9 @@ import { Acts, type ActsIo } from "./acts";
 import { Away } from "./away";
 import type { Core } from "./core";
 import { RoomActs } from "./room_acts";
+import { RoomFeed } from "./room_feed";
+import { isRoom } from "./rooms";
+import { inboxOf } from "./rows";
 import { Replies, type Drafts, type Outbox } from "./replies";
 import { Threads } from "./threads";
 import { Watching } from "./watching";
@@ -12,6 +15,8 @@ export interface DeedsParts {
   readonly core: Core;
   /** An inbox is on the screen. */
   readonly show: (inbox: string) => void;
+  /** An id for a request of one's own. */
+  readonly nextId: () => number;
   readonly writes: Writes;
   readonly outbox: () => Outbox;
   readonly drafts: Drafts;
@@ -25,9 +30,16 @@ export class Deeds {
   readonly watching: Watching;
   readonly away: Away;
   readonly rooms: RoomActs;
+  readonly feed: RoomFeed;
 
-  constructor({ core, show, writes, outbox, drafts, io }: DeedsParts) {
-    const threads = (this.threads = new Threads(core, show));
+  constructor({ core, show, nextId, writes, outbox, drafts, io }: DeedsParts) {
+    const follow = (conv: string): boolean => {
+      if (isRoom(conv)) return this.feed.follow(conv);
+      show(inboxOf(conv));
+      return false;
+    };
+    const threads = (this.threads = new Threads(core, follow));
+    this.feed = new RoomFeed(core, threads, writes, nextId);
     this.acts = new Acts(core, threads, writes, io);
     this.replies = new Replies(core, threads, this.acts, outbox, drafts, io);
     this.watching = new Watching(core);

@@ -17,6 +17,8 @@ import type { LogState } from "./log";
 import { noticesOf } from "./notices";
 import { organisationAfter, type Organisation } from "./organisation";
 import type { Requests } from "./requests";
+import type { RoomFeed, RoomLogFrame } from "./room_feed";
+import { isRoom } from "./rooms";
 import type { EventMeta } from "./shapes";
 import { Subscriber } from "./subscriber";
 import type { Subscriptions } from "./subscriptions";
@@ -28,6 +30,7 @@ export interface InflowParts {
   readonly requests: Requests;
   /** Null until somebody has opened a conversation. */
   readonly threads: () => Threads | null;
+  readonly feed: () => RoomFeed | null;
   readonly loading: Loading;
   readonly subscriptions: Subscriptions;
   readonly writes: Writes;
@@ -40,6 +43,19 @@ export interface InflowParts {
   readonly welcomed: (frame: WelcomeFrame) => void;
   /** ORG `state` has come: subscriptions are under way. */
   readonly opened: () => void;
+}
+
+/** What a room's log says. */
+function ofRoom(frame: ServerFrame): RoomLogFrame | null {
+  switch (frame[0]) {
+    case Op.SNAP:
+    case Op.EV:
+    case Op.RESET:
+    case Op.UNSUBD:
+      return isRoom(frame[1]) ? frame : null;
+    default:
+      return null;
+  }
 }
 
 export class Inflow {
@@ -62,11 +78,11 @@ export class Inflow {
     const nowMs = core.out.nowMs();
     switch (frame[0]) {
       case Op.OK:
-        if (frame[1] === null || this.subscriber.subscribed(frame[1])) return;
+        if (frame[1] === null || this.subscriber.subscribed(frame[1]) || this.parts.feed()?.subscribed(frame[1])) return;
         return requests.settle(frame[1], { kind: "ok", result: frame[2] }, nowMs);
       case Op.ERR: {
         const [, id, , slug, message, retryMs = null, cur = null] = frame;
-        if (id === null || this.subscriber.notSubscribed(id, retryMs)) return;
+        if (id === null || this.subscriber.notSubscribed(id, retryMs) || this.parts.feed()?.notSubscribed(id, retryMs)) return;
         const refusal = { slug, message, retryMs, cur };
         return requests.settle(id, { kind: "refused", refusal }, nowMs);
       }
@@ -81,7 +97,9 @@ export class Inflow {
   }
 
   private current(frame: ServerFrame): void {
-    const { core } = this.parts;
+    const { core, feed } = this.parts;
+    const told = ofRoom(frame);
+    if (told !== null) return feed()?.receive(told); // nobody but who looks at it asked
     switch (frame[0]) {
       case Op.WELCOME:
         return this.welcome(frame);
@@ -116,10 +134,14 @@ export class Inflow {
       case Op.TYPING:
         return core.others.watch(frame);
       case Op.ROOMS:
-        core.rooms.all(frame);
+        for (const room of core.rooms.all(frame)) feed()?.gone(room);
+        for (const [row] of frame[1]) this.parts.attention(row.id);
         return;
       case Op.ROOM:
-        return core.rooms.moved(frame);
+        core.rooms.moved(frame);
+        if (frame[2] === null) feed()?.gone(frame[1]);
+        else this.parts.attention(frame[1]);
+        return;
       case Op.CONTACTS:
         return this.parts.contacts.told(frame);
       case Op.NOTIFY:
@@ -135,6 +157,7 @@ export class Inflow {
     const [, , , , limits, , , nowMs] = frame;
     core.degraded.value = false; // or STATUS says so next
     core.others.opening();
+    this.parts.contacts.refresh();
     core.skewMs = nowMs - core.out.nowMs();
     this.openedMs = Math.min(this.openedMs, nowMs);
     const most = limits["commands_in_flight"] ?? 16;
@@ -236,6 +259,7 @@ export class Inflow {
    * stays ahead was read from a history that was lost.
    */
   watch(): void {
+    this.parts.feed()?.watch();
     for (const state of this.parts.core.states.values()) {
       if (state.followed && state.sequence.position !== null && state.stuck()) {
         this.lostHistory(state);
@@ -366,6 +390,8 @@ export class Inflow {
       taken_from_you: { kind: "moved_away", conv, by, to, draftKept: hasDraft(conv) },
       woken: { kind: "woken", conv },
       mention: { kind: "mention", conv, by },
+      direct: { kind: "direct", conv, by },
+      added: { kind: "added", conv, by },
     };
     const notice = notices[kind];
     if (notice !== undefined) core.notice(notice);

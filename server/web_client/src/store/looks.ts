@@ -1,6 +1,7 @@
 /** What is read: SEEN goes out for the present attention mark only, and is never sent again. */
 import { Op } from "../wire";
 import type { Core } from "./core";
+import { isRoom } from "./rooms";
 import { inboxOf } from "./rows";
 
 export interface LooksIo {
@@ -35,6 +36,7 @@ export class Looks {
 
   /** Another tab of mine has read it. */
   seenElsewhere(conv: string, att: string): void {
+    if (isRoom(conv)) return this.core.step(() => this.core.rooms.glance(conv, Number(att)));
     const row = this.core.rows.get(conv);
     if (row?.att === att) this.core.step(() => this.core.glanceAt(conv, att, "read"));
   }
@@ -42,6 +44,7 @@ export class Looks {
   /** The connection is new: what no marks have confirmed may not have arrived. */
   reopened(): void {
     this.core.forgetGlances();
+    this.core.rooms.reopened();
     for (const conv of this.looked) this.attention(conv);
   }
 
@@ -53,10 +56,21 @@ export class Looks {
 
   private read(conv: string): void {
     const { core } = this;
+    if (isRoom(conv)) return this.readRoom(conv);
     const row = core.shown(conv);
     if (row === undefined || row.att === "" || core.badge(conv) === "none") return;
     if (!core.out.tell([Op.SEEN, inboxOf(conv), conv, row.att])) return;
     core.glanceAt(conv, row.att, "read");
     this.io.seen(conv, row.att);
+  }
+
+  /** A mark of mine in a room is how many of its posts I have seen. */
+  private readRoom(room: string): void {
+    const { rooms, out } = this.core;
+    const { unread = 0, posts = 0 } = rooms.get(room) ?? {};
+    const att = String(posts);
+    if (unread === 0 || !out.tell([Op.SEEN, room, room, att])) return;
+    rooms.glance(room, posts);
+    this.io.seen(room, att);
   }
 }

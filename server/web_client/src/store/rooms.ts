@@ -63,6 +63,7 @@ export class Rooms {
   moved([, id, row, unread, mentions]: RoomFrame): void {
     if (row === null) this.told.delete(id);
     else this.told.set(id, { row, unread, mentions });
+    if (row !== null && row.posts - unread >= (this.glances.get(id) ?? 0)) this.glances.delete(id);
     this.show([id]);
   }
 
@@ -77,17 +78,13 @@ export class Rooms {
     return room;
   }
 
-  /** I have seen everything that is there: say so before the server does; 0: there is nothing new. */
-  glance(id: string): number {
-    const room = this.get(id);
-    if (room === undefined || room.unread === 0) return 0;
-    const { posts } = room;
+  /** I have seen so many posts: say so before the server does. */
+  glance(id: string, posts: number): void {
     this.glances.set(id, posts);
     this.core.out.later(GLANCE_MS, () => {
       if (this.glances.get(id) === posts) this.core.step(() => this.unglance(id));
     });
     this.show([id]);
-    return posts;
   }
 
   unglance(id: string): void {

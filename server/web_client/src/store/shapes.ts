@@ -1,11 +1,17 @@
 /** Maps inside frames, as far as this client reads them beyond `wire.ts`. */
-import type { Meta, Row } from "../wire";
+import type { Body as WireBody, Meta, Row } from "../wire";
 
-export type { Before, Body, Counts, Marks as MarksFrame } from "../wire";
+export type { Before, Counts, Marks as MarksFrame } from "../wire";
 
 /** `meta` of EV; `fresh`: a member joined who was none. */
 export interface EventMeta extends Meta {
   fresh?: boolean;
+}
+
+/** A line's content; of a room's changes its name, or whether it is archived now. */
+export interface Body extends WireBody {
+  name?: string;
+  archived?: boolean;
 }
 
 /** OK of a command. */

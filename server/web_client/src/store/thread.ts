@@ -5,17 +5,18 @@ import type { Body, EventMeta } from "./shapes";
 
 export const LINES_KEPT = 200;
 export const LINES_OPEN_MAX = 2000;
-const STATES_MAX = 128;
+const CHANGES_MAX = 128;
 
 interface Confirmed {
   readonly line: Line;
   readonly cid: string;
   readonly seq: number;
-  /** As of which position the delivery state is known. */
+  /** As of which position its state (and of a post the text) is known. */
   readonly stateSeq: number;
 }
 
 const CONTENT: ReadonlySet<string> = new Set(["replied", "composed", "noted", "posted"]);
+const ARCHIVING: Readonly<Record<string, string>> = { true: "archived", false: "reopened" };
 const SPOKEN: ReadonlySet<string> = new Set(["received", "answered", ...CONTENT]);
 
 /** A line as a message of HISTORY or CONV says it. */
@@ -29,9 +30,9 @@ export function lineOf(message: Message): Line {
     atMs,
     kind: kind as LineKind,
     actor,
-    text: body.text ?? "",
+    text: body.text ?? body.name ?? "",
     media: body.media ?? [],
-    why: SPOKEN.has(kind) ? "" : (body.reason ?? ""),
+    why: SPOKEN.has(kind) ? "" : (body.reason ?? ARCHIVING[String(body.archived)] ?? ""),
     untilMs: body.until_ms ?? 0,
     to: body.to ?? "",
     mentions: body.mentions ?? [],
@@ -39,6 +40,15 @@ export function lineOf(message: Message): Line {
     state: state as Line["state"],
     reason,
   };
+}
+
+/** What an event makes of a line that is there: how far it came, or what was written over it. */
+function changeOf(meta: EventMeta, body: Body | null): Partial<Line> | null {
+  const state = (meta.state ?? "") as Line["state"];
+  if (meta.type === "delivery_changed") return { state, reason: meta.reason ?? "" };
+  if (meta.type !== "edited" && meta.type !== "deleted") return null;
+  const { text = "", media = [], mentions = [] } = body ?? {};
+  return { state: meta.type, text, media, mentions };
 }
 
 /** What became of an event: "gap" means the newest page has to be read again. */
@@ -50,8 +60,8 @@ export class ThreadModel {
   atStart = false;
   private confirmed: Confirmed[] = [];
   private own: Line[] = [];
-  /** Delivery states of messages that are not loaded: a page under way may have been read before. */
-  private readonly states = new Map<number, { seq: number; state: Line["state"]; reason: string }>();
+  /** What became of messages that are not loaded: a page under way may have been read before. */
+  private readonly changes = new Map<number, { seq: number; change: Partial<Line> }>();
 
   /** The oldest number loaded, 0 for none. */
   get lowest(): number {
@@ -81,7 +91,8 @@ export class ThreadModel {
   /** The log's next event of this conversation. */
   event(seq: number, meta: EventMeta, body: Body | null): Appended {
     const n = meta.n ?? 0;
-    if (meta.type === "delivery_changed") return this.delivered(seq, n, meta);
+    const change = changeOf(meta, body);
+    if (change !== null) return this.changed(seq, n, change);
     const { row } = meta;
     if (row === undefined || n === 0) return "ignored";
     if (this.confirmed.length > 0 && n <= this.highest) {
@@ -126,7 +137,7 @@ export class ThreadModel {
   reset(): void {
     this.own = this.own.filter((own) => own.state === "sending" || own.state === "waiting");
     this.confirmed = [];
-    this.states.clear();
+    this.changes.clear();
     this.loaded = false;
     this.atStart = false;
   }
@@ -159,32 +170,28 @@ export class ThreadModel {
     if (cid) this.unsay(cid);
   }
 
-  private delivered(seq: number, n: number, meta: EventMeta): Appended {
+  private changed(seq: number, n: number, change: Partial<Line>): Appended {
     const at = n - this.lowest;
     const known = this.confirmed[at];
-    const state = (meta.state ?? "") as Line["state"];
-    const reason = meta.reason ?? "";
     if (this.lowest === 0 || known === undefined) {
-      if (this.states.size >= STATES_MAX) this.states.clear();
-      this.states.set(n, { seq, state, reason });
+      if (this.changes.size >= CHANGES_MAX) this.changes.clear();
+      this.changes.set(n, { seq, change });
       return "ignored";
     }
     if (known.stateSeq >= seq) return "ignored";
-    const line = { ...known.line, state, reason };
-    this.confirmed[at] = { ...known, line, stateSeq: seq };
+    this.confirmed[at] = { ...known, line: { ...known.line, ...change }, stateSeq: seq };
     return "changed";
   }
 
-  /** A page's message, unless a newer delivery state is known from an event. */
+  /** A page's message, unless something newer is known of it from an event. */
   private merged(message: Message, asOf: number): Confirmed {
     const [n, seq, , , , cid] = message;
     const known = this.confirmed[n - this.lowest];
     if (known !== undefined && this.lowest > 0 && known.seq === seq && known.stateSeq > asOf) return known;
-    const later = this.states.get(n);
-    this.states.delete(n);
+    const later = this.changes.get(n);
+    this.changes.delete(n);
     if (later !== undefined && later.seq > asOf) {
-      const { reason } = later;
-      return { line: { ...lineOf(message), state: later.state, reason }, cid, seq, stateSeq: later.seq };
+      return { line: { ...lineOf(message), ...later.change }, cid, seq, stateSeq: later.seq };
     }
     return { line: lineOf(message), cid, seq, stateSeq: asOf };
   }

@@ -1,9 +1,10 @@
 /** The threads that are loaded, few and bounded, kept up by events and read from HISTORY. */
 import { signal } from "@preact/signals";
 import type { Line, Thread } from "../contract";
-import { Op, type Message, type Row } from "../wire";
+import { Op, type Message, type RoomRow, type Row } from "../wire";
 import type { Core } from "./core";
 import type { Answer } from "./requests";
+import { isRoom } from "./rooms";
 import { inboxOf } from "./rows";
 import type { Body, EventMeta } from "./shapes";
 import { LINES_KEPT, LINES_OPEN_MAX, ThreadModel } from "./thread";
@@ -15,7 +16,7 @@ const REFILL_PAGES_MAX = 5;
 const TRIM_SLACK = 50;
 
 interface HistoryAnswer {
-  readonly row: Row;
+  readonly row: Row | RoomRow;
   readonly messages: readonly Message[];
   readonly next: number | null;
   readonly seq: number;
@@ -31,6 +32,9 @@ class Open {
   });
   readonly loading = signal(true);
   readonly atStart = signal(false);
+  readonly unreadFrom = signal(0);
+  /** Of a room that was just opened: how many of its posts I had seen. */
+  read: number | null = null;
   /** A person looks at it. */
   looked = false;
   /** A request under way: of the newest page or of an older one. */
@@ -53,8 +57,8 @@ class Open {
     readonly conv: string,
     older: () => void,
   ) {
-    const { lines, loading, atStart } = this;
-    this.face = { lines, loading, atStart, older };
+    const { lines, loading, atStart, unreadFrom } = this;
+    this.face = { lines, loading, atStart, unreadFrom, older };
   }
 }
 
@@ -63,27 +67,42 @@ export class Threads {
 
   constructor(
     private readonly core: Core,
-    private readonly follow: (inbox: string) => void,
+    /** True when it was not followed until now. */
+    private readonly follow: (conv: string) => boolean,
   ) {}
 
   has(conv: string): boolean {
     return this.open.has(conv);
   }
 
-  /** Loads the newest page on first use. */
+  /** Loads the newest page on first use; of a room again when it was left meanwhile. */
   thread(conv: string): Thread {
+    const known = this.open.get(conv);
+    const thread = this.opened(conv);
+    if (!isRoom(conv)) {
+      if (known === undefined) this.follow(conv);
+      return thread.face;
+    }
+    if (!this.follow(conv)) return thread.face;
+    const room = this.core.rooms.get(conv);
+    thread.read = room === undefined ? null : room.posts - room.unread;
+    thread.unreadFrom.value = 0;
+    if (known !== undefined) this.restart(thread);
+    return thread.face;
+  }
+
+  private opened(conv: string): Open {
     let thread = this.open.get(conv);
     if (thread === undefined) {
       thread = new Open(conv, () => this.older(conv));
       this.open.set(conv, thread);
       this.evict();
-      this.follow(inboxOf(conv));
       this.read(thread);
     } else {
       this.open.delete(conv);
       this.open.set(conv, thread);
     }
-    return thread.face;
+    return thread;
   }
 
   look(conv: string): void {
@@ -142,9 +161,8 @@ export class Threads {
   }
 
   say(conv: string, line: Line): void {
-    this.thread(conv);
-    const thread = this.open.get(conv);
-    if (thread === undefined) return;
+    if (!isRoom(conv)) this.thread(conv);
+    const thread = this.opened(conv);
     thread.model.say(line);
     this.show(thread, true);
   }
@@ -222,15 +240,32 @@ export class Threads {
     const { model } = thread;
     if (before === 0) {
       // Between this page and the snapshot nothing was told.
-      if (seq < this.core.state(inboxOf(thread.conv)).since) return this.read(thread);
+      if (seq < this.core.log(thread.conv).since) return this.read(thread);
       thread.asOf = seq;
-      if (!this.core.rows.trusts(row.id, seq)) return this.read(thread);
-      this.core.put(row, seq);
-      if (!model.newest(messages, next, seq)) return this.read(thread);
+      if (!this.believed(row, seq) || !model.newest(messages, next, seq)) return this.read(thread);
+      this.divide(thread, row);
     } else if (!model.older(messages, next, seq, before)) {
       thread.refill = 0;
     }
     this.refillOrShow(thread);
+  }
+
+  /** Take in the row that came with a page; false: what was evicted since may have been newer. */
+  private believed(row: Row | RoomRow, seq: number): boolean {
+    if (!("assignee" in row)) return true; // ROOM frames say what a room is
+    if (!this.core.rows.trusts(row.id, seq)) return false;
+    this.core.put(row, seq);
+    return true;
+  }
+
+  /** Where what I had not seen of a room begins. */
+  private divide(thread: Open, row: Row | RoomRow): void {
+    if (thread.read === null || !("posts" in row)) return;
+    const unseen = row.posts - thread.read;
+    thread.read = null;
+    if (unseen <= 0) return;
+    const posts = thread.model.lines().filter((line) => line.kind === "posted" && line.n > 0);
+    thread.unreadFrom.value = posts[Math.max(0, posts.length - unseen)]?.n ?? 0;
   }
 
   private refillOrShow(thread: Open): void {

@@ -1,0 +1,188 @@
+/** The rooms somebody looks at, followed event by event. */
+import { Op, type EvFrame, type ResetFrame, type SnapFrame, type UnsubdFrame } from "../wire";
+import type { Core } from "./core";
+import type { LogState } from "./log";
+import type { EventMeta } from "./shapes";
+import type { Threads } from "./threads";
+import type { Writes } from "./writes";
+
+const LOGS_KEPT = 64;
+const AGAIN_MS = 1000;
+const REREAD_MS = 300;
+/** 100 internal, 111 rate_limited, 130 unavailable: the subscription may be had later. */
+const TRANSIENT: ReadonlySet<number> = new Set([100, 111, 130]);
+/** Their rows say when they happened; of other events only the line in the thread does. */
+const TIMED: ReadonlySet<string> = new Set(["posted", "edited", "deleted"]);
+
+export type RoomLogFrame = SnapFrame | EvFrame | ResetFrame | UnsubdFrame;
+
+export class RoomFeed {
+  private readonly subscribing = new Map<number, string>();
+  private readonly untimed = new Set<string>();
+
+  constructor(
+    private readonly core: Core,
+    private readonly threads: Threads,
+    private readonly writes: Writes,
+    private readonly nextId: () => number,
+  ) {}
+
+  /** False when it is followed already. */
+  follow(room: string): boolean {
+    const log = this.core.log(room);
+    if (log.followed) return false;
+    log.followed = true;
+    log.invalidate();
+    this.subscribe(log);
+    return true;
+  }
+
+  /** Where it stands is kept, to go on from there. */
+  leave(room: string): void {
+    const log = this.core.roomLogs.get(room);
+    if (log === undefined || !log.followed) return;
+    log.followed = false;
+    log.invalidate();
+    this.core.out.tell([Op.UNSUB, [room]]);
+    this.trim();
+  }
+
+  /** A new connection: nothing is subscribed there. */
+  opened(): void {
+    this.subscribing.clear();
+    for (const log of this.core.roomLogs.values()) if (log.followed) this.subscribe(log);
+  }
+
+  /** OK to request `id`; false when it was none of these. */
+  subscribed(id: number): boolean {
+    return this.subscribing.delete(id);
+  }
+
+  /** ERR to request `id`; false when it was none of these. */
+  notSubscribed(id: number, retryMs: number | null): boolean {
+    const room = this.subscribing.get(id);
+    if (room === undefined) return false;
+    this.subscribing.delete(id);
+    this.later(room, retryMs ?? AGAIN_MS);
+    return true;
+  }
+
+  receive(frame: RoomLogFrame): void {
+    const log = this.core.roomLogs.get(frame[1]);
+    if (log === undefined) return;
+    switch (frame[0]) {
+      case Op.SNAP:
+        return this.snap(log, frame);
+      case Op.EV:
+        return this.event(log, frame);
+      case Op.RESET:
+        return this.reset(log, frame[2], frame[3] ?? []);
+      case Op.UNSUBD:
+        if (TRANSIENT.has(frame[2])) this.later(log.id, AGAIN_MS);
+        else log.followed = false;
+    }
+  }
+
+  /** It is none of mine any more. */
+  gone(room: string): void {
+    this.core.roomLogs.delete(room);
+    this.threads.drop(room);
+  }
+
+  /** Called every few seconds while connected: see Inflow. */
+  watch(): void {
+    for (const log of this.core.roomLogs.values()) {
+      if (log.followed && log.sequence.position !== null && log.stuck()) this.lost(log);
+    }
+  }
+
+  /** Something that was answered is not in the log: what was acknowledged may be lost with it. */
+  lost(log: LogState): void {
+    this.gap(log);
+    this.check(log.id);
+  }
+
+  private subscribe(log: LogState): void {
+    const id = this.nextId();
+    const at = log.sequence.position;
+    const item = at === null ? [log.id, "list"] : [log.id, "list", at.epoch, at.seq, at.tip];
+    if (this.core.out.tell([Op.SUB, id, [item]])) this.subscribing.set(id, log.id);
+  }
+
+  private later(room: string, ms: number): void {
+    this.core.out.later(ms, () => {
+      const log = this.core.roomLogs.get(room);
+      if (log?.followed) this.core.step(() => this.subscribe(log));
+    });
+  }
+
+  private snap(log: LogState, [, , epoch, seq, tip]: SnapFrame): void {
+    if (!log.followed || !log.sequence.snapshot({ epoch, seq, tip })) return;
+    const first = !log.snapped;
+    log.invalidate();
+    log.snapped = true;
+    log.since = seq;
+    this.threads.resync(log.id, { seq, first });
+  }
+
+  private event(log: LogState, [, room, seq, meta, body, tip]: EvFrame): void {
+    if (!log.followed) return;
+    const verdict = log.sequence.event(seq, tip);
+    if (verdict === "gap") return this.gap(log);
+    if (verdict === "ignore") return;
+    if (!log.passed(seq, tip, meta)) return this.lost(log);
+    this.threads.event(room, seq, this.timed(room, meta), body);
+    log.release();
+  }
+
+  /** What has no time of its own gets this moment's, until it has been read. */
+  private timed(room: string, meta: EventMeta): EventMeta {
+    const { row } = meta;
+    if (row === undefined || TIMED.has(meta.type)) return meta;
+    if (!this.untimed.has(room)) {
+      this.untimed.add(room);
+      this.core.out.later(REREAD_MS, () => {
+        this.untimed.delete(room);
+        this.core.step(() => this.threads.reread(room));
+      });
+    }
+    return { ...meta, row: { ...row, last_ms: this.core.serverNowMs } };
+  }
+
+  /** What is shown stays until the snapshot is there. */
+  private gap(log: LogState): void {
+    log.sequence.reset();
+    log.invalidate();
+    if (log.followed) this.subscribe(log);
+  }
+
+  private reset(log: LogState, reason: string, lost: readonly string[]): void {
+    log.sequence.reset();
+    log.invalidate();
+    if (reason === "perm") this.gone(log.id);
+    this.writes.lost(log.id, lost);
+    this.tell(log.id, lost.length);
+    if (reason === "fork" || reason === "epoch") this.check(log.id);
+  }
+
+  private check(room: string): void {
+    const positions = this.writes.positions(room);
+    if (positions.length === 0) return;
+    this.core.out.ask(Op.CHECK, [room, positions], (answer) => {
+      if (answer.kind !== "ok") return;
+      const { missing } = answer.result as { missing: [number, string][] };
+      this.tell(room, this.writes.missing(room, missing));
+    });
+  }
+
+  private tell(room: string, count: number): void {
+    if (count > 0) this.core.notice({ kind: "writes_lost", inbox: room, count });
+  }
+
+  private trim(): void {
+    for (const [room, log] of this.core.roomLogs) {
+      if (this.core.roomLogs.size <= LOGS_KEPT) return;
+      if (!log.followed) this.core.roomLogs.delete(room);
+    }
+  }
+}
