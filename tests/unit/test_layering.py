@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "archive": {"domain", "errors", "tasks", "store.archive_port"},
     "engine": {"errors", "tasks"},
     "hub": {"wire", "errors", "tasks"},
+    "search": {"errors", "service.search_port"},
     "service": {
         "domain",
         "errors",
@@ -59,6 +60,7 @@ ROOMS: dict[str, set[str]] = {
     "node_carriers": EVERYTHING,
     "node_media": EVERYTHING,
     "node_organisation": EVERYTHING,
+    "node_search": EVERYTHING,
     "serving": {
         "asgi.origins",
         "config",

@@ -1,19 +1,34 @@
-"""Search over messages and contacts, whoever keeps the index."""
+"""Search over messages, conversations and contacts, whoever keeps the index.
+
+An index is a projection of the logs: it may be thrown away at any time and is made again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Hit", "Progress", "SearchIndex"]
+__all__ = [
+    "Card",
+    "Change",
+    "Gone",
+    "Hit",
+    "Message",
+    "Place",
+    "Progress",
+    "Purged",
+    "SearchIndex",
+    "Talk",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """Where a query was found, and the text around it.
 
-    `kind` is message (conv, n, at_ms), conversation (conv: by its customer's number), contact (id).
+    `kind` is message (conv, n, at_ms), conversation (conv: by its customer's number or their
+    contact's name; at_ms: its last activity known here), contact (id).
     `marks` are (start, end) in characters of `excerpt`.
     """
 
@@ -28,7 +43,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the index is: `behind` log entries; of a rebuilding, `done` of `total` messages."""
+    """How far the index is: `behind` log entries; `done` of `total` conversations are read.
+
+    Until `complete` something may be missing; what is found is right all the same.
+    """
 
     complete: bool
     behind: int
@@ -36,8 +54,75 @@ class Progress:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message's text as it is now; "" takes it out. `old`: what is known already is newer."""
+
+    conv: str
+    n: int
+    at_ms: int
+    text: str
+    old: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A conversation is there; `customer` is a number, "" of a room."""
+
+    conv: str
+    customer: str
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A contact as it is now."""
+
+    id: str
+    name: str
+    numbers: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """The messages of a conversation up to number `upto` are no more."""
+
+    conv: str
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A conversation or a contact is no more."""
+
+    id: str
+
+
+Change = Message | Talk | Card | Purged | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far the index is in one log: at a position, and in the reading of what was before it.
+
+    `step`: rows, archive, or "" once all has been read; `walked` is the cursor of this step.
+    """
+
+    epoch: str
+    seq: int
+    tip: str
+    step: str = ""
+    walked: str = ""
+    done: int = 0
+    total: int = 0
+
+
 class SearchIndex(Protocol):
-    """One per node (SQLite FTS5), or the engine's own (FT.SEARCH)."""
+    """One per node (SQLite FTS5), or the engine's own (FT.SEARCH).
+
+    Raises Refused("unavailable") when it cannot be written or asked.
+    """
 
     async def find(
         self, q: str, *, logs: Sequence[str], kinds: frozenset[str], after: str, n: int
@@ -45,8 +130,20 @@ class SearchIndex(Protocol):
         """Hits in these inboxes and rooms alone, the newest first, and the cursor ("" at the end).
 
         Words are prefixes; case and diacritics do not count; a phone number is found in whatever
-        notation. Refused("bad_request") of a query without a letter or digit.
+        notation. Of several kinds at once up to `n` hits each come, and no cursor.
+        Refused("bad_request") of a query without a letter or digit.
         """
 
-    @property
-    def progress(self) -> Progress: ...
+    async def places(self) -> Mapping[str, Place]:
+        """Every log of which something is known."""
+
+    async def apply(self, log: str, changes: Sequence[Change], *, place: Place) -> None:
+        """Do these changes in their order, and stand at `place`: in one step, or not at all."""
+
+    async def restart(self, log: str, *, place: Place) -> None:
+        """Forget what is known of the log, and stand at `place`."""
+
+    async def drop(self, log: str) -> None:
+        """The log is no more."""
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,188 @@
+"""The index's file: its tables, its two connections, each in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from batonbox_server.errors import Refused
+
+__all__ = ["IndexFile"]
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+SCHEMA: Final = 1
+# Rows of `said` and `named` have no text of their own: what they hold is made from the rows of
+# `message`, `talk` and `card` again when it has to go.
+_TABLES: Final = """
+CREATE TABLE place (
+  id INTEGER PRIMARY KEY, log TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  tip TEXT NOT NULL, step TEXT NOT NULL, walked TEXT NOT NULL, done INTEGER NOT NULL,
+  total INTEGER NOT NULL);
+CREATE TABLE talk (
+  id INTEGER PRIMARY KEY, place INTEGER NOT NULL, conv TEXT NOT NULL UNIQUE,
+  customer TEXT NOT NULL, last_ms INTEGER NOT NULL);
+CREATE INDEX talk_customer ON talk (customer, last_ms) WHERE customer != '';
+CREATE INDEX talk_place ON talk (place);
+CREATE TABLE message (id INTEGER PRIMARY KEY, talk INTEGER NOT NULL, n INTEGER NOT NULL,
+  text TEXT NOT NULL);
+CREATE UNIQUE INDEX message_n ON message (talk, n);
+CREATE TABLE card (
+  id INTEGER PRIMARY KEY, contact TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+  numbers TEXT NOT NULL, note TEXT NOT NULL);
+CREATE VIRTUAL TABLE said USING fts5(
+  words, phones, place, content='', columnsize=0, tokenize='ascii', prefix='2 3');
+CREATE VIRTUAL TABLE named USING fts5(
+  words, phones, place, content='', columnsize=0, tokenize='ascii', prefix='2 3');
+"""
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    # A crash of the machine may take the last writes away, never tear them; the logs have them.
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA cache_size=-32768",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA busy_timeout=5000",
+)
+
+
+class IndexFile:
+    """`write(work)` and `read(work)` run `work(connection)` one after the other in their threads.
+
+    A write is one transaction. A file that is damaged, or of another version, is made anew at
+    `open`, and as soon as it shows: then `on_anew` is called.
+    """
+
+    def __init__(self, path: Path, *, on_anew: Callable[[], None] = lambda: None) -> None:
+        self.path = path
+        self._on_anew = on_anew
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="search-write")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="search-read")
+        self._writing: sqlite3.Connection | None = None
+        self._reading: sqlite3.Connection | None = None
+        self._made = 0  # counts the files; 0: there is none
+        self._seen = 0  # which of them is being read
+
+    async def open(self) -> None:
+        """Make the file or open it. Raises Refused("unavailable")."""
+        await self.write(lambda _: None)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Raises Refused("unavailable") when the disk is full and the like; nothing is written."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, self._guarded, self._transact, work)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Raises Refused("unavailable")."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._guarded, self._look, work)
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, then close."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._reader, self._close_reading)
+        await loop.run_in_executor(self._writer, self._close_writing)
+        self._reader.shutdown()
+        self._writer.shutdown()
+
+    def _guarded(
+        self,
+        run: Callable[[Callable[[sqlite3.Connection], T]], T],
+        work: Callable[[sqlite3.Connection], T],
+    ) -> T:
+        try:
+            return run(work)
+        except sqlite3.Error as error:
+            _log.warning("search_index_failed", file=str(self.path), error=str(error))
+            raise Refused(
+                "unavailable", f"The search index cannot be used ({error}); retry."
+            ) from error
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._writing is None:
+                self._writing = self._opened()
+                self._made += 1
+            with self._writing:
+                self._writing.execute("BEGIN IMMEDIATE")
+                return work(self._writing)
+        except sqlite3.DatabaseError as error:
+            if _damaged(error):
+                self._anew(str(error))
+            raise
+
+    def _look(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        made = self._made
+        if made != self._seen:
+            self._close_reading()
+        if self._reading is None:
+            if self._writing is None:
+                raise Refused("unavailable", "The search index is being made anew; retry.")
+            self._reading, self._seen = _connect(self.path), made
+        try:
+            return work(self._reading)
+        except sqlite3.DatabaseError as error:
+            if _damaged(error):
+                self._writer.submit(self._anew, str(error), made=made)
+            raise
+
+    def _opened(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            connection = _connect(self.path)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == SCHEMA:
+                connection.execute("SELECT count(*) FROM place").fetchone()
+                return connection
+            connection.close()
+            if version:
+                _log.info("search_index_replaced", file=str(self.path), version=version)
+        except sqlite3.DatabaseError as error:
+            if not _damaged(error):
+                raise
+            _log.warning("search_index_replaced", file=str(self.path), error=str(error))
+        self._remove()
+        connection = _connect(self.path)
+        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={SCHEMA}; COMMIT;")
+        return connection
+
+    def _anew(self, reason: str, *, made: int = 0) -> None:
+        if made not in {0, self._made}:
+            return  # told of one that was replaced already
+        self._close_writing()
+        _log.warning("search_index_replaced", file=str(self.path), error=reason)
+        self._remove()
+        self._on_anew()
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+    def _close_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def _close_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    return connection
+
+
+def _damaged(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    } or "no such table" in str(error)
