@@ -184,5 +184,5 @@ async def test_notes_can_be_read_by_everybody(site: Served, sign_in: SignIn, sch
     await assert_accessible(page)
     await page.set_viewport_size({"width": 320, "height": 640})
     await expect(ana.panel.get_by_role("button", name="Add note")).to_be_visible()
-    assert await ana.js("() => document.documentElement.scrollWidth") == 320
+    await page.wait_for_function("() => document.documentElement.scrollWidth === 320")
     await assert_accessible(page)

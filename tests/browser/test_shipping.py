@@ -20,8 +20,8 @@ from tests.browser.desk import Desk
 from tests.browser.kit import SignIn
 from tests.served import Served, served
 
-PAGES = ("/", "/inboxes", "/inboxes/all", "/inboxes/sales?filter=done", "/interactions", "/admin",
-         "/phone", "/settings", "/sign-in", "/setup")  # fmt: skip
+PAGES = ("/", "/inboxes", "/inboxes/all", "/inboxes/sales?filter=done", "/interactions",
+         "/contacts", "/admin", "/phone", "/settings", "/sign-in", "/setup")  # fmt: skip
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

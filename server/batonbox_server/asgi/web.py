@@ -25,6 +25,7 @@ _PAGES: Final = (
     "/inboxes/{inbox}",
     "/interactions",
     "/interactions/{rest:path}",
+    "/contacts",
     "/admin",
     "/admin/{rest:path}",
     "/phone",

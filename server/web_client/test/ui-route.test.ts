@@ -4,6 +4,8 @@ import { format, parse } from "../src/ui/route";
 test.each([
   ["/inboxes/all?filter=open", { page: "inboxes", inbox: null, filter: "open", conv: "", section: "" }],
   ["/inboxes/sales?filter=done&c=sales.a%2Bb", { page: "inboxes", inbox: "sales", filter: "done", conv: "sales.a+b", section: "" }],
+  ["/inboxes/all?filter=open&c=sales.a&n=12", { page: "inboxes", inbox: null, filter: "open", conv: "sales.a", section: "", line: 12 }],
+  ["/contacts", { page: "contacts", inbox: null, filter: "open", conv: "", section: "" }],
   ["/inboxes/a%2Fb%20c?filter=open", { page: "inboxes", inbox: "a/b c", filter: "open", conv: "", section: "" }],
   ["/interactions", { page: "interactions", inbox: null, filter: "open", conv: "", section: "" }],
   ["/phone", { page: "phone", inbox: null, filter: "open", conv: "", section: "" }],
@@ -11,12 +13,16 @@ test.each([
   ["/settings", { page: "settings", inbox: null, filter: "open", conv: "", section: "" }],
 ] as const)("%s and back", (address, route) => {
   const [path = "", query = ""] = address.split("?");
-  expect(parse(path, query)).toEqual(route);
-  expect(format(route)).toBe(address);
+  expect(parse(path, query)).toEqual({ line: 0, ...route });
+  expect(format({ line: 0, ...route })).toBe(address);
 });
 
 test.each(["/", "/inboxes", "/nowhere/at/all", "/%E0%A4%A", "/__proto__"])("%s leads to the inboxes", (path) => {
   expect(format(parse(path, ""))).toMatch(/^\/inboxes\/all\?filter=open$/);
+});
+
+test.each(["-1", "x", "", "1e99", "Infinity"])("the message %s is none, or none that there is", (n) => {
+  expect(parse("/inboxes/all", `?c=a&n=${n}`).line).toBeGreaterThanOrEqual(0);
 });
 
 test("an unknown filter is Open", () => {

@@ -8,6 +8,7 @@ import { route, type Page } from "./route";
 const PAGE_NAMES: Readonly<Record<Page, string>> = {
   inboxes: "Inboxes",
   interactions: "Interactions",
+  contacts: "Contacts",
   admin: "Admin",
   phone: "Phone",
   settings: "Settings",

@@ -1,7 +1,7 @@
 /** Where we are: the address is the only place that remembers it. */
 import { computed, signal } from "@preact/signals";
 
-export type Page = "inboxes" | "interactions" | "admin" | "phone" | "settings" | "sign-in";
+export type Page = "inboxes" | "interactions" | "contacts" | "admin" | "phone" | "settings" | "sign-in";
 export type Filter = "open" | "done";
 
 export interface Route {
@@ -11,11 +11,13 @@ export interface Route {
   readonly filter: Filter;
   /** The open conversation, "" for none. */
   readonly conv: string;
+  /** The number of the message to show of it, 0 for the newest; left behind by every step. */
+  readonly line: number;
   /** Which of the admin pages; "" elsewhere. */
   readonly section: string;
 }
 
-const PAGES: readonly Page[] = ["inboxes", "interactions", "admin", "phone", "settings", "sign-in"];
+const PAGES: readonly Page[] = ["inboxes", "interactions", "contacts", "admin", "phone", "settings", "sign-in"];
 
 function decoded(segment: string): string {
   try {
@@ -36,6 +38,7 @@ export function parse(path: string, query: string): Route {
     inbox: known === "inboxes" && second && second !== "all" ? second : null,
     filter: asked.get("filter") === "done" ? "done" : "open",
     conv: page === "inboxes" ? (asked.get("c") ?? "") : "",
+    line: Math.max(0, Math.trunc(Number(asked.get("n")) || 0)),
     section: page === "admin" ? second || "inboxes" : "",
   };
 }
@@ -46,6 +49,7 @@ export function format(route: Route): string {
   const path = `/inboxes/${route.inbox === null ? "all" : encodeURIComponent(route.inbox)}`;
   const query = new URLSearchParams({ filter: route.filter });
   if (route.conv) query.set("c", route.conv);
+  if (route.conv && route.line) query.set("n", String(route.line));
   return `${path}?${query}`;
 }
 
@@ -59,11 +63,11 @@ let steps = 0;
 export const route = computed(() => current.value);
 
 /** The address of the route with some of it changed. */
-export const address = (change: Partial<Route>): string => format({ ...current.value, ...change });
+export const address = (change: Partial<Route>): string => format({ ...current.value, line: 0, ...change });
 
 /** Go there; `replace` leaves no step to come back to. */
 export function go(change: Partial<Route>, replace = false): void {
-  const next = { ...current.peek(), ...change };
+  const next = { ...current.peek(), line: 0, ...change };
   const path = format(next);
   if (path === location.pathname + location.search) return;
   if (replace) history.replaceState(null, "", path);
