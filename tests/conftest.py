@@ -15,6 +15,7 @@ import pytest
 
 from batonbox_server.engine import EmbeddedEngine, locate
 from batonbox_server.store.connect import EngineClient
+from tests.postgres import Cluster, cluster
 
 
 @pytest.hookimpl(trylast=True)
@@ -72,6 +73,13 @@ async def client(engine_url: str) -> AsyncIterator[EngineClient]:
         yield client
     finally:
         await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """One PostgreSQL per worker; each test takes a `schema()` of its own."""
+    with cluster() as it:
+        yield it
 
 
 @pytest.fixture

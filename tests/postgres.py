@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pwd
 import shutil
@@ -16,8 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
-
-import asyncpg  # type: ignore[import-untyped]
 
 from tests.programs import program
 
@@ -35,6 +32,7 @@ class Cluster:
         self.folder = folder
         self._postgres = program("postgres", package="postgresql")
         self._initdb = program("initdb", package="postgresql")
+        self._isready = program("pg_isready", package="postgresql")
         # It refuses to run as root, which tests in a container are.
         self._user = "postgres" if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
@@ -78,6 +76,8 @@ class Cluster:
 
     async def schema(self) -> str:
         """The URL of a part of its own, empty."""
+        import asyncpg  # type: ignore[import-untyped]
+
         name = f"t{uuid.uuid4().hex}"
         connection = await asyncpg.connect(self.url(), timeout=10)
         try:
@@ -87,15 +87,8 @@ class Cluster:
         return self.url(schema=name)
 
     def _answers(self) -> bool:
-        async def ask() -> bool:
-            try:
-                connection = await asyncpg.connect(self.url(), timeout=5)
-            except (OSError, asyncpg.PostgresError):
-                return False
-            await connection.close()
-            return True
-
-        return asyncio.run(ask())
+        asked = [self._isready, "-q", "-h", str(self.folder), "-U", "postgres"]
+        return subprocess.run(asked, check=False, timeout=10).returncode == 0
 
 
 @contextmanager

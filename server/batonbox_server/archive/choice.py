@@ -25,7 +25,7 @@ def chosen(url: str, *, folder: Path, embedded: bool) -> Archive | None:
         return SqliteArchive(folder / _FILE) if embedded else None
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        if parts.netloc or len(parts.path) < 2:
+        if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise ValueError("name a file like sqlite:///var/lib/batonbox/archive.sqlite")
         return SqliteArchive(Path(unquote(parts.path)))
     if parts.scheme not in {"postgresql", "postgres"}:

@@ -166,6 +166,10 @@ class PostgresArchive:
         await self._fetch(_BELONGS, owner)
         return str((await self._fetch(_OWNER))[0][0])
 
+    async def expect(self, *, archive: str) -> None:
+        """See the port."""
+        await self._pool.expect(archive)
+
     async def aclose(self) -> None:
         """See the port."""
         await self._pool.aclose()

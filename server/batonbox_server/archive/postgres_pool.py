@@ -46,6 +46,7 @@ class PostgresPool:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.expected = ""  # the only archive that may be there; "": any
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -70,12 +71,28 @@ class PostgresPool:
         except TimeoutError:
             pool.terminate()
 
+    async def expect(self, name: str) -> None:
+        """From now on only the archive of this id will do."""
+        self.expected = name
+        await self.aclose()
+
+    async def _begin(self, connection: Any) -> None:
+        # A commit that is not on disk yet must not let the engine go of a message.
+        if await connection.fetchval("SHOW synchronous_commit") == "off":
+            await connection.execute("SET synchronous_commit = on")
+        await _make_tables(connection)
+        found = await connection.fetchval("SELECT value FROM batonbox_archive WHERE name='id'")
+        if self.expected not in {"", found}:
+            raise asyncpg.InterfaceError(
+                f"it is archive {found}, and messages are in {self.expected}; name that one"
+            )
+
     async def _opened(self) -> Any:
         if self._pool is not None:
             return self._pool
         async with self._opening:
             if self._pool is None:
-                pool = await asyncpg.create_pool(
+                self._pool = await asyncpg.create_pool(
                     self._url,
                     min_size=0,
                     max_size=_MOST,
@@ -83,34 +100,23 @@ class PostgresPool:
                     command_timeout=_COMMAND_S,
                     max_inactive_connection_lifetime=60,
                     server_settings={"application_name": "batonbox"},
-                    init=_durable,
+                    init=self._begin,
                 )
-                try:
-                    async with pool.acquire(timeout=_ACQUIRE_S) as connection:
-                        await _make_tables(connection)
-                except BaseException:
-                    pool.terminate()
-                    raise
-                self._pool = pool
         return self._pool
-
-
-async def _durable(connection: Any) -> None:
-    # A commit that is not on disk yet must not let the engine go of a message.
-    if await connection.fetchval("SHOW synchronous_commit") == "off":
-        await connection.execute("SET synchronous_commit = on")
 
 
 async def _make_tables(connection: Any) -> None:
     """Once, whichever node comes first; a role that may only use them is enough afterwards."""
     there = "SELECT to_regclass('batonbox_archive') IS NOT NULL"
     if not await connection.fetchval(there):
+        # Before the transaction: within one, what another made meanwhile may stay unseen.
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             if not await connection.fetchval(there):
                 await connection.execute(_TABLES)
                 about = [("id", secrets.token_hex(8)), ("schema", _SCHEMA)]
                 await connection.executemany("INSERT INTO batonbox_archive VALUES ($1, $2)", about)
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
     found = await connection.fetchval("SELECT value FROM batonbox_archive WHERE name='schema'")
     if found != _SCHEMA:
         raise asyncpg.InterfaceError("it was written by a newer version; update this server")

@@ -143,6 +143,11 @@ class SqliteArchive:
         """See the port."""
         return str(await self._write(partial(_belongs, owner=owner)))
 
+    async def expect(self, *, archive: str) -> None:
+        """See the port."""
+        for thread in (self._writer, self._reader, self._walker):
+            await thread.expect(archive)
+
     async def aclose(self) -> None:
         """See the port; what was not acknowledged may be lost."""
         await cancel_all(self._tasks)

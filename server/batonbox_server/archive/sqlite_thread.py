@@ -51,6 +51,7 @@ class FileThread:
 
     def __init__(self, path: Path, *, name: str) -> None:
         self._path = path
+        self.expected = ""  # the only archive that may be at this path; "": any
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
         self._file = (0, 0)
@@ -63,6 +64,11 @@ class FileThread:
     async def commit(self, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
         """What each of them returned, or the exception it ended in; kept on disk by then."""
         return await self._in_thread(lambda: self._commit(works))
+
+    async def expect(self, name: str) -> None:
+        """From now on only the archive of this id will do."""
+        self.expected = name
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
 
     async def aclose(self) -> None:
         """Close the file."""
@@ -124,12 +130,15 @@ class FileThread:
             return self._connection
         self._close()
         made = not self._path.exists()
+        if made and self.expected:
+            raise OSError(f"the file of archive {self.expected} is gone; put it back")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
         )
         try:
             _prepare(connection)
+            _compare(connection, self.expected)
         except BaseException:
             connection.close()
             raise
@@ -171,6 +180,14 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
     if _schema_of(connection) != _SCHEMA:
         raise sqlite3.DatabaseError("it was written by a newer version; update this server")
+
+
+def _compare(connection: sqlite3.Connection, expected: str) -> None:
+    found = connection.execute("SELECT value FROM about WHERE name='id'").fetchone()[0]
+    if expected not in {"", found}:
+        raise sqlite3.DatabaseError(
+            f"it is archive {found}, and messages are in {expected}; put that one back"
+        )
 
 
 def _schema_of(connection: sqlite3.Connection) -> int:

@@ -100,6 +100,9 @@ class Archive(Protocol):
     async def belongs(self, *, owner: str) -> str:
         """Whose archive this is: the first that asked, remembered for ever."""
 
+    async def expect(self, *, archive: str) -> None:
+        """Only the one of this id will do from now on; a missing one is not made any more."""
+
     async def status(self) -> ArchiveStatus: ...
 
     async def aclose(self) -> None: ...
