@@ -12,7 +12,7 @@ import { ConnectionPill, Notifications } from "./notifications";
 import { Admin, AwayStrip, Dialogs, Interactions, loadAhead, loadNotices, Phone, Settings } from "./parts";
 import { listWidth } from "./prefs";
 import { Resizer } from "./resizer";
-import { route } from "./route";
+import { opens, route } from "./route";
 import { panes } from "./screen";
 import { ThreadPane } from "./thread_pane";
 
@@ -64,7 +64,7 @@ export function App({ shared }: { shared: Shared }): JSX.Element {
   const { page, conv } = route.value;
   return (
     <SharedContext.Provider value={shared}>
-      <div class="app" data-panes={panes.value} data-open={page === "inboxes" && conv ? "" : undefined}>
+      <div class="app" data-panes={panes.value} data-open={opens(page) && conv ? "" : undefined}>
         {store.availability.value.away ? <AwayStrip /> : null}
         <Nav />
         <Content />

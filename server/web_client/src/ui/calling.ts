@@ -2,7 +2,7 @@
 import type { Notice, Store } from "../contract";
 import { phoneNumber } from "./format";
 import { notifications, preview, sound } from "./prefs";
-import { go } from "./route";
+import { go, opening } from "./route";
 import { focusedAnywhere, startFocusWatch } from "./watchers";
 
 startFocusWatch();
@@ -76,7 +76,7 @@ function notify(call: { conv: string; title: string; body: string }): void {
     const shown = new Notification(call.title, options);
     shown.onclick = () => {
       window.focus();
-      go({ page: "inboxes", filter: "open", conv: call.conv });
+      go(opening(call.conv));
       shown.close();
     };
   } catch {

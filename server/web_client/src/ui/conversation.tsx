@@ -18,7 +18,9 @@ import { back } from "./route";
 import { panes, visible } from "./screen";
 import { BackIcon, CheckIcon } from "./more_icons";
 import { momentWords } from "./snooze_times";
+import { ThreadItem } from "./lines";
 import { ThreadLog } from "./thread_log";
+import { arrange } from "./thread_model";
 import { minute } from "./time";
 import { statusWords } from "./words";
 
@@ -154,7 +156,12 @@ function Opened({ conv }: { conv: string }): JSX.Element {
     <>
       <Head conv={conv} view={view} />
       <Snoozed conv={conv} view={view} />
-      <ThreadLog conv={conv} customer={view.row.customer} thread={thread} />
+      <ThreadLog
+        thread={thread}
+        start="This is where the conversation begins."
+        arrange={arrange}
+        render={(item) => <ThreadItem key={item.key} item={item} conv={conv} customer={view.row.customer} />}
+      />
       <Composer conv={conv} view={view} thread={thread} />
     </>
   );

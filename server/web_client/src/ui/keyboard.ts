@@ -2,7 +2,7 @@
 import { dialog, openDialog } from "./dialog_state";
 import { places } from "./places";
 import { shortcuts } from "./prefs";
-import { route } from "./route";
+import { opens, route } from "./route";
 
 function writing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || target.closest("input,textarea,select,[role=menu],[role=listbox]") !== null);
@@ -13,7 +13,7 @@ const BY_KEY: Readonly<Record<string, string>> = { a: "assign", t: "transfer", u
 function single(key: string): (() => void) | undefined {
   if (key === "?") return () => openDialog({ kind: "shortcuts" });
   const { page, conv } = route.peek();
-  if (page !== "inboxes") return undefined;
+  if (!opens(page)) return undefined;
   if (key === "/") return () => places.filter?.focus();
   if (key === "j" || key === "k") return () => places.step?.(key === "j" ? 1 : -1);
   if (!conv) return undefined;

@@ -17,7 +17,7 @@ interface LinkProps {
 }
 
 function NavLink({ to, label, icon, totals }: LinkProps): JSX.Element {
-  const change = to === "inboxes" ? { page: to, inbox: null, conv: "" } : { page: to, section: "" };
+  const change = to === "inboxes" ? { page: to, inbox: null, conv: "" } : { page: to, conv: "", section: "" };
   const active = route.value.page === to;
   return (
     <a class="nav-link" href={address(change)} onClick={follow(change)} aria-current={active ? "page" : undefined}>

@@ -3,7 +3,7 @@ import type { Notice, Store } from "../contract";
 import { undo, wake } from "./acts";
 import { handedWords, releasedWords } from "./away_words";
 import { phoneNumber } from "./format";
-import { go, route } from "./route";
+import { go, opening as at, route } from "./route";
 import { complain, say } from "./toasts";
 import { refusalWords } from "./refusals";
 import { momentWords } from "./snooze_times";
@@ -19,7 +19,7 @@ export function tell(store: Store, notice: Notice): void {
   const named = (id: string): string => store.people.peek().get(id)?.name ?? id;
   const someone = (id: string): string => (id ? named(id) : "Somebody");
   const customer = (conv: string): string => phoneNumber(store.conversation(conv).peek()?.row.customer ?? "a customer");
-  const opening = (conv: string) => ({ label: "Open", run: () => go({ page: "inboxes", filter: "open", conv }) });
+  const opening = (conv: string) => ({ label: "Open", run: () => go(at(conv)) });
   const away = (conv: string): boolean => route.peek().conv !== conv;
 
   switch (notice.kind) {

@@ -1,6 +1,6 @@
 /** The parts of the page that are loaded later, each when it is wanted or when there is time. */
 import { lazy } from "./lazy";
-import { go } from "./route";
+import { go, opening } from "./route";
 
 const loadConversation = () => import("./conversation");
 const loadDialogs = () => import("./dialogs");
@@ -18,7 +18,7 @@ export const AwayStrip = lazy(() => import("./availability").then((part) => part
 export const Toasts = lazy(() => loadToasts().then((part) => part.Toasts));
 export const SignIn = lazy(() => import("./sign_in").then((part) => part.SignIn));
 
-const openConversation = (conv: string): void => go({ page: "inboxes", filter: "open", conv });
+const openConversation = (conv: string): void => go(opening(conv));
 
 const IDLE_MS = 5_000;
 const SIGNS = ["pointermove", "pointerdown", "keydown", "touchstart"] as const;

@@ -3,13 +3,16 @@ import { computed, signal } from "@preact/signals";
 
 export type Page = "inboxes" | "interactions" | "contacts" | "admin" | "phone" | "settings" | "sign-in";
 export type Filter = "open" | "done";
+/** What Interactions shows. */
+export type Kinds = "all" | "external" | "direct" | "channels";
 
 export interface Route {
   readonly page: Page;
   /** An inbox's id (or its name in small letters), null for all of them. */
   readonly inbox: string | null;
   readonly filter: Filter;
-  /** The open conversation, "" for none. */
+  readonly kinds: Kinds;
+  /** The open conversation or room, "" for none. */
   readonly conv: string;
   /** The number of the message to show of it, 0 for the newest; left behind by every step. */
   readonly line: number;
@@ -17,6 +20,7 @@ export interface Route {
   readonly section: string;
 }
 
+const KINDS: readonly Kinds[] = ["all", "external", "direct", "channels"];
 const PAGES: readonly Page[] = ["inboxes", "interactions", "contacts", "admin", "phone", "settings", "sign-in"];
 
 function decoded(segment: string): string {
@@ -26,6 +30,13 @@ function decoded(segment: string): string {
     return segment;
   }
 }
+
+/** Whether conversations are opened beside a list there. */
+export const opens = (page: Page): boolean => page === "inboxes" || page === "interactions";
+
+/** Where a conversation, or a room, is opened. */
+export const opening = (conv: string): Partial<Route> =>
+  conv.startsWith("~") ? { page: "interactions", kinds: "all", conv } : { page: "inboxes", filter: "open", conv };
 
 /** Of a path and a query ("?filter=open"); what nobody knows leads to the inboxes. */
 export function parse(path: string, query: string): Route {
@@ -37,7 +48,8 @@ export function parse(path: string, query: string): Route {
     page,
     inbox: known === "inboxes" && second && second !== "all" ? second : null,
     filter: asked.get("filter") === "done" ? "done" : "open",
-    conv: page === "inboxes" ? (asked.get("c") ?? "") : "",
+    kinds: KINDS.find((name) => page === "interactions" && name === asked.get("filter")) ?? "all",
+    conv: opens(page) ? (asked.get("c") ?? "") : "",
     line: Math.max(0, Math.trunc(Number(asked.get("n")) || 0)),
     section: page === "admin" ? second || "inboxes" : "",
   };
@@ -45,9 +57,10 @@ export function parse(path: string, query: string): Route {
 
 export function format(route: Route): string {
   if (route.page === "admin") return `/admin/${encodeURIComponent(route.section || "inboxes")}`;
-  if (route.page !== "inboxes") return `/${route.page}`;
-  const path = `/inboxes/${route.inbox === null ? "all" : encodeURIComponent(route.inbox)}`;
-  const query = new URLSearchParams({ filter: route.filter });
+  if (!opens(route.page)) return `/${route.page}`;
+  const inbox = route.inbox === null ? "all" : encodeURIComponent(route.inbox);
+  const path = route.page === "inboxes" ? `/inboxes/${inbox}` : "/interactions";
+  const query = new URLSearchParams({ filter: route.page === "inboxes" ? route.filter : route.kinds });
   if (route.conv) query.set("c", route.conv);
   if (route.conv && route.line) query.set("n", String(route.line));
   return `${path}?${query}`;

@@ -2,22 +2,22 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import type { Thread } from "../contract";
+import type { Line, Thread } from "../contract";
 import { useLasting } from "./bits";
-import { ThreadItem } from "./lines";
 import { at } from "./places";
 import { DownIcon } from "./more_icons";
-import { arrange } from "./thread_model";
 import { isSystem } from "./thread_words";
 
 /** So near the end counts as reading the newest. */
 const END_PX = 48;
 const OLDER_PX = 400;
 
-interface Props {
-  readonly conv: string;
-  readonly customer: string;
+interface Props<T> {
   readonly thread: Thread;
+  /** What stands before the first line of all. */
+  readonly start: string;
+  readonly arrange: (lines: readonly Line[]) => readonly T[];
+  readonly render: (item: T) => JSX.Element;
 }
 
 interface Anchor {
@@ -35,7 +35,7 @@ function anchorIn(box: HTMLElement): Anchor | null {
   return null;
 }
 
-export function ThreadLog({ conv, customer, thread }: Props): JSX.Element {
+export function ThreadLog<T>({ thread, start, arrange, render }: Props<T>): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const anchor = useRef<Anchor | null>(null);
@@ -108,12 +108,10 @@ export function ThreadLog({ conv, customer, thread }: Props): JSX.Element {
         onScroll={scrolled}
       >
         <div class="log-content" ref={content}>
-          {thread.atStart.value && lines.length ? <p class="log-start">This is where the conversation begins.</p> : null}
+          {thread.atStart.value && lines.length ? <p class="log-start">{start}</p> : null}
           {older && !thread.atStart.value ? <p class="log-start">Loading older messages…</p> : null}
           {skeleton ? <Skeleton /> : null}
-          {items.value.map((item) => (
-            <ThreadItem key={item.key} item={item} conv={conv} customer={customer} />
-          ))}
+          {items.value.map(render)}
         </div>
       </div>
       {fresh || !atEnd.value ? (

@@ -8,7 +8,7 @@ import { lastingWords } from "./snooze_times";
 type Naming = (id: string, acting?: boolean) => string;
 
 export function isSystem(line: Line): boolean {
-  return !["received", "replied", "composed", "noted", "answered"].includes(line.kind);
+  return !["received", "replied", "composed", "noted", "answered", "posted"].includes(line.kind);
 }
 
 /** A system line; `owner` is who had the conversation before it, "" for nobody. */
