@@ -176,6 +176,13 @@ export interface Thread {
   older(): void;
 }
 
+/** Lines around one of them, as they were when they were read; no event changes them. */
+export interface Past extends Thread {
+  /** Nothing newer existed. */
+  readonly atEnd: ReadonlySignal<boolean>;
+  newer(): void;
+}
+
 export type Outcome =
   | { readonly ok: true; readonly conv: string }
   | {
@@ -247,6 +254,8 @@ export interface Store {
   prepare(): void;
   /** Loads the newest page on first use, and the conversation with it. */
   thread(id: string): Thread;
+  /** The stretch around the line `n`, read anew for each caller; also of a room. */
+  around(id: string, n: number): Past;
   /** Who else looks at this conversation, and who of them is typing; empty unless I look at it. */
   watchers(id: string): ReadonlySignal<ReadonlyMap<string, "viewing" | "typing">>;
   /** I type in this conversation; call at every change, it is told at most every 3 s. */

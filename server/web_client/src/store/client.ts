@@ -158,6 +158,7 @@ export class Client {
         const { deeds } = this;
         return deeds === null ? UNREAD : this.within(() => deeds.threads.thread(id));
       },
+      around: (id, n) => this.deeds?.around(id, n) ?? { ...UNREAD, atEnd: signal(false), newer: () => undefined },
       draft: (id) => this.drafts.draft(id),
       attached: (id) => this.drafts.attached(id),
       look: (id) => {

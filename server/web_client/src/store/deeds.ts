@@ -1,7 +1,9 @@
 /** What a person reads and does, loaded before they open a conversation: the first paint does without. */
+import type { Past as PastFace } from "../contract";
 import { Acts, type ActsIo } from "./acts";
 import { Away } from "./away";
 import type { Core } from "./core";
+import { Past } from "./past";
 import { RoomActs } from "./room_acts";
 import { RoomFeed } from "./room_feed";
 import { isRoom } from "./rooms";
@@ -31,6 +33,7 @@ export class Deeds {
   readonly away: Away;
   readonly rooms: RoomActs;
   readonly feed: RoomFeed;
+  private readonly core: Core;
 
   constructor({ core, show, nextId, writes, outbox, drafts, io }: DeedsParts) {
     const follow = (conv: string): boolean => {
@@ -38,6 +41,7 @@ export class Deeds {
       show(inboxOf(conv));
       return false;
     };
+    this.core = core;
     const threads = (this.threads = new Threads(core, follow));
     this.feed = new RoomFeed(core, threads, writes, nextId);
     this.acts = new Acts(core, threads, writes, io);
@@ -45,5 +49,10 @@ export class Deeds {
     this.watching = new Watching(core);
     this.away = new Away(core, io);
     this.rooms = new RoomActs(core, this.acts, io);
+  }
+
+  /** The stretch around the line `n`. */
+  around(conv: string, n: number): PastFace {
+    return new Past(this.core, conv, n).face;
   }
 }
