@@ -219,6 +219,9 @@ async def test_who_leaves_the_organisation_leaves_every_channel(rooms: Rooms) ->
     assert set(await rooms.store.rooms_of(user="ann")) == {direct}
     for room in channels:
         assert "ann" not in (await rooms.store.room_state(room=room)).members
+    await rooms.put(channels[0], "ann")
+    await rooms.store.leave_all(user="ann")
+    assert set(await rooms.store.rooms_of(user="ann")) == {direct}, "the second time too"
 
 
 async def test_every_node_is_told_whose_rooms_changed(rooms: Rooms) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -119,8 +120,9 @@ class RedisRooms:
     async def leave_all(self, *, user: str) -> None:
         """See the port."""
         for room in sorted(await self.index_of(user=user)):
+            cid = secrets.token_hex(16)  # whoever left, came back and leaves again does leave
             try:
-                await self._member(room, user, "", f"left:{user}", on=False, admin=True, action="")
+                await self._member(room, user, "", cid, on=False, admin=True, action="")
             except Refused as refused:
                 if refused.slug == "unavailable":
                     raise
