@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
