@@ -85,8 +85,8 @@ class Organisation:
             self.directory,
             self.live_store.marks,
             self.opt_outs,
+            self.room_store,
         )
-        self.administration.handlers["room"] = self.room_store.run_job
         lifetime = Lifetime(self.settings.session_idle_s, self.settings.session_max_s)
         self.sessions = RedisSignIn(self.client, keys=self.keys, audit_entries=audit_entries)
         audit = RedisAudit(self.client, keys=self.keys, audit_entries=audit_entries)

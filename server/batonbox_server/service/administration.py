@@ -14,6 +14,7 @@ from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.store.directory_port import DirectoryStore, Inbox, Job, OrgState, User
 from batonbox_server.store.live_port import Mark
 from batonbox_server.store.port import InboxInfo, InboxStore
+from batonbox_server.store.rooms_port import RoomStore
 
 from .directory import LiveDirectory
 from .opt_outs import OptOuts
@@ -37,13 +38,18 @@ class Administration:
         directory: LiveDirectory,
         marks: Callable[[list[str]], Awaitable[Mapping[str, Mark]]],
         opt_outs: OptOuts,
+        rooms: RoomStore,
     ) -> None:
         self._store = store
+        self._rooms = rooms
         self._opt_outs = opt_outs
         self._organisation = organisation
         self._directory = directory
         self._marks = marks
-        self.handlers: dict[str, Callable[[Job], Awaitable[None]]] = {}
+        self.handlers: dict[str, Callable[[Job], Awaitable[None]]] = {
+            "room": rooms.run_job,
+            "leave_rooms": self._leave_rooms,
+        }
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def set_name(self, name: str) -> None:
@@ -59,6 +65,8 @@ class Administration:
 
     async def create_user(self, user: User) -> None:
         """A new user; Refused("conflict") when the id is taken."""
+        if await self.is_kept(user.id):
+            raise Refused("conflict", f"{user.id!r} was somebody's whose messages are kept.")
         await self._apply(await self._organisation.create_user(user))
 
     async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> None:
@@ -82,8 +90,18 @@ class Administration:
         await self._apply(await self._organisation.deactivate_user(user))
 
     async def reactivate_user(self, user: str, *, inboxes: tuple[str, ...]) -> None:
-        """Let them in again, into these inboxes; Refused("not_found")."""
+        """Let them in again, into these inboxes and no channel; Refused("not_found")."""
+        found = self._directory.users.get(user)
+        if found is not None and not found.active:
+            # What the job may not have done yet; once they are active it does nothing.
+            await self._rooms.leave_all(user=user)
         await self._apply(await self._organisation.reactivate_user(user, inboxes=inboxes))
+
+    async def is_kept(self, user: str) -> bool:
+        """Whether this id is nobody's, and yet has direct rooms: whoever got it would read them."""
+        if user in self._directory.users:
+            return False
+        return bool(await self._rooms.index_of(user=user))
 
     async def accept_invite(self, sha256: str, *, password: str) -> User:
         """Make the user of an invitation; Refused as `DirectoryStore.accept_invite`."""
@@ -188,6 +206,12 @@ class Administration:
             await self._sync(job.inbox, gone=job.data.get("gone", ()), away=away)
         if job.data.get("take"):
             await self._apply(await self._organisation.take_numbers(job.data["take"]))
+
+    async def _leave_rooms(self, job: Job) -> None:
+        user = str(job.data["user"])
+        found = (await self._organisation.state()).users.get(user)
+        if found is None or not found.active:
+            await self._rooms.leave_all(user=user)
 
     async def _sync(self, inbox: str, *, gone: list[str], away: frozenset[str]) -> None:
         state = await self._organisation.state()

@@ -58,7 +58,13 @@ class Invites:
         name, now_ms = check_name(name, field="name"), int(time.time() * 1000)
         if user is None:
             waiting = {invite.user for invite in await self._organisation.invites()}
-            user = free_id(name, taken=waiting | self._directory.users.keys())
+            taken = waiting | self._directory.users.keys()
+            user = free_id(name, taken=taken)
+            while await self._administration.is_kept(user):
+                taken.add(user)
+                user = free_id(name, taken=taken)
+        elif await self._administration.is_kept(user):
+            raise Refused("conflict", f"{user!r} was somebody's whose messages are kept.")
         code = secrets.token_urlsafe(32)
         invite = Invite(
             id=f"inv_{uuid.uuid4().hex}",

@@ -22,7 +22,6 @@ from batonbox_server.store.rooms_port import (
 __all__ = ["Rooms", "Shown", "acts_as_admin", "is_direct", "private_to_its_two"]
 
 _DIRECT: Final = f"{ROOM_SIGN}d"
-_HIDDEN: Final = frozenset({"forbidden", "not_found"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,8 @@ async def private_to_its_two(store: RoomStore, room: str, user: str) -> AsyncIte
     try:
         yield
     except Refused as refused:
-        if refused.slug in _HIDDEN and is_direct(room) and not await _is_in(store, room, user):
+        certain = not refused.code.retryable
+        if certain and is_direct(room) and not await _is_in(store, room, user):
             raise Refused("not_found", "There is no such room.") from None
         raise
 
@@ -103,9 +103,9 @@ async def _is_in(store: RoomStore, room: str, user: str) -> bool:
     try:
         return (await store.room_marks(room=room, user=user)).since_seq > 0
     except Refused as refused:
-        if refused.slug in _HIDDEN:
-            return False
-        raise
+        if refused.slug != "not_found":
+            raise
+        return False
 
 
 def _place(row: dict[str, Any]) -> tuple[int, str]:

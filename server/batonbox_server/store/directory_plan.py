@@ -69,6 +69,10 @@ class Plan:
         data = {"gone": gone or [], "take": take or {}, "away": away or []}
         self.jobs.append(Job(uuid.uuid4().hex, "sync", inbox, data))
 
+    def leave_rooms(self, user: str) -> None:
+        """Leave a job that takes somebody out of every channel."""
+        self.jobs.append(Job(uuid.uuid4().hex, "leave_rooms", "", {"user": user}))
+
 
 def existing_user(state: OrgState, user: str) -> User:
     """The user; raises Refused("not_found")."""
@@ -151,6 +155,7 @@ def plan_user_gone(state: OrgState, user: str) -> Plan:
     plan = Plan(gone=user)
     _leave_all(plan, state, found)
     plan.drop("users", user, "user_deleted", {"id": user})
+    plan.leave_rooms(user)
     plan.writes += [("pw", user, b""), ("oidc", user, b"")]
     return plan
 
@@ -165,6 +170,7 @@ def plan_user_off(state: OrgState, user: str) -> Plan:
     # First, so that nodes close the user's connections before they look at any inbox.
     plan.put("users", user, "user_changed", user_map(replace(found, active=False)))
     _leave_all(plan, state, found)
+    plan.leave_rooms(user)
     return plan
 
 

@@ -159,6 +159,9 @@ class Job:
 
     kind `presence`, of no inbox: tell every inbox that `data["user"]` joined since when they are
     without a connection (`since_ms`, 0: they have one), as of `data["version"]`.
+
+    kind `leave_rooms`, of no inbox: take `data["user"]` out of every channel, unless they are
+    active again: then they left before they came back.
     """
 
     id: str
