@@ -36,7 +36,8 @@ async def _resume_after_failover(node: Node) -> tuple[list[str], bool]:
     head = await node.store.head(log=log)
     assert (head.epoch, head.seq) == (epoch, seq), "only the tip tells the histories apart"
     assert head.tip != tip
-    follower = node.hub._followers[node.keys.channel(log).encode()]
+    follower = node.hub.followers.find("box")
+    assert follower is not None
     await eventually(lambda: follower.ring.last_tip == head.tip)
     back = await sign_in(node, "ann")
     await back.send([Op.SUB, 1, [["box", "list", epoch, seq, tip]]])

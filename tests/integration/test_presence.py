@@ -259,7 +259,7 @@ async def test_a_message_that_is_missed_is_made_up_for_by_the_beat(
 ) -> None:
     one, other = two
     channel = one.node.keys.channel(one.node.keys.org).encode()
-    monkeypatch.setattr(one.node.hub._followers[channel], "told", lambda _: None)
+    monkeypatch.setattr(one.node.hub.followers.all[channel], "told", lambda _: None)
     async with await other.sdk("agent2"):
         await until(lambda: one.node.presence.of("agent2") == "online", 5)
     await until(lambda: one.node.presence.of("agent2") == "offline", 5)

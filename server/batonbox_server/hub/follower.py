@@ -167,6 +167,26 @@ class Follower:
         except TimeoutError as error:
             raise Refused("unavailable") from error
 
+    async def departs(self, position: Position) -> Reason | None:
+        """Why the log does not continue a position, None if it does. Raises Refused."""
+        head = await self.reads.paced(lambda: self.reads.logs.head(log=self.log, at=position.seq))
+        if head.epoch != position.epoch:
+            return "epoch"
+        if position.seq > head.seq:
+            return "fork"
+        if position.seq == head.seq:
+            return None if head.tip == position.tip else "fork"
+        if head.tip_at:
+            return None if head.tip_at == position.tip else "fork"
+        entries = await self.reads.paced(
+            lambda: self.reads.logs.range(
+                log=self.log, first=position.seq + 1, last=position.seq + 1
+            )
+        )
+        if not entries:
+            return "trimmed"
+        return None if entries[0].prev == position.tip else "fork"
+
     def _start(self, position: Position) -> None:
         self._do(self.feed.start(position.epoch, position.seq, position.tip))
 

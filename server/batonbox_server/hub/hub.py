@@ -13,9 +13,11 @@ from batonbox_server.errors import Refused
 from batonbox_server.tasks import cancel_all, spawn
 
 from .follower import Follower, Limits, Position, Reads
+from .followers import Followers
 from .frames import Look, Moved, Published
 from .inbox import InboxFollower
 from .port import Channel, Logs
+from .seated import SeatedFollower
 from .viewer import Viewer
 from .watching import Watching
 
@@ -77,17 +79,15 @@ class Hub:
         self.audits = 0
         self.mismatches = 0
         self._reads = Reads(logs, channel, limits)
-        self._log_of = log_of
         self._channel_of = channel_of
         self._limits = limits
         self._on_status = on_status
         self._watching = Watching(channel.publish, self._reads.tasks)
-        self._followers: dict[bytes, Follower] = {}
-        self._opening: dict[str, asyncio.Task[Refused | None]] = {}
+        self.followers = Followers(self._reads, self._make, log_of=log_of, channel_of=channel_of)
         self._check_now = asyncio.Event()
-        self._badges_due: dict[InboxFollower, None] = {}
-        self._badge_timer: asyncio.TimerHandle | None = None
-        self._badges_at_s = 0.0
+        self._moved: dict[SeatedFollower, None] = {}
+        self._push_timer: asyncio.TimerHandle | None = None
+        self._pushed_at_s = 0.0
 
     async def start(self) -> None:
         """Begin the periodic comparison of feeds and logs."""
@@ -95,10 +95,10 @@ class Hub:
 
     async def close(self) -> None:
         """End every task; connections are the owner's to close."""
-        if self._badge_timer is not None:
-            self._badge_timer.cancel()
+        if self._push_timer is not None:
+            self._push_timer.cancel()
         self._watching.close()
-        for follower in self._followers.values():
+        for follower in self.followers.all.values():
             follower.closed = True
         await cancel_all(self._reads.tasks)
 
@@ -106,7 +106,7 @@ class Hub:
 
     def heard(self, channel: bytes, data: bytes) -> None:
         """A message; unknown channels are ignored."""
-        follower = self._followers.get(channel)
+        follower = self.followers.all.get(channel)
         if follower is not None and not follower.closed:
             follower.heard(data)
 
@@ -119,7 +119,7 @@ class Hub:
         """Everything is subscribed again."""
         if self.degraded:
             self.degraded = False
-            for follower in self._followers.values():
+            for follower in self.followers.all.values():
                 follower.missed()
             self._on_status(False)
         self._check_now.set()
@@ -143,7 +143,7 @@ class Hub:
             on_reset=on_reset,
             on_moved=on_moved,
         )
-        self._followers[follower.channel.encode()] = follower
+        self.followers.all[follower.channel.encode()] = follower
         await follower.open()
         on_reset()
 
@@ -151,12 +151,12 @@ class Hub:
 
     async def attach(self, viewer: Viewer, inbox: str) -> None:
         """Level `badge`. Raises Refused: `forbidden`, `not_found`, `unavailable`."""
-        follower = await self._follower(inbox)
+        follower = await self.followers.get(inbox)
         await follower.enter(viewer)
 
     async def subscribe(self, viewer: Viewer, inbox: str, position: Position | None) -> str:
         """Level `list`: `resumed` or `snapshot`; what is to be sent has been queued."""
-        follower = await self._follower(inbox)
+        follower = await self.followers.get(inbox)
         seat = await follower.enter(viewer)
         return await follower.listen(seat, position)
 
@@ -175,7 +175,7 @@ class Hub:
         turn, seat = viewer.looks, None
         try:
             if conv is not None:
-                follower = await self._follower(conv.partition(".")[0])
+                follower = await self.followers.get(conv.partition(".")[0])
                 seat = await follower.enter(viewer)
         finally:
             if viewer.looks == turn:  # else it has said something else meanwhile
@@ -201,7 +201,7 @@ class Hub:
 
         Raises Refused("unavailable") when it does not get there.
         """
-        follower = self._followers.get(self._channel_of(self._log_of(inbox)).encode())
+        follower = self.followers.find(inbox)
         if not isinstance(follower, InboxFollower) or not follower.by_user:
             return 0
         feed = follower.feed
@@ -216,7 +216,7 @@ class Hub:
         """Clients of this node above level `badge`, by inbox."""
         return {
             follower.inbox: len(follower.listeners)
-            for follower in self._followers.values()
+            for follower in self.followers.all.values()
             if isinstance(follower, InboxFollower) and follower.listeners
         }
 
@@ -224,47 +224,21 @@ class Hub:
     def counts(self) -> dict[str, int]:
         """For metrics: followed logs, gaps that were back-filled, badges recounted and wrong."""
         return {
-            "feeds": len(self._followers),
-            "feed_gaps": sum(follower.feed.gaps for follower in self._followers.values()),
+            "feeds": len(self.followers.all),
+            "feed_gaps": sum(follower.feed.gaps for follower in self.followers.all.values()),
             "badge_audits": self.audits,
             "badge_mismatches": self.mismatches,
         }
 
-    async def _follower(self, inbox: str) -> InboxFollower:
-        key = self._channel_of(self._log_of(inbox)).encode()
-        opening = self._opening.get(inbox)
-        if opening is None:
-            found = self._followers.get(key)
-            if isinstance(found, InboxFollower) and not found.closed:
-                found.idle_since_s = 0.0
-                return found
-            opening = spawn(self._reads.tasks, self._open(inbox, key), name=f"open {inbox}")
-            self._opening[inbox] = opening
-        refused = await asyncio.shield(opening)
-        if refused is not None:
-            raise Refused(refused.slug, refused.message)
-        return await self._follower(inbox)
-
-    async def _open(self, inbox: str, key: bytes) -> Refused | None:
-        log = self._log_of(inbox)
-        follower = InboxFollower(
+    def _make(self, inbox: str, log: str, channel: str) -> SeatedFollower:
+        return InboxFollower(
             self._reads,
             inbox=inbox,
             log=log,
-            channel=self._channel_of(log),
-            on_badges=self._badges_moved,
+            channel=channel,
+            on_moved=self._has_moved,
             watching=self._watching,
         )
-        self._followers[key] = follower
-        try:
-            await follower.open()
-        except Refused as refused:
-            del self._followers[key]
-            await follower.close()
-            return refused
-        finally:
-            del self._opening[inbox]
-        return None
 
     # Regular work: one task and one timer per node
 
@@ -277,19 +251,19 @@ class Hub:
             except TimeoutError:
                 pass
             self._check_now.clear()
-            followers = list(self._followers.items())
+            followers = list(self.followers.all.items())
             answered = await asyncio.gather(*(self._check(f) for _, f in followers))
             if not all(answered):
                 self._check_soon()
             await self._audit()
             for key, follower in followers:
-                await self._close_idle(key, follower)
+                await self.followers.close_idle(key, follower)
 
     async def _audit(self) -> None:
         """Recount one badge drawn by lot: a mismatch is a bug, and a metric that must stay 0."""
         shown = [
             (follower, user)
-            for follower in self._followers.values()
+            for follower in self.followers.all.values()
             if isinstance(follower, InboxFollower)
             for user in follower.by_user
         ]
@@ -318,32 +292,16 @@ class Hub:
         # only the reads failed.
         asyncio.get_running_loop().call_later(_RECHECK_S, self._check_now.set)
 
-    async def _close_idle(self, key: bytes, follower: Follower) -> None:
-        if not isinstance(follower, InboxFollower):
-            return
-        now_s = asyncio.get_running_loop().time()
-        if follower.closed:
-            self._followers = {k: f for k, f in self._followers.items() if f is not follower}
-            if key not in self._followers:
-                await follower.close()
-        elif follower.by_user or follower.inbox in self._opening:
-            follower.idle_since_s = 0.0
-        elif not follower.idle_since_s:
-            follower.idle_since_s = now_s
-        elif now_s - follower.idle_since_s > self._limits.linger_s:
-            del self._followers[key]
-            await follower.close()
-
-    def _badges_moved(self, follower: InboxFollower) -> None:
-        self._badges_due[follower] = None
-        if self._badge_timer is None:
+    def _has_moved(self, follower: SeatedFollower) -> None:
+        self._moved[follower] = None
+        if self._push_timer is None:
             loop = asyncio.get_running_loop()
-            due_s = self._badges_at_s + self._limits.badge_interval_s
-            self._badge_timer = loop.call_at(max(due_s, loop.time()), self._push_badges)
+            due_s = self._pushed_at_s + self._limits.badge_interval_s
+            self._push_timer = loop.call_at(max(due_s, loop.time()), self._push)
 
-    def _push_badges(self) -> None:
-        self._badge_timer = None
-        self._badges_at_s = asyncio.get_running_loop().time()
-        due, self._badges_due = self._badges_due, {}
-        for follower in due:
-            follower.push_badges()
+    def _push(self) -> None:
+        self._push_timer = None
+        self._pushed_at_s = asyncio.get_running_loop().time()
+        moved, self._moved = self._moved, {}
+        for follower in moved:
+            follower.push()

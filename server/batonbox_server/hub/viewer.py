@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from batonbox_server import wire
 
 if TYPE_CHECKING:
-    from .inbox import InboxFollower
+    from .seated import SeatedFollower
 
 __all__ = ["Seat", "Viewer"]
 
@@ -34,7 +34,7 @@ class Seat:
     """
 
     viewer: Viewer
-    follower: InboxFollower
+    follower: SeatedFollower
     listening: bool = False
     opening: bool = False
     cursor: int = 0
