@@ -42,6 +42,7 @@ EDGES: Final[dict[Kind, frozenset[tuple[Status | None, Status]]]] = {
     Kind.SNOOZED: frozenset({(AS, AS)}),
     Kind.WOKEN: frozenset({(AS, AS)}),
     Kind.DELIVERY_CHANGED: frozenset({(UN, UN), (AS, AS), (DONE, DONE)}),
+    Kind.PURGED: frozenset({(UN, UN), (AS, AS), (DONE, DONE)}),
 }
 
 

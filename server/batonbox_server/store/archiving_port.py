@@ -119,7 +119,7 @@ class ArchivingStore(Protocol):
     ) -> Convs:
         """Conversations with a line in the engine that is older, held ones too."""
 
-    async def purge(self, *, conv: str, upto: int, rule_days: int) -> Purged:
+    async def purge(self, *, conv: str, upto: int) -> Purged:
         """Erase lines up to number `upto` that have left the engine, unless it is held.
 
         Becomes an event PURGED. A done conversation with no line left is erased wholly.

@@ -22,6 +22,7 @@ __all__ = ["InboxCalls", "applied", "digest_of", "entry_of", "ok", "standing_of"
 _ALIASES: Final = {
     "token_required": ("bad_request", "This is not yours: send the present own_tok with it."),
     "not_failed": ("bad_request", "Only a failed message can be sent again."),
+    "too_old": ("bad_request", "This is too old to be changed or sent again; write it anew."),
     "bad_time": ("bad_request", "until_ms: a time ahead, at most 366 days from now."),
 }
 

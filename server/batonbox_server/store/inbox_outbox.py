@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import Delivery, inbox_of
-from batonbox_server.store.inbox_calls import InboxCalls, ok
+from batonbox_server.store.archived import Archived
+from batonbox_server.store.inbox_calls import ok
 from batonbox_server.store.outbox_port import OutboxItem, Postponed, Settled
 
+_STATE: Final = 6  # where a line has its delivery state
+_RANK: Final = (Delivery.QUEUED, Delivery.SENT, Delivery.DELIVERED, Delivery.FAILED)
 
-class InboxOutbox(InboxCalls):
+
+class InboxOutbox(Archived):
     """Implements `store.outbox_port.OutboxStore`."""
 
     async def lease_outbox(self, *, inbox: str, lease_ms: int, n: int = 16) -> list[OutboxItem]:
@@ -40,7 +47,27 @@ class InboxOutbox(InboxCalls):
             unsettled=int(unsettled),
             receipt=int(receipt),
         )
+        if reply[0] == b"not_found" and await self._settled_away(conv, n, state, reason):
+            return Settled(0, 0)
         return Settled(*ok(reply))
+
+    async def _settled_away(self, conv: str, n: int, state: Delivery, reason: str) -> bool:
+        """What a receipt says of a message that is in the archive; False: it is not there."""
+        if self._archive is None:
+            return False
+        lines = await self._archive.lines(conv=conv, first=n, last=n)
+        told = msgpack.unpackb(lines[0].packed) if lines else None
+        if told is None or not told[_STATE]:
+            return False
+        if _moves(told[_STATE], state):
+            told[_STATE:] = [str(state), told[_STATE + 1]]
+            if state is Delivery.FAILED and reason:
+                told.append(reason)
+            seconds, micros = await self._execute("TIME")
+            at = max(lines[0].read_ms, 1000 * int(seconds) + int(micros) // 1000)
+            line = replace(lines[0], packed=msgpack.packb(told), read_ms=at)
+            await self._archive.put_lines(conv=conv, lines=[line])
+        return True
 
     async def postpone(
         self, *, conv: str, n: int, turn: int, after_ms: int, how: Postponed = ""
@@ -69,6 +96,14 @@ class InboxOutbox(InboxCalls):
         return await self.sent(
             conv=conv, n=n, state=state, carrier_id=carrier_id, reason=reason, receipt=True
         )
+
+
+def _moves(now: str, state: Delivery) -> bool:
+    """As `sent.lua` decides it: forward only, but a failed message may be delivered after all."""
+    if now == Delivery.FAILED:
+        return state is Delivery.DELIVERED
+    forward = _RANK.index(state) > _RANK.index(Delivery(now))
+    return forward and now != Delivery.DELIVERED
 
 
 def _item(

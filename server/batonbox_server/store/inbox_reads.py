@@ -10,12 +10,15 @@ import msgpack  # type: ignore[import-untyped]
 from batonbox_server.domain.model import inbox_of
 from batonbox_server.errors import Refused
 from batonbox_server.store import port
-from batonbox_server.store.inbox_calls import InboxCalls, entry_of, ok, standing_of, words
+from batonbox_server.store.archived import MISSING, TRIES, Archived
+from batonbox_server.store.inbox_calls import entry_of, ok, standing_of, words
 
+# Views that show what is done.
+_DONE_TOO: Final = frozenset({"done", "all", "walk"})
 _NO_SUCH_LOG: Final = port.Head("", 0, "", "", 1)
 
 
-class InboxReads(InboxCalls):
+class InboxReads(Archived):
     """The reading half of `store.port.InboxStore`."""
 
     async def snapshot(self, *, inbox: str, n: int = 200) -> port.Snapshot:
@@ -38,20 +41,36 @@ class InboxReads(InboxCalls):
             reply = await self._scripts.walk(prefix, actor=actor, after_ms=after, n=n)
         else:
             reply = await self._scripts.page(prefix, actor=actor, view=view, after_ms=after, n=n)
-        seq, tip, cursor, packed = ok(reply)
+        seq, tip, cursor, packed, away = ok(reply)
         rows = [msgpack.unpackb(row) for row in packed]
-        return port.PageOf(rows, cursor.decode(), seq, tip.decode())
+        page = port.PageOf(rows, cursor.decode(), seq, tip.decode())
+        if away > 0 and view in _DONE_TOO:
+            return await self._merged(inbox, page, view=view, after=after, n=n)
+        return page
 
     async def history(self, *, conv: str, actor: str, before: int = 0, n: int = 50) -> port.Thread:
         """See the port."""
+        for _ in range(TRIES):
+            thread = await self._history(conv, actor, before, n)
+            if thread is not None:
+                return thread
+        raise Refused("unavailable", MISSING)
+
+    async def _history(self, conv: str, actor: str, before: int, n: int) -> port.Thread | None:
+        """None: something moved while it was read."""
         prefix = self._keys.inbox(inbox_of(conv))
         reply = await self._scripts.history(prefix, conv=conv, actor=actor, before=before, n=n)
-        seq, row, packed, cursor, reasons = ok(reply)
+        if reply[0] == b"not_found":
+            return await self._history_away(conv, before, n)
+        seq, row, packed, cursor, reasons, first, away = ok(reply)
         messages = [msgpack.unpackb(message) for message in packed]
         for message, reason in zip(messages, reasons, strict=True):
             if reason:
                 message.append(reason.decode())
-        return port.Thread(messages, cursor, seq, msgpack.unpackb(row))
+        old = await self._lines(conv, first, away)
+        if old is None:
+            return None
+        return port.Thread(old + messages, cursor, seq, msgpack.unpackb(row))
 
     async def head(self, *, log: str, at: int = 0) -> port.Head:
         """See the port."""

@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import Availability, Role, inbox_of
+from batonbox_server.errors import Refused
 from batonbox_server.store import port
 from batonbox_server.store.by import pack_for_lua
+from batonbox_server.store.inbox_archive import InboxArchive
 from batonbox_server.store.inbox_calls import applied, digest_of, ok, standing_of
 from batonbox_server.store.inbox_outbox import InboxOutbox
 from batonbox_server.store.inbox_reads import InboxReads
 from batonbox_server.store.inbox_timers import InboxTimers, unpack_options
 
 
-class RedisStore(InboxReads, InboxOutbox, InboxTimers):
-    """Implements `store.port.InboxStore`."""
+class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
+    """Implements `store.port.InboxStore` and `store.archiving_port.ArchivingStore`."""
 
     # Inboxes and memberships
 
@@ -32,7 +34,12 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers):
     async def delete_inbox(self, *, inbox: str) -> bool:
         """See the port."""
         reply = await self._scripts.erase_inbox(self._keys.inbox(inbox))
-        return bool(reply[0] == b"not_found" or reply[1] == 0)
+        if reply[0] == b"held":
+            raise Refused("conflict", "Something in this inbox is held; end the hold first.")
+        erased = bool(reply[0] == b"not_found" or reply[1] == 0)
+        if erased and self._archive is not None:
+            await self._archive.purge_log(log=inbox)
+        return erased
 
     async def inbox_info(self, *, inbox: str) -> port.InboxInfo | None:
         """See the port."""
@@ -106,17 +113,18 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers):
         keyword: port.Keyword | None = None,
     ) -> port.Received:
         """See the port."""
-        reply = await self._scripts.receive(
-            self._keys.inbox(inbox),
-            candidate=_new_conversation(inbox),
-            our=our,
-            customer=customer,
-            provider_id=provider_id,
-            body=body,
-            preview=preview,
-            turn=turn,
-            keyword=pack_for_lua(keyword) if keyword else b"",
-        )
+        given = {
+            "candidate": _new_conversation(inbox),
+            "our": our,
+            "customer": customer,
+            "provider_id": provider_id,
+            "body": body,
+            "preview": preview,
+            "turn": turn,
+            "keyword": pack_for_lua(keyword) if keyword else b"",
+        }
+        prefix = self._keys.inbox(inbox)
+        reply = await self._known(lambda: self._scripts.receive(prefix, **given))
         if reply[0] == b"duplicate":
             conv, n, seq = msgpack.unpackb(reply[1])
             return port.Received(conv, n, seq, duplicate=True)
@@ -195,13 +203,9 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers):
     ) -> port.Applied:
         """See the port."""
         args = {"our": our, "customer": customer, "body": body, "preview": preview}
-        reply = await self._scripts.compose(
-            self._keys.inbox(inbox),
-            candidate=_new_conversation(inbox),
-            by=self._by(actor, cid, digest_of("compose", args)),
-            **args,
-        )
-        return applied(reply)
+        prefix, by = self._keys.inbox(inbox), self._by(actor, cid, digest_of("compose", args))
+        given = {"candidate": _new_conversation(inbox), "by": by, **args}
+        return applied(await self._known(lambda: self._scripts.compose(prefix, **given)))
 
     async def unread(self, *, conv: str, actor: str, cid: str) -> port.Applied:
         """See the port."""
@@ -210,7 +214,12 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers):
     async def seen(self, *, conv: str, actor: str, att: str) -> bool:
         """See the port."""
         prefix = self._keys.inbox(inbox_of(conv))
-        return bool(ok(await self._scripts.seen(prefix, conv=conv, actor=actor, att=att))[0])
+        reply = await self._scripts.seen(prefix, conv=conv, actor=actor, att=att)
+        if reply[0] == b"not_found":
+            # A conversation that is away has no badge; one that is not there is refused.
+            await self.history(conv=conv, actor=actor, n=1)
+            return False
+        return bool(ok(reply)[0])
 
 
 def _new_conversation(inbox: str) -> str:

@@ -4,7 +4,7 @@
 -- done; nobody takes an assigned one this way.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au
+-- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au ar
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] to

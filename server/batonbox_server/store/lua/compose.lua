@@ -2,14 +2,14 @@
 -- Claim (or create) and send in one step; owned by somebody else is a conflict, nothing is sent.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx num gm su as un wq op done unm out oo av off ow gone sno i au
+-- derives meta log ev mem c m cx num gm su as un wq op done unm out oo av off ow gone sno i au ar
 -- ARGV[1] candidate
 -- ARGV[2] by
 -- ARGV[3] our
 -- ARGV[4] customer
 -- ARGV[5] body
 -- ARGV[6] preview
--- Returns {"ok"} | {"conflict", row} | {"number_not_routed"} | {"recipient_opted_out", row} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
+-- Returns {"ok"} | {"archived", conv} | {"conflict", row} | {"number_not_routed"} | {"recipient_opted_out", row} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
 --- @include "lib/command"
 local candidate, by, our, customer, body, preview = unpack(ARGV)
 local cx, me, actor, cid = begin(by, CONTENT_MS)
@@ -18,6 +18,7 @@ if redis.call("SISMEMBER", key("num"), our) == 0 then return {"number_not_routed
 local pair = our .. "|" .. customer
 local known = redis.call("HGET", key("cx"), pair)
 local c = known and load(cx, known) or fresh(candidate, our, customer)
+if not c then return {"archived", known} end
 release_stale(cx, c)
 if c.status == "assigned" and c.assignee ~= actor then
   return refuse(cx, {"conflict", cur(c)})

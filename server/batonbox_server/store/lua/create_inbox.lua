@@ -11,7 +11,7 @@ local epoch, keep = unpack(ARGV)
 if open() then return {"exists"} end
 redis.call("DEL", key("meta"), key("log"))
 redis.call("HSET", key("meta"), "epoch", epoch, "seq", 0, "tip", string.rep("0", 16),
-  "last_ms", 0, "keep", keep, "schema", 2)
+  "last_ms", 0, "keep", keep, "schema", 2, "kept", "all")
 local cx = open()
 tick(cx)
 emit(cx, {type = "inbox_created", actor = ""})

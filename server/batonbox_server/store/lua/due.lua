@@ -3,7 +3,7 @@
 -- and gone owners lose what waits. `left` is how much is due still; idle: nothing was.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev c mem av off au oo gm su i out ow gone sno done as un op wq unm m due
+-- derives meta log ev c mem av off au oo gm su i out ow gone sno done as un op wq unm m due ar
 -- Returns {"ok", left} | {"idle", left} | {"not_found"}
 --- @include "lib/due"
 --- @include "lib/indexed"

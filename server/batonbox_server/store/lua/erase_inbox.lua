@@ -1,12 +1,14 @@
 #!lua
--- Delete an inbox: everybody's access goes in the first step, its data in bounded batches.
+-- Delete an inbox: everybody's access goes in the first step, its data in bounded batches. Not while
+-- anything in it is held.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem num c m cx un wq op done unm out try why oo due as su gm mv ghosts hk held ow gone sno av off au
--- Returns {"ok", left} | {"not_found"}
+-- derives meta log ev mem num c m cx un wq op done unm out try why oo due as su gm mv ghosts hk held ow gone sno av off au ar hold
+-- Returns {"ok", left} | {"held"} | {"not_found"}
 --- @include "lib/log"
 local BATCH = 200
 local cx = open()
+if cx and redis.call("EXISTS", key("hold")) == 1 then return {"held"} end
 if cx then
   local users = redis.call("HKEYS", key("mem"))
   tick(cx)
@@ -30,7 +32,7 @@ for _, user in ipairs(redis.call("SMEMBERS", key("ghosts"))) do
   redis.call("DEL", key("as", user), key("ow", user), key("su", user), key("gm", user))
 end
 redis.call("DEL", key("cx"), key("un"), key("wq"), key("unm"), key("out"), key("try"), key("due"), key("mv"))
-redis.call("DEL", key("oo"), key("why"))
+redis.call("DEL", key("oo"), key("why"), key("ar"))
 redis.call("DEL", key("ow"), key("gone"), key("sno"), key("av"), key("off"))
 redis.call("DEL", key("hk"), key("held"), key("ghosts"), key("au"), key("log"), key("meta"))
 return {"ok", 0}

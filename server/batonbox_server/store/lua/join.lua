@@ -2,7 +2,7 @@
 -- Add a membership, or change its role; whoever joins afresh sees the whole queue as blue.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au
+-- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au ar
 -- ARGV[1] user
 -- ARGV[2] role
 -- ARGV[3] joined

@@ -2,7 +2,7 @@
 -- Append an internal note: any member may, nobody's badge changes, nothing is sent.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au
+-- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au ar
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] body

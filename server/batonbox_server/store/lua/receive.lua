@@ -4,7 +4,7 @@
 -- and nobody who is late stores the message here. Turn 0: nobody else is asked.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m cx p num gm su as un wq op done unm out oo av off ow gone sno i au
+-- derives meta log ev mem c m cx p num gm su as un wq op done unm out oo av off ow gone sno i au ar
 -- ARGV[1] candidate
 -- ARGV[2] our
 -- ARGV[3] customer
@@ -13,7 +13,7 @@
 -- ARGV[6] preview
 -- ARGV[7] turn
 -- ARGV[8] keyword
--- Returns {"ok", conv, n, seq, answered} | {"duplicate", place} | {"not_found"} | {"number_not_routed"}
+-- Returns {"ok", conv, n, seq, answered} | {"archived", conv} | {"duplicate", place} | {"not_found"} | {"number_not_routed"}
 --- @include "lib/command"
 local candidate, our, customer, provider_id, body, preview = unpack(ARGV)
 local turn, gone = tonumber(ARGV[7]), 0
@@ -34,6 +34,7 @@ plan(cx)
 local pair = our .. "|" .. customer
 local known = redis.call("HGET", key("cx"), pair)
 local c = known and load(cx, known) or fresh(candidate, our, customer)
+if not c then return {"archived", known} end
 release_stale(cx, c)
 local said = heard(c, ARGV[8])
 if not said.mute then release_absent(cx, c) end

@@ -2,7 +2,7 @@
 -- Return to Inbox: blue again for everybody but the actor.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au
+-- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au ar
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] own_tok

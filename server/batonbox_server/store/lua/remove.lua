@@ -2,7 +2,7 @@
 -- Take a membership away and return up to 100 of its conversations; a job does the rest.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out due oo av off ow gone sno i au
+-- derives meta log ev mem c m gm su as un wq op done unm out due oo av off ow gone sno i au ar
 -- ARGV[1] user
 -- ARGV[2] role
 -- Returns {"ok", seq, returned, left} | {"not_found"}

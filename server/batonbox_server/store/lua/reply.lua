@@ -2,7 +2,7 @@
 -- Append the owner's message and its outbox entry in one step: the reply fence.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m num gm su as un wq op done unm out oo av off ow gone sno i au
+-- derives meta log ev mem c m num gm su as un wq op done unm out oo av off ow gone sno i au ar
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] own_tok

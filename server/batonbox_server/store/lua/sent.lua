@@ -5,7 +5,7 @@
 -- same carrier_id, ends no later one.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out try why pm oo av off ow gone sno i au
+-- derives meta log ev mem c m gm su as un wq op done unm out try why pm oo av off ow gone sno i au ar
 -- ARGV[1] conv
 -- ARGV[2] n
 -- ARGV[3] state

@@ -14,4 +14,4 @@ for _, conv in ipairs(redis.call("ZRANGE", key("op"), 0, n - 1, "REV")) do
   table.insert(rows, cur(read_row(conv)))
 end
 return {"ok", cx.epoch, cx.seq, cx.tip, redis.call("ZCARD", key("un")),
-  redis.call("ZCARD", key("op")), redis.call("ZCARD", key("done")), rows}
+  redis.call("ZCARD", key("op")), redis.call("ZCARD", key("done")) + (redis.call("HGET", key("meta"), "away") or 0), rows}

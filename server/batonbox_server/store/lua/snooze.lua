@@ -2,7 +2,7 @@
 -- Put one's own aside until a time; it stays one's own, under the same token, and is not unread.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev c mem av off au oo gm su i out ow gone sno done as un op wq unm m
+-- derives meta log ev c mem av off au oo gm su i out ow gone sno done as un op wq unm m ar
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] own_tok

@@ -2,7 +2,7 @@
 -- Mark unread for me: my mark goes, nobody else notices; without attention there is nothing to unread.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out mv oo av off ow gone sno i au
+-- derives meta log ev mem c m gm su as un wq op done unm out mv oo av off ow gone sno i au ar
 -- ARGV[1] conv
 -- ARGV[2] by
 -- Returns {"ok"} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}

@@ -2,7 +2,7 @@
 -- End the snooze of one's own conversation; nothing new is in it.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev c mem av off au oo gm su i out ow gone sno done as un op wq unm m
+-- derives meta log ev c mem av off au oo gm su i out ow gone sno done as un op wq unm m ar
 -- ARGV[1] conv
 -- ARGV[2] by
 -- ARGV[3] own_tok

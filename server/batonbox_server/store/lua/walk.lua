@@ -7,7 +7,7 @@
 -- ARGV[1] actor
 -- ARGV[2] after_ms
 -- ARGV[3] n
--- Returns {"ok", seq, tip, next, rows} | {"not_found"} | {"forbidden"}
+-- Returns {"ok", seq, tip, next, rows, away} | {"not_found"} | {"forbidden"}
 --- @include "lib/row"
 --- @include "lib/member"
 local actor, after_ms, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -29,4 +29,5 @@ while #rows < n and (a[i] or b[j]) do
   end
   table.insert(rows, cur(read_row(conv)))
 end
-return {"ok", cx.seq, cx.tip, #rows == n and last or "", rows}
+return {"ok", cx.seq, cx.tip, #rows == n and last or "", rows,
+  tonumber(redis.call("HGET", key("meta"), "away") or 0)}

@@ -2,6 +2,7 @@
 --- @include "lib/reply"
 --- @include "lib/outbox"
 --- @include "lib/owned"
+--- @include "lib/kept"
 -- The writing half: everything a script planned, in one go, after its last read.
 
 local function lists(c)
@@ -54,6 +55,7 @@ local function write_row(cx, c)
   end
   redis.call("HSET", key("c", c.id), unpack(flat))
   redis.call("RPUSH", key("m", c.id), unpack(cx.lines[c.id]))
+  index_held(c.id, c.n - c.trimmed - #cx.lines[c.id], c.n - c.trimmed)
   reindex(cx.was[c.id], c)
   reindex_owned(cx.was[c.id], c)
 end

@@ -2,8 +2,9 @@
 -- A thread's entry is [n, seq, at_ms, kind, actor, cid, state, body]; the body is never re-packed.
 local RANK = {queued = 1, sent = 2, delivered = 3, failed = 4}
 
--- The entry's header fields and its position in the list.
+-- The entry's header fields and its position in the list; nil of one that has left the engine.
 local function line(conv, n, trimmed)
+  if n <= trimmed then return nil end  -- a negative index would count from the end
   local raw = redis.call("LINDEX", key("m", conv), n - 1 - trimmed)
   if not raw then return nil end
   local head = cmsgpack.unpack(raw)
