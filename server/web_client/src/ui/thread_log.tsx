@@ -2,10 +2,12 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import type { Line, Thread } from "../contract";
+import type { Line, Past, Thread } from "../contract";
+import { useShown } from "./around";
 import { useLasting } from "./bits";
 import { at } from "./places";
 import { DownIcon } from "./more_icons";
+import { go } from "./route";
 import { isSystem } from "./thread_words";
 
 /** So near the end counts as reading the newest. */
@@ -35,13 +37,37 @@ function anchorIn(box: HTMLElement): Anchor | null {
   return null;
 }
 
-export function ThreadLog<T>({ thread, start, arrange, render }: Props<T>): JSX.Element {
+export function ThreadLog<T>(props: Props<T>): JSX.Element {
+  const { thread, past, line } = useShown(props.thread);
+  return <Log key={past ? line : 0} {...props} thread={thread} past={past} found={line} />;
+}
+
+interface LogProps<T> extends Props<T> {
+  readonly past: Past | null;
+  /** The line to bring into sight, 0 for none. */
+  readonly found: number;
+}
+
+/** Brings a line into sight and the focus to it, once; true when it has. */
+function reveal(box: HTMLElement, line: number): boolean {
+  const element = box.querySelector<HTMLElement>(`[data-n="${line}"]`);
+  if (!element) return false;
+  for (const before of box.querySelectorAll(".line-found")) before.classList.remove("line-found");
+  element.classList.add("line-found");
+  element.tabIndex = -1;
+  element.scrollIntoView({ block: "center" });
+  element.focus({ preventScroll: true });
+  return true;
+}
+
+function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const anchor = useRef<Anchor | null>(null);
   const atEnd = useSignal(true);
   /** The newest message that was there when the reader left the end. */
   const left = useRef(0);
+  const revealed = useRef(0);
   const items = useComputed(() => arrange(thread.lines.value));
   const lines = thread.lines.value;
   const skeleton = useLasting(thread.loading.value && !lines.length);
@@ -67,17 +93,32 @@ export function ThreadLog<T>({ thread, start, arrange, render }: Props<T>): JSX.
     if (element.scrollTop < OLDER_PX && (element.scrollTop > 0 || thread.lines.peek().length)) thread.older();
   };
 
+  const wantNewer = (): void => {
+    const element = box.current;
+    if (!element || !past || past.loading.peek()) return;
+    if (element.scrollHeight - element.scrollTop - element.clientHeight < OLDER_PX) past.newer();
+  };
+
   const scrolled = (): void => {
     const element = box.current;
     if (!element) return;
-    const end = element.scrollHeight - element.scrollTop - element.clientHeight <= END_PX;
+    const end = !past && element.scrollHeight - element.scrollTop - element.clientHeight <= END_PX;
     if (!end && atEnd.peek()) left.current = thread.lines.peek().at(-1)?.n ?? 0;
     atEnd.value = end;
     anchor.current = end ? null : anchorIn(element);
     wantOlder();
+    wantNewer();
   };
 
   useLayoutEffect(restore, [items.value, skeleton, older]);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element || !found || revealed.current === found || !reveal(element, found)) return;
+    revealed.current = found;
+    atEnd.value = false;
+    left.current = thread.lines.peek().at(-1)?.n ?? 0;
+    anchor.current = anchorIn(element);
+  }, [items.value, found]);
   useEffect(wantOlder, [lines, thread.atStart.value]);
   useEffect(() => {
     const watcher = new ResizeObserver(restore);
@@ -87,12 +128,14 @@ export function ThreadLog<T>({ thread, start, arrange, render }: Props<T>): JSX.
   }, []);
 
   const toEnd = (): void => {
+    go({}, true); // what the address led to is left
+    if (past) return;
     atEnd.value = true;
     restore();
     box.current?.focus({ preventScroll: true });
   };
 
-  const fresh = atEnd.value ? 0 : lines.filter((line) => line.n > left.current && !isSystem(line)).length;
+  const fresh = atEnd.value || past ? 0 : lines.filter((line) => line.n > left.current && !isSystem(line)).length;
 
   return (
     <div class="log-place">
