@@ -23,6 +23,7 @@ from batonbox_server.hub.frames import Moved
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.node_carriers import NodeCarriers, webhook_secret
+from batonbox_server.node_contacts import NodeContacts
 from batonbox_server.node_media import NodeMedia
 from batonbox_server.node_organisation import Organisation
 from batonbox_server.service.answers import Answers
@@ -146,6 +147,8 @@ class Node(Organisation):
         await self.presence.start()
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
         self._tell_webhooks()
+        self.contacts = NodeContacts(settings, self.client, keys=self.keys)
+        await self.contacts.store.open()
         self._assemble()
         await self._begin()
 
@@ -211,6 +214,7 @@ class Node(Organisation):
                 self.store, self.organisation, self.intake, self.hub, self.carriers.accounts
             ),
             webhooks=self.webhooks,
+            contacts=self.contacts.contacts,
             audit=self.audit,
             live=self.live,
             presence=self.presence,
@@ -241,6 +245,8 @@ class Node(Organisation):
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
         await self.hub.follow(self.keys.org, self._on_org_event, self._on_org_reset, self._on_moved)
+        await self.contacts.follow(self.hub, self.pump.contacts)
+        stack.push_async_callback(self.contacts.aclose)
         await self.pump.start()
         stack.push_async_callback(self.pump.close)
         self.hook_worker.start()

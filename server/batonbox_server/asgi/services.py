@@ -11,6 +11,7 @@ from batonbox_server.service.accounts import Accounts
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.audit import Audit
 from batonbox_server.service.commands import InboxCommands
+from batonbox_server.service.contacts import Contacts
 from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.directory import LiveDirectory
 from batonbox_server.service.identity import TokenIdentity
@@ -97,6 +98,7 @@ class Services:
     unrouted: Unrouted
     diagnosis: Diagnosis
     webhooks: Webhooks
+    contacts: Contacts
     audit: Audit
     live: Live
     presence: LivePresence

@@ -207,14 +207,11 @@ class SocketPump:
 
     def presence(self, states: dict[str, str]) -> None:
         """These people came, went, are away or back."""
-        encoded: dict[str, tuple[bytes]] = {}
-        for connection in self._signed_in():
-            viewer = connection.viewer
-            if _sees(connection):
-                if viewer.subprotocol not in encoded:
-                    frame = wire.encode([Op.PRESENCE, states], viewer.subprotocol)
-                    encoded[viewer.subprotocol] = (frame,)
-                viewer.send_pieces(encoded[viewer.subprotocol])
+        self._spread([Op.PRESENCE, states])
+
+    def contacts(self, names: dict[str, dict[str, str] | None] | None) -> None:
+        """Whose these numbers are now; None: clients shall forget all that they looked up."""
+        self._spread([Op.CONTACTS, names])
 
     def grants_changed(self, user: str) -> None:
         """See `session.ports.OrgListener`."""
@@ -236,6 +233,16 @@ class SocketPump:
 
     def _signed_in(self) -> list[Connection]:
         return [connection for mine in self._by_user.values() for connection in mine]
+
+    def _spread(self, frame: wire.Frame) -> None:
+        """To everybody who may read, encoded once."""
+        encoded: dict[str, tuple[bytes]] = {}
+        for connection in self._signed_in():
+            viewer = connection.viewer
+            if _sees(connection):
+                if viewer.subprotocol not in encoded:
+                    encoded[viewer.subprotocol] = (wire.encode(frame, viewer.subprotocol),)
+                viewer.send_pieces(encoded[viewer.subprotocol])
 
     def _attach(self, connection: Connection, inboxes: Iterable[str]) -> None:
         # Badges tell of conversations: nobody hears by them what they may not see.

@@ -33,6 +33,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "rooms": ("Rooms", "Direct messages and channels: reading them, and their commands."),
     "channels": ("Rooms", ""),
     "interactions": ("Interactions", "Customers' conversations and rooms in one list."),
+    "contacts": ("Contacts", "Whose numbers are whose, for everybody on the team."),
     "admin": ("Administration", "For admins."),
     "loopback": ("Simulated phones", "Only with the loopback carrier."),
     "webhook": ("Webhook carrier", "Signed by the carrier; only when its secret is set."),

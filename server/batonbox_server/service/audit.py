@@ -11,7 +11,7 @@ from typing import Final
 
 from batonbox_server.domain.model import inbox_of
 from batonbox_server.errors import Refused
-from batonbox_server.store.audit_port import ORGANISATION, AuditEntry, AuditStore, Place
+from batonbox_server.store.audit_port import CONTACTS, ORGANISATION, AuditEntry, AuditStore, Place
 
 from .directory import LiveDirectory
 
@@ -105,7 +105,7 @@ class Audit:
         if wanted.inbox:
             # What the organisation did to it stays when the inbox is gone.
             return [ORGANISATION, *({wanted.inbox} & self._directory.inboxes.keys())]
-        return [ORGANISATION, *self._directory.inboxes]
+        return [ORGANISATION, CONTACTS, *self._directory.inboxes]
 
 
 class _Source:

@@ -9,7 +9,7 @@ import msgpack  # type: ignore[import-untyped]
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import packed_act
-from batonbox_server.store.audit_port import ORGANISATION, AuditEntry, Place
+from batonbox_server.store.audit_port import CONTACTS, ORGANISATION, AuditEntry, Place
 from batonbox_server.store.by import AUDIT_ENTRIES, pack_origin
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
@@ -48,8 +48,8 @@ class RedisAudit:
         await self._execute("XADD", self._key(ORGANISATION), *kept, "*", *fields)
 
     def _key(self, stream: str) -> str:
-        prefix = self._keys.org if stream == ORGANISATION else self._keys.inbox(stream)
-        return f"{prefix}:au"
+        prefixes = {ORGANISATION: self._keys.org, CONTACTS: self._keys.contacts}
+        return f"{prefixes.get(stream) or self._keys.inbox(stream)}:au"
 
     async def _execute(self, *args: str | bytes | int) -> Any:
         try:
@@ -73,7 +73,9 @@ def _entry(stream: str, item: Any) -> AuditEntry:
     values = dict(zip(fields[::2], fields[1::2], strict=True))
     via, address, token = msgpack.unpackb(values[b"o"]) if values[b"o"] else _SYSTEM
     action, actor, conv, target, before, after, detail = msgpack.unpackb(values[b"e"])
-    about = target if stream == ORGANISATION and action in _OF_INBOX else stream
+    about = "" if stream == CONTACTS else stream
+    if stream == ORGANISATION and action in _OF_INBOX:
+        about = target
     return AuditEntry(
         place=Place(int(at_ms), int(n), stream),
         actor=actor,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["ORGANISATION", "AuditEntry", "AuditStore", "Place"]
+__all__ = ["CONTACTS", "ORGANISATION", "AuditEntry", "AuditStore", "Place"]
 
 # Whose stream is the organisation's own; ids of inboxes are never empty.
 ORGANISATION = ""
+CONTACTS = "~contacts"  # that of the address book
 
 
 class Place(NamedTuple):

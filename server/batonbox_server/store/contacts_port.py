@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -96,3 +96,6 @@ class ContactStore(Protocol):
 
     async def page(self, *, after: str = "", n: int = 100, begins: str = "") -> ContactPage:
         """Everybody, by name; or those with a name, a word of it or a number that `begins` so."""
+
+    def walk(self) -> AsyncIterator[list[Contact]]:
+        """Everybody who is there throughout, each once; by name, those renamed meanwhile last."""
