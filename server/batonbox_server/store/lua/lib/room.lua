@@ -2,6 +2,7 @@
 --- @include "lib/member"
 --- @include "lib/marks"
 --- @include "lib/reply"
+--- @include "lib/kept"
 -- A room is a log with one conversation in it, whose id is its own: who is in it, and how its
 -- commands begin and end. What somebody has not seen is `posts` minus their mark in `rd`; `at` has
 -- the ordinals of the posts behind it that name them.
@@ -46,6 +47,7 @@ local function write_room(cx, c)
   end
   redis.call("HSET", key("c", ID), unpack(flat))
   if #cx.lines > 0 then redis.call("RPUSH", key("m", ID), unpack(cx.lines)) end
+  index_held(ID, c.n - c.trimmed - #cx.lines, c.n - c.trimmed)
 end
 
 -- Everything planned, in one go, after the last read; keeps the answer for a retry.
