@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Archive", "ArchiveStatus", "ArchivedRow", "Line"]
+__all__ = ["Archive", "ArchiveStatus", "ArchivedRow", "Line", "OwnArchive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +106,17 @@ class Archive(Protocol):
     async def status(self) -> ArchiveStatus: ...
 
     async def aclose(self) -> None: ...
+
+
+class OwnArchive(Archive, Protocol):
+    """An archive that is used only where this engine's messages are in it."""
+
+    @property
+    def there(self) -> bool:
+        """Whether this server has one at all."""
+
+    async def claim(self) -> None:
+        """Before the first thing is moved: from now on this engine's messages are in it.
+
+        Raises Refused("unavailable") where they are in another, or it is another engine's.
+        """

@@ -1,0 +1,233 @@
+"""Keeps the engine's memory bounded: what is old moves to the archive, and leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+
+from batonbox_server.errors import BatonboxError
+from batonbox_server.store.archive_port import OwnArchive
+from batonbox_server.store.archiving_port import ArchivingStore, Memory
+from batonbox_server.store.waiting_port import Waiting, WaitingStore
+from batonbox_server.tasks import cancel_all, spawn
+
+from .moving import Load, Moved, Mover
+
+__all__ = ["Archiver", "Bounds", "Retention"]
+
+_log = structlog.get_logger(__name__)
+_DAY_MS: Final = 86_400_000
+_LEASE_MS: Final = 30_000
+# Every log is looked at so often, for what only time has made old; those written to, at each sweep.
+_ROUND_S: Final = 600.0
+# From the first part of its bound on, the engine counts as full, and until it is below the second.
+_FULL, _EASED = 0.80, 0.75
+_KEPT_WHEN_FULL: Final = 10
+# What was done just now may be undone, or answered.
+_YOUNG_MS: Final = 60_000
+_ROWS: Final = 2000
+_ROWS_WHEN_FULL: Final = 480
+
+
+class Retention(Protocol):
+    """Erases what the organisation's rules say is too old."""
+
+    async def sweep(
+        self, logs: list[str], mover: Mover, *, leased: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        """Every log once, those of which `leased` says that they are ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """`memory_max` in bytes, 0: the engine's own bound, if it has one."""
+
+    keep: int
+    done_days: float
+    sweep_s: float
+    memory_max: int
+
+
+class Archiver:
+    """Every node looks; a lease per log lets one of them move its things.
+
+    `logs()` gives every inbox and room. Doubles are harmless: the engine lets go only of what is
+    as it was read.
+    """
+
+    def __init__(
+        self,
+        store: ArchivingStore,
+        waiting: WaitingStore,
+        archive: OwnArchive,
+        logs: Callable[[], AsyncIterator[str]],
+        *,
+        bounds: Bounds,
+        holder: str,
+        retention: Retention | None = None,
+    ) -> None:
+        self._store = store
+        self._waiting = waiting
+        self._archive = archive
+        self._logs = logs
+        self._bounds = bounds
+        self._holder = holder
+        self._retention = retention
+        self.moved = Moved()
+        self._mover = Mover(store, archive, still=self._leased, moved=self.moved)
+        self._written: dict[str, None] = {}
+        self._waits: dict[str, Waiting] = {}
+        self._round_due_s = 0.0
+        self._full = False
+        self._memory = Memory(0, 0)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.trouble = ""  # why nothing is moved; "" while all is well
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """For metrics."""
+        waits = self._waits.values()
+        return {
+            "archive_stuck": int(bool(self.trouble)),
+            "archive_lines_moved": self.moved.lines,
+            "archive_rows_moved": self.moved.rows,
+            "archive_waiting": sum(each.crowded + each.due for each in waits),
+            "archive_held": sum(each.holds for each in waits),
+            "engine_memory_used": self._memory.used,
+            "engine_memory_bound": self._bound(),
+        }
+
+    def start(self) -> None:
+        """Begin to look."""
+        if self._archive.there:
+            spawn(self._tasks, self._run(), name="archiver")
+        else:
+            _log.warning(
+                "no_archive",
+                remedy="Everything stays in the engine. Set BATONBOX_ARCHIVE_URL to a PostgreSQL.",
+            )
+
+    async def aclose(self) -> None:
+        """Stop; whatever was under way is read anew by the next that looks."""
+        await cancel_all(self._tasks)
+
+    def written(self, log: str) -> None:
+        """Something was added to an inbox or room: look at it at the next sweep."""
+        if log:
+            self._written[log] = None
+
+    async def sweep(self) -> None:
+        """Look once at what was written to, at everything when that is due or the engine full."""
+        await self._archive.claim()
+        await self._weigh()
+        everything = time.monotonic() >= self._round_due_s
+        logs = list(self._written)
+        if everything or self._full:
+            logs = [log async for log in self._logs()]
+            self._waits = {log: waits for log, waits in self._waits.items() if log in set(logs)}
+        self._written.clear()
+        if self._full:
+            await self._ease(logs)
+        for log in logs if everything or not self._full else ():
+            await self._look(log)
+        if everything:
+            if self._retention is not None:
+                await self._retention.sweep(logs, self._mover, leased=self._leased)
+            self._round_due_s = time.monotonic() + _ROUND_S * (0.5 + random.random())  # noqa: S311
+
+    def hurry(self) -> None:
+        """Look at everything at the next sweep."""
+        self._round_due_s = 0.0
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+                self._said("")
+            except BatonboxError as error:
+                self._said(str(error))
+            except Exception as error:  # the next turn may go well
+                self._said(repr(error))
+                _log.exception("archiver_failed")
+            rest_s = self._bounds.sweep_s * (0.5 + random.random())  # noqa: S311
+            await asyncio.sleep(min(rest_s, 0.5) if self._full and not self.trouble else rest_s)
+
+    def _said(self, trouble: str) -> None:
+        if trouble and trouble != self.trouble:
+            _log.error("archiving_stopped", reason=trouble)
+        elif self.trouble and not trouble:
+            _log.info("archiving_goes_on")
+        if trouble:
+            self.hurry()  # what was to be moved is found again
+        self.trouble = trouble
+
+    def _bound(self) -> int:
+        bounds = [self._bounds.memory_max, self._memory.bound]
+        return min((each for each in bounds if each), default=0)
+
+    async def _weigh(self) -> None:
+        self._memory = await self._store.memory()
+        share = self._memory.used / bound if (bound := self._bound()) else 0.0
+        if self._full != (full := share > (_EASED if self._full else _FULL)):
+            _log.info("engine_full" if full else "engine_eased", used=self._memory.used)
+        self._full = full
+
+    def _usual(self) -> Load:
+        before_ms = round(time.time() * 1000 - self._bounds.done_days * _DAY_MS)
+        return Load(keep=self._bounds.keep, before_ms=before_ms, rows=_ROWS, rest=1.0)
+
+    async def _look(self, log: str) -> None:
+        try:
+            if await self._leased(log):
+                await self._turn(log, self._usual())
+        except BatonboxError:
+            raise
+        except Exception:  # what goes wrong in one place must not hold up all the others
+            self._written[log] = None
+            _log.exception("archiver_failed", log=log)
+
+    async def _turn(self, log: str, load: Load) -> None:
+        if await self._mover.lines(log, load) and await self._mover.rows(log, load):
+            await self._count(log)
+
+    async def _count(self, log: str) -> None:
+        usual = self._usual()
+        self._waits[log] = await self._waiting.waiting(
+            log=log, keep=usual.keep, before_ms=usual.before_ms
+        )
+
+    async def _ease(self, logs: list[str]) -> None:
+        """What is done leaves, the oldest first; then all but a few messages of what is not."""
+        before_ms = round(time.time() * 1000) - _YOUNG_MS
+        load = Load(
+            keep=min(_KEPT_WHEN_FULL, self._bounds.keep),
+            before_ms=before_ms,
+            rows=_ROWS_WHEN_FULL,
+            rest=0.25,
+        )
+        rows = self.moved.rows
+        oldest = {}
+        for log in logs:
+            waits = await self._waiting.waiting(log=log, keep=load.keep, before_ms=before_ms)
+            oldest[log] = waits.oldest_ms or before_ms
+        for log in sorted(oldest, key=lambda log: oldest[log]):
+            if oldest[log] < before_ms and await self._mover.rows(log, load):
+                await self._weigh()
+            if not self._full:
+                return
+        if self.moved.rows > rows:
+            return  # there may be more: the next sweep is soon
+        for log in logs:
+            await self._mover.lines(log, load)
+            await self._weigh()
+            if not self._full:
+                return
+
+    async def _leased(self, log: str) -> bool:
+        return await self._store.lease_archiving(log=log, holder=self._holder, lease_ms=_LEASE_MS)
