@@ -15,12 +15,11 @@ from batonbox_server.domain.policy import Action
 from batonbox_server.errors import Refused
 from batonbox_server.service.contact_csv import check_region
 from batonbox_server.service.contact_import import Report
-from batonbox_server.store.contacts_port import Contact
 
 from .answers_contacts import ContactItem, ContactList, LookedUp
 from .endpoint import Call, Endpoint
 from .rest import admitted_cid
-from .shapes import timestamp
+from .shapes import contact_json
 
 __all__ = ["ENDPOINTS"]
 
@@ -81,7 +80,7 @@ async def _contacts(call: Call) -> dict[str, Any]:
     """Contacts by name; with `q` those with a name, a word of it or a number that begins so."""
     query = call.query(Listing)
     page = await call.services.contacts.page(after=query.after, n=query.limit, begins=query.q)
-    items = [_shown(contact) for contact in page.items]
+    items = [contact_json(contact) for contact in page.items]
     return {"items": items, "next": page.next or None, "total": page.total}
 
 
@@ -91,12 +90,12 @@ async def _lookup(call: Call) -> dict[str, Any]:
     given = [part.strip() for part in call.query(Lookup).numbers.split(",")]
     numbers = [f"+{number.lstrip('+')}" for number in given if number]
     found = await call.services.contacts.lookup(numbers)
-    return {"numbers": {number: _shown(contact) for number, contact in found.items()}}
+    return {"numbers": {number: contact_json(contact) for number, contact in found.items()}}
 
 
 async def _contact(call: Call) -> dict[str, Any]:
     """One contact."""
-    return _shown(await call.services.contacts.contact(call.path("contact")))
+    return contact_json(await call.services.contacts.contact(call.path("contact")))
 
 
 async def _create(call: Call) -> dict[str, Any]:
@@ -109,7 +108,7 @@ async def _create(call: Call) -> dict[str, Any]:
         numbers=body.numbers,
         note=body.note,
     )
-    return _shown(made)
+    return contact_json(made)
 
 
 async def _edit(call: Call) -> dict[str, Any]:
@@ -124,7 +123,7 @@ async def _edit(call: Call) -> dict[str, Any]:
         note=body.note,
         rev=body.rev,
     )
-    return _shown(changed)
+    return contact_json(changed)
 
 
 async def _delete(call: Call) -> Response:
@@ -142,7 +141,7 @@ async def _merge(call: Call) -> dict[str, Any]:
         actor=call.principal.user,
         cid=admitted_cid(call),
     )
-    return _shown(merged)
+    return contact_json(merged)
 
 
 async def _import(call: Call) -> Response:
@@ -187,18 +186,6 @@ async def _reports(
             yield encode({"kind": "end", **reports, "dry_run": dry}) + b"\n"
         else:
             yield b"".join(encode({"kind": "line", **asdict(r)}) + b"\n" for r in reports)
-
-
-def _shown(contact: Contact) -> dict[str, Any]:
-    return {
-        "id": contact.id,
-        "name": contact.name,
-        "numbers": list(contact.numbers),
-        "note": contact.note,
-        "created_at": timestamp(contact.created_ms),
-        "changed_at": timestamp(contact.changed_ms),
-        "rev": contact.rev,
-    }
 
 
 _SEE: Final = Action.SEE

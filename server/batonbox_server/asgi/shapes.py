@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from batonbox_server.domain.model import RoomRow, Row, inbox_of
+from batonbox_server.store.contacts_port import Contact
 from batonbox_server.store.rooms_port import RoomOf
 from batonbox_server.wire import MESSAGE_FIELDS
 
-__all__ = ["message_json", "my_room_json", "room_json", "row_json", "timestamp", "token_json"]
+__all__ = [
+    "contact_json",
+    "message_json",
+    "my_room_json",
+    "room_json",
+    "row_json",
+    "timestamp",
+    "token_json",
+]
 
 _NOBODY: Final = frozenset({"assignee", "last_assignee"})
 _TIMES: Final = frozenset({"waiting_since", "snoozed_until", "opted_out"})
@@ -50,6 +59,19 @@ def room_json(row: dict[str, Any]) -> dict[str, Any]:
 def my_room_json(room: RoomOf) -> dict[str, Any]:
     """A room, and what of it its reader has not seen."""
     return {**room_json(room.row), "unread": room.unread, "mentions": room.mentions}
+
+
+def contact_json(contact: Contact) -> dict[str, Any]:
+    """A contact."""
+    return {
+        "id": contact.id,
+        "name": contact.name,
+        "numbers": list(contact.numbers),
+        "note": contact.note,
+        "created_at": timestamp(contact.created_ms),
+        "changed_at": timestamp(contact.changed_ms),
+        "rev": contact.rev,
+    }
 
 
 def message_json(message: list[Any]) -> dict[str, Any]:
