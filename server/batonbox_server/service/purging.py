@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import msgpack  # type: ignore[import-untyped]
 import structlog
@@ -12,10 +12,11 @@ import structlog
 from batonbox_server.domain.model import inbox_of, is_room
 from batonbox_server.store.archive_port import Archive, Line
 from batonbox_server.store.archiving_port import ArchivingStore
+from batonbox_server.store.retention_port import Rules
 
 from .moving import Mover
 
-__all__ = ["Purger", "Rules"]
+__all__ = ["Purger"]
 
 _log = structlog.get_logger(__name__)
 _DAY_MS: Final = 86_400_000
@@ -24,18 +25,11 @@ _CONVS: Final = 100
 _STEPS: Final = 100
 
 
-class Rules(NamedTuple):
-    """Days after which messages are erased: of conversations, of rooms. 0: kept for ever."""
-
-    external_days: int = 0
-    internal_days: int = 0
-
-
 class Discards(Protocol):
     """Where the records of messages' files are."""
 
-    async def discard(self, ids: Sequence[str]) -> None:
-        """Nobody wants these files any more."""
+    async def discard(self, ids: Sequence[str], *, inbox: str) -> None:
+        """Nobody wants these files of this inbox (or room) any more."""
 
 
 class Purger:
@@ -50,7 +44,7 @@ class Purger:
         store: ArchivingStore,
         archive: Archive,
         media: Discards,
-        rules: Callable[[], Rules],
+        rules: Callable[[], Awaitable[Rules]],
     ) -> None:
         self._store = store
         self._archive = archive
@@ -62,14 +56,15 @@ class Purger:
     ) -> None:
         """See `service.archiver.Retention`."""
         now_ms = round(time.time() * 1000)
-        for rooms, days in enumerate(self._rules()):
+        rules = await self._rules()
+        for rooms, days in ((False, rules.external_days), (True, rules.internal_days)):
             if days <= 0:
                 continue
             before_ms = now_ms - days * _DAY_MS
             for log in logs:
-                if is_room(log) == bool(rooms) and await leased(log):
+                if is_room(log) == rooms and await leased(log):
                     await self._move(log, mover, before_ms)
-            await self._erase(before_ms, rooms=bool(rooms), leased=leased)
+            await self._erase(before_ms, rooms=rooms, leased=leased)
 
     async def _move(self, log: str, mover: Mover, before_ms: int) -> None:
         after, more = "", True
@@ -109,7 +104,7 @@ class Purger:
         # Few: one step of the engine's erases a thousand, and the archive has none before them.
         lines = await self._archive.lines(conv=conv, first=1, last=upto)
         if ids := list(_files_of(lines)):
-            await self._media.discard(ids)
+            await self._media.discard(ids, inbox=inbox_of(conv))
 
 
 def _files_of(lines: Iterable[Line]) -> Iterable[str]:

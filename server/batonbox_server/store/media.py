@@ -115,6 +115,11 @@ class RedisMedia:
         """See the port."""
         await self._scripts.media_bind(self._org, inbox=inbox, ids=" ".join(ids))
 
+    async def discard(self, ids: Sequence[str], *, inbox: str) -> None:
+        """See the port."""
+        if ids:
+            await self._scripts.media_discard(self._org, inbox=inbox, ids=" ".join(ids))
+
     async def sweep(self, *, n: int) -> list[str]:
         """See the port."""
         _, ids = await self._scripts.media_sweep(self._org, n=n)

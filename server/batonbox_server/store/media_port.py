@@ -99,6 +99,9 @@ class MediaStore(Protocol):
     async def bind(self, ids: Sequence[str], *, inbox: str) -> None:
         """A customer's message with these files is in the inbox."""
 
+    async def discard(self, ids: Sequence[str], *, inbox: str) -> None:
+        """The messages of this inbox that carried them are erased; others' files stay."""
+
     async def sweep(self, *, n: int) -> list[str]:
         """Give up what nobody took in time and what deleted inboxes had: ids to erase, up to n."""
 
