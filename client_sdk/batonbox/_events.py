@@ -25,6 +25,7 @@ __all__ = [
     "LogEvent",
     "MemberJoined",
     "MemberRemoved",
+    "Mentioned",
     "MessageReceived",
     "Noted",
     "Notified",
@@ -37,6 +38,8 @@ __all__ = [
     "UnknownEvent",
     "Woken",
     "event_of",
+    "event_of_log",
+    "log_fields",
 ]
 
 
@@ -76,9 +79,15 @@ class Notified(Event):
     by: str = ""
 
 
+class Mentioned(Notified):
+    """A note of a conversation names me; `by` wrote it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEvent(Event):
-    """One entry of the inbox's log."""
+    """One entry of the inbox's log, or of a room's: then `inbox` is the room."""
 
     seq: int
     tip: str
@@ -195,7 +204,7 @@ class DeliveryChanged(ConversationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberJoined(LogEvent):
-    """Somebody may see the inbox; `joined`: they get its badges."""
+    """Somebody may see the inbox or is in the room; `joined`: they get its badges."""
 
     user: str
     role: str = ""
@@ -254,20 +263,25 @@ def event_of(applied: Applied, conversation_of: _ConversationOf) -> LogEvent:
     """The typed event of a frame; a type this client does not know is UnknownEvent."""
     meta = applied.meta
     kind = str(meta.get("type", ""))
-    log: dict[str, Any] = {
-        "inbox": applied.inbox,
-        "seq": applied.seq,
-        "tip": applied.tip,
-        "actor": str(meta.get("actor") or ""),
-        "meta": meta,
-    }
+    log = log_fields(applied)
     row = row_of(meta.get("row"))
     if row is not None and (kind in _TEXT or kind in _PLAIN):
         common = log | _of_conversation(meta, row, conversation_of)
         if kind in _TEXT:
             return _TEXT[kind](**common, **_words(kind, applied.body), **_extras(kind, meta))
         return _PLAIN[kind](**common, **_extras(kind, meta))
-    return _of_inbox(kind, meta, log, applied.body)
+    return event_of_log(applied)
+
+
+def log_fields(applied: Applied) -> dict[str, Any]:
+    """What every event of a log has."""
+    return {
+        "inbox": applied.inbox,
+        "seq": applied.seq,
+        "tip": applied.tip,
+        "actor": str(applied.meta.get("actor") or ""),
+        "meta": applied.meta,
+    }
 
 
 def _of_conversation(
@@ -299,7 +313,10 @@ def _extras(kind: str, meta: Mapping[str, Any]) -> dict[str, Any]:
     return {name: str(meta.get(name) or "") for name in names}
 
 
-def _of_inbox(kind: str, meta: Mapping[str, Any], log: dict[str, Any], body: Any) -> LogEvent:
+def event_of_log(applied: Applied) -> LogEvent:
+    """An event about no conversation: memberships, the inbox itself, or an unknown one."""
+    meta, log = applied.meta, log_fields(applied)
+    kind = str(meta.get("type", ""))
     if kind == "member_joined":
         joined = bool(meta.get("joined", True))
         return MemberJoined(
@@ -309,4 +326,4 @@ def _of_inbox(kind: str, meta: Mapping[str, Any], log: dict[str, Any], body: Any
         return MemberRemoved(**log, user=str(meta["user"]))
     if kind.startswith("inbox_"):
         return InboxChanged(**log, change=kind.removeprefix("inbox_"))
-    return UnknownEvent(**log, type=kind, body=body)
+    return UnknownEvent(**log, type=kind, body=applied.body)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batonbox import _session as on
-from batonbox._conversation import Conversation
 from batonbox._errors import ApiError, BatonboxError, api_error
-from batonbox._events import Event, Notified, Resync, event_of
-from batonbox._models import Badge, Inbox, Position, Row, User, Write, row_of
+from batonbox._events import Event, Resync
+from batonbox._known import Known
+from batonbox._models import Badge, Inbox, Position, User, Write, row_of
 from batonbox._requests import Request, Requests
-from batonbox._rows import Rows
 from batonbox._streams import EventStream, Latest
 from batonbox._tasks import cancel_all, spawn
 from batonbox._watching import People
@@ -24,7 +23,6 @@ from batonbox._wire import ERRORS, Frame, Op
 from batonbox._writes import Writes
 
 if TYPE_CHECKING:
-    from batonbox._client import Client
     from batonbox._connection import Connection
 
 __all__ = ["Inflow"]
@@ -37,12 +35,12 @@ class Inflow:
     """Everything the read loop touches; it never awaits user code."""
 
     connection: Connection
-    client: Client
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self.session = on.Session()
         self.requests = Requests(clock=clock)
-        self.rows = Rows()
+        self.known = Known()
+        self.rows, self.rooms = self.known.rows, self.known.rooms
         self.writes = Writes()
         self.badges: dict[str, Badge] = {}
         self.streams: set[EventStream] = set()
@@ -69,9 +67,13 @@ class Inflow:
 
     async def organisation(self) -> dict[str, Inbox]:
         """Inboxes I may see."""
+        self.check()
+        return self._inboxes
+
+    def check(self) -> None:
+        """Raises why there will be no connection any more."""
         if self._error is not None:
             raise self._error
-        return self._inboxes
 
     async def aclose(self) -> None:
         """End what the read loop started."""
@@ -87,8 +89,7 @@ class Inflow:
         inbox: str = "",
     ) -> Request:
         """Line up a request; its `answer` is OK's map or an exception."""
-        if self._error is not None:
-            raise self._error
+        self.check()
         number = self.session.next_id()
         answer = asyncio.get_running_loop().create_future()
         frame = [int(op), number, *rest]
@@ -97,8 +98,13 @@ class Inflow:
         self._flush()
         return request
 
-    async def follow(self, inboxes: list[str], *, since: Position | None = None) -> None:
-        """Follow at level `list` and wait until nothing can be missed any more."""
+    async def follow(
+        self, inboxes: list[str], *, since: Position | None = None, if_mine: bool = False
+    ) -> None:
+        """Follow at level `list` and wait until nothing can be missed any more.
+
+        `if_mine`: what is none of mine any more is left out instead of raised.
+        """
         loop = asyncio.get_running_loop()
         waits = []
         fresh = [i for i in inboxes if self.session.position(i) is None]
@@ -112,7 +118,10 @@ class Inflow:
             self.session.subscribe(asked)
             self._flush()
         try:
-            await asyncio.gather(*waits)
+            found = await asyncio.gather(*waits, return_exceptions=if_mine)
+            for error in found:
+                if isinstance(error, BaseException) and not isinstance(error, ApiError):
+                    raise error
         finally:
             for wait in waits:
                 wait.cancel()
@@ -128,7 +137,8 @@ class Inflow:
         """My command took effect."""
         if result.get("tip"):
             seq, tip = int(result["seq"]), str(result["tip"])
-            self.writes.add(Write(request.inbox, request.command, request.cid, seq, tip))
+            inbox = request.inbox or str(result.get("inbox") or "")
+            self.writes.add(Write(inbox, request.command, request.cid, seq, tip))
         self.rows.acknowledged(request.command, args=args, me=self.user.id, result=result)
 
     async def lost_writes(self, inbox: str, *, timeout_s: float) -> tuple[Write, ...]:
@@ -161,10 +171,12 @@ class Inflow:
             self._ready.set_exception(error)
             self._ready.exception()
         self._org.set()
+        self.rooms.told.set()
         streams: list[EventStream | Latest[Any, Any]] = [
             *self.streams,
             *self.badge_streams,
             *self.people.streams,
+            *self.rooms.streams,
         ]
         for stream in streams:
             stream.end() if quietly else stream.fail(error)
@@ -205,7 +217,7 @@ class Inflow:
         match happening:
             case on.Snapped(rows=rows):
                 for row in rows:
-                    self.rows.put(row)
+                    self.known.put(row)
             case on.Subscribed(inbox=inbox):
                 self._release(inbox, None)
             case on.SubscribeFailed(inboxes=inboxes, error=frame):
@@ -216,12 +228,12 @@ class Inflow:
                 self._not_subscribed((inbox,), ended)
 
     def _applied(self, applied: on.Applied) -> None:
-        self.rows.put(applied.meta.get("row"))
+        self.known.put(applied.meta.get("row"))
         if self.streams:
-            self._tell(event_of(applied, self._handle))
+            self._tell(self.known.event(applied))
 
     def _reset(self, reset: on.Reset) -> None:
-        self.rows.reset(reset.inbox)
+        self.known.reset(reset.inbox)
         lost = self.writes.by_cid(reset.inbox, reset.lost)
         self._tell(Resync(inbox=reset.inbox, reason=reset.reason, lost=lost))
         if reset.reason in {"fork", "epoch"}:
@@ -289,9 +301,9 @@ class Inflow:
                 refreshing = self.connection.refresh(self.session.next_id())
                 spawn(self._tasks, refreshing, name="batonbox-refresh")
             case Op.CONV, [_, _, _, _, row, *_]:
-                self.rows.put(row)
+                self.known.put(row)
             case Op.NOTIFY, [_, kind, inbox, conv, data, *_]:
-                self._notified(str(kind), inbox, conv, data or {})
+                self._tell(self.known.notice(str(kind), inbox, conv, data or {}))
             case _:
                 self._of_people(op, frame)
 
@@ -301,8 +313,9 @@ class Inflow:
                 self.people.told(states or {})
             case Op.TYPING, [_, conv, who, *_]:
                 self.people.watched(str(conv), who or {})
-            case _:
-                pass  # of a newer server
+            case _:  # of rooms, or of a newer server
+                self._follow_added(self.rooms.frame(op, frame))
+                self._flush()
 
     def _said(self, frame: Frame) -> bool:
         return self.connection.send(frame)
@@ -345,20 +358,12 @@ class Inflow:
         return msgspec.convert({"joined": joined, **data}, Inbox)
 
     def _follow_added(self, added: list[str]) -> None:
-        """Streams of every inbox also want those that appear later."""
+        """Streams of every inbox, and of every room, also want those that appear later."""
         wanted = [i for i in added if i not in self.session.follows]
         wanted = [i for i in wanted if any(s.follows(i) for s in self.streams)]
         for inbox in wanted:
             self.session.follow(inbox)
         self.session.subscribe(wanted)
-
-    def _notified(self, kind: str, inbox: str, conv: str, data: dict[str, Any]) -> None:
-        row = self.rows.get(conv) or Row(id=conv)
-        by = str(data.get("by") or "")
-        self._tell(Notified(inbox=inbox, kind=kind, conversation=self._handle(row), by=by))
-
-    def _handle(self, row: Row) -> Conversation:
-        return Conversation(self.client, row)
 
     def _tell(self, event: Event) -> None:
         for stream in self.streams:

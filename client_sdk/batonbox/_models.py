@@ -133,7 +133,10 @@ class Media(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, array_like=True, frozen=True):
-    """One line of a conversation, in the order of the wire's MESSAGE_FIELDS."""
+    """One line of a conversation or a room, in the order of the wire's MESSAGE_FIELDS.
+
+    Of a post `state` is "edited" or "deleted" where it was.
+    """
 
     n: int
     seq: int
@@ -149,6 +152,11 @@ class Message(Struct, array_like=True, frozen=True):
     def text(self) -> str:
         """The text, empty for system lines."""
         return str(self.body.get("text", "")) if isinstance(self.body, Mapping) else ""
+
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Whom a note or a post names."""
+        return tuple(self.body.get("mentions") or ()) if isinstance(self.body, Mapping) else ()
 
     @property
     def media(self) -> tuple[Media, ...]:

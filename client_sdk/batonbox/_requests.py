@@ -17,7 +17,7 @@ __all__ = ["CONTENT_RESEND_S", "OWNERSHIP_RESEND_S", "Request", "Requests", "res
 # laptop are why the client stops so much earlier.
 CONTENT_RESEND_S = 12 * 3600.0
 OWNERSHIP_RESEND_S = 60.0
-_CONTENT = frozenset({"reply", "compose", "note", "post"})
+_CONTENT = frozenset({"reply", "compose", "note", "post", "edit"})
 
 
 def resend_s(command: str) -> float:

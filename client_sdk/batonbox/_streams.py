@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from batonbox._events import Event, Resync
+from batonbox._room_models import is_room
 
 __all__ = ["EventStream", "Latest"]
 
@@ -27,10 +28,12 @@ class EventStream:
         types: tuple[type[Event], ...] = (),
         *,
         inbox: str | None = None,
+        rooms: bool = False,
         queue_max: int = 4096,
     ) -> None:
         self._types = (*types, Resync) if types else (Event,)
         self._inbox = inbox
+        self._rooms = rooms
         self._queue_max = queue_max
         self._queue: deque[Event] = deque()
         self._ready = asyncio.Event()
@@ -52,7 +55,7 @@ class EventStream:
 
     def offer(self, event: Event) -> None:
         """Called by the read loop; never blocks."""
-        if self._inbox is not None and event.inbox not in {self._inbox, ""}:
+        if event.inbox and not self.follows(event.inbox):
             return
         if not isinstance(event, self._types):
             return
@@ -63,8 +66,10 @@ class EventStream:
         self._ready.set()
 
     def follows(self, inbox: str) -> bool:
-        """Whether this stream wants the inbox."""
-        return self._inbox is None or self._inbox == inbox
+        """Whether this stream wants the inbox, or the room."""
+        if self._inbox is not None:
+            return self._inbox == inbox
+        return self._rooms or not is_room(inbox)
 
     def refused(self, inbox: str, error: Exception) -> None:
         """The inbox is not to be had: the end of a stream that asked for it by name."""
