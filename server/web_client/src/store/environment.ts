@@ -1,6 +1,7 @@
 /** Everything of the browser the store touches, so that tests can be another browser. */
 import type { ContactName } from "../contract";
 import type { SocketLike } from "../net/socket";
+import { lookup } from "../net/contacts";
 import { getSession, signOut } from "../net/session";
 import type { ChannelLike } from "../tabs/channel";
 import type { LocksLike } from "../tabs/leader";
@@ -77,7 +78,7 @@ export function browser(): Environment {
     token: () => "",
     signedIn,
     signOut,
-    lookup: () => Promise.resolve({}),
+    lookup,
     nowMs: () => Date.now(),
     random: () => Math.random(),
     later(ms, run) {

@@ -1,6 +1,6 @@
 /** Calling somebody who does not look: desktop notification, sound, a dot on the icon. */
 import type { Notice, Store } from "../contract";
-import { phoneNumber } from "./format";
+import { customerNow } from "./context";
 import { notifications, preview, sound } from "./prefs";
 import { go, opening } from "./route";
 import { focusedAnywhere, startFocusWatch } from "./watchers";
@@ -56,7 +56,7 @@ function called(store: Store, notice: Notice): { conv: string; title: string; bo
   if (notice.kind !== "inbound" && notice.kind !== "handed_to_me" && notice.kind !== "woken" && notice.kind !== "mention") return null;
   const view = store.conversation(notice.conv).peek();
   const inbox = store.inboxes.peek().find(({ id }) => id === view?.inbox)?.name ?? "";
-  const customer = view ? phoneNumber(view.row.customer) : "A conversation";
+  const customer = view ? customerNow(store, view.row.customer) : "A conversation";
   const who = "by" in notice ? notice.by : "";
   const by = store.people.peek().get(who)?.name ?? who;
   const words = {

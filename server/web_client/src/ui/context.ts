@@ -2,6 +2,7 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Store } from "../contract";
+import { phoneNumber } from "./format";
 
 /** What GET /v1/session says beyond who is signed in. */
 export interface Surroundings {
@@ -30,6 +31,12 @@ export const useStore = (): Store => useShared().store;
 export function nameOf(store: Store, id: string): string {
   return store.people.value.get(id)?.name ?? id;
 }
+
+/** A customer as people call them: by the contact's name, else by the number. Subscribes to the name. */
+export const customerName = (store: Store, number: string): string => store.contact(number).value?.name ?? phoneNumber(number);
+
+/** The same, for what is said once. */
+export const customerNow = (store: Store, number: string): string => store.contact(number).peek()?.name ?? phoneNumber(number);
 
 export function inboxName(store: Store, id: string): string {
   return store.inboxes.value.find((inbox) => inbox.id === id)?.name ?? id;

@@ -4,7 +4,7 @@ import type { Totals } from "../contract";
 import { Avatar, Hidden, TotalBadges } from "./bits";
 import { useShared, useStore } from "./context";
 import { openDialog } from "./dialog_state";
-import { AdminIcon, InboxIcon, MoonIcon, PhoneIcon, ScreenIcon, SettingsIcon, SignOutIcon, SunIcon, TalkIcon } from "./icons";
+import { AdminIcon, BookIcon, InboxIcon, MoonIcon, PhoneIcon, ScreenIcon, SettingsIcon, SignOutIcon, SunIcon, TalkIcon } from "./icons";
 import { theme, type Theme } from "./prefs";
 import { PresenceDot } from "./presence";
 import { address, follow, route, type Page } from "./route";
@@ -99,6 +99,7 @@ export function Nav(): JSX.Element {
           ))}
         </div>
         <NavLink to="interactions" label="Interactions" icon={<TalkIcon />} />
+        <NavLink to="contacts" label="Contacts" icon={<BookIcon />} />
         {admin ? <NavLink to="admin" label="Admin" icon={<AdminIcon />} /> : null}
         {about.simulator ? <NavLink to="phone" label="Phone" icon={<PhoneIcon />} /> : null}
         <NavLink to="settings" label="Settings" icon={<SettingsIcon />} />

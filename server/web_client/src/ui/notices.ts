@@ -2,7 +2,7 @@
 import type { Notice, Store } from "../contract";
 import { undo, wake } from "./acts";
 import { handedWords, releasedWords } from "./away_words";
-import { phoneNumber } from "./format";
+import { customerNow } from "./context";
 import { go, opening as at, route } from "./route";
 import { complain, say } from "./toasts";
 import { refusalWords } from "./refusals";
@@ -18,7 +18,7 @@ function undoing(store: Store, conv: string, text: string): void {
 export function tell(store: Store, notice: Notice): void {
   const named = (id: string): string => store.people.peek().get(id)?.name ?? id;
   const someone = (id: string): string => (id ? named(id) : "Somebody");
-  const customer = (conv: string): string => phoneNumber(store.conversation(conv).peek()?.row.customer ?? "a customer");
+  const customer = (conv: string): string => customerNow(store, store.conversation(conv).peek()?.row.customer ?? "a customer");
   const opening = (conv: string) => ({ label: "Open", run: () => go(at(conv)) });
   const away = (conv: string): boolean => route.peek().conv !== conv;
 

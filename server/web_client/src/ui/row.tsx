@@ -1,13 +1,13 @@
 /** One conversation in the list. */
 import type { JSX } from "preact";
 import { Badge, Flag } from "./bits";
-import { inboxName, useStore } from "./context";
+import { customerName, inboxName, useStore } from "./context";
 import { fullTime, phoneNumber, shortTime, untilTime, waiting } from "./format";
 import { ClockIcon } from "./icons";
 import { address, follow, route } from "./route";
 import { minute } from "./time";
 
-interface Props {
+export interface RowProps {
   readonly id: string;
   /** From the beginning of its section's rows. */
   readonly top: number;
@@ -17,7 +17,7 @@ interface Props {
   readonly showInbox: boolean;
 }
 
-export function ConversationRow({ id, top, place, total, stop, showInbox }: Props): JSX.Element {
+export function ConversationRow({ id, top, place, total, stop, showInbox }: RowProps): JSX.Element {
   const store = useStore();
   const view = store.conversation(id).value;
   const selected = route.value.conv === id;
@@ -45,7 +45,9 @@ export function ConversationRow({ id, top, place, total, stop, showInbox }: Prop
         aria-current={selected ? "true" : undefined}
       >
         <span class="row-line">
-          <bdi class="row-customer">{phoneNumber(row.customer)}</bdi>
+          <bdi class="row-customer" title={phoneNumber(row.customer)}>
+            {customerName(store, row.customer)}
+          </bdi>
           <span class="row-inbox">{showInbox ? inboxName(store, view.inbox) : ""}</span>
           <time class="row-time" dateTime={new Date(row.last_ms).toISOString()} title={fullTime(row.last_ms)}>
             {shortTime(row.last_ms, minute.value)}

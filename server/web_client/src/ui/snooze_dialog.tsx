@@ -3,10 +3,9 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import "../styles/availability.css";
 import { online } from "./acts";
-import { useStore } from "./context";
+import { customerName, useStore } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog } from "./dialog_state";
-import { phoneNumber } from "./format";
 import { refusalWords } from "./refusals";
 import { choiceWords, fieldValue, snoozeTimes, SNOOZE_MAX_MS, timeProblem } from "./snooze_times";
 import { minute } from "./time";
@@ -33,7 +32,7 @@ export function SnoozeDialog({ conv }: { conv: string }): JSX.Element {
     <Dialog label="Snooze">
       <form noValidate onSubmit={submit}>
         <p class="dialog-words">
-          {view ? `${phoneNumber(view.row.customer)} stays yours and rests until then, or until the customer writes.` : ""}
+          {view ? `${customerName(store, view.row.customer)} stays yours and rests until then, or until the customer writes.` : ""}
         </p>
         <div class="snooze-times" role="group" aria-label="Snooze until">
           {times.map(({ id, label, atMs }, place) => (

@@ -24,7 +24,7 @@ function toSignIn(): void {
   location.replace(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
-async function refusal(response: Response): Promise<Problem> {
+export async function refusal(response: Response): Promise<Problem> {
   if (response.status === 401) toSignIn();
   const said = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
   return new Problem(said.code ?? "internal", said.detail ?? `The server answered ${response.status}. Try again.`);
