@@ -22,6 +22,7 @@ from batonbox_server.gen.api import api_docs
 from batonbox_server.hub.frames import Moved
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
+from batonbox_server.node_archive import archiver_of
 from batonbox_server.node_carriers import NodeCarriers, webhook_secret
 from batonbox_server.node_contacts import NodeContacts
 from batonbox_server.node_media import NodeMedia
@@ -146,6 +147,7 @@ class Node(Organisation):
         self.closing.push_async_callback(self.presence.aclose)
         await self.presence.start()
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
+        self.archiver = archiver_of(self)
         self._tell_webhooks()
         self.contacts = NodeContacts(settings, self.client, keys=self.keys)
         await self.contacts.store.open()
@@ -165,7 +167,10 @@ class Node(Organisation):
         rooms = Rooms(self.room_store)
         admission = CommandAdmission(limits)
         self.readiness = Readiness(
-            engine=self._engine, degraded=lambda: self.hub.degraded, counts=self._counts
+            engine=self._engine,
+            degraded=lambda: self.hub.degraded,
+            counts=self._counts,
+            archive=lambda: self.archiver.state,
         )
         web = WebClient(loopback=settings.loopback)
         self.pump = SocketPump(
@@ -194,6 +199,7 @@ class Node(Organisation):
         )
         self.presence.on_change, self.presence.hurry = self.pump.presence, self.live.hurry
         self.store.on_write(self._written)
+        self.room_store.on_write(self._written_in_room)
         services = Services(
             store=self.store,
             organisation=self.organisation,
@@ -259,6 +265,8 @@ class Node(Organisation):
         stack.push_async_callback(self.media_worker.aclose)
         self.timers.start()
         stack.push_async_callback(self.timers.aclose)
+        self.archiver.start()
+        stack.push_async_callback(self.archiver.aclose)
         stack.push_async_callback(self.commands.aclose)
         stack.push_async_callback(self.races.aclose)
         self.readiness.started = True
@@ -299,6 +307,10 @@ class Node(Organisation):
     def _written(self, log: str) -> None:
         self.live.changed()
         self.hook_worker.poke(self.keys.inbox_of(log))
+        self._written_in_room(log)
+
+    def _written_in_room(self, log: str) -> None:
+        self.archiver.written(self.keys.inbox_of(log))
 
     def _on_org_event(self, seq: int, meta: dict[str, Any], body: Any) -> None:
         self.directory.on_event(seq, meta, body)
@@ -318,7 +330,8 @@ class Node(Organisation):
         return {"up": client.state, "name": client.server_name, "version": client.server_version}
 
     def _counts(self) -> dict[str, int]:
-        return {"connections": len(self.pump.connections), **self.hub.counts}
+        open_now = {"connections": len(self.pump.connections)}
+        return {**open_now, **self.hub.counts, **self.archiver.counts}
 
     def _on_engine(self, up: bool) -> None:
         self._on_status(not up or self.hub.degraded)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batonbox_server.archive.choice import chosen
 from batonbox_server.archive.guarded import GuardedArchive, Known
 from batonbox_server.config import ConfigError, Settings
+from batonbox_server.service.archiver import Archiver, Bounds
+from batonbox_server.store.waiting import RedisWaiting
 
-__all__ = ["archive_of"]
+if TYPE_CHECKING:
+    from batonbox_server.node_organisation import Organisation
+
+__all__ = ["archive_of", "archiver_of", "logs_of"]
 
 
 def archive_of(settings: Settings, known: Known, *, secret: bytes) -> GuardedArchive:
@@ -22,3 +30,31 @@ def archive_of(settings: Settings, known: Known, *, secret: bytes) -> GuardedArc
     # The archive remembers whose it is without being told the secret.
     owner = hashlib.sha256(b"archive" + secret).hexdigest()[:16]
     return GuardedArchive(archive, known, owner=owner)
+
+
+def archiver_of(node: Organisation) -> Archiver:
+    """Who moves things there; not started yet."""
+    settings = node.settings
+    return Archiver(
+        node.store,
+        RedisWaiting(node.client, keys=node.keys),
+        node.archive,
+        lambda: logs_of(node),
+        bounds=Bounds(
+            keep=max(1, settings.archive_keep_messages),
+            done_days=settings.archive_done_days,
+            sweep_s=settings.archive_sweep_s,
+            memory_max=settings.engine_memory_max,
+        ),
+        holder=secrets.token_hex(8),
+    )
+
+
+async def logs_of(node: Organisation) -> AsyncIterator[str]:
+    """Every inbox and every room there may be."""
+    for inbox in list(node.directory.inboxes):
+        yield inbox
+    after = ""
+    while rooms := await node.room_store.all_rooms(after=after):
+        for after in rooms:
+            yield after

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.engine import EmbeddedEngine
+from batonbox_server.node_archive import archive_of
 from batonbox_server.node_carriers import default_carrier
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.audit import Audit
@@ -72,6 +73,10 @@ class Organisation:
             audit_entries=audit_entries,
             job_lease_s=self.settings.job_lease_s,
         )
+        secret = await self.organisation.secret()
+        self.archive = archive_of(self.settings, self.store, secret=secret)
+        self.closing.push_async_callback(self.archive.aclose)
+        self.store.read_through(self.archive)
         self.directory = LiveDirectory(self.organisation)
         self.closing.push_async_callback(self.directory.aclose)
         await self.directory.start()
@@ -97,7 +102,7 @@ class Organisation:
             self.organisation,
             self.sessions,
             self.directory,
-            secret=await self.organisation.secret(),
+            secret=secret,
             connection_token_s=self.settings.connection_token_s,
             lifetime=lifetime,
             used=self.uses.used,

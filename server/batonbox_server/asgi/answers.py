@@ -352,11 +352,15 @@ class Engine(Struct):
 
 
 class Readiness(Struct):
-    """Whether this node should get traffic, and what each check says."""
+    """Whether this node should get traffic, and what each check says.
+
+    `archive`: `ok`, `none`, or why nothing is moved there, which keeps no traffic away.
+    """
 
     ready: bool
     checks: dict[str, bool]
     engine: Engine
+    archive: str
     version: str
 
 

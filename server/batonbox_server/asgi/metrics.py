@@ -34,6 +34,13 @@ _COUNTS: Final = {
         ("feeds", "Logs followed by this node"),
         ("feed_gaps", "Gaps of followed logs that were read from the engine"),
         ("badge_audits", "Badges recounted in the engine and compared"),
+        ("archive_stuck", "1: nothing can be moved to the archive; see /readyz"),
+        ("archive_lines_moved", "Messages that this node has moved to the archive"),
+        ("archive_rows_moved", "Conversations that this node has moved to the archive"),
+        ("archive_waiting", "Conversations that should leave the engine and did not yet"),
+        ("archive_held", "Conversations and rooms that are held"),
+        ("engine_memory_used", "Bytes that the engine's data takes"),
+        ("engine_memory_bound", "Bytes that it should not exceed; 0: no bound"),
         ("badge_mismatches", "Badges that differed from the recount: must stay 0"),
     )
 }

@@ -35,6 +35,7 @@ async def _readyz(call: Call) -> Response:
         "ready": ready,
         "checks": checks,
         "engine": {"name": engine["name"], "version": engine["version"]},
+        "archive": readiness.archive(),
         "version": __version__,
     }
     return json_response(body, status=200 if ready else 503)

@@ -64,11 +64,15 @@ class Limits:
 
 @dataclass(slots=True)
 class Readiness:
-    """Whether this node should get traffic."""
+    """Whether this node should get traffic.
+
+    `archive`: `ok`, `none`, or why nothing is moved there; the node serves all the same.
+    """
 
     engine: Callable[[], dict[str, Any]]
     degraded: Callable[[], bool]
     counts: Callable[[], Mapping[str, int]]
+    archive: Callable[[], str]
     draining: bool = False
     started: bool = False
 

@@ -24,8 +24,9 @@ __all__ = ["Archiver", "Bounds", "Retention"]
 _log = structlog.get_logger(__name__)
 _DAY_MS: Final = 86_400_000
 _LEASE_MS: Final = 30_000
-# Every log is looked at so often, for what only time has made old; those written to, at each sweep.
-_ROUND_S: Final = 600.0
+# Those written to are looked at in each sweep, all of them once in so many, for what only time has
+# made old.
+_ROUND: Final = 120
 # From the first part of its bound on, the engine counts as full, and until it is below the second.
 _FULL, _EASED = 0.80, 0.75
 _KEPT_WHEN_FULL: Final = 10
@@ -90,6 +91,11 @@ class Archiver:
         self.trouble = ""  # why nothing is moved; "" while all is well
 
     @property
+    def state(self) -> str:
+        """`ok`, `none` where there is no archive, else why nothing is moved."""
+        return self.trouble or ("ok" if self._archive.there else "none")
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """For metrics."""
         waits = self._waits.values()
@@ -139,7 +145,8 @@ class Archiver:
         if everything:
             if self._retention is not None:
                 await self._retention.sweep(logs, self._mover, leased=self._leased)
-            self._round_due_s = time.monotonic() + _ROUND_S * (0.5 + random.random())  # noqa: S311
+            round_s = _ROUND * self._bounds.sweep_s
+            self._round_due_s = time.monotonic() + round_s * (0.5 + random.random())  # noqa: S311
 
     def hurry(self) -> None:
         """Look at everything at the next sweep."""
