@@ -1,5 +1,6 @@
 #!lua
--- Append an internal note: any member may, nobody's badge changes, nothing is sent.
+-- Append an internal note: any member may, nobody's badge changes, nothing is sent. Who is named
+-- may see the inbox: every active admin stands in it.
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem c m gm su as un wq op done unm out oo av off ow gone sno i au ar
@@ -7,16 +8,19 @@
 -- ARGV[2] by
 -- ARGV[3] body
 -- ARGV[4] mentions
--- Returns {"ok"} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
+-- Returns {"ok"} | {"not_found"} | {"forbidden"} | {"target_not_member"} | {"idempotency_mismatch"}
 --- @include "lib/command"
 local conv, by, body, mentions = unpack(ARGV)
 local cx, me, actor, cid = begin(by, CONTENT_MS)
 if not cx then return me end
 local c = load(cx, conv)
 if not c then return {"not_found"} end
+local named = mentions ~= "" and cmsgpack.unpack(mentions) or nil
+for _, user in ipairs(named or {}) do
+  if not member(cx, user) then return {"target_not_member"} end
+end
 release_stale(cx, c)
 local was, at = copy(c), tick(cx)
 if c.assignee == actor then c.acted_ms = at end
-local named = mentions ~= "" and cmsgpack.unpack(mentions) or nil
 record(cx, "noted", c, was, actor, cid, {body = body, mentions = named})
 return finish(cx, c)
