@@ -46,6 +46,7 @@ ROOMS: dict[str, set[str]] = {
         "store.hook_port",
         "store.media_port",
         "store.archive_port",
+        "store.scan_port",
         "store.archiving_port",
         "store.waiting_port",
         "hub.port",

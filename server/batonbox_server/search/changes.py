@@ -96,9 +96,15 @@ class Changes:
             row = self._row(key)
             if row is not None:
                 self._gone[key] = row
+        at_ms = self._time_of(key) or change.at_ms if change.edit else change.at_ms
         self._new.pop(key, None)
         if change.text:
-            self._new[key] = (change.at_ms, change.text)
+            self._new[key] = (at_ms, change.text)
+
+    def _time_of(self, key: tuple[int, int]) -> int:
+        if key in self._new:
+            return self._new[key][0]
+        return at_ms_of(self._gone[key][0]) if key in self._gone else 0
 
     def _known(self, key: tuple[int, int]) -> bool:
         return key in self._new or (key not in self._gone and self._row(key) is not None)
@@ -141,12 +147,10 @@ class Changes:
             return
         talk, customer = found
         self._db.execute(
-            "UPDATE talk SET last_ms = max(last_ms, ?), customer = ? WHERE id = ?",
-            (change.last_ms, change.customer, talk),
+            "UPDATE talk SET last_ms = max(last_ms, ?) WHERE id = ?", (change.last_ms, talk)
         )
-        if customer != change.customer:
-            if customer:
-                self._name(_UNNAMED, talk, customer)
+        if change.customer and not customer:  # its messages were known first
+            self._db.execute("UPDATE talk SET customer = ? WHERE id = ?", (change.customer, talk))
             self._name(_NAMED, talk, change.customer)
 
     def _purged(self, change: Purged) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from .folding import digits_of, numbers_at, spans_of
 from .query import Clause
 
-__all__ = ["excerpt"]
+__all__ = ["excerpt", "matches"]
 
 _CHARS: Final = 160
 _BEFORE: Final = 40
@@ -26,6 +26,15 @@ def excerpt(text: str, clauses: Sequence[Clause]) -> tuple[str, tuple[Span, ...]
     shift = len(before) - begin
     shown = tuple((a + shift, min(b, end) + shift) for a, b in marks if a >= begin and a < end)
     return f"{before}{line[begin:end]}{after}", shown
+
+
+def matches(text: str, clauses: Sequence[Clause]) -> tuple[Span, ...] | None:
+    """Where every clause is found in a text of one line; None: one is not."""
+    line = unicodedata.normalize("NFC", text)
+    found = [_found(line, clause) for clause in clauses]
+    if not all(found):
+        return None
+    return tuple(_merged(span for spans in found for span in spans))
 
 
 def _cut(line: str, first: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from batonbox_server.service.search_port import Change, Hit, Place
 
 from .changes import Changes
+from .excerpt import matches
 from .finding import Finding
 from .query import parse
 from .sqlite import IndexFile
@@ -49,6 +50,11 @@ class SqliteIndex:
             return found.hits(kinds, after=after, n=n)
 
         return await self._file.read(work)
+
+    def matches(self, q: str, texts: Sequence[str]) -> list[tuple[tuple[int, int], ...] | None]:
+        """See the port."""
+        clauses = parse(q)
+        return [matches(text, clauses) for text in texts]
 
     async def places(self) -> Mapping[str, Place]:
         """See the port."""

@@ -56,13 +56,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message's text as it is now; "" takes it out. `old`: what is known already is newer."""
+    """A message's text as it is now; "" takes it out.
+
+    `old`: what is known already is newer. `edit`: what is known already has its time.
+    """
 
     conv: str
     n: int
     at_ms: int
     text: str
     old: bool = False
+    edit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,9 @@ class SearchIndex(Protocol):
         notation. Of several kinds at once up to `n` hits each come, and no cursor.
         Refused("bad_request") of a query without a letter or digit.
         """
+
+    def matches(self, q: str, texts: Sequence[str]) -> list[tuple[tuple[int, int], ...] | None]:
+        """Where each of these one-line texts has what is asked for; None: it has not all of it."""
 
     async def places(self) -> Mapping[str, Place]:
         """Every log of which something is known."""

@@ -1,0 +1,212 @@
+"""Keeps the search index at the ends of all logs: each node for its own index."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from batonbox_server.errors import BatonboxError
+from batonbox_server.store.archive_port import Archive
+from batonbox_server.store.contacts_port import ContactStore
+from batonbox_server.store.rooms_port import RoomStore
+from batonbox_server.store.scan_port import CONTACTS, ScanStore
+from batonbox_server.tasks import cancel_all, spawn
+
+from .directory import LiveDirectory
+from .search_port import Place, Progress, SearchIndex
+from .search_turn import Sources, Turn
+
+__all__ = ["Feeding", "SearchFeed"]
+
+_log = structlog.get_logger(__name__)
+_TURNS: Final = 3
+_SWEEP_S: Final = 1.0
+_SWEEP_PER_LOG_S: Final = 0.003  # a sweep of many logs costs the engine under a hundredth of this
+_ERROR_PAUSE_S: Final = 1.0
+_ROOMS: Final = 500
+_NEVER: Final = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Feeding:
+    """What the feed works with; `archive` None: there is none."""
+
+    index: SearchIndex
+    scan: ScanStore
+    rooms: RoomStore
+    contacts: ContactStore
+    directory: LiveDirectory
+    archive: Archive | None
+
+
+class SearchFeed:
+    """Looks at a log as soon as something was written to it here, and at every log by and by.
+
+    Logs that have to be read from their beginnings take turns, behind those that only moved on.
+    """
+
+    def __init__(self, work: Feeding) -> None:
+        self._work = work
+        self._index = work.index
+        self._sources = Sources(work.scan, work.contacts, work.archive)
+        self._places: dict[str, Place] | None = None
+        self._ends: dict[str, tuple[str, int, str]] = {}
+        self._live: dict[str, None] = {}
+        self._building: dict[str, None] = {}
+        self._turning: set[str] = set()
+        self._swept_s = _NEVER
+        self._told = False
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self) -> None:
+        """Begin."""
+        spawn(self._tasks, self._run(), name="search-feed")
+
+    async def aclose(self) -> None:
+        """Stop; what is half-way is done again by the next start."""
+        await cancel_all(self._tasks)
+
+    def poke(self, log: str) -> None:
+        """Something was written here."""
+        if self._places is not None and log and (log in self._places or log in self._ends):
+            self._live[log] = None
+            self._wake.set()
+
+    def look(self) -> None:
+        """Inboxes or rooms may have come or gone; the index may have been made anew."""
+        self._places, self._swept_s = None, _NEVER
+        self._wake.set()
+
+    async def rebuild(self) -> None:
+        """Throw away what is known, and read everything again. Raises Refused("unavailable")."""
+        for log in await self._index.places():
+            await self._index.drop(log)
+        self._told = False
+        self.look()
+
+    @property
+    def progress(self) -> Progress:
+        """See the port."""
+        places = self._places or {}
+        reading = [place for place in places.values() if place.step]
+        behind = sum(
+            max(0, end[1] - (places[log].seq if log in places else 0))
+            for log, end in self._ends.items()
+        )
+        complete = (
+            self._places is not None
+            and self._swept_s > _NEVER
+            and not reading
+            and all(log in places for log in self._ends)
+        )
+        done = sum(place.done for place in places.values())
+        total = sum(max(place.done, place.total) for place in places.values())
+        return Progress(complete, behind, done, total)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._sweep()
+                self._begin_turns()
+                await self._rest()
+                continue
+            except BatonboxError as error:
+                _log.warning("search_feed_failed", error=str(error))
+            except Exception:  # whatever it was, the index has to go on
+                _log.exception("search_feed_failed")
+            await asyncio.sleep(_ERROR_PAUSE_S)
+
+    async def _sweep(self) -> None:
+        """Compare the index with the ends of all logs."""
+        pause_s = max(_SWEEP_S, _SWEEP_PER_LOG_S * len(self._ends))
+        if time.monotonic() - self._swept_s < pause_s:
+            return
+        if self._places is None:
+            self._places = dict(await self._index.places())
+        logs = await self._logs()
+        self._ends = dict(await self._work.scan.ends(logs))
+        self._swept_s = time.monotonic()
+        for log in [log for log in self._places if log not in self._ends]:
+            if log not in self._turning:
+                await self._index.drop(log)
+                self._places.pop(log, None)
+        for log, end in self._ends.items():
+            self._sort(log, end)
+        self._tell()
+
+    async def _logs(self) -> list[str]:
+        logs = [CONTACTS, *self._work.directory.inboxes]
+        after, more = "", True
+        while more:
+            rooms = await self._work.rooms.all_rooms(after=after, n=_ROOMS)
+            logs += rooms
+            after, more = rooms[-1] if rooms else "", len(rooms) == _ROOMS
+        return logs
+
+    def _sort(self, log: str, end: tuple[str, int, str]) -> None:
+        place = (self._places or {}).get(log)
+        if place is None or place.step:
+            self._building[log] = None
+        elif (place.epoch, place.seq, place.tip) != end:
+            self._live[log] = None
+
+    def _begin_turns(self) -> None:
+        for waiting in (self._live, self._building):
+            for log in list(waiting):
+                if len(self._turning) >= _TURNS:
+                    return
+                if log in self._turning:
+                    continue  # looked at again when that turn ends
+                del waiting[log]
+                self._turning.add(log)
+                spawn(self._tasks, self._turn(log), name=f"search {log}")
+
+    async def _turn(self, log: str) -> None:
+        places, again = self._places, False
+        if places is None:
+            self._turning.discard(log)
+            return
+        try:
+            place = await Turn(self._index, self._sources, log).run(places.get(log))
+            if place is None:
+                places.pop(log, None)
+                self._ends.pop(log, None)
+            else:
+                places[log], again = place, bool(place.step)
+                self._moved(log, place)
+        except BatonboxError as error:  # the next sweep looks at it again
+            _log.warning("search_turn_failed", log=log, error=str(error))
+        finally:
+            self._turning.discard(log)
+            if again:
+                self._building[log] = None
+            self._wake.set()
+
+    def _moved(self, log: str, place: Place) -> None:
+        end = self._ends.get(log)
+        if end is None or end[1] <= place.seq:
+            self._ends[log] = (place.epoch, place.seq, place.tip)
+        elif not place.step:
+            self._live[log] = None
+        self._tell()
+
+    def _tell(self) -> None:
+        """One line when everything is there, after a start and after each rebuilding."""
+        progress = self.progress
+        if progress.complete and not self._told:
+            _log.info("search_index_complete", conversations=progress.total)
+        self._told = progress.complete
+
+    async def _rest(self) -> None:
+        pause_s = max(_SWEEP_S, _SWEEP_PER_LOG_S * len(self._ends))
+        try:
+            async with asyncio.timeout(max(0.005, self._swept_s + pause_s - time.monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
