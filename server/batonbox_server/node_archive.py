@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batonbox_server.archive.choice import chosen
 from batonbox_server.archive.guarded import GuardedArchive, Known
 from batonbox_server.config import ConfigError, Settings
-from batonbox_server.service.archiver import Archiver, Bounds
+from batonbox_server.service.archiver import Archiver, Bounds, Retention
 from batonbox_server.store.waiting import RedisWaiting
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def archive_of(settings: Settings, known: Known, *, secret: bytes) -> GuardedArc
     return GuardedArchive(archive, known, owner=owner)
 
 
-def archiver_of(node: Organisation) -> Archiver:
+def archiver_of(node: Organisation, retention: Retention | None = None) -> Archiver:
     """Who moves things there; not started yet."""
     settings = node.settings
     return Archiver(
@@ -47,6 +47,7 @@ def archiver_of(node: Organisation) -> Archiver:
             memory_max=settings.engine_memory_max,
         ),
         holder=secrets.token_hex(8),
+        retention=retention,
     )
 
 
