@@ -17,8 +17,8 @@ if not cx then return me end
 if redis.call("SISMEMBER", key("num"), our) == 0 then return {"number_not_routed"} end
 local pair = our .. "|" .. customer
 local known = redis.call("HGET", key("cx"), pair)
+if known and redis.call("EXISTS", key("c", known)) == 0 then return {"archived", known} end
 local c = known and load(cx, known) or fresh(candidate, our, customer)
-if not c then return {"archived", known} end
 release_stale(cx, c)
 if c.status == "assigned" and c.assignee ~= actor then
   return refuse(cx, {"conflict", cur(c)})

@@ -33,8 +33,8 @@ if not ours then return {"number_not_routed"} end
 plan(cx)
 local pair = our .. "|" .. customer
 local known = redis.call("HGET", key("cx"), pair)
+if known and redis.call("EXISTS", key("c", known)) == 0 then return {"archived", known} end
 local c = known and load(cx, known) or fresh(candidate, our, customer)
-if not c then return {"archived", known} end
 release_stale(cx, c)
 local said = heard(c, ARGV[8])
 if not said.mute then release_absent(cx, c) end
