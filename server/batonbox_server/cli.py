@@ -1,8 +1,9 @@
-"""The command line of the server: serve, setup, token, password, link, config, version."""
+"""The command line of the server: serve, setup, token, password, link, archive, config, version."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ import structlog
 from batonbox_server import __version__, config, control
 from batonbox_server.errors import BatonboxError, FolderInUse
 from batonbox_server.node import Organisation
+from batonbox_server.node_archive import archive_text
 from batonbox_server.serving import answer, serve
 
 __all__ = ["main"]
@@ -104,6 +106,25 @@ def link_command(user: str, **overrides: Any) -> None:
             f"No server runs on {settings.data_dir}; start `batonbox-server serve --demo`."
         )
     click.echo(told["link"])
+
+
+@main.group("archive")
+def archive_group() -> None:
+    """Where old messages are."""
+
+
+@archive_group.command("status")
+@click.option("--json", "as_json", is_flag=True, help="As one line of JSON.")
+@click.option("--data-dir", help="Folder of the running server.")
+@click.option("--redis-url", help="An engine of your own.")
+def archive_status_command(as_json: bool, **overrides: Any) -> None:
+    """Say what is in the archive, and what waits; status 1 where nothing can be moved."""
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    told = _run(lambda: _ask(settings, {"op": "archive_status"}))
+    click.echo(json.dumps(told) if as_json else archive_text(told))
+    if told["trouble"]:
+        sys.exit(1)
 
 
 @main.command("config")

@@ -1,23 +1,28 @@
-"""The archive of a node, put together: which one it is, and who moves things there."""
+"""The archive of a node, put together: which one it is, who moves things there, how that goes."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from batonbox_server.archive.choice import chosen
 from batonbox_server.archive.guarded import GuardedArchive, Known
 from batonbox_server.config import ConfigError, Settings
+from batonbox_server.errors import Refused
 from batonbox_server.service.archiver import Archiver, Bounds, Retention
 from batonbox_server.store.waiting import RedisWaiting
+from batonbox_server.store.waiting_port import Waiting
 
 if TYPE_CHECKING:
     from batonbox_server.node_organisation import Organisation
 
-__all__ = ["archive_of", "archiver_of", "logs_of"]
+__all__ = ["archive_of", "archive_report", "archive_text", "archiver_of", "logs_of"]
+
+_DAY_MS: Final = 86_400_000
 
 
 def archive_of(settings: Settings, known: Known, *, secret: bytes) -> GuardedArchive:
@@ -59,3 +64,67 @@ async def logs_of(node: Organisation) -> AsyncIterator[str]:
     while rooms := await node.room_store.all_rooms(after=after):
         for after in rooms:
             yield after
+
+
+async def archive_report(organisation: Organisation) -> dict[str, Any]:
+    """What `batonbox-server archive status` tells. `trouble` is "" while all is well.
+
+    Sizes in bytes; `oldest_waiting_ms` since when a conversation is done that should have left
+    (Unix time, 0: none).
+    """
+    known, memory = await organisation.store.known_archive(), await organisation.store.memory()
+    told: dict[str, Any] = {"kind": "none", "id": "", "lines": 0, "rows": 0, "size_bytes": 0}
+    trouble = ""
+    try:
+        status = await organisation.archive.status()
+        told = {name: getattr(status, name) for name in told}
+    except Refused as refused:
+        trouble = refused.message
+    waits = await _waiting(organisation)
+    bounds = [organisation.settings.engine_memory_max, memory.bound]
+    return {
+        **told,
+        "known_id": known,
+        "trouble": trouble,
+        "engine_memory_used": memory.used,
+        "engine_memory_bound": min((each for each in bounds if each), default=0),
+        "waiting": sum(each.crowded + each.due for each in waits),
+        "oldest_waiting_ms": min((each.oldest_ms for each in waits if each.oldest_ms), default=0),
+        "holds": sum(each.holds for each in waits),
+        "conversations_away": sum(each.away for each in waits),
+    }
+
+
+async def _waiting(organisation: Organisation) -> list[Waiting]:
+    settings = organisation.settings
+    store = RedisWaiting(organisation.client, keys=organisation.keys)
+    before_ms = round(time.time() * 1000 - settings.archive_done_days * _DAY_MS)
+    keep = max(1, settings.archive_keep_messages)
+    return [
+        await store.waiting(log=log, keep=keep, before_ms=before_ms)
+        async for log in logs_of(organisation)
+    ]
+
+
+def archive_text(report: dict[str, Any]) -> str:
+    """A report for people."""
+    oldest_ms = report["oldest_waiting_ms"]
+    days = (time.time() * 1000 - oldest_ms) / _DAY_MS if oldest_ms else 0.0
+    bound = report["engine_memory_bound"]
+    lines = [
+        f"archive        {report['kind']} {report['id'] or report['known_id']}".rstrip(),
+        f"messages       {report['lines']}",
+        f"conversations  {report['rows']}, {report['conversations_away']} of them there alone",
+        f"size           {_mib(report['size_bytes'])}",
+        f"engine         {_mib(report['engine_memory_used'])}"
+        + (f" of {_mib(bound)}" if bound else ", no bound"),
+        f"waiting        {report['waiting']}" + (f", the oldest {days:.1f} days" if days else ""),
+        f"held           {report['holds']}",
+    ]
+    return "\n".join(
+        [*lines, *([f"trouble        {report['trouble']}"] if report["trouble"] else [])]
+    )
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.1f} MiB"

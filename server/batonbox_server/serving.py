@@ -22,6 +22,7 @@ from batonbox_server.config import ConfigError, Settings
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
 from batonbox_server.node import Node, Organisation
+from batonbox_server.node_archive import archive_report
 from batonbox_server.origin import Origin, act_as
 from batonbox_server.service.passwords import random_password
 from batonbox_server.service.texts import check_id
@@ -129,6 +130,8 @@ async def _carry_out(
             if not links:
                 raise Refused("conflict", _NO_LINKS)
             return {"link": demo.link_url(links, await organisation.sign_in.make_link(user))}
+        case "archive_status":
+            return await archive_report(organisation)
     raise Refused("unknown_op", "This server does not know that request; update it.")
 
 

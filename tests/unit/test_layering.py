@@ -73,6 +73,7 @@ ROOMS: dict[str, set[str]] = {
         "domain",
         "errors",
         "node",
+        "node_archive",
         "origin",
         "service",
         "store.directory_port",
