@@ -73,6 +73,7 @@ class Organisation:
             audit_entries=audit_entries,
             job_lease_s=self.settings.job_lease_s,
         )
+        await self.organisation.open()  # a new engine has no secret before
         secret = await self.organisation.secret()
         self.archive = archive_of(self.settings, self.store, secret=secret)
         self.closing.push_async_callback(self.archive.aclose)
