@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from batonbox_server import wire
+from batonbox_server.domain.model import is_room
 from batonbox_server.domain.policy import FRAMES, Action
 from batonbox_server.errors import Refused
 from batonbox_server.hub.follower import Position
@@ -139,6 +140,7 @@ class Requests:
         try:
             check_scope(principal, Action.SEE)
             level, conv = _level(item.level)
+            _must_fit(item.inbox, level, conv)
             if level == "badge":
                 await hub.attach(viewer, item.inbox)
                 return "badge", 0
@@ -151,8 +153,6 @@ class Requests:
         return how, 0
 
     async def _open_conversation(self, principal: Principal, inbox: str, conv: str) -> None:
-        if not conv.startswith(f"{inbox}."):
-            raise Refused("not_found")
         thread = await self._pump.reads.history(principal, conv=conv, before=0, n=50)
         self._connection.viewer.send(
             [
@@ -180,6 +180,15 @@ def _level(text: str) -> tuple[str, str]:
     if level not in wire.LEVELS or (level == "conv") != bool(conv):
         raise Refused("bad_request", "level: badge, list or conv:<id>.")
     return level, conv
+
+
+def _must_fit(inbox: str, level: str, conv: str) -> None:
+    """A conversation is its inbox's; a room is its own, and has no badge but ROOM."""
+    if is_room(inbox) and level == "badge":
+        raise Refused("bad_request", "level: a room is told of unasked; list or conv:<room>.")
+    fits = conv == inbox if is_room(inbox) else conv.startswith(f"{inbox}.")
+    if conv and not fits:
+        raise Refused("not_found")
 
 
 def _position(item: wire.SubItem) -> Position | None:

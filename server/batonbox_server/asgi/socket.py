@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from batonbox_server import __version__, wire
+from batonbox_server.domain.model import is_room
 from batonbox_server.domain.policy import Action, missing_scope
 from batonbox_server.errors import Refused
 from batonbox_server.hub.hub import Hub
@@ -166,7 +167,7 @@ class SocketPump:
         return None
 
     def welcomed(self, connection: Connection) -> None:
-        """Send what a fresh connection gets unasked: the directory, then badges."""
+        """Send what a fresh connection gets unasked: the directory, then badges and rooms."""
         user = connection.viewer.user
         connection.viewer.send([Op.ORG, "state", self.directory.state_for(user)])
         if self._attendance is not None and _sees(connection):
@@ -174,6 +175,8 @@ class SocketPump:
         if self.hub.degraded:
             connection.viewer.send([Op.STATUS, {"degraded": True}])
         self._attach(connection, self.directory.joined_by(user))
+        if _sees(connection):
+            self.hub.came(connection.viewer)
 
     def forget(self, connection: Connection) -> None:
         """The connection has ended."""
@@ -219,7 +222,8 @@ class SocketPump:
         joined = self.directory.joined_by(user)
         for connection in list(self._by_user.get(user, ())):
             for inbox in connection.viewer.seats.keys() - allowed:
-                self.hub.evict(connection.viewer, inbox)
+                if not is_room(inbox):  # whose members are no grants of the directory's
+                    self.hub.evict(connection.viewer, inbox)
             self._attach(connection, joined - connection.viewer.seats.keys())
 
     def revoked(self, *, user: str, token: str, close: int) -> None:

@@ -76,14 +76,18 @@ class Follower:
     """Keeps `feed` at the end of its log; subclasses say what an event means.
 
     `open` subscribes, awaits the acknowledgement and only then reads the position to start from.
+    The ring gets one part in `ring_share` of the limits.
     """
 
-    def __init__(self, reads: Reads, *, log: str, channel: str) -> None:
+    def __init__(self, reads: Reads, *, log: str, channel: str, ring_share: int = 1) -> None:
+        limits = reads.limits
         self.reads = reads
         self.log = log
         self.channel = channel
-        self.ring = Ring(max_events=reads.limits.ring_events, max_bytes=reads.limits.ring_bytes)
-        self.feed = Feed(self.ring, debug=reads.limits.debug)
+        self.ring = Ring(
+            max_events=limits.ring_events // ring_share, max_bytes=limits.ring_bytes // ring_share
+        )
+        self.feed = Feed(self.ring, debug=limits.debug)
         self.closed = False
         self._changed = asyncio.Event()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
@@ -16,7 +16,9 @@ from .follower import Follower, Limits, Position, Reads
 from .followers import Followers
 from .frames import Look, Moved, Published
 from .inbox import InboxFollower
-from .port import Channel, Logs
+from .port import Channel, Logs, RoomReads
+from .room import RoomFollower
+from .rooms import Rooms
 from .seated import SeatedFollower
 from .viewer import Viewer
 from .watching import Watching
@@ -61,8 +63,8 @@ class _Followed(Follower):
 class Hub:
     """One per node.  The owner wires the channel's callbacks to `heard`, `lost` and `up`.
 
-    `log_of(inbox)` and `channel_of(log)` spell the keys.  `on_status(degraded)` is called when the
-    channel breaks and when it is back.
+    `log_of(inbox)` and `channel_of(log)` spell the keys; `is_room` tells rooms' ids from inboxes'.
+    `on_status(degraded)` is called when the channel breaks and when it is back.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class Hub:
         channel_of: Callable[[str], str],
         limits: Limits,
         on_status: Callable[[bool], None] = lambda _: None,
+        rooms: RoomReads | None = None,
+        is_room: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.degraded = False
         self.audits = 0
@@ -84,6 +88,9 @@ class Hub:
         self._on_status = on_status
         self._watching = Watching(channel.publish, self._reads.tasks)
         self.followers = Followers(self._reads, self._make, log_of=log_of, channel_of=channel_of)
+        self._room_reads = rooms
+        self._is_room = is_room
+        self.rooms = Rooms(self._reads, rooms, self.followers) if rooms is not None else None
         self._check_now = asyncio.Event()
         self._moved: dict[SeatedFollower, None] = {}
         self._push_timer: asyncio.TimerHandle | None = None
@@ -147,7 +154,19 @@ class Hub:
         await follower.open()
         on_reset()
 
+    def rooms_changed(self, users: Iterable[str] | None) -> None:
+        """The index of rooms may say something else of these, None: of everybody."""
+        if self.rooms is not None and users is None:
+            self.rooms.reset()
+        elif self.rooms is not None and users is not None:
+            self.rooms.changed(users)
+
     # For connections
+
+    def came(self, viewer: Viewer) -> None:
+        """Tell the connection of its rooms, and of whatever happens in them."""
+        if self.rooms is not None:
+            self.rooms.came(viewer)
 
     async def attach(self, viewer: Viewer, inbox: str) -> None:
         """Level `badge`. Raises Refused: `forbidden`, `not_found`, `unavailable`."""
@@ -161,7 +180,7 @@ class Hub:
         return await follower.listen(seat, position)
 
     def unsubscribe(self, viewer: Viewer, inbox: str) -> None:
-        """Back to level `badge`."""
+        """Back to level `badge`; of a room: to none."""
         seat = viewer.seats.get(inbox)
         if seat is not None:
             seat.follower.silence(seat)
@@ -175,7 +194,10 @@ class Hub:
         turn, seat = viewer.looks, None
         try:
             if conv is not None:
-                follower = await self.followers.get(conv.partition(".")[0])
+                inbox = conv.partition(".")[0]
+                if self._is_room(inbox) and conv != inbox:
+                    raise Refused("not_found")
+                follower = await self.followers.get(inbox)
                 seat = await follower.enter(viewer)
         finally:
             if viewer.looks == turn:  # else it has said something else meanwhile
@@ -193,6 +215,8 @@ class Hub:
     def detach(self, viewer: Viewer) -> None:
         """The connection is gone, and takes no seat any more."""
         viewer.closed = True
+        if self.rooms is not None:
+            self.rooms.went(viewer)
         for seat in list(viewer.seats.values()):
             seat.follower.leave(seat)
 
@@ -231,6 +255,17 @@ class Hub:
         }
 
     def _make(self, inbox: str, log: str, channel: str) -> SeatedFollower:
+        if self.rooms is not None and self._room_reads is not None and self._is_room(inbox):
+            return RoomFollower(
+                self._reads,
+                self._room_reads,
+                inbox=inbox,
+                log=log,
+                channel=channel,
+                on_moved=self._has_moved,
+                on_gone=self.rooms.read,
+                watching=self._watching,
+            )
         return InboxFollower(
             self._reads,
             inbox=inbox,
@@ -260,16 +295,18 @@ class Hub:
                 await self.followers.close_idle(key, follower)
 
     async def _audit(self) -> None:
-        """Recount one badge drawn by lot: a mismatch is a bug, and a metric that must stay 0."""
-        shown = [
-            (follower, user)
-            for follower in self.followers.all.values()
-            if isinstance(follower, InboxFollower)
-            for user in follower.by_user
-        ]
+        """Recount totals drawn by lot: a mismatch is a bug, and a metric that must stay 0."""
+        used = [follower for follower in self.followers.seated() if follower.used]
+        for kind in (InboxFollower, RoomFollower):
+            drawn = [follower for follower in used if isinstance(follower, kind)]
+            if drawn:
+                await self._recount(random.choice(drawn))  # noqa: S311
+
+    async def _recount(self, follower: SeatedFollower) -> None:
+        shown = follower.audited()
         if not shown:
             return
-        follower, user = random.choice(shown)  # noqa: S311
+        user = random.choice(shown)  # noqa: S311
         try:
             verdict = await follower.audit(user)
         except Refused:
@@ -278,6 +315,7 @@ class Hub:
             self.audits += 1
         if verdict is False:
             self.mismatches += 1
+            follower.reread(user)
             _log.error("badge_mismatch", inbox=follower.inbox, user=user)
 
     async def _check(self, follower: Follower) -> bool:

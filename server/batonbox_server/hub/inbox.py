@@ -85,12 +85,8 @@ class InboxFollower(SeatedFollower):
         changed.clear()
 
     async def audit(self, user: str) -> bool | None:
-        """Recount one user's badge in the engine; None: no verdict. A wrong one is re-read."""
-        verdict = self.badges.agrees(user, await self.read_marks(user))
-        if verdict is False:
-            self.badges.needs.add(user)
-            self._read_marks()
-        return verdict
+        """See SeatedFollower."""
+        return self.badges.agrees(user, await self.read_marks(user))
 
     def _notify(self, meta: dict[str, Any]) -> None:
         for user, kind, data in notices(meta):

@@ -208,9 +208,10 @@ class Marked(Generic[P, R]):
             elif item.seq > marks.seq and user in self._concerned(item.meta):
                 current = self._event(user, private, item) and current
         self._end(user)
+        if self.users.get(user) != private:
+            self.changed.add(user)
         self.users[user] = private
         self.installed.add(user)
-        self.changed.add(user)
         if not current:
             self.needs.add(user)
         return current

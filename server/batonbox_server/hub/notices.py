@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["notices"]
+__all__ = ["notices", "room_audience", "room_notice"]
 
 
 def notices(meta: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -27,3 +27,27 @@ def notices(meta: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for user in meta.get("mentions") or ():
         if user != actor:
             yield user, "mention", by
+
+
+def room_audience(meta: dict[str, Any]) -> Iterable[str]:
+    """Whom an event of a room may concern; `room_notice` says whether it does."""
+    if meta["type"] == "posted":
+        return (*meta["row"]["people"], *(meta.get("mentions") or ()))
+    return (meta["user"],) if meta["type"] == "member_joined" else ()
+
+
+def room_notice(meta: dict[str, Any], user: str) -> tuple[str, dict[str, Any]] | None:
+    """(kind, data) of an event of a room for somebody in it since that event or before."""
+    actor, kind = meta.get("actor", ""), meta["type"]
+    by = {"by": actor, "type": kind}
+    if user == actor:
+        return None
+    direct = "row" in meta and meta["row"]["kind"] == "direct"
+    if kind == "posted":
+        if direct:
+            return "direct", by
+        return ("mention", by) if user in (meta.get("mentions") or ()) else None
+    if kind == "member_joined":
+        return ("added", by) if meta["user"] == user else None
+    # Whoever a channel was made with is in it from its first event on.
+    return ("added", by) if kind == "room_created" and not direct else None

@@ -49,6 +49,18 @@ class Logs(Protocol):
         """`store.port.Snapshot`."""
 
 
+class RoomReads(Protocol):
+    """What is read of rooms; `store.rooms` satisfies this."""
+
+    async def room_state(self, *, room: str) -> Any:
+        """`store.rooms_port.RoomState`."""
+
+    async def room_marks(self, *, room: str, user: str) -> Any:
+        """`store.rooms_port.RoomMarks`."""
+
+    async def index_of(self, *, user: str) -> frozenset[str]: ...
+
+
 class Channel(Protocol):
     """Pub/sub without promises: messages may be lost, the log is the truth.
 
@@ -68,7 +80,7 @@ class Channel(Protocol):
 # What a log publishes on its channel, written by `store/lua/lib/commit.lua`:
 #
 #   b"E" + n times (prev tip, 16 ASCII bytes; length, 4 bytes big-endian; EV frame)
-#   b"M" + a MessagePack array: user, mv, seq, "blue" or "green", conv, att, unseen
+#   b"M" + a MessagePack array: user, mv, seq, "blue", "green" or "room", conv, att, unseen
 #
 # and beside the log, of what is never history:
 #
@@ -79,8 +91,9 @@ class Channel(Protocol):
 #
 # E carries the events of one script, in order.  M is a private mark at log position `seq`, with
 # the user's new mark version `mv`: "blue" is the key "<conv>:<att>" of the board, "green" a
-# conversation assigned to the user; `unseen` tells which way it went.  A log entry `<seq>-0` holds
-# the fields `f` (frame) and `p` (prev tip).
+# conversation assigned to the user; `unseen` tells which way it went. "room": `att` says in decimal
+# digits how many of the room's posts the user has read.  A log entry `<seq>-0` holds the fields
+# `f` (frame) and `p` (prev tip).
 EVENTS = b"E"
 MARK = b"M"
 PRESENCE = b"P"

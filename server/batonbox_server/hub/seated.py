@@ -45,8 +45,9 @@ class SeatedFollower(Follower):
         channel: str,
         on_moved: OnMoved,
         watching: Watching,
+        ring_share: int = 1,
     ) -> None:
-        super().__init__(reads, log=log, channel=channel)
+        super().__init__(reads, log=log, channel=channel, ring_share=ring_share)
         self.inbox = inbox
         self.by_user: dict[str, set[Seat]] = {}
         self.listeners: dict[Seat, None] = {}
@@ -72,6 +73,18 @@ class SeatedFollower(Follower):
     def push(self) -> None:
         """Tell everybody of what moved, absolutely."""
         raise NotImplementedError
+
+    async def audit(self, user: str) -> bool | None:
+        """Whether the user's totals are those of the engine; None: no verdict. Raises Refused."""
+        raise NotImplementedError
+
+    def audited(self) -> list[str]:
+        """Whose totals are shown here."""
+        return list(self.by_user)
+
+    def refusal(self) -> Refused:
+        """What those are told who are no members."""
+        return Refused("forbidden", "You are not a member of this inbox.")
 
     @property
     def used(self) -> bool:
@@ -145,6 +158,11 @@ class SeatedFollower(Follower):
     def silence(self, seat: Seat) -> None:
         """Deliver no more events."""
         self._silence(seat)
+
+    def reread(self, user: str) -> None:
+        """The user's marks are wrong here."""
+        self._marks.needs.add(user)
+        self._read_marks()
 
     def catch_up(self, seat: Seat) -> None:
         """Called when a marked seat has nothing in reach: perhaps it fell off the ring."""
@@ -238,6 +256,7 @@ class SeatedFollower(Follower):
             if self._marks.stands(private):
                 self._member_at[user] = self._marks.seq
                 continue
+            self._member_at.pop(user, None)
             for seat in list(self.by_user.get(user, ())):
                 if seat.listening or seat.badge is not None:
                     self.evict(seat, "forbidden")
@@ -251,7 +270,7 @@ class SeatedFollower(Follower):
 
     def _must_sit(self, seat: Seat) -> None:
         if seat.gone:
-            raise Refused("forbidden", "You are not a member.")
+            raise self.refusal()
 
     def _since(self, user: str) -> int:
         since_seq: int = self._marks.users[user].since_seq

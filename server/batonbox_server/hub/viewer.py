@@ -112,13 +112,18 @@ class Viewer:
 
         [op, inbox or conversation, ...]
         """
-        self._latest[frame[0], frame[1]] = wire.encode(frame, self.subprotocol)
+        self.send_encoded(frame[0], frame[1], wire.encode(frame, self.subprotocol))
+
+    def send_encoded(self, op: int, about: str, data: bytes) -> None:
+        """The same of a frame that others may share; `data` is of this connection's codec."""
+        self._latest[op, about] = data
         self.wake()
 
     def withdraw(self, inbox: str) -> None:
-        """Nothing absolute about this inbox and its conversations is to be sent any more."""
-        for key in [key for key in self._latest if key[1].partition(".")[0] == inbox]:
-            del self._latest[key]
+        """Nothing that needs a seat at this inbox or room is to be sent any more."""
+        for op, about in list(self._latest):
+            if op != wire.Op.ROOM and about.partition(".")[0] == inbox:
+                del self._latest[op, about]
 
     def mark(self, seat: Seat) -> None:
         """The seat may have events to write."""

@@ -1,0 +1,162 @@
+"""Who is connected to this node, and the rooms each of them is in: told unasked, and once.
+
+The organisation's index says which rooms may be somebody's, the rooms themselves which are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+from batonbox_server import wire
+from batonbox_server.errors import Refused
+from batonbox_server.tasks import spawn
+from batonbox_server.wire import Op
+
+from .follower import Reads
+from .followers import Followers
+from .port import RoomReads
+from .room import Person, RoomFollower
+from .viewer import Viewer
+
+__all__ = ["Rooms"]
+
+_PAUSE_S: Final = 0.1
+_PAUSE_MAX_S: Final = 2.0
+
+
+class Rooms:
+    """One per node. A connection that came gets ROOMS, then ROOM whenever something moves.
+
+    A task runs only while somebody's rooms are being read; a room is followed once per node.
+    """
+
+    def __init__(self, reads: Reads, rooms: RoomReads, followers: Followers) -> None:
+        self.people: dict[str, Person] = {}
+        self._reads = reads
+        self._rooms = rooms
+        self._followers = followers
+        self._reading: set[Person] = set()
+
+    def came(self, viewer: Viewer) -> None:
+        """Somebody has connected who may be told of conversations."""
+        if viewer.closed:
+            return
+        person = self.people.get(viewer.user)
+        if person is None:
+            person = self.people[viewer.user] = Person(viewer.user)
+        person.coming[viewer] = None
+        if person.viewers and all(_known(person, room) for room in person.rooms):
+            self._welcome(person)
+        else:
+            self.read(person)
+
+    def went(self, viewer: Viewer) -> None:
+        """The connection is gone; idempotent."""
+        person = self.people.get(viewer.user)
+        if person is None:
+            return
+        person.viewers.pop(viewer, None)
+        person.coming.pop(viewer, None)
+        if not person.viewers and not person.coming:
+            del self.people[person.user]
+            for follower in person.rooms.values():
+                if follower is not None:
+                    follower.dismiss(person)
+
+    def changed(self, users: Iterable[str]) -> None:
+        """The index may say something else of these."""
+        for user in users:
+            person = self.people.get(user)
+            if person is not None:
+                self.read(person)
+
+    def reset(self) -> None:
+        """It may say something else of everybody."""
+        self.changed(list(self.people))
+
+    def read(self, person: Person) -> None:
+        """See which rooms are theirs, soon."""
+        person.due = True
+        if person not in self._reading:
+            self._reading.add(person)
+            spawn(self._reads.tasks, self._read(person), name="rooms")
+
+    async def _read(self, person: Person) -> None:
+        pause_s = _PAUSE_S
+        try:
+            while person.due and self._here(person):
+                person.due = False
+                if not await self._follow(person):
+                    person.due = True
+                    await asyncio.sleep(pause_s)  # the engine is away
+                    pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+        finally:
+            self._reading.discard(person)
+
+    async def _follow(self, person: Person) -> bool:
+        """Follow what the index says; False: to be done again."""
+        try:
+            index = await self._reads.paced(lambda: self._rooms.index_of(user=person.user))
+        except Refused:
+            return False
+        for room in person.rooms.keys() - index:
+            follower = person.rooms.pop(room)
+            if follower is not None:
+                follower.dismiss(person)
+        unknown = [room for room in sorted(index) if not _known(person, room)]
+        if not all(await asyncio.gather(*(self._enter(person, room) for room in unknown))):
+            return False
+        if self._here(person):
+            self._welcome(person)
+        return True
+
+    async def _enter(self, person: Person, room: str) -> bool:
+        """Follow one room; False: the engine is away."""
+        try:
+            follower = await self._followers.get(room)
+            if not isinstance(follower, RoomFollower) or not self._here(person):
+                return True
+            person.rooms[room] = follower
+            follower.admit(person)
+            await follower.until(
+                lambda: follower.closed or follower.knows(person.user) or not self._here(person)
+            )
+        except Refused as refused:
+            # A room that is about to be made: the index's next word about it comes afterwards.
+            if refused.slug == "not_found":
+                person.rooms[room] = None
+            return refused.slug == "not_found"
+        return True
+
+    def _welcome(self, person: Person) -> None:
+        rooms = _all(person)
+        if not person.viewers:
+            person.shown = {row["id"] for row, *_ in rooms}
+        encoded: dict[str, bytes] = {}
+        for viewer in person.coming:
+            codec = viewer.subprotocol
+            if codec not in encoded:
+                encoded[codec] = wire.encode([Op.ROOMS, rooms], codec)
+            viewer.send_pieces((encoded[codec],))
+        person.viewers.update(person.coming)
+        person.coming.clear()
+
+    def _here(self, person: Person) -> bool:
+        return self.people.get(person.user) is person
+
+
+def _known(person: Person, room: str) -> bool:
+    follower = person.rooms.get(room)
+    return follower is not None and not follower.closed and follower.knows(person.user)
+
+
+def _all(person: Person) -> list[tuple[Any, int, int]]:
+    """The rooms they are in with what waits in each, the newest first."""
+    found = []
+    for follower in person.rooms.values():
+        waiting = follower.unread.waiting(person.user) if follower is not None else None
+        if follower is not None and waiting is not None:
+            found.append((follower.unread.row, *waiting))
+    return sorted(found, key=lambda one: (one[0]["last_ms"], one[0]["id"]), reverse=True)
