@@ -18,6 +18,7 @@ from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.asgi.web import WebClient
 from batonbox_server.carriers.poster import HttpPoster
 from batonbox_server.config import ConfigError, Settings
+from batonbox_server.domain.model import is_room
 from batonbox_server.gen.api import api_docs
 from batonbox_server.hub.frames import Moved
 from batonbox_server.hub.hub import Hub
@@ -83,6 +84,8 @@ class Node(Organisation):
             channel_of=self.keys.channel,
             limits=_hub_limits(settings),
             on_status=self._on_status,
+            rooms=self.room_store,
+            is_room=is_room,
         )
         self.carriers = NodeCarriers(
             settings, self.client, self.organisation, keys=self.keys, closing=self.closing
@@ -316,6 +319,8 @@ class Node(Organisation):
         self.directory.on_event(seq, meta, body)
         self.hook_worker.on_event(seq, meta, body)
         self.carriers.accounts.on_event(seq, meta, body)
+        if meta["type"] == "room_changed":
+            self.hub.rooms_changed(body["users"])
 
     def _on_moved(self, moved: Moved) -> None:
         self.presence.told(moved.was, moved.version, marks_of(moved.flat))
@@ -324,6 +329,7 @@ class Node(Organisation):
         self.directory.on_reset()
         self.hook_worker.on_reset()
         self.carriers.accounts.on_reset()
+        self.hub.rooms_changed(None)
 
     def _engine(self) -> dict[str, Any]:
         client = self.client
