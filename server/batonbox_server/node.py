@@ -28,6 +28,7 @@ from batonbox_server.node_carriers import NodeCarriers, webhook_secret
 from batonbox_server.node_contacts import NodeContacts
 from batonbox_server.node_media import NodeMedia
 from batonbox_server.node_organisation import Organisation
+from batonbox_server.node_search import NodeSearch
 from batonbox_server.service.answers import Answers
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.diagnosis import Diagnosis
@@ -154,6 +155,8 @@ class Node(Organisation):
         self._tell_webhooks()
         self.contacts = NodeContacts(settings, self.client, keys=self.keys)
         await self.contacts.store.open()
+        self.search = NodeSearch(self, contacts=self.contacts.store)
+        await self.search.open()
         self._assemble()
         await self._begin()
 
@@ -224,6 +227,7 @@ class Node(Organisation):
             ),
             webhooks=self.webhooks,
             contacts=self.contacts.contacts,
+            search=self.search.service(reads),
             audit=self.audit,
             live=self.live,
             presence=self.presence,
@@ -268,6 +272,7 @@ class Node(Organisation):
         stack.push_async_callback(self.media_worker.aclose)
         self.timers.start()
         stack.push_async_callback(self.timers.aclose)
+        self.search.start()
         self.archiver.start()
         stack.push_async_callback(self.archiver.aclose)
         stack.push_async_callback(self.commands.aclose)
@@ -314,6 +319,7 @@ class Node(Organisation):
 
     def _written_in_room(self, log: str) -> None:
         self.archiver.written(self.keys.inbox_of(log))
+        self.search.poke(log)
 
     def _on_org_event(self, seq: int, meta: dict[str, Any], body: Any) -> None:
         self.directory.on_event(seq, meta, body)

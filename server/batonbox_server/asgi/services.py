@@ -26,6 +26,7 @@ from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
 from batonbox_server.service.rooms import Rooms
+from batonbox_server.service.search import Search
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.unrouted import Unrouted
@@ -103,6 +104,7 @@ class Services:
     diagnosis: Diagnosis
     webhooks: Webhooks
     contacts: Contacts
+    search: Search
     audit: Audit
     live: Live
     presence: LivePresence

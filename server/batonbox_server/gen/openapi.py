@@ -34,6 +34,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "channels": ("Rooms", ""),
     "interactions": ("Interactions", "Customers' conversations and rooms in one list."),
     "contacts": ("Contacts", "Whose numbers are whose, for everybody on the team."),
+    "search": ("Search", "Everything the caller may see, from one box."),
     "admin": ("Administration", "For admins."),
     "loopback": ("Simulated phones", "Only with the loopback carrier."),
     "webhook": ("Webhook carrier", "Signed by the carrier; only when its secret is set."),
