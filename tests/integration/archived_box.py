@@ -1,4 +1,4 @@
-"""An inbox whose older things are in a real archive, and the steps of the worker that moves them."""
+"""An inbox whose older things are in a real archive, and the worker's steps that move them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from batonbox_server.domain.model import Delivery
 from batonbox_server.store.archiving_port import SENT_FINAL_MS
 from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.port import Applied
 from batonbox_server.store.redis import RedisStore
 from tests.integration.archived_box import ArchivedBox
 from tests.integration.store_harness import BODY, CUSTOMER, OUR, refused
@@ -50,7 +51,7 @@ class TestBack:
     async def test_every_command_finds_it(self, box: ArchivedBox) -> None:
         store = box.store
         conv = await box.finished()
-        calls = [
+        calls: list[Callable[[], Awaitable[Applied]]] = [
             lambda: store.note(conv=conv, actor="bob", cid=cid(), body=BODY),
             lambda: store.unread(conv=conv, actor="bob", cid=cid()),
             lambda: store.done(conv=conv, actor="ann", cid=cid(), own_tok="", seen=None),
@@ -130,7 +131,7 @@ class TestProofs:
         told[2] -= SENT_FINAL_MS
         await box.client.execute("LSET", f"{box.log}:m:{conv}", -1, msgpack.packb(told))
         await box.lines_away(conv)
-        assert await box.store.lines_out(conv=conv, keep=0)
+        assert (await box.store.lines_out(conv=conv, keep=0)).all_out
 
     async def test_lines_of_another_history_are_not_taken_for_these(self, box: ArchivedBox) -> None:
         conv = await box.talk(3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,8 @@ class TestHistory:
         await box.lines_away(conv, keep=5)
         assert (await box.store.history(conv=conv, actor="ann", n=100)) == whole
         for n in (1, 2, 3, 5, 7, 12):
-            got, before = [], 0
+            got: list[list[Any]] = []
+            before = 0
             while True:
                 page = await box.store.history(conv=conv, actor="ann", before=before, n=n)
                 assert len(page.messages) == min(n, 12 - len(got))
@@ -131,13 +133,13 @@ class TestPages:
                 await box.store.hold(conv=conv, actor="adm", cid=conv, on=False)
                 await box.away(conv)
 
-        moving = asyncio.create_task(move())
         seen = 0
-        while not moving.done():
-            assert await box.paged("done", n=3) == convs[::-1]
-            assert sorted(set(await box.paged("walk", n=3))) == sorted(convs)
-            seen += 1
-        await moving
+        async with asyncio.TaskGroup() as tasks:
+            moving = tasks.create_task(move())
+            while not moving.done():
+                assert await box.paged("done", n=3) == convs[::-1]
+                assert sorted(set(await box.paged("walk", n=3))) == sorted(convs)
+                seen += 1
         assert seen > 2
 
     async def test_many_rows_that_came_back_hide_none_behind_them(self, box: ArchivedBox) -> None:
