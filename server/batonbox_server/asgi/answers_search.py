@@ -14,10 +14,10 @@ __all__ = ["SearchFound"]
 
 
 class FoundText(Struct):
-    """Why it was found: `marks` are [start, end) in characters (code points) of `excerpt`."""
+    """Why it was found: `marks` are pairs [start, end) in characters (code points) of `excerpt`."""
 
     excerpt: str
-    marks: list[tuple[int, int]]
+    marks: list[list[int]]
 
 
 class FoundMessage(FoundText):
