@@ -64,7 +64,7 @@ class Retention:
         reason = reason.strip()
         if on and not 0 < len(reason) <= _REASON_CHARS:
             raise Refused("bad_request", f"reason: 1 to {_REASON_CHARS} characters.")
-        # A room's slot has no audit log; no hold of one ends without an entry of the organisation's.
+        # A room's slot has no audit log: the organisation's is written before a hold ends.
         if is_room(conv) and not on:
             await self._audit.write(action="release_hold", target=conv, detail={})
         held = await self._store.hold(
