@@ -114,6 +114,8 @@ export interface List {
   readonly total: ReadonlySignal<number | null>;
   readonly complete: ReadonlySignal<boolean>;
   readonly loading: ReadonlySignal<boolean>;
+  /** Another value whenever anything of it may have moved, also where the order stays. */
+  readonly moved: ReadonlySignal<number>;
   /** Load the next page; does nothing while loading or complete. */
   more(): void;
 }

@@ -8,6 +8,7 @@ import { Leader } from "../tabs/leader";
 import { KeptOutbox } from "../tabs/outbox";
 import { VERSION, type ServerFrame, type WelcomeFrame } from "../wire";
 import { Contacts } from "./contacts";
+import { ACTS, type Acting } from "./acting";
 import { Core } from "./core";
 import type { Deeds, DeedsParts } from "./deeds";
 import type { Environment, Wakeup } from "./environment";
@@ -18,7 +19,6 @@ import type { Sizes } from "./outward";
 import { Requests } from "./requests";
 import { isRoom } from "./rooms";
 import { Subscriptions } from "./subscriptions";
-import { Writes } from "./writes";
 
 /** A store that can be put away: tests do. */
 export interface ClosableStore extends Store {
@@ -37,7 +37,6 @@ const UNREAD: Thread = {
 export class Client {
   readonly core: Core;
   readonly requests = new Requests();
-  private readonly writes = new Writes();
   private readonly subscriptions = new Subscriptions();
   private readonly contacts: Contacts;
   private readonly link = signal<Link>({ state: "connecting" });
@@ -65,7 +64,7 @@ export class Client {
   ) {
     this.core = new Core(sizes);
     this.contacts = new Contacts(env);
-    const { core, requests, writes, subscriptions } = this;
+    const { core, requests, subscriptions } = this;
     const tab = env.unique();
     this.leader = new Leader(env.locks, tab);
     this.channel = new TabChannel(env.channel(), (message) => this.told(message));
@@ -83,7 +82,7 @@ export class Client {
     });
     const io = { live: () => this.link.peek().state === "live", cid: () => env.unique() };
     const { drafts } = this;
-    this.deedsParts = { core, show: (inbox) => this.show(inbox), nextId: () => requests.nextId(), writes, outbox: () => this.outbox, drafts, io };
+    this.deedsParts = { core, show: (inbox) => this.show(inbox), nextId: () => requests.nextId(), looks: this.looks, outbox: () => this.outbox, drafts, io };
     this.inflow = new Inflow({
       core,
       requests,
@@ -91,7 +90,7 @@ export class Client {
       feed: () => this.deeds?.feed ?? null,
       loading: this.loading,
       subscriptions,
-      writes,
+      losses: () => this.deeds?.losses ?? null,
       contacts: this.contacts,
       hasDraft: (conv) => this.drafts.holds(conv),
       attention: (conv) => this.looks.attention(conv),
@@ -174,46 +173,10 @@ export class Client {
           this.deeds?.feed.leave(id);
         });
       },
-      assign: (id, to) => this.deed(({ acts }) => acts.assign(id, to)),
-      transfer: (id, to, note) => this.deed(({ acts }) => acts.transfer(id, to, note)),
-      giveBack: (id) => this.deed(({ acts }) => acts.giveBack(id)),
-      markDone: (id) => this.deed(({ acts }) => acts.markDone(id)),
-      undo: (id) => this.deed(({ acts }) => acts.undo(id)),
-      markUnread: (id) => {
-        looks.leave(id); // or the next message's arrival would read it again
-        return this.deed(({ acts }) => acts.markUnread(id));
-      },
-      snooze: (id, untilMs) => this.deed(({ acts }) => acts.snooze(id, untilMs)),
-      wake: (id) => this.deed(({ acts }) => acts.wake(id)),
-      setAway: (away, release) => this.deed((deeds) => deeds.away.set(away, release)),
-      reply: (id, text, media) => {
-        this.deeds?.watching.sent(id);
-        return this.deed(({ replies }) => replies.reply(id, text, media));
-      },
-      note: (id, text, mentions) => this.deed(({ replies }) => replies.note(id, text, mentions)),
-      retry: (id, n) => this.deed(({ acts }) => acts.retry(id, n)),
-      compose: (...words) => this.deed(({ acts }) => acts.compose(...words)),
+      ...this.acting(),
       rooms: core.rooms.list,
       roomTotals: core.rooms.totals,
       room: (id) => core.rooms.room(id),
-      openDirect: (user) => this.deed(({ rooms }) => rooms.openDirect(user)),
-      createChannel: (...words) => this.deed(({ rooms }) => rooms.create(...words)),
-      joinRoom: (id) => this.deed(({ rooms }) => rooms.join(id)),
-      leaveRoom: (id) => this.deed(({ rooms }) => rooms.leave(id)),
-      inviteTo: (id, user) => this.deed(({ rooms }) => rooms.invite(id, user)),
-      removeFrom: (id, user) => this.deed(({ rooms }) => rooms.remove(id, user)),
-      renameRoom: (id, name) => this.deed(({ rooms }) => rooms.rename(id, name)),
-      archiveRoom: (id, on) => this.deed(({ rooms }) => rooms.archive(id, on)),
-      post: (id, text, mentions, media) => {
-        this.deeds?.watching.sent(id);
-        return this.deed(({ replies }) => replies.post(id, text, mentions, media));
-      },
-      editPost: (id, n, text, mentions = []) => this.deed(({ rooms }) => rooms.edit(id, n, text, mentions)),
-      deletePost: (id, n) => this.deed(({ rooms }) => rooms.delete(id, n)),
-      markRoomUnread: (id) => {
-        looks.leave(id);
-        return this.deed(({ rooms }) => rooms.markUnread(id));
-      },
       contact: (number) => this.contacts.contact(number),
       reconnectNow: () => this.socket.now(),
       signOut: (everywhere) => this.signOut(everywhere ?? false),
@@ -236,6 +199,15 @@ export class Client {
       },
     );
     return this.loadingDeeds;
+  }
+
+  private acting(): Acting {
+    type Act = (...words: unknown[]) => Promise<Outcome>;
+    const act = (name: keyof Acting): [string, Act] => [
+      name,
+      (...words) => this.deed(({ acting }) => (acting[name] as Act)(...words)),
+    ];
+    return Object.fromEntries(ACTS.map(act)) as unknown as Acting;
   }
 
   /** At once where it can be: what a person does shows before anything is awaited. */
@@ -267,6 +239,7 @@ export class Client {
       const known = core.lists.has(`${view}|${inbox ?? ""}`);
       const list = core.list(view, inbox);
       if (inbox !== null) this.show(inbox);
+      else if (view === "all") this.showAll();
       if (!known) for (const state of core.members(list)) loading.fillAll(state);
       return list;
     });
@@ -276,6 +249,13 @@ export class Client {
   private show(inbox: string): void {
     if (!this.subscriptions.show(inbox) || this.user === "") return;
     this.core.step(() => this.inflow.follow());
+  }
+
+  private showAll(): void {
+    const { subscriptions } = this;
+    if (subscriptions.everything) return;
+    subscriptions.everything = true;
+    if (this.user !== "") this.inflow.follow();
   }
 
   // The connection

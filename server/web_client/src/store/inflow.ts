@@ -16,6 +16,7 @@ import type { Loading } from "./loading";
 import type { LogState } from "./log";
 import { noticesOf } from "./notices";
 import { organisationAfter, type Organisation } from "./organisation";
+import type { Losses } from "./losses";
 import type { Requests } from "./requests";
 import type { RoomFeed, RoomLogFrame } from "./room_feed";
 import { isRoom } from "./rooms";
@@ -23,7 +24,6 @@ import type { EventMeta } from "./shapes";
 import { Subscriber } from "./subscriber";
 import type { Subscriptions } from "./subscriptions";
 import type { Threads } from "./threads";
-import type { Writes } from "./writes";
 
 export interface InflowParts {
   readonly core: Core;
@@ -33,7 +33,7 @@ export interface InflowParts {
   readonly feed: () => RoomFeed | null;
   readonly loading: Loading;
   readonly subscriptions: Subscriptions;
-  readonly writes: Writes;
+  readonly losses: () => Losses | null;
   readonly contacts: Contacts;
   readonly hasDraft: (conv: string) => boolean;
   /** A new attention mark on a conversation. */
@@ -274,7 +274,7 @@ export class Inflow {
     this.broken.add(state.id);
     this.settled(state, Infinity);
     this.gap(state);
-    this.check(state.id);
+    this.parts.losses()?.check(state.id);
   }
 
   /** What is shown stays until the snapshot is there. */
@@ -331,7 +331,7 @@ export class Inflow {
   }
 
   private reset(inbox: string, reason: string, lost: readonly string[]): void {
-    const { core, threads, writes } = this.parts;
+    const { core, threads, losses } = this.parts;
     const state = core.states.get(inbox);
     if (state === undefined) return;
     state.sequence.reset();
@@ -344,26 +344,9 @@ export class Inflow {
       this.forget(state);
       threads()?.drop(inbox);
     }
-    writes.lost(inbox, lost);
-    this.lost(inbox, lost.length);
-    if (reason === "fork" || reason === "epoch") this.check(inbox);
+    losses()?.named(inbox, lost);
+    if (reason === "fork" || reason === "epoch") losses()?.check(inbox);
     core.counted(state);
-  }
-
-  /** Whoever was away when history split is told nothing: ask for what was acknowledged. */
-  private check(inbox: string): void {
-    const { core, writes } = this.parts;
-    const positions = writes.positions(inbox);
-    if (positions.length === 0) return;
-    core.out.ask(Op.CHECK, [inbox, positions], (answer) => {
-      if (answer.kind !== "ok") return;
-      const { missing } = answer.result as { missing: [number, string][] };
-      this.lost(inbox, writes.missing(inbox, missing));
-    });
-  }
-
-  private lost(inbox: string, count: number): void {
-    if (count > 0) this.parts.core.notice({ kind: "writes_lost", inbox, count });
   }
 
   /** Nothing of the inbox is to be seen any more. */

@@ -22,6 +22,7 @@ export class ListModel implements List {
   readonly total = signal<number | null>(null);
   readonly complete = signal(false);
   readonly loading = signal(true);
+  readonly moved = signal(0);
   private readonly merged = new Sorted();
   private floor = Infinity;
   private dirt: Dirt = "clean";
@@ -66,6 +67,7 @@ export class ListModel implements List {
     const loaded = members.filter((inbox) => inbox.snapped);
     if (dirt === "all" && this.inbox === null) this.rebuild(loaded);
     if (dirt !== "counts") {
+      this.moved.value++;
       const own = loaded[0]?.windows[this.view].entries;
       this.show(this.inbox === null ? this.merged.entries : (own ?? []));
     }

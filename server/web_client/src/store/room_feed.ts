@@ -2,9 +2,9 @@
 import { Op, type EvFrame, type ResetFrame, type SnapFrame, type UnsubdFrame } from "../wire";
 import type { Core } from "./core";
 import type { LogState } from "./log";
+import type { Losses } from "./losses";
 import type { EventMeta } from "./shapes";
 import type { Threads } from "./threads";
-import type { Writes } from "./writes";
 
 const LOGS_KEPT = 64;
 const AGAIN_MS = 1000;
@@ -23,7 +23,7 @@ export class RoomFeed {
   constructor(
     private readonly core: Core,
     private readonly threads: Threads,
-    private readonly writes: Writes,
+    private readonly losses: Losses,
     private readonly nextId: () => number,
   ) {}
 
@@ -99,7 +99,7 @@ export class RoomFeed {
   /** Something that was answered is not in the log: what was acknowledged may be lost with it. */
   lost(log: LogState): void {
     this.gap(log);
-    this.check(log.id);
+    this.losses.check(log.id);
   }
 
   private subscribe(log: LogState): void {
@@ -160,23 +160,8 @@ export class RoomFeed {
     log.sequence.reset();
     log.invalidate();
     if (reason === "perm") this.gone(log.id);
-    this.writes.lost(log.id, lost);
-    this.tell(log.id, lost.length);
-    if (reason === "fork" || reason === "epoch") this.check(log.id);
-  }
-
-  private check(room: string): void {
-    const positions = this.writes.positions(room);
-    if (positions.length === 0) return;
-    this.core.out.ask(Op.CHECK, [room, positions], (answer) => {
-      if (answer.kind !== "ok") return;
-      const { missing } = answer.result as { missing: [number, string][] };
-      this.tell(room, this.writes.missing(room, missing));
-    });
-  }
-
-  private tell(room: string, count: number): void {
-    if (count > 0) this.core.notice({ kind: "writes_lost", inbox: room, count });
+    this.losses.named(log.id, lost);
+    if (reason === "fork" || reason === "epoch") this.losses.check(log.id);
   }
 
   private trim(): void {

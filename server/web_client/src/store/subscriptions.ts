@@ -6,6 +6,8 @@ const SHOWN_MAX = 8;
 /** All joined ones, and those shown last; when there are too many, the shown ones go first. */
 export class Subscriptions {
   max = 128;
+  /** All conversations are wanted, those of inboxes an admin did not join with them. */
+  everything = false;
   private shown: string[] = [];
 
   /** An inbox is on the screen; true when that is news. */
@@ -18,7 +20,7 @@ export class Subscriptions {
   /** What to follow of the inboxes that are there. */
   wanted(present: ReadonlySet<string>, joined: readonly string[]): string[] {
     const shown = this.shown.filter((inbox) => present.has(inbox));
-    const wanted = new Set([...shown, ...joined]);
+    const wanted = new Set([...shown, ...joined, ...(this.everything ? present : [])]);
     return [...wanted].slice(0, this.max);
   }
 }

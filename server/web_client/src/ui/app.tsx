@@ -9,34 +9,36 @@ import { startKeyboard } from "./keyboard";
 import { ListPane } from "./list_pane";
 import { Nav } from "./nav";
 import { ConnectionPill, Notifications } from "./notifications";
-import { Admin, AwayStrip, Dialogs, Interactions, loadAhead, loadNotices, Phone, Settings } from "./parts";
+import { Admin, AwayStrip, Contacts, Dialogs, Interaction, InteractionsList, loadAhead, loadNotices, Phone, Settings } from "./parts";
 import { listWidth } from "./prefs";
 import { Resizer } from "./resizer";
 import { opens, route } from "./route";
 import { panes } from "./screen";
 import { ThreadPane } from "./thread_pane";
 
-function Inboxes(): JSX.Element {
+/** A list, and what is open of it. */
+function Panes({ name, list, opened }: { name: string; list: JSX.Element; opened: JSX.Element }): JSX.Element {
   const one = panes.value === 1;
   const open = route.value.conv !== "";
   return (
     <main class="inboxes" style={{ "--list-width": `${listWidth.value}rem` }}>
-      <h1 class="hidden-text">Inboxes</h1>
-      {one && open ? null : <ListPane />}
+      <h1 class="hidden-text">{name}</h1>
+      {one && open ? null : list}
       {panes.value === 3 ? <Resizer /> : null}
-      {one && !open ? null : <ThreadPane />}
+      {one && !open ? null : opened}
     </main>
   );
 }
 
 function Content(): JSX.Element {
   const { page } = route.value;
-  if (page === "inboxes" || page === "sign-in") return <Inboxes />;
+  if (page === "inboxes" || page === "sign-in") return <Panes name="Inboxes" list={<ListPane />} opened={<ThreadPane />} />;
+  if (page === "interactions") return <Panes name="Interactions" list={<InteractionsList />} opened={<Interaction />} />;
   return (
     <main class="content" tabIndex={-1}>
       {page === "settings" ? <Settings /> : null}
       {page === "phone" ? <Phone /> : null}
-      {page === "interactions" ? <Interactions /> : null}
+      {page === "contacts" ? <Contacts /> : null}
       {page === "admin" ? <Admin /> : null}
     </main>
   );

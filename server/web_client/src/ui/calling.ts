@@ -51,8 +51,20 @@ function beep(): void {
   }
 }
 
+/** A colleague writes to me, names me, or puts me into a channel. */
+function calledInRoom(store: Store, notice: Notice): { conv: string; title: string; body: string } | null {
+  if (notice.kind !== "direct" && notice.kind !== "mention" && notice.kind !== "added") return null;
+  const room = store.room(notice.conv).peek();
+  const title = store.people.peek().get(notice.by)?.name ?? notice.by;
+  const where = room?.name ? ` · ${room.name}` : "";
+  const words = { direct: "Direct message", mention: `Mentioned you${where}`, added: `Added you to a channel${where}` };
+  const begun = notice.kind !== "added" && preview.peek() && room?.lastBy === notice.by ? `\n${room.preview}` : "";
+  return { conv: notice.conv, title, body: words[notice.kind] + begun };
+}
+
 /** What a notification says of a notice; null where nobody has to be called. */
 function called(store: Store, notice: Notice): { conv: string; title: string; body: string } | null {
+  if ("conv" in notice && notice.conv.startsWith("~")) return calledInRoom(store, notice);
   if (notice.kind !== "inbound" && notice.kind !== "handed_to_me" && notice.kind !== "woken" && notice.kind !== "mention") return null;
   const view = store.conversation(notice.conv).peek();
   const inbox = store.inboxes.peek().find(({ id }) => id === view?.inbox)?.name ?? "";

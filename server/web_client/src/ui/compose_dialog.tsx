@@ -17,14 +17,14 @@ import { counter } from "./segments";
 import { refusalWords } from "./refusals";
 import { clear, lacking, underWay } from "./uploads";
 
-export function ComposeDialog(): JSX.Element {
+export function ComposeDialog({ given = "" }: { given?: string }): JSX.Element {
   const store = useStore();
   const usable = store.inboxes.value.filter(({ numbers }) => numbers.length > 0);
   const here = usable.find(({ id }) => id === route.peek().inbox) ?? usable.find(({ joined }) => joined) ?? usable[0];
   const inbox = useSignal(here?.id ?? "");
   const numbers = usable.find(({ id }) => id === inbox.value)?.numbers ?? [];
   const from = useSignal("");
-  const to = useSignal("");
+  const to = useSignal(given);
   const text = useSignal("");
   const attaching = useAttaching("compose", useSignal<readonly MediaRef[]>([]));
   const { tray } = attaching;
@@ -97,12 +97,13 @@ export function ComposeDialog(): JSX.Element {
         </div>
         <label class="field">
           <span>To</span>
-          <input type="tel" autocomplete="off" data-first placeholder="+1 416 555 0142" value={to.value} onInput={(event) => (to.value = event.currentTarget.value)} />
+          <input type="tel" autocomplete="off" data-first={!given} placeholder="+1 416 555 0142" value={to.value} onInput={(event) => (to.value = event.currentTarget.value)} />
         </label>
         <label class="field">
           <span>Message</span>
           <textarea
             rows={4}
+            data-first={Boolean(given)}
             value={text.value}
             onInput={(event) => (text.value = event.currentTarget.value)}
             onKeyDown={(event) => {

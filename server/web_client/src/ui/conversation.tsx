@@ -1,48 +1,29 @@
 /** One conversation: its head, its thread, its composer. Loaded when the first of them opens. */
-import { effect, signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import "../styles/availability.css";
 import type { ConversationView, Store } from "../contract";
 import { choices, markDone, stayHere, wake } from "./acts";
 import { Empty, Hidden } from "./bits";
 import { Composer } from "./composer";
 import { blocked, inboxName, nameOf, useStore } from "./context";
+import { openDialog } from "./dialog_state";
 import { phoneNumber } from "./format";
 import { ClockIcon, FlagIcon } from "./icons";
+import { useLooking } from "./looking";
 import { Menu } from "./menu";
 import { OthersHere } from "./others_here";
 import { places } from "./places";
 import { PresenceDot, presenceOf } from "./presence";
 import { back } from "./route";
-import { panes, visible } from "./screen";
-import { BackIcon, CheckIcon } from "./more_icons";
+import { panes } from "./screen";
+import { BackIcon, CheckIcon, PersonIcon } from "./more_icons";
 import { momentWords } from "./snooze_times";
 import { ThreadItem } from "./lines";
 import { ThreadLog } from "./thread_log";
 import { arrange } from "./thread_model";
 import { minute } from "./time";
 import { statusWords } from "./words";
-
-/** So long somebody has to look before it counts as read: stepping through a list does not. */
-const LOOK_MS = 350;
-
-/** Tells the store while a person has the conversation before their eyes. */
-function useLooking(store: Store, conv: string): void {
-  useEffect(() => {
-    const settled = signal(false);
-    const timer = setTimeout(() => (settled.value = true), LOOK_MS);
-    const stop = effect(() => {
-      const view = store.conversation(conv).value;
-      if (settled.value && visible.value && view && !view.pending) queueMicrotask(() => store.look(conv));
-    });
-    return () => {
-      clearTimeout(timer);
-      stop();
-      store.leave(conv);
-    };
-  }, [store, conv]);
-}
 
 /** For the keys: what the menu offers at this moment. */
 function useActs(store: Store, conv: string): void {
@@ -69,6 +50,9 @@ function toHistory(conv: string, store: Store): void {
 function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Element {
   const store = useStore();
   const { row } = view;
+  const named = store.contact(row.customer).value;
+  const number = phoneNumber(row.customer);
+  const card = named ? "Contact" : "Add to contacts";
   const history = { id: "history", label: "History", hint: "", run: () => toHistory(conv, store) };
   const mine = view.flag === "mine";
   const there = view.flag === "other" ? presenceOf(store, row.assignee) : "";
@@ -81,9 +65,18 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
       ) : null}
       <div class="thread-title">
         <h2>
-          <bdi>{phoneNumber(row.customer)}</bdi>
+          <bdi>{named?.name ?? number}</bdi>
         </h2>
+        <button type="button" class="icon-button icon-button-small thread-card" aria-label={card} title={card} onClick={() => openDialog({ kind: "contact", number: row.customer })}>
+          <PersonIcon />
+        </button>
         <p class="thread-about">
+          {named ? (
+            <span>
+              <Hidden>number </Hidden>
+              {number}
+            </span>
+          ) : null}
           <span class={`status status-${row.status === "done" ? "done" : view.flag}`}>
             {view.flag === "none" ? null : <FlagIcon filled={mine} />}
             {statusWords(view, (id) => nameOf(store, id))}
@@ -141,7 +134,10 @@ function Snoozed({ conv, view }: { conv: string; view: ConversationView }): JSX.
 function Opened({ conv }: { conv: string }): JSX.Element {
   const store = useStore();
   const thread = useMemo(() => store.thread(conv), [store, conv]);
-  useLooking(store, conv);
+  useLooking(store, conv, () => {
+    const seen = store.conversation(conv).value;
+    return seen !== undefined && !seen.pending;
+  });
   useActs(store, conv);
   const view = store.conversation(conv).value;
   if (!view) {

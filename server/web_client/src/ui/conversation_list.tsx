@@ -1,13 +1,13 @@
 /** Sections of conversations in one scroll container, of which only what is in sight exists. */
 import { useSignal } from "@preact/signals";
-import type { JSX } from "preact";
+import type { ComponentType, JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Hidden, useLasting } from "./bits";
 import { useStore } from "./context";
 import { ChevronIcon } from "./icons";
 import { places } from "./places";
 import { go, route } from "./route";
-import { ConversationRow } from "./row";
+import { ConversationRow, type RowProps } from "./row";
 import { rem } from "./screen";
 import { toggle, type Section } from "./sections";
 import { hold, reveal, slices, type SectionShape, type Slice } from "./windowing";
@@ -21,6 +21,10 @@ const NEAR = 25;
 interface Props {
   readonly sections: readonly Section[];
   readonly showInbox: boolean;
+  /** How one of them is drawn. */
+  readonly row?: ComponentType<RowProps>;
+  /** One list without a heading. */
+  readonly bare?: boolean;
 }
 
 interface Layout {
@@ -64,7 +68,7 @@ function useMore(layout: Layout): void {
   }, [key, link]);
 }
 
-export function ConversationList({ sections, showInbox }: Props): JSX.Element {
+export function ConversationList({ sections, showInbox, row: Row = ConversationRow, bare = false }: Props): JSX.Element {
   const store = useStore();
   const box = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
@@ -77,7 +81,7 @@ export function ConversationList({ sections, showInbox }: Props): JSX.Element {
   const wanted = useRef("");
   const before = useRef<Layout | null>(null);
 
-  const sizes = { head: HEAD_REM * rem.value, row: ROW_REM * rem.value, overscan: 6 };
+  const sizes = { head: bare ? 0 : HEAD_REM * rem.value, row: ROW_REM * rem.value, overscan: 6 };
   const shapes: SectionShape[] = sections.map((section) => ({ rows: shown(section).length, tail: tailOf(section) }));
   const layout: Layout = { sections, slices: slices(shapes, sizes, scroll.value, height.value), row: sizes.row };
   const flat = (): string[] => sections.flatMap((section) => [...shown(section)]);
@@ -245,6 +249,8 @@ export function ConversationList({ sections, showInbox }: Props): JSX.Element {
             section={section}
             slice={layout.slices[at] as Slice}
             row={sizes.row}
+            Row={Row}
+            bare={bare}
             below={sections.length - 1 - at}
             stop={stop}
             showInbox={showInbox}
@@ -261,6 +267,8 @@ interface PartProps {
   readonly section: Section;
   readonly slice: Slice;
   readonly row: number;
+  readonly Row: ComponentType<RowProps>;
+  readonly bare: boolean;
   /** How many heads stand below this one when all are at the bottom. */
   readonly below: number;
   readonly stop: string | undefined;
@@ -269,25 +277,27 @@ interface PartProps {
   readonly onPress: () => void;
 }
 
-function SectionPart({ section, slice, row, below, stop, showInbox, ready, onPress }: PartProps): JSX.Element {
+function SectionPart({ section, slice, row, Row, bare, below, stop, showInbox, ready, onPress }: PartProps): JSX.Element {
   const ids = shown(section);
   const loading = section.open && section.unfinished && (section.list.loading.value || !ready);
   const skeleton = useLasting(loading);
   const name = `section-${section.view}`;
   return (
     <>
-      <h2 class="section-head" style={{ "--below": String(below) }}>
-        <button type="button" aria-expanded={section.open} onClick={onPress}>
-          <ChevronIcon />
-          <span id={name}>{section.title}</span>{" "}
-          <span class="section-count">{section.count}</span>
-        </button>
-      </h2>
+      {bare ? null : (
+        <h2 class="section-head" style={{ "--below": String(below) }}>
+          <button type="button" aria-expanded={section.open} onClick={onPress}>
+            <ChevronIcon />
+            <span id={name}>{section.title}</span>{" "}
+            <span class="section-count">{section.count}</span>
+          </button>
+        </h2>
+      )}
       <div class="section-body" style={{ "--height": `${slice.bodyHeight}px` }}>
         {ids.length ? (
-          <ul class="rows" aria-labelledby={name}>
+          <ul class="rows" {...(bare ? { "aria-label": section.title } : { "aria-labelledby": name })}>
             {ids.slice(slice.from, slice.to).map((id, offset) => (
-              <ConversationRow
+              <Row
                 key={id}
                 id={id}
                 top={(slice.from + offset) * row}

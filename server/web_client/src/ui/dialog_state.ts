@@ -1,6 +1,13 @@
 /** Which dialog is open; at most one. */
 import { signal } from "@preact/signals";
 
+/** About rooms: shown by a part of its own. */
+export type RoomDialog =
+  | { readonly kind: "new_message" | "browse_channels" | "create_channel" }
+  | { readonly kind: "rename_room" | "archive_room" | "leave_room"; readonly room: string }
+  | { readonly kind: "delete_post"; readonly room: string; readonly n: number }
+  | { readonly kind: "remove_member"; readonly room: string; readonly user: string };
+
 export type DialogState =
   | { readonly kind: "transfer"; readonly conv: string }
   | { readonly kind: "dispatch"; readonly conv: string }
@@ -8,7 +15,9 @@ export type DialogState =
   | { readonly kind: "snooze"; readonly conv: string }
   | { readonly kind: "availability" }
   | { readonly kind: "about"; readonly inbox: string }
-  | { readonly kind: "compose" }
+  | { readonly kind: "compose"; readonly to?: string }
+  | RoomDialog
+  | { readonly kind: "contact"; readonly number: string }
   | { readonly kind: "shortcuts" }
   | { readonly kind: "palette" };
 

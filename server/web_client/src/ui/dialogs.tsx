@@ -6,16 +6,19 @@ import { AboutInbox } from "./about_inbox";
 import { online, takeOver } from "./acts";
 import { AvailabilityDialog } from "./availability";
 import { ComposeDialog } from "./compose_dialog";
-import { inboxName, nameOf, useStore } from "./context";
+import { customerName, inboxName, nameOf, useStore } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog, dialog } from "./dialog_state";
-import { phoneNumber } from "./format";
 import { ListBox } from "./list_box";
+import { lazy } from "./lazy";
 import { Palette } from "./palette";
+import { RoomDialogs } from "./parts";
 import { presenceOf } from "./presence";
 import { ShortcutsDialog } from "./shortcuts_dialog";
 import { SnoozeDialog } from "./snooze_dialog";
 import { refusalWords } from "./refusals";
+
+const ContactCard = lazy(() => import("./contact_dialog").then((part) => part.ContactCard));
 
 function Foot({ children }: { children: ComponentChildren }): JSX.Element {
   return (
@@ -78,7 +81,7 @@ function HandOver({ conv, label, list, button, withNote, leftOut, act }: HandOve
         }}
       >
         <p class="dialog-words">
-          {view ? `${phoneNumber(view.row.customer)} · ${inboxName(store, view.inbox)}` : ""}
+          {view ? `${customerName(store, view.row.customer)} · ${inboxName(store, view.inbox)}` : ""}
         </p>
         {options.length ? (
           <div class="field">
@@ -169,12 +172,14 @@ export function Dialogs(): JSX.Element | null {
     case "about":
       return <AboutInbox inbox={state.inbox} />;
     case "compose":
-      return <ComposeDialog />;
+      return <ComposeDialog given={state.to ?? ""} />;
+    case "contact":
+      return <ContactCard number={state.number} onClose={closeDialog} />;
     case "shortcuts":
       return <ShortcutsDialog />;
     case "palette":
       return <Palette />;
     default:
-      return null;
+      return state ? <RoomDialogs state={state} /> : null;
   }
 }

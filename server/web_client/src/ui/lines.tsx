@@ -1,9 +1,9 @@
 /** The lines of a thread as people read them. */
 import type { JSX } from "preact";
 import type { Line } from "../contract";
-import { useStore, nameOf } from "./context";
+import { customerName, useStore, nameOf } from "./context";
 import { dayName } from "./days";
-import { clock, fullTime, phoneNumber } from "./format";
+import { clock, fullTime } from "./format";
 import { Delivery } from "./delivery";
 import { Media } from "./media";
 import { LineText } from "./line_text";
@@ -42,9 +42,10 @@ interface GroupProps {
 }
 
 function Group({ item, conv, customer }: GroupProps): JSX.Element {
+  const store = useStore();
   const naming = useNaming();
   const first = item.lines[0] as Line;
-  const author = item.side === "customer" ? phoneNumber(customer) : first.kind === "answered" ? "Automatic answer" : naming(item.actor, true);
+  const author = item.side === "customer" ? customerName(store, customer) : first.kind === "answered" ? "Automatic answer" : naming(item.actor, true);
   return (
     <div class={`group group-${item.side}`}>
       <p class="group-head">
@@ -64,7 +65,15 @@ function Group({ item, conv, customer }: GroupProps): JSX.Element {
   );
 }
 
-export function ThreadItem({ item, conv, customer }: { item: Item; conv: string; customer: string }): JSX.Element {
+interface ItemProps {
+  readonly item: Item;
+  readonly conv: string;
+  readonly customer: string;
+  /** Other words for what changed the ownership: a divider stands there then; "" for the usual ones. */
+  readonly words?: (line: Line, owner: string, naming: (id: string, acting?: boolean) => string) => string;
+}
+
+export function ThreadItem({ item, conv, customer, words }: ItemProps): JSX.Element {
   const naming = useNaming();
   if (item.type === "day") {
     return (
@@ -76,6 +85,14 @@ export function ThreadItem({ item, conv, customer }: { item: Item; conv: string;
   if (item.type === "remark") return <p class="system">{item.words}</p>;
   if (item.type === "system") {
     const { line } = item;
+    const divides = words?.(line, item.owner, naming) ?? "";
+    if (divides) {
+      return (
+        <p class="day divider" data-n={line.n} data-key={line.key} data-kind={line.kind} title={fullTime(line.atMs)}>
+          <span>{divides}</span>
+        </p>
+      );
+    }
     return (
       <p class="system" data-n={line.n} data-key={line.key} data-kind={line.kind} title={fullTime(line.atMs)}>
         {systemWords(line, item.owner, naming)}

@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import type { Totals } from "../contract";
 import { Avatar, Hidden, TotalBadges } from "./bits";
 import { useShared, useStore } from "./context";
+import { capped } from "./format";
 import { openDialog } from "./dialog_state";
 import { AdminIcon, BookIcon, InboxIcon, MoonIcon, PhoneIcon, ScreenIcon, SettingsIcon, SignOutIcon, SunIcon, TalkIcon } from "./icons";
 import { theme, type Theme } from "./prefs";
@@ -23,8 +24,22 @@ function NavLink({ to, label, icon, totals }: LinkProps): JSX.Element {
     <a class="nav-link" href={address(change)} onClick={follow(change)} aria-current={active ? "page" : undefined}>
       {icon}
       <span class="nav-label">{label}</span>
-      {totals ? <TotalBadges totals={totals} /> : null}
+      {totals ? <TotalBadges totals={totals} /> : to === "interactions" ? <RoomTotals /> : null}
     </a>
+  );
+}
+
+/** Rooms with something new: no customer waits there, so it counts neither here nor in the title with the inboxes. */
+function RoomTotals(): JSX.Element | null {
+  const { unread, mentions } = useStore().roomTotals.value;
+  if (!unread) return null;
+  return (
+    <span class="total-badges">
+      <span class="badge badge-room" data-total="rooms" aria-hidden="true">
+        {mentions ? `@${capped(unread)}` : capped(unread)}
+      </span>
+      <Hidden>{` ${unread} with new messages${mentions ? `, ${mentions} name you` : ""}`}</Hidden>
+    </span>
   );
 }
 

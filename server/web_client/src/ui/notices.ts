@@ -15,6 +15,13 @@ function undoing(store: Store, conv: string, text: string): void {
   say(text, { action: { label: "Undo", run: () => void undo(store, conv) }, ms });
 }
 
+/** "in dispatch"; "" of a customer's conversation. */
+function roomWords(store: Store, conv: string): string {
+  if (!conv.startsWith("~")) return "";
+  const room = store.room(conv).peek();
+  return room?.name ? `in ${room.name}` : room ? "in a direct message" : "in a channel";
+}
+
 export function tell(store: Store, notice: Notice): void {
   const named = (id: string): string => store.people.peek().get(id)?.name ?? id;
   const someone = (id: string): string => (id ? named(id) : "Somebody");
@@ -50,8 +57,12 @@ export function tell(store: Store, notice: Notice): void {
     }
     case "mention": {
       const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
-      return say(`${someone(notice.by)} mentioned you in a note.`, options);
+      return say(`${someone(notice.by)} mentioned you ${roomWords(store, notice.conv) || "in a note"}.`, options);
     }
+    case "added":
+      return say(`${someone(notice.by)} added you ${roomWords(store, notice.conv).replace("in ", "to ")}.`, { action: opening(notice.conv) });
+    case "direct": // the number beside Interactions says it; calling.ts calls who is not looking
+      return;
     case "done":
       return undoing(store, notice.conv, "Marked as done.");
     case "returned":

@@ -3,6 +3,7 @@ import { lazy } from "./lazy";
 import { go, opening } from "./route";
 
 const loadConversation = () => import("./conversation");
+const loadInteractions = () => import("./interactions");
 const loadDialogs = () => import("./dialogs");
 export const loadNotices = () => import("./notices");
 export const loadCalling = () => import("./calling");
@@ -12,7 +13,10 @@ export const Conversation = lazy(() => loadConversation().then((part) => part.Co
 export const Dialogs = lazy(() => loadDialogs().then((part) => part.Dialogs));
 export const Phone = lazy(() => import("./phone").then((part) => part.Phone));
 export const Settings = lazy(() => import("./settings").then((part) => part.Settings));
-export const Interactions = lazy(() => import("./later").then((part) => part.Interactions));
+export const InteractionsList = lazy(() => loadInteractions().then((part) => part.InteractionsList));
+export const Interaction = lazy(() => loadInteractions().then((part) => part.Interaction));
+export const RoomDialogs = lazy(() => import("./room_dialogs").then((part) => part.RoomDialogs));
+export const Contacts = lazy(() => import("./contacts").then((part) => part.Contacts));
 export const Admin = lazy(() => import("./admin/admin").then((part) => part.Admin));
 export const AwayStrip = lazy(() => import("./availability").then((part) => part.AwayStrip));
 export const Toasts = lazy(() => loadToasts().then((part) => part.Toasts));

@@ -1,11 +1,11 @@
 /** The list pane's sections as data: what each shows now, after collapsing and filtering. */
-import type { List, Store, View } from "../contract";
+import type { List, ListView, Store, View } from "../contract";
 import { phoneNumber } from "./format";
 import { collapsed } from "./prefs";
 import type { Filter } from "./route";
 
 export interface Section {
-  readonly view: View;
+  readonly view: ListView;
   readonly title: string;
   readonly list: List;
   /** All loaded ids, or those the filter box leaves. */
@@ -37,9 +37,9 @@ export const VIEWS: Readonly<Record<Filter, readonly View[]>> = {
   done: ["done"],
 };
 
-const isCollapsed = (view: View): boolean => collapsed.value.split(",").includes(view);
+const isCollapsed = (view: ListView): boolean => collapsed.value.split(",").includes(view);
 
-export function toggle(view: View): void {
+export function toggle(view: ListView): void {
   const now = collapsed.peek().split(",").filter(Boolean);
   collapsed.value = (now.includes(view) ? now.filter((v) => v !== view) : [...now, view]).join(",");
 }
@@ -48,7 +48,7 @@ function matches(store: Store, id: string, words: string, digits: string): boole
   const row = store.conversation(id).value?.row;
   if (!row) return false;
   const owner = store.people.value.get(row.assignee)?.name ?? "";
-  const text = `${phoneNumber(row.customer)} ${row.preview} ${owner}`.toLocaleLowerCase();
+  const text = `${phoneNumber(row.customer)} ${store.contact(row.customer).value?.name ?? ""} ${row.preview} ${owner}`.toLocaleLowerCase();
   return text.includes(words) || (digits.length > 1 && row.customer.includes(digits));
 }
 

@@ -1,0 +1,24 @@
+/** Telling the store while a person has something before their eyes. */
+import { effect, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Store } from "../contract";
+import { visible } from "./screen";
+
+/** So long somebody has to look before it counts as read: stepping through a list does not. */
+const LOOK_MS = 350;
+
+/** `there` says, subscribing to it, whether what is opened can be read; at every change it is read again. */
+export function useLooking(store: Store, id: string, there: () => boolean): void {
+  useEffect(() => {
+    const settled = signal(false);
+    const timer = setTimeout(() => (settled.value = true), LOOK_MS);
+    const stop = effect(() => {
+      if (there() && settled.value && visible.value) queueMicrotask(() => store.look(id));
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+      store.leave(id);
+    };
+  }, [store, id]);
+}
