@@ -28,6 +28,7 @@ from batonbox_server.node_carriers import NodeCarriers, webhook_secret
 from batonbox_server.node_contacts import NodeContacts
 from batonbox_server.node_media import NodeMedia
 from batonbox_server.node_organisation import Organisation
+from batonbox_server.node_retention import purger_of, retention_of
 from batonbox_server.node_search import NodeSearch
 from batonbox_server.service.answers import Answers
 from batonbox_server.service.commands import InboxCommands
@@ -151,7 +152,7 @@ class Node(Organisation):
         self.closing.push_async_callback(self.presence.aclose)
         await self.presence.start()
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
-        self.archiver = archiver_of(self)
+        self.archiver = archiver_of(self, purger_of(self))
         self._tell_webhooks()
         self.contacts = NodeContacts(settings, self.client, keys=self.keys)
         await self.contacts.store.open()
@@ -229,6 +230,7 @@ class Node(Organisation):
             contacts=self.contacts.contacts,
             search=self.search.service(reads),
             audit=self.audit,
+            retention=retention_of(self),
             live=self.live,
             presence=self.presence,
             reassign=Reassign(

@@ -64,6 +64,7 @@ ROOMS: dict[str, set[str]] = {
     "node_contacts": EVERYTHING,
     "node_media": EVERYTHING,
     "node_organisation": EVERYTHING,
+    "node_retention": EVERYTHING,
     "node_search": EVERYTHING,
     "serving": {
         "asgi.origins",

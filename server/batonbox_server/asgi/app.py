@@ -33,6 +33,7 @@ from . import (
     oidc,
     ops,
     rest,
+    retention,
     rooms,
     search,
     session,
@@ -71,6 +72,7 @@ _ALWAYS: Final = (
     *callbacks.ENDPOINTS,
     *contacts.ENDPOINTS,
     *audit.ENDPOINTS,
+    *retention.ENDPOINTS,
     *live.ENDPOINTS,
     *webhooks.ENDPOINTS,
 )

@@ -25,6 +25,7 @@ from batonbox_server.service.presence import LivePresence
 from batonbox_server.service.race import Races
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.reassign import Reassign
+from batonbox_server.service.retention import Retention
 from batonbox_server.service.rooms import Rooms
 from batonbox_server.service.search import Search
 from batonbox_server.service.setup import Setup
@@ -106,6 +107,7 @@ class Services:
     contacts: Contacts
     search: Search
     audit: Audit
+    retention: Retention
     live: Live
     presence: LivePresence
     reassign: Reassign
