@@ -49,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
         "store.scan_port",
         "store.archiving_port",
         "store.waiting_port",
+        "store.retention_port",
         "hub.port",
         "carriers.port",
         "carriers.hook_port",
