@@ -10,7 +10,7 @@ from typing import Final
 
 from batonbox_server import __version__
 from batonbox_server.config import Settings
-from batonbox_server.domain.model import Destination, Role
+from batonbox_server.domain.model import Destination, Role, RoomKind
 from batonbox_server.node import Organisation
 from batonbox_server.store.directory_port import Inbox, User
 
@@ -61,6 +61,13 @@ async def seed(organisation: Organisation) -> bool:
             await administration.create_user(user)
     for inbox in _INBOXES:
         await administration.create_inbox(inbox)
+    await organisation.room_store.create_channel(
+        actor="admin",
+        cid="demo",
+        name="general",
+        kind=RoomKind.PUBLIC,
+        members=[user.id for user in _USERS],
+    )
     return True
 
 
@@ -93,6 +100,7 @@ def greeting(settings: Settings, access: Access, *, url: str, engine: str) -> st
         *_sign_in(settings, access, server=server),
         "",
         "Inbox Sales: +14165550100, everybody. Support: +14165550101, admin, agent2, agent3.",
+        "Channel # general: everybody.",
         "Try, in another terminal:",
         "",
     ]

@@ -61,6 +61,7 @@ class Organisation:
         self.room_store = RedisRooms(
             self.client,
             keys=self.keys,
+            most=self.settings.rooms_per_user,
             log_events=log_events,
             audit_entries=audit_entries,
             job_lease_s=self.settings.job_lease_s,
