@@ -1,4 +1,4 @@
-"""The command line of the server: serve, setup, token, password, link, archive, config, version."""
+"""The command line of the server: serve, setup, token, password, link, archive, and more."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from batonbox_server import __version__, config, control
 from batonbox_server.errors import BatonboxError, FolderInUse
 from batonbox_server.node import Organisation
 from batonbox_server.node_archive import archive_text
+from batonbox_server.node_search import reindex
 from batonbox_server.serving import answer, serve
 
 __all__ = ["main"]
@@ -125,6 +126,17 @@ def archive_status_command(as_json: bool, **overrides: Any) -> None:
     click.echo(json.dumps(told) if as_json else archive_text(told))
     if told["trouble"]:
         sys.exit(1)
+
+
+@main.command("reindex")
+@click.option("--status", is_flag=True, help="Only say how far the index is.")
+@click.option("--data-dir", help="Folder of the running server.")
+@click.option("--redis-url", help="An engine of your own.")
+def reindex_command(status: bool, **overrides: Any) -> None:
+    """Make the search index anew from the logs and the archive; the server goes on serving."""
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    _run(lambda: reindex(settings, rebuild=not status, say=_say))
 
 
 @main.command("config")

@@ -345,7 +345,7 @@ class Node(Organisation):
 
     def _counts(self) -> dict[str, int]:
         open_now = {"connections": len(self.pump.connections)}
-        return {**open_now, **self.hub.counts, **self.archiver.counts}
+        return {**open_now, **self.hub.counts, **self.archiver.counts, **self.search.counts}
 
     def _on_engine(self, up: bool) -> None:
         self._on_status(not up or self.hub.degraded)

@@ -126,6 +126,8 @@ async def _carry_out(
                 organisation=str(request.get("organisation", "")), admin=admin, password=password
             )
             return {"password": password}
+        case "search" if isinstance(organisation, Node):
+            return await organisation.search.told(rebuild=bool(request.get("rebuild")))
         case "link":
             if not links:
                 raise Refused("conflict", _NO_LINKS)

@@ -41,6 +41,10 @@ _COUNTS: Final = {
         ("archive_held", "Conversations and rooms that are held"),
         ("engine_memory_used", "Bytes that the engine's data takes"),
         ("engine_memory_bound", "Bytes that it should not exceed; 0: no bound"),
+        ("search_complete", "1: this node's search index has read everything"),
+        ("search_behind", "Log entries that the search index has to read yet"),
+        ("search_conversations_read", "Conversations that the search index has read"),
+        ("search_conversations", "Conversations that there are to read, as far as is known"),
         ("badge_mismatches", "Badges that differed from the recount: must stay 0"),
     )
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ __all__ = ["IndexFile"]
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 SCHEMA: Final = 1
+_SERVERS: Final = 16
 # Rows of `said` and `named` have no text of their own: what they hold is made from the rows of
 # `message`, `talk` and `card` again when it has to go.
 _TABLES: Final = """
@@ -55,11 +58,14 @@ class IndexFile:
     """`write(work)` and `read(work)` run `work(connection)` one after the other in their threads.
 
     A write is one transaction. A file that is damaged, or of another version, is made anew at
-    `open`, and as soon as it shows: then `on_anew` is called.
+    `open`, and as soon as it shows: then `on_anew` is called. Where another server has the file
+    open (two of them in one folder, with an engine by URL) it is one beside it.
     """
 
     def __init__(self, path: Path, *, on_anew: Callable[[], None] = lambda: None) -> None:
+        self._wanted = path
         self.path = path
+        self._lock = -1
         self._on_anew = on_anew
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="search-write")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="search-read")
@@ -82,11 +88,20 @@ class IndexFile:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reader, self._guarded, self._look, work)
 
+    async def replace(self) -> None:
+        """Go on with an empty file. Raises Refused("unavailable")."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._anew, "it is rebuilt")
+        await self.open()
+
     async def aclose(self) -> None:
         """Wait for what is under way, then close."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._reader, self._close_reading)
         await loop.run_in_executor(self._writer, self._close_writing)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
         self._reader.shutdown()
         self._writer.shutdown()
 
@@ -97,7 +112,7 @@ class IndexFile:
     ) -> T:
         try:
             return run(work)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             _log.warning("search_index_failed", file=str(self.path), error=str(error))
             raise Refused(
                 "unavailable", f"The search index cannot be used ({error}); retry."
@@ -131,9 +146,25 @@ class IndexFile:
                 self._writer.submit(self._anew, str(error), made=made)
             raise
 
+    def _claim(self) -> None:
+        """Choose a file that no other process has, for as long as this one lives."""
+        for n in range(1, _SERVERS + 1):
+            path = self._wanted if n == 1 else self._wanted.with_stem(f"{self._wanted.stem}-{n}")
+            lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                continue
+            self.path, self._lock = path, lock
+            return
+        raise Refused("unavailable", f"Too many servers search in {self._wanted.parent}.")
+
     def _opened(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            if self._lock < 0:
+                self._claim()
             connection = _connect(self.path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == SCHEMA:

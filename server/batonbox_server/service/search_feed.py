@@ -60,7 +60,7 @@ class SearchFeed:
         self._turning: set[str] = set()
         self._swept_s = _NEVER
         self._told = False
-        self._wake = asyncio.Event()
+        self._wake, self._looked = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
@@ -80,14 +80,18 @@ class SearchFeed:
     def look(self) -> None:
         """Inboxes or rooms may have come or gone; the index may have been made anew."""
         self._places, self._swept_s = None, _NEVER
+        self._looked.clear()
         self._wake.set()
 
     async def rebuild(self) -> None:
         """Throw away what is known, and read everything again. Raises Refused("unavailable")."""
-        for log in await self._index.places():
-            await self._index.drop(log)
+        await self._index.clear()
         self._told = False
         self.look()
+
+    async def looked(self) -> None:
+        """Until the ends of all logs are known since the start; the engine may be away for long."""
+        await self._looked.wait()
 
     @property
     def progress(self) -> Progress:
@@ -137,6 +141,7 @@ class SearchFeed:
                 self._places.pop(log, None)
         for log, end in self._ends.items():
             self._sort(log, end)
+        self._looked.set()
         self._tell()
 
     async def _logs(self) -> list[str]:

@@ -145,12 +145,18 @@ class SearchIndex(Protocol):
         """Every log of which something is known."""
 
     async def apply(self, log: str, changes: Sequence[Change], *, place: Place) -> None:
-        """Do these changes in their order, and stand at `place`: in one step, or not at all."""
+        """Do these changes in their order, and stand at `place`: in one step, or not at all.
+
+        Refused("unavailable") of a log that nothing is known of: it takes `restart` first.
+        """
 
     async def restart(self, log: str, *, place: Place) -> None:
         """Forget what is known of the log, and stand at `place`."""
 
     async def drop(self, log: str) -> None:
         """The log is no more."""
+
+    async def clear(self) -> None:
+        """Forget everything."""
 
     async def aclose(self) -> None: ...
