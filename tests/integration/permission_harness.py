@@ -212,6 +212,11 @@ class House:
             return _told(
                 await self.http(case.user, "POST", f"/v1/inboxes/{case.inbox}/compose", body)
             )
+        if action is Action.CONTACTS:
+            return _told(await self.http(case.user, "POST", "/v1/contacts", {"name": "Lee"}))
+        if action in _OF_ROOMS:
+            path, ((_, args),) = _OF_ROOMS[action], _commands(action, case)
+            return _told(await self.http(case.user, "POST", path, args))
         told = []
         for name, args in _commands(action, case):
             path = f"/v1/conversations/{case.conv}/{name}"
@@ -238,6 +243,7 @@ class House:
         told = []
         for name, args in _commands(action, case):
             where = {"inbox": case.inbox} if name == "compose" else {"conv": case.conv}
+            where = {} if action in _OF_ROOMS else where
             given = {"cid": uuid.uuid4().hex, **where, **args}
             told.append((await self.ask(case.user, Op.CMD, name, given))[0])
         return _agreed(told)
@@ -296,7 +302,13 @@ ACTS: Final[dict[Action, tuple[Verb, ...]]] = {
         lambda client, conv, case: conv.wake(),
     ),
     Action.NOTE: (lambda client, conv, case: conv.note("x"),),
+    Action.TALK: (lambda client, conv, case: client.open_dm(COLLEAGUE),),
+    Action.CHANNELS: (
+        lambda client, conv, case: client.create_channel(uuid.uuid4().hex),
+    ),
 }  # fmt: skip
+# Of no inbox: those of one room are walked in test_room_permissions.py.
+_OF_ROOMS: Final = {Action.TALK: "/v1/rooms/direct", Action.CHANNELS: "/v1/rooms"}
 
 
 def _commands(action: Action, case: Case) -> list[tuple[str, dict[str, Any]]]:
@@ -318,6 +330,8 @@ def _commands(action: Action, case: Case) -> list[tuple[str, dict[str, Any]]]:
         Action.COMPOSE: ("compose", {"to": case.customer, "text": "x"}),
         Action.RETRY: ("retry", {"n": case.failed}),
         Action.NOTE: ("note", {"text": "x"}),
+        Action.TALK: ("open_dm", {"user": COLLEAGUE}),
+        Action.CHANNELS: ("create", {"name": uuid.uuid4().hex}),
     }
     return [found[action]]
 

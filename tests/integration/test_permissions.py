@@ -16,7 +16,9 @@ from .permission_harness import ACTS, WHO, House, Who, housed
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Of no conversation, and offered over HTTP alone; everything else is a verb on every transport.
-HTTP_ONLY: Final = frozenset({Action.SIGN_IN, Action.ACCOUNT, Action.ADMINISTER, Action.SIMULATE})
+HTTP_ONLY: Final = frozenset(
+    {Action.SIGN_IN, Action.ACCOUNT, Action.ADMINISTER, Action.SIMULATE, Action.CONTACTS}
+)
 CELLS: Final = [
     pytest.param(action, who, id=f"{action.name.lower()}-{who}")
     for action in Action

@@ -11,7 +11,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from batonbox import Client, Conversation
+from batonbox import Client, Conversation, Room
+from batonbox._calls import Calls
+from batonbox._room_verbs import RoomVerbs
 from batonbox_server.asgi.app import ALL_ENDPOINTS
 from batonbox_server.asgi.socket import SocketPump
 from batonbox_server.asgi.web import WebClient
@@ -55,25 +57,61 @@ VERBS: Final[dict[type, dict[str, Action | None]]] = {
         "__aexit__": None,
         "aclose": None,
         "position": None,
-        "row": None,
         "inboxes": Action.SIGN_IN,
         "badges": Action.SIGN_IN,
         "conversation": Action.SEE,
         "conversations": Action.SEE,
         "events": Action.SEE,
-        "read_thread": Action.SEE,
         "confirm_writes": Action.SEE,
-        "send_seen": Action.MARK,
         "presences": Action.SEE,
         "viewing": Action.SEE,
         "watchers": None,
         "server_time_s": None,
         "set_away": Action.ACCOUNT,
         "compose": Action.COMPOSE,
+    },
+    Calls: {  # what a client's other verbs stand on
+        "row": None,
+        "read_thread": Action.SEE,
+        "send_seen": Action.MARK,
         "upload": Action.REPLY,
         "uploaded": Action.REPLY,
         "file": Action.SEE,
         "call": None,  # whichever command it is told: the command has its row
+        "get": None,  # whichever route it is told: the route has its row
+    },
+    RoomVerbs: {
+        "rooms": Action.SEE,
+        "room": Action.SEE,
+        "open_dm": Action.TALK,
+        "create_channel": Action.CHANNELS,
+        "join_channel": Action.TALK,
+        "channels": Action.SEE,
+        "room_totals": Action.SEE,
+        "room_row": None,
+        "room_counts": None,
+        "contact": Action.CONTACTS,
+        "contact_by_id": Action.CONTACTS,
+        "search": Action.SEE,
+    },
+    Room: {
+        "post": Action.TALK,
+        "edit": Action.TALK,
+        "delete": Action.TALK,
+        "join": Action.TALK,
+        "leave": Action.TALK,
+        "invite": Action.CHANNELS,
+        "remove": Action.CHANNELS,
+        "rename": Action.CHANNELS,
+        "archive": Action.CHANNELS,
+        "mark_unread": Action.MARK,
+        "seen": Action.MARK,
+        "history": Action.SEE,
+        "members": Action.SEE,
+        "versions": Action.SEE,
+        "media": Action.SEE,
+        "events": Action.SEE,
+        "viewing": Action.SEE,
     },
     Conversation: {
         "refresh": Action.SEE,
@@ -197,5 +235,5 @@ def test_every_action_has_a_row_and_is_asked_for_somewhere() -> None:
 
 def test_who_may_never_is_refused_before_the_store_is_asked() -> None:
     never = {action for action in Action if not may_ever(action, Role.MEMBER)}
-    assert never == {Action.ADMINISTER, Action.SIMULATE}
+    assert never == {Action.ADMINISTER, Action.SIMULATE, Action.CHANNELS}
     assert all(may_ever(action, Role.ADMIN) for action in Action)

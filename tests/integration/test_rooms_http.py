@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from batonbox_server.domain.model import Role
+from batonbox_server.domain.policy import Scope
 from batonbox_server.store.directory_port import Inbox, User
 from tests.integration.media_harness import uploaded
 from tests.served import SALES, Served, served
@@ -162,8 +163,8 @@ async def test_an_admin_who_is_not_in_a_private_channel_acts_on_it_and_reads_not
         ("archive", {}),
         ("archive", {"on": False}),
     ):
-        answer = await ok(site, "admin", f"/{room}/{verb}", **body)
-        assert "room" not in answer, "its row has the beginning of the last post"
+        done = await ok(site, "admin", f"/{room}/{verb}", **body)
+        assert "room" not in done, "its row has the beginning of the last post"
     for more in ("", "/messages", "/messages/2/versions"):
         answer = await site.call("admin", "GET", f"/v1/rooms/{room}{more}")
         assert answer.json()["code"] == "forbidden"
@@ -177,7 +178,7 @@ async def test_an_admin_who_is_not_in_a_private_channel_acts_on_it_and_reads_not
 async def test_an_admins_key_without_the_scope_acts_as_a_member(site: Served) -> None:
     room = await channel(site, "agent1", private=True)
     boss = await person(site, Role.ADMIN)
-    _, secret = await site.node.identity.make_token(user=boss, scopes=("read", "act"))
+    _, secret = await site.node.identity.make_token(user=boss, scopes=(Scope.READ, Scope.ACT))
     site._tokens[boss] = secret
     n = (await ok(site, "agent1", f"/{room}/post", text="mine"))["n"]
     assert await code(site, boss, f"/{room}/join") == "forbidden"

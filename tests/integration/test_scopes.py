@@ -36,7 +36,9 @@ KEYS: Final = {
     "key-work": {Scope.READ, Scope.ACT},
     "key-all": set(Scope),
 }
-HTTP_ONLY: Final = frozenset({Action.SIGN_IN, Action.ACCOUNT, Action.ADMINISTER, Action.SIMULATE})
+HTTP_ONLY: Final = frozenset(
+    {Action.SIGN_IN, Action.ACCOUNT, Action.ADMINISTER, Action.SIMULATE, Action.CONTACTS}
+)
 CELLS: Final = [
     pytest.param(action, user, held, id=f"{action.name.lower()}-{user}-{held.name.lower()}")
     for action in Action

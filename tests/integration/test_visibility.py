@@ -355,7 +355,8 @@ async def _acts(town: Town) -> None:
     for number in range(6):
         for name in INBOXES:
             conv = await town.texts(name, f"{name} act {number}", 300 + number)
-            await town.site.act(ADMIN, conv, "note", text=f"{name} note", mentions=["pat", "bea", "joan"])
+            mentions = ["pat", "bea", "joan"]
+            await town.site.act(ADMIN, conv, "note", text=f"{name} note", mentions=mentions)
             row = (await town.site.act("pat", conv, "assign")).json()
             for to in ("mia", "rob", "stan", "bea", "joan"):
                 await town.sites[1].act("pat", conv, "transfer", to=to, own_tok=row.get("own_tok"))
