@@ -57,6 +57,11 @@ class ArchivedBox(Box):
         await self.archive.put_row(row)
         assert await self.store.evict(row=row)
 
+    async def now_ms(self) -> int:
+        """The engine's clock."""
+        seconds, micros = await self.client.execute("TIME")
+        return 1000 * int(seconds) + int(micros) // 1000
+
     async def is_here(self, conv: str) -> bool:
         """Whether the engine has its row."""
         return bool(await self.client.execute("EXISTS", f"{self.log}:c:{conv}"))
