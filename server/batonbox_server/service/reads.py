@@ -20,8 +20,8 @@ from .rooms import private_to_its_two
 __all__ = ["InboxReads", "Place", "after_place", "place_after", "place_of"]
 
 Place = tuple[int, str, str]  # (last_ms, inbox, conversation): where a row stands in merged lists
-_VIEWS: Final = frozenset({"unassigned", "mine", "others", "open", "done", "walk"})
-_LISTS: Final = _VIEWS - {"walk"} | {"all"}
+_VIEWS: Final = frozenset({"unassigned", "mine", "others", "open", "done", "all", "walk"})
+_LISTS: Final = _VIEWS - {"walk"}
 # How many scans of others' conversations one request pays for before it answers with a cursor.
 _SCANS: Final = 4
 _DIGITS_MOST: Final = 15
