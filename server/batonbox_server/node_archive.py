@@ -50,6 +50,7 @@ def archiver_of(node: Organisation, retention: Retention | None = None) -> Archi
             done_days=settings.archive_done_days,
             sweep_s=settings.archive_sweep_s,
             memory_max=settings.engine_memory_max,
+            lease_s=settings.job_lease_s,
         ),
         holder=secrets.token_hex(8),
         retention=retention,

@@ -23,7 +23,6 @@ __all__ = ["Archiver", "Bounds", "Retention"]
 
 _log = structlog.get_logger(__name__)
 _DAY_MS: Final = 86_400_000
-_LEASE_MS: Final = 30_000
 # Those written to are looked at in each sweep, all of them once in so many, for what only time has
 # made old.
 _ROUND: Final = 120
@@ -47,12 +46,16 @@ class Retention(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """`memory_max` in bytes, 0: the engine's own bound, if it has one."""
+    """`memory_max` in bytes, 0: the engine's own bound, if it has one.
+
+    What a node that died was moving is moved by another `lease_s` later.
+    """
 
     keep: int
     done_days: float
     sweep_s: float
     memory_max: int
+    lease_s: float = 30.0
 
 
 class Archiver:
@@ -237,4 +240,5 @@ class Archiver:
                 return
 
     async def _leased(self, log: str) -> bool:
-        return await self._store.lease_archiving(log=log, holder=self._holder, lease_ms=_LEASE_MS)
+        lease_ms = round(1000 * self._bounds.lease_s)
+        return await self._store.lease_archiving(log=log, holder=self._holder, lease_ms=lease_ms)
