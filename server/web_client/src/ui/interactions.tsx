@@ -13,6 +13,7 @@ import { interactionsOf, KIND_NAMES } from "./interactions_model";
 import { HashIcon } from "./more_icons";
 import { RoomPane } from "./room";
 import { go, route, type Kinds } from "./route";
+import { SearchBox } from "./search";
 
 function KindButtons(): JSX.Element {
   const { kinds } = route.value;
@@ -43,6 +44,7 @@ export function InteractionsList(): JSX.Element {
             Channels
           </button>
         </div>
+        <SearchBox />
         <div class="list-head-row">
           <KindButtons />
         </div>

@@ -13,10 +13,12 @@ const BY_KEY: Readonly<Record<string, string>> = { a: "assign", t: "transfer", u
 function single(key: string): (() => void) | undefined {
   if (key === "?") return () => openDialog({ kind: "shortcuts" });
   const { page, conv } = route.peek();
+  if (key === "/" && page !== "inboxes") return () => (places.search ? places.search.focus() : openDialog({ kind: "palette" }));
   if (!opens(page)) return undefined;
   if (key === "/") return () => places.filter?.focus();
   if (key === "j" || key === "k") return () => places.step?.(key === "j" ? 1 : -1);
   if (!conv) return undefined;
+  if (key === "r" && !places.write) return () => places.composer?.focus(); // a room's
   if (key === "r" || key === "n") return () => places.write?.(key === "r" ? "reply" : "note");
   const act = BY_KEY[key];
   return act ? () => places.act?.(act) : undefined;

@@ -1,17 +1,19 @@
-/** Everything by name: what can be done here, inboxes, and loaded conversations. */
+/** Everything by name: what can be done here, and whatever a search finds. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Store } from "../contract";
 import { choices, type Choice } from "./acts";
 import { comeBack } from "./availability";
-import { inboxName, useShared } from "./context";
+import { useShared } from "./context";
 import { Dialog } from "./dialog";
 import { closeDialog, openDialog } from "./dialog_state";
-import { phoneNumber } from "./format";
 import { go, route, type Page } from "./route";
-import { VIEWS } from "./sections";
+import { foundOptions, SearchWords } from "./search";
+import { Results, useChoosing, type Option, type OptionGroup } from "./search_results";
+import { useSearch } from "./search_state";
 
-const MOST = 40;
+/** Commands beside what is found. */
+const MOST = 6;
 
 function page(name: Page, label: string): Choice {
   return { id: `go-${name}`, label, hint: "Go", run: () => go({ page: name }) };
@@ -28,6 +30,7 @@ function commands(store: Store, simulator: boolean): Choice[] {
   }
   found.push({ id: "go-done", label: "Show Done", hint: "Go", run: () => go({ page: "inboxes", filter: "done" }) });
   found.push(page("interactions", "Interactions"));
+  found.push(page("contacts", "Contacts"));
   if (store.me.value?.role === "admin") found.push(page("admin", "Admin"));
   if (simulator) found.push(page("phone", "Phone"));
   found.push(page("settings", "Settings"));
@@ -37,86 +40,47 @@ function commands(store: Store, simulator: boolean): Choice[] {
   return found;
 }
 
-function conversations(store: Store): Choice[] {
-  const found: Choice[] = [];
-  for (const view of [...VIEWS.open, ...VIEWS.done]) {
-    for (const id of store.list(view, null).ids.peek()) {
-      const known = store.conversation(id).peek();
-      if (!known) continue;
-      found.push({
-        id: `conv-${id}`,
-        label: `${phoneNumber(known.row.customer)} · ${known.row.preview.slice(0, 60)}`,
-        hint: inboxName(store, known.inbox),
-        run: () => go({ page: "inboxes", conv: id }),
-      });
-    }
-  }
-  return found;
-}
+const plain = ({ id, label, hint, run }: Choice): Option => ({ id, pieces: [{ text: label, marked: false }], about: hint, atMs: 0, run });
 
 export function Palette(): JSX.Element {
   const { store, about } = useShared();
   const words = useSignal("");
-  const at = useSignal(0);
+  const search = useSearch(words.value);
   const asked = words.value.trim().toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const fits = ({ label, hint }: Choice): boolean => {
     const text = `${label} ${label.replace(/\s/g, "")} ${hint}`.toLocaleLowerCase();
     return asked.every((word) => text.includes(word));
   };
-  const found = [...commands(store, about.simulator), ...(asked.length ? conversations(store) : [])].filter(fits).slice(0, MOST);
-  const active = Math.min(at.value, found.length - 1);
-
-  const run = (choice: Choice | undefined): void => {
-    if (!choice) return;
-    closeDialog();
-    choice.run();
+  const options = commands(store, about.simulator).filter(fits).slice(0, asked.length ? MOST : undefined).map(plain);
+  const groups: readonly OptionGroup[] = [...(options.length ? [{ title: "Commands", options }] : []), ...foundOptions(store, search)];
+  const run = (option: Option): void => {
+    if (!option.stays) closeDialog();
+    option.run();
   };
-  const keys = (event: KeyboardEvent): void => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step !== undefined) {
-      event.preventDefault();
-      at.value = (active + step + found.length) % Math.max(1, found.length);
-      requestAnimationFrame(() => document.getElementById(`command-${at.peek()}`)?.scrollIntoView({ block: "nearest" }));
-    } else if (event.key === "Enter") {
-      event.preventDefault();
-      run(found[active]);
-    }
-  };
+  const choosing = useChoosing("palette-list", groups, run);
   return (
     <Dialog label="Command palette" bare>
       <input
         class="palette-input"
         type="text"
         role="combobox"
-        aria-label="Command"
+        aria-label="Command or search"
         aria-expanded="true"
         aria-controls="palette-list"
         aria-autocomplete="list"
-        aria-activedescendant={found.length ? `command-${active}` : undefined}
+        aria-activedescendant={groups.length ? `palette-list-${choosing.active}` : undefined}
         autocomplete="off"
-        placeholder="Type a command, an inbox or a number"
+        placeholder="Type a command, or what to search for"
         data-first
         value={words.value}
         onInput={(event) => {
           words.value = event.currentTarget.value;
-          at.value = 0;
+          choosing.reset();
         }}
-        onKeyDown={keys}
+        onKeyDown={choosing.key}
       />
-      {found.length ? (
-        <div class="palette-list" id="palette-list" role="listbox" aria-label="Commands">
-          {found.map((choice, place) => (
-            <div key={choice.id} id={`command-${place}`} role="option" aria-selected={place === active} onClick={() => run(choice)} onPointerMove={() => (at.value = place)}>
-              <span class="palette-label">{choice.label}</span>
-              <span class="palette-hint">{choice.hint}</span>
-            </div>
-          ))}
-        </div>
-      ) : (
-        <p class="section-empty" id="palette-list">
-          Nothing has that name. Conversations are searched among those loaded.
-        </p>
-      )}
+      <Results id="palette-list" label="Commands and what was found" groups={groups} choosing={choosing} run={run} />
+      <SearchWords search={search} words={words.value} />
     </Dialog>
   );
 }

@@ -3,6 +3,7 @@
 export interface Places {
   composer: HTMLElement | null;
   filter: HTMLInputElement | null;
+  search: HTMLInputElement | null;
   /** Brings the focus to a conversation's row, or to the list. */
   list: ((conv: string) => void) | null;
   /** Steps through the list and opens what comes next. */
@@ -14,10 +15,10 @@ export interface Places {
   write: ((what: "reply" | "note") => void) | null;
 }
 
-export const places: Places = { composer: null, filter: null, list: null, step: null, log: null, act: null, write: null };
+export const places: Places = { composer: null, filter: null, search: null, list: null, step: null, log: null, act: null, write: null };
 
 /** A ref that keeps its place while mounted. */
-export function at<K extends "composer" | "filter" | "log">(place: K): (element: Places[K]) => void {
+export function at<K extends "composer" | "filter" | "search" | "log">(place: K): (element: Places[K]) => void {
   return (element) => {
     places[place] = element;
   };

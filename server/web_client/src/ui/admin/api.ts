@@ -30,15 +30,16 @@ export async function refusal(response: Response): Promise<Problem> {
   return new Problem(said.code ?? "internal", said.detail ?? `The server answered ${response.status}. Try again.`);
 }
 
-/** The answer's JSON, undefined where there is none; rejects with a Problem. */
-export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** The answer's JSON, undefined where there is none; rejects with a Problem, also when it is not wanted any more. */
+export async function ask<T>(method: string, path: string, body?: unknown, outdated?: AbortSignal): Promise<T> {
   let response: Response;
+  const late = AbortSignal.timeout(TIMEOUT_MS);
   try {
     response = await fetch(path, {
       method,
       credentials: "same-origin",
       cache: "no-store",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: outdated ? AbortSignal.any([late, outdated]) : late,
       ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
     });
   } catch {
