@@ -106,6 +106,11 @@ class RoomFollower(SeatedFollower):
             self.released(person.user)
         self._untell(person)
 
+    def said(self, person: Person) -> None:
+        """ROOMS said it all: there is nothing to repeat."""
+        if person.user not in self.by_user:
+            self.unread.changed.discard(person.user)
+
     def knows(self, user: str) -> bool:
         """Whether it is known what the room is to the user."""
         return user in self.unread.users

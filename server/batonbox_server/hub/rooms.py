@@ -134,6 +134,9 @@ class Rooms:
         rooms = _all(person)
         if not person.viewers:
             person.shown = {row["id"] for row, *_ in rooms}
+            for follower in person.rooms.values():
+                if follower is not None:
+                    follower.said(person)
         encoded: dict[str, bytes] = {}
         for viewer in person.coming:
             codec = viewer.subprotocol

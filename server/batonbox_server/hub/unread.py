@@ -58,7 +58,7 @@ class Unread(Marked[Reader, RoomMarksLike]):
 
     def restart(self, seq: int, *, row: Mapping[str, Any], members: int) -> None:
         """Another state of the room; everybody's marks have to be read again."""
-        self.row, self.members, self.moved = dict(row), members, True
+        self.row, self.members = dict(row), members
         self.void(seq)
 
     def stands(self, private: Reader) -> bool:
