@@ -26,6 +26,7 @@ from batonbox_server.hub.hub import Limits as HubLimits
 from batonbox_server.node_archive import archiver_of
 from batonbox_server.node_carriers import NodeCarriers, webhook_secret
 from batonbox_server.node_contacts import NodeContacts
+from batonbox_server.node_export import Exports
 from batonbox_server.node_media import NodeMedia
 from batonbox_server.node_organisation import Organisation
 from batonbox_server.node_retention import purger_of, retention_of
@@ -205,6 +206,7 @@ class Node(Organisation):
             build=self.pump.build,
         )
         self.presence.on_change, self.presence.hurry = self.pump.presence, self.live.hurry
+        self.exports = Exports(self, reads, self.contacts.store)
         self.store.on_write(self._written)
         self.room_store.on_write(self._written_in_room)
         services = Services(
@@ -228,6 +230,7 @@ class Node(Organisation):
             ),
             webhooks=self.webhooks,
             contacts=self.contacts.contacts,
+            exports=self.exports,
             search=self.search.service(reads),
             audit=self.audit,
             retention=retention_of(self),

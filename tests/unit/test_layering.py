@@ -63,6 +63,7 @@ ROOMS: dict[str, set[str]] = {
     "node_archive": EVERYTHING,
     "node_carriers": EVERYTHING,
     "node_contacts": EVERYTHING,
+    "node_export": EVERYTHING,
     "node_media": EVERYTHING,
     "node_organisation": EVERYTHING,
     "node_retention": EVERYTHING,

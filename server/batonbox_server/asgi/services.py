@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.contacts import Contacts
 from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.directory import LiveDirectory
+from batonbox_server.service.export_thread import ThreadExport
 from batonbox_server.service.identity import TokenIdentity
 from batonbox_server.service.intake import Intake
 from batonbox_server.service.interactions import Interactions
@@ -38,7 +39,7 @@ from batonbox_server.store.port import InboxStore
 
 from .origins import Origins
 
-__all__ = ["Admission", "Limits", "Phones", "Readiness", "Services"]
+__all__ = ["Admission", "Exports", "Limits", "Phones", "Readiness", "Services"]
 
 
 class Admission(Protocol):
@@ -54,6 +55,16 @@ class Phones(Protocol):
     async def messages(self, *, to: str) -> list[dict[str, Any]]: ...
 
     async def fail_next(self, *, to: str, count: int, permanent: bool, reason: str) -> None: ...
+
+
+class Exports(Protocol):
+    """Files of what an admin may see; each export is in the audit log. Raises Refused."""
+
+    async def organisation(self, principal: Principal) -> AsyncIterator[bytes]: ...
+
+    async def thread(
+        self, principal: Principal, *, conv: str, form: str, zone: str
+    ) -> ThreadExport: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,7 @@ class Services:
     diagnosis: Diagnosis
     webhooks: Webhooks
     contacts: Contacts
+    exports: Exports
     search: Search
     audit: Audit
     retention: Retention

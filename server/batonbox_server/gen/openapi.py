@@ -34,6 +34,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "channels": ("Rooms", ""),
     "interactions": ("Interactions", "Customers' conversations and rooms in one list."),
     "contacts": ("Contacts", "Whose numbers are whose, for everybody on the team."),
+    "export": ("Export", "Everything the caller may see, as a file."),
     "search": ("Search", "Everything the caller may see, from one box."),
     "admin": ("Administration", "For admins."),
     "retention": ("Retention", "How long messages are kept, and what is held whatever its age."),

@@ -26,7 +26,7 @@ from batonbox_server.store.media_port import Kept, MediaFiles, MediaStore, Missi
 
 from .media_links import CARRIER_S, PERSON_S, MediaLinks
 
-__all__ = ["Media", "MediaLimits", "shown_media"]
+__all__ = ["Media", "MediaLimits", "complete_media", "shown_media"]
 
 _log = structlog.get_logger(__name__)
 _UNSENT_MS: Final = 86_400_000
@@ -181,14 +181,7 @@ class Media:
 
     async def complete(self, messages: Sequence[list[Any]]) -> None:
         """Fill in what was not known of customers' files when their messages were stored."""
-        bodies = [message[7] for message in messages if len(message) > 7]
-        carrying = [body for body in bodies if isinstance(body, dict) and body.get("media")]
-        for body in carrying:
-            body["media"] = [shown_media(found) for found in body["media"]]
-        late = [m["id"] for body in carrying for m in body["media"] if m["id"] and not m["type"]]
-        records = await self._store.get(late)
-        for body in carrying:
-            body["media"] = [_now(shown, records) for shown in body["media"]]
+        await complete_media(self._store, messages)
 
     async def person_path(self, shown: Mapping[str, Any] | str) -> str:
         """Where a person who may see the message gets the file, for five minutes.
@@ -240,6 +233,18 @@ class Media:
             with suppress(Refused, EngineUnavailable):  # else it counts for a day, that is all
                 await self._store.settle(file, reason="it could not be kept")
             raise Refused("unavailable", "The file cannot be kept now; send it again.") from error
+
+
+async def complete_media(store: MediaStore, messages: Sequence[list[Any]]) -> None:
+    """As `Media.complete`."""
+    bodies = [message[7] for message in messages if len(message) > 7]
+    carrying = [body for body in bodies if isinstance(body, dict) and body.get("media")]
+    for body in carrying:
+        body["media"] = [shown_media(found) for found in body["media"]]
+    late = [m["id"] for body in carrying for m in body["media"] if m["id"] and not m["type"]]
+    records = await store.get(late)
+    for body in carrying:
+        body["media"] = [_now(shown, records) for shown in body["media"]]
 
 
 def shown_media(found: Mapping[str, Any] | str) -> dict[str, Any]:
