@@ -155,7 +155,7 @@ async def test_what_is_forgotten_leaves_nothing_behind(index: SqliteIndex, tmp_p
 
 async def test_everybody_s_token_finds_no_room(index: SqliteIndex) -> None:
     """One token stands for all inboxes of who sees them all; rooms stand for themselves."""
-    for log in ("a", "b", "~cd", "~ce"):
+    for log in ("a", "b", "~cd", "~ce", "@contacts"):
         await index.restart(log, place=_AT)
         await index.apply(log, [Message(f"{log}.1", 1, 1, "gnu")], place=_AT)
     found = await _messages(index, "gnu", ["a", "b", "~ce"])

@@ -8,14 +8,13 @@ from typing import Final
 
 from batonbox_server.service.search_port import Card, Change, Gone, Message, Purged, Talk
 
-from .match import CARDS, EVERY_INBOX, phones_of, place_token, words_column
+from .match import CARDS, EVERY_INBOX, NO_INBOX, phones_of, place_token, words_column
 
 __all__ = ["Changes", "at_ms_of", "rowids_of"]
 
 # A message's row is numbered by its time, so that the newest come first without sorting; this many
 # bits tell those of one millisecond apart.
 _BITS: Final = 6
-_ROOM: Final = "~"
 _SAID: Final = "INSERT INTO said (rowid, words, phones, place) VALUES (?, ?, ?, ?)"
 _UNSAID: Final = (
     "INSERT INTO said (said, rowid, words, phones, place) VALUES ('delete', ?, ?, ?, ?)"
@@ -45,7 +44,7 @@ class Changes:
         found = connection.execute("SELECT id FROM place WHERE log = ?", (log,)).fetchone()
         self._place: int = found[0]
         token = place_token(self._place)
-        self._tokens = token if log.startswith(_ROOM) else f"{token} {EVERY_INBOX}"
+        self._tokens = token if log[0] in NO_INBOX else f"{token} {EVERY_INBOX}"
         self._talks: dict[str, int] = {}
         self._fresh: set[int] = set()  # talks without any row of a message
         self._gone: dict[tuple[int, int], _Row] = {}

@@ -11,12 +11,11 @@ from batonbox_server.service.search_port import Hit
 
 from .changes import at_ms_of
 from .excerpt import excerpt
-from .match import CARDS, EVERY_INBOX, match_of, place_token
+from .match import CARDS, EVERY_INBOX, NO_INBOX, match_of, place_token
 from .query import Clause
 
 __all__ = ["Finding"]
 
-_ROOM: Final = "~"
 _END: Final = (1 << 63) - 1
 _TALKS: Final = 1000  # conversations by number that are sorted by time, at most
 _CARDS: Final = 200  # contacts whose conversations are looked up
@@ -43,7 +42,7 @@ class Finding:
         known = dict(connection.execute("SELECT log, id FROM place WHERE log != ''").fetchall())
         self._places = {known[log] for log in logs if log in known}
         self._tokens = [place_token(place) for place in sorted(self._places)]
-        inboxes = {log for log in known if not log.startswith(_ROOM)}
+        inboxes = {log for log in known if log[0] not in NO_INBOX}
         if len(inboxes) > 1 and inboxes <= set(logs):  # an admin: one token instead of them all
             rooms = sorted(known[log] for log in logs if log in known and log not in inboxes)
             self._tokens = [EVERY_INBOX, *map(place_token, rooms)]

@@ -8,13 +8,22 @@ from typing import Final
 from .folding import numbers_in, words_of
 from .query import Clause, tokens_of_number
 
-__all__ = ["CARDS", "EVERY_INBOX", "match_of", "phones_of", "place_token", "words_column"]
+__all__ = [
+    "CARDS",
+    "EVERY_INBOX",
+    "NO_INBOX",
+    "match_of",
+    "phones_of",
+    "place_token",
+    "words_column",
+]
 
 # A place is one character that no text has (of the planes for private use): prefix indexes hold
 # words of two characters and more, so that it costs nothing there.
 _FIRST: Final = 0xF0010
 _PLANE: Final = 0xFFFD - 0x20
 CARDS: Final = chr(0xF0000)
+NO_INBOX: Final = "~@"  # what the names of rooms and of the contacts' log begin with
 EVERY_INBOX: Final = chr(0xF0001)
 
 

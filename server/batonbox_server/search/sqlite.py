@@ -140,7 +140,11 @@ class IndexFile:
                 raise Refused("unavailable", "The search index is being made anew; retry.")
             self._reading, self._seen = _connect(self.path), made
         try:
-            return work(self._reading)
+            self._reading.execute("BEGIN")  # one state for all that is read
+            try:
+                return work(self._reading)
+            finally:
+                self._reading.rollback()
         except sqlite3.DatabaseError as error:
             if _damaged(error):
                 self._writer.submit(self._anew, str(error), made=made)
