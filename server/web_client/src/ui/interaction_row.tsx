@@ -40,14 +40,14 @@ function roomFace(store: Store, room: Room): Face {
   const me = store.me.value?.id ?? "";
   const direct = room.kind === "direct";
   const there = direct ? presenceOf(store, otherOf(room, me)) : "";
-  const by = room.lastBy === me ? "You" : nameOf(store, room.lastBy);
+  const by = room.lastBy === me ? "You: " : direct ? "" : `${nameOf(store, room.lastBy)}: `;
   return {
     icon: direct ? <PersonIcon /> : room.kind === "private" ? <LockIcon /> : <HashIcon />,
     name: roomName(store, room),
     kind: direct ? "Direct" : "Channel",
     aside: there ? <PresenceDot state={there} /> : room.archived ? "archived" : null,
     atMs: room.lastMs,
-    preview: room.lastBy ? `${by}: ${room.preview}` : "No messages yet",
+    preview: room.lastBy ? `${by}${room.preview || "No text"}` : "No messages yet",
     unread: room.unread > 0,
     badge: <RoomBadge unread={room.unread} mentions={room.mentions} />,
     draft: store.draft(room.id).value !== "",

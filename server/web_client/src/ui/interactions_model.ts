@@ -66,8 +66,11 @@ export function interactionsOf(store: Store, kinds: Kinds): Section {
   if (!external) return sectionOf(kinds, { ...list, ...WHOLE } as List, rooms.map(({ id }) => id), true);
   void list.moved.value;
   const msOf = (id: string): number => store.conversation(id).peek()?.row.last_ms ?? 0;
+  const ids = list.ids.value;
   const whole = list.complete.value;
-  return sectionOf(kinds, list, merged(list.ids.value, msOf, rooms, whole), whole);
+  // What could not be read at all keeps nobody from the rooms.
+  const failed = !ids.length && !list.loading.value && store.ready.value;
+  return sectionOf(kinds, list, merged(ids, msOf, rooms, whole || failed), whole);
 }
 
 function sectionOf(kinds: Kinds, list: List, ids: readonly string[], whole: boolean): Section {

@@ -1,0 +1,226 @@
+"""Direct messages and channels, as the people in them see them."""
+
+from __future__ import annotations
+
+import re
+
+from tests.browser.cutter import cuttable
+from tests.browser.desk import expect
+from tests.browser.kit import SignIn
+from tests.browser.talk import Talk, channel, direct, post
+from tests.served import Served
+
+
+async def test_a_direct_message_is_begun_by_name_and_arrives(site: Served, sign_in: SignIn) -> None:
+    ana, bo = Talk(await sign_in("agent1")), Talk(await sign_in("agent2"))
+    await ana.enter()
+    await ana.list.get_by_role("button", name="New", exact=True).click()
+    dialog = ana.page.get_by_role("dialog", name="New message")
+    await dialog.get_by_role("combobox", name="To").fill("bo")
+    await ana.page.keyboard.press("Enter")
+    await expect(dialog).to_be_hidden()
+    await expect(ana.panel.get_by_role("heading", name="Bo")).to_be_visible()
+    await ana.send("Lunch?")
+    await ana.expect_texts(["Lunch?"])
+    await bo.expect_unread(1)
+    await bo.enter()
+    room = await direct(site, "agent2", "agent1")
+    await expect(bo.row(room)).to_contain_text("1 unread")
+    await expect(bo.row(room)).to_contain_text("Direct")
+    await expect(bo.row(room)).to_contain_text("online")
+    await bo.open(room)
+    await bo.expect_texts(["Lunch?"])
+    await expect(bo.messages.get_by_text("New", exact=True)).to_be_visible()
+    await bo.expect_unread(0)
+    await bo.composer.press_sequentially("Yes")
+    await expect(ana.panel).to_contain_text("Bo is typing")
+    await bo.page.keyboard.press("Control+Enter")
+    await ana.expect_texts(["Lunch?", "Yes"])
+    await ana.expect_unread(0)
+
+
+async def test_what_was_not_seen_is_counted_marked_and_read_by_looking(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    for number in range(3):
+        await post(site, "agent2", room, f"seen {number}")
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.open(room)
+    await ana.expect_unread(0)
+    await ana.page.reload()
+    await ana.enter()
+    await post(site, "agent2", room, "one more", mentions=["agent1"])
+    await post(site, "agent2", room, "and more")
+    await ana.expect_unread(1, ", 1 name you")
+    await expect(ana.row(room)).to_contain_text("2 unread, 1 mentions you")
+    await ana.open(room)
+    await ana.expect_texts(["seen 0", "seen 1", "seen 2", "one more", "and more"])
+    divider = ana.messages.locator("#unread-divider + .group .bubble-text").first
+    await expect(divider).to_have_text("one more")
+    await ana.expect_unread(0)
+    await ana.act("Mark unread")
+    await expect(ana.row(room)).to_contain_text("1 unread")
+
+
+async def test_posts_are_changed_and_deleted_by_keyboard(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    ana, bo = Talk(await sign_in("agent1")), Talk(await sign_in("agent2"))
+    for talk in (ana, bo):
+        await talk.enter()
+        await talk.open(room)
+    await ana.send("Call me bakc")
+    await bo.expect_texts(["Call me bakc"])
+    await expect(bo.messages.get_by_role("button", name=re.compile("^Actions for"))).to_have_count(
+        0
+    )
+    await ana.composer.press("ArrowUp")
+    editor = ana.messages.get_by_role("textbox", name="Edit message")
+    await expect(editor).to_be_focused()
+    await editor.fill("Call me back")
+    await editor.press("Enter")
+    await bo.expect_texts(["Call me back"])
+    await expect(bo.messages.get_by_text("edited", exact=True)).to_be_visible()
+    await expect(ana.composer).to_be_focused()
+    actions = ana.messages.get_by_role("button", name=re.compile("^Actions for"))
+    await actions.focus()
+    await ana.page.keyboard.press("Enter")
+    await expect(ana.page.get_by_role("menuitem", name="Edit")).to_be_focused()
+    await ana.page.keyboard.press("ArrowDown")
+    await ana.page.keyboard.press("Enter")
+    dialog = ana.page.get_by_role("dialog", name="Delete message")
+    await dialog.get_by_role("button", name="Delete").press("Enter")
+    await expect(dialog).to_be_hidden()
+    for talk in (ana, bo):
+        await expect(talk.messages.get_by_text("This message was deleted")).to_be_visible()
+        await talk.expect_texts([])
+
+
+async def test_a_post_outlives_a_broken_connection_and_appears_once(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    async with cuttable(site.port) as link:
+        ana = Talk(await sign_in("agent1", url=link.url))
+        bo = Talk(await sign_in("agent2"))
+        for talk in (ana, bo):
+            await talk.enter()
+            await talk.open(room)
+        await ana.send("before")
+        await bo.expect_texts(["before"])
+        link.hold()  # the post arrives, its answer and its event do not
+        await ana.send("in the gap")
+        await bo.expect_texts(["before", "in the gap"])
+        await expect(ana.messages.locator("[data-state=sending]")).to_be_visible()
+        link.cut()
+        link.release()
+        await expect(ana.messages.locator("[data-state]")).to_have_count(0)
+        await ana.expect_texts(["before", "in the gap"])
+        await bo.send("after")
+        await ana.expect_texts(["before", "in the gap", "after"])
+        await bo.expect_texts(["before", "in the gap", "after"])
+
+
+async def test_a_channel_is_found_joined_and_left(site: Served, sign_in: SignIn) -> None:
+    public = await channel(site, "dispatch")
+    await channel(site, "board", private=True)
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.list.get_by_title("Find a channel").click()
+    dialog = ana.page.get_by_role("dialog", name="Channels")
+    await expect(dialog.get_by_role("listitem").filter(has_text="dispatch")).to_be_visible()
+    await expect(dialog.get_by_text("board")).to_have_count(0)
+    await dialog.get_by_role("button", name="Join dispatch").click()
+    await expect(ana.panel.get_by_role("heading", name="dispatch")).to_be_visible()
+    await expect(ana.messages).to_contain_text("You joined")
+    await ana.send("Here I am")
+    await ana.expect_texts(["Here I am"])
+    await ana.act("Leave channel…")
+    await ana.page.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    await expect(ana.panel).to_contain_text("This room is not here")
+    await expect(ana.row(public)).to_have_count(0)
+
+
+async def test_an_admin_runs_a_channel(site: Served, sign_in: SignIn) -> None:
+    alex, ana = Talk(await sign_in("admin")), Talk(await sign_in("agent1"))
+    for talk in (alex, ana):
+        await talk.enter()
+    await alex.list.get_by_title("Find a channel").click()
+    await alex.page.get_by_role("button", name="New channel").click()
+    dialog = alex.page.get_by_role("dialog", name="New channel")
+    await dialog.get_by_role("textbox", name="Name").fill("night shift")
+    await dialog.get_by_role("checkbox", name=re.compile("^Private")).check()
+    await dialog.get_by_role("checkbox", name="Bo").check()
+    await dialog.get_by_role("button", name="Create").click()
+    await expect(alex.panel.get_by_role("heading", name="night shift")).to_be_visible()
+    await alex.panel.get_by_role("button", name=re.compile("^Members")).click()
+    await expect(alex.members.get_by_role("listitem")).to_have_count(2)
+    await alex.members.get_by_label("Add somebody").select_option(label="Ana")
+    await alex.members.get_by_role("button", name="Add", exact=True).click()
+    await expect(alex.members.get_by_role("listitem")).to_have_count(3)
+    await expect(ana.toasts).to_contain_text("Alex Admin added you to night shift")
+    row = ana.list.get_by_role("link").filter(has_text="night shift")
+    await row.click()
+    await expect(ana.composer).to_be_visible()
+    await alex.act("Rename channel…")
+    rename = alex.page.get_by_role("dialog", name="Rename channel")
+    await rename.get_by_role("textbox", name="Name").fill("late shift")
+    await rename.get_by_role("button", name="Rename").click()
+    await expect(ana.panel.get_by_role("heading", name="late shift")).to_be_visible()
+    await expect(ana.messages).to_contain_text("Alex Admin renamed this channel to late shift")
+    await alex.act("Archive channel…")
+    archive = alex.page.get_by_role("dialog", name="Archive channel")
+    await archive.get_by_role("button", name="Archive", exact=True).click()
+    await expect(ana.panel).to_contain_text("This channel is archived")
+    await expect(ana.composer).to_have_count(0)
+    await alex.members.get_by_role("button", name="Remove Ana").click()
+    remove = alex.page.get_by_role("dialog", name="Remove from channel")
+    await remove.get_by_role("button", name="Remove").click()
+    await expect(ana.panel).to_contain_text("This room is not here")
+    await expect(ana.list.get_by_text("late shift")).to_have_count(0)
+    await expect(ana.messages).to_have_count(0)
+
+
+async def test_a_mention_in_a_room_leads_to_it(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    ana, bo = Talk(await sign_in("agent1")), Talk(await sign_in("agent2"))
+    await ana.enter()
+    await ana.open(room)
+    await ana.composer.press_sequentially("Look, @B")
+    await expect(ana.page.get_by_role("listbox", name="Colleagues")).to_be_visible()
+    await ana.composer.press("Enter")
+    await ana.composer.press("Enter")
+    await ana.expect_texts(["Look, @Bo"])
+    await expect(bo.toasts).to_contain_text("Ana mentioned you in dispatch")
+    await bo.toasts.get_by_role("button", name="Open").click()
+    await expect(bo.messages.locator("strong.mention-me")).to_contain_text("@Bo")
+
+
+async def test_a_draft_stays_in_its_room_and_shows_in_the_list(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    other = await direct(site, "agent1", "agent2")
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.open(room)
+    await ana.composer.fill("half a thought")
+    await expect(ana.row(room)).to_contain_text("Draft")
+    await ana.open(other)
+    await expect(ana.composer).to_have_value("")
+    await ana.page.reload()
+    await ana.open(room)
+    await expect(ana.composer).to_have_value("half a thought")
+
+
+async def test_markup_in_a_room_is_text(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "<img src=x onerror=alert(1)>", "agent1")
+    evil = "<img src=x onerror=alert(1)>"
+    await post(site, "admin", room, evil)
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.open(room)
+    await ana.expect_texts([evil])
+    await expect(ana.panel.get_by_role("heading", name=evil)).to_be_visible()
+    await expect(ana.panel.locator("img")).to_have_count(0)
