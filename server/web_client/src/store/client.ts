@@ -1,13 +1,13 @@
 /** The client: its parts put together, and what goes between them. */
-import { computed, signal } from "@preact/signals";
-import type { Link, List, ListView, Outcome, Store, Thread } from "../contract";
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import type { ContactName, Link, List, ListView, Outcome, Store, Thread } from "../contract";
 import { Socket } from "../net/socket";
 import { TabChannel, type TabMessage } from "../tabs/channel";
 import { DraftBook } from "../tabs/drafts";
 import { Leader } from "../tabs/leader";
 import { KeptOutbox } from "../tabs/outbox";
 import { VERSION, type ServerFrame, type WelcomeFrame } from "../wire";
-import { Contacts } from "./contacts";
+import type { Contacts } from "./contacts";
 import { ACTS, type Acting } from "./acting";
 import { Core } from "./core";
 import type { Deeds, DeedsParts } from "./deeds";
@@ -38,7 +38,8 @@ export class Client {
   readonly core: Core;
   readonly requests = new Requests();
   private readonly subscriptions = new Subscriptions();
-  private readonly contacts: Contacts;
+  private readonly contacts = signal<Contacts | null>(null);
+  private loadingContacts: Promise<void> | null = null;
   private readonly link = signal<Link>({ state: "connecting" });
   private readonly leader: Leader;
   private readonly channel: TabChannel;
@@ -63,7 +64,6 @@ export class Client {
     sizes: Partial<Sizes> = {},
   ) {
     this.core = new Core(sizes);
-    this.contacts = new Contacts(env);
     const { core, requests, subscriptions } = this;
     const tab = env.unique();
     this.leader = new Leader(env.locks, tab);
@@ -91,7 +91,7 @@ export class Client {
       loading: this.loading,
       subscriptions,
       losses: () => this.deeds?.losses ?? null,
-      contacts: this.contacts,
+      contacts: () => this.contacts.peek(),
       hasDraft: (conv) => this.drafts.holds(conv),
       attention: (conv) => this.looks.attention(conv),
       restarted: (inbox) => this.looks.restarted(inbox),
@@ -177,7 +177,7 @@ export class Client {
       rooms: core.rooms.list,
       roomTotals: core.rooms.totals,
       room: (id) => core.rooms.room(id),
-      contact: (number) => this.contacts.contact(number),
+      contact: (number) => this.contact(number),
       reconnectNow: () => this.socket.now(),
       signOut: (everywhere) => this.signOut(everywhere ?? false),
       onNotice: (listener) => core.onNotice(listener),
@@ -208,6 +208,16 @@ export class Client {
       (...words) => this.deed(({ acting }) => (acting[name] as Act)(...words)),
     ];
     return Object.fromEntries(ACTS.map(act)) as unknown as Acting;
+  }
+
+  /** The names come after the numbers: the first paint does without what asks for them. */
+  private contact(number: string): ReadonlySignal<ContactName | undefined> {
+    const { contacts } = this;
+    this.loadingContacts ??= import("./contacts").then(
+      (part) => void (contacts.value = new part.Contacts(this.env)),
+      () => void (this.loadingContacts = null), // who is shown a number next, asks again
+    );
+    return contacts.peek()?.contact(number) ?? computed(() => contacts.value?.contact(number).value);
   }
 
   /** At once where it can be: what a person does shows before anything is awaited. */

@@ -34,7 +34,8 @@ export interface InflowParts {
   readonly loading: Loading;
   readonly subscriptions: Subscriptions;
   readonly losses: () => Losses | null;
-  readonly contacts: Contacts;
+  /** Null before a number was shown. */
+  readonly contacts: () => Contacts | null;
   readonly hasDraft: (conv: string) => boolean;
   /** A new attention mark on a conversation. */
   readonly attention: (conv: string) => void;
@@ -143,7 +144,7 @@ export class Inflow {
         else this.parts.attention(frame[1]);
         return;
       case Op.CONTACTS:
-        return this.parts.contacts.told(frame);
+        return this.parts.contacts()?.told(frame);
       case Op.NOTIFY:
         return this.notify(frame[1], frame[2], frame[3], frame[4]);
       default: // of a newer server, or not for state
@@ -157,7 +158,7 @@ export class Inflow {
     const [, , , , limits, , , nowMs] = frame;
     core.degraded.value = false; // or STATUS says so next
     core.others.opening();
-    this.parts.contacts.refresh();
+    this.parts.contacts()?.refresh();
     core.skewMs = nowMs - core.out.nowMs();
     this.openedMs = Math.min(this.openedMs, nowMs);
     const most = limits["commands_in_flight"] ?? 16;
