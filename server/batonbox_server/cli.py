@@ -17,6 +17,7 @@ from batonbox_server import __version__, config, control
 from batonbox_server.errors import BatonboxError, FolderInUse
 from batonbox_server.node import Organisation
 from batonbox_server.node_archive import archive_text
+from batonbox_server.node_export import export_file
 from batonbox_server.node_search import reindex
 from batonbox_server.serving import answer, serve
 
@@ -139,6 +140,18 @@ def reindex_command(status: bool, **overrides: Any) -> None:
     _run(lambda: reindex(settings, rebuild=not status, say=_say))
 
 
+@main.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--direct", is_flag=True, help="Direct rooms too, which are for their two.")
+@click.option("--data-dir", help="Folder of the running server.")
+@click.option("--redis-url", help="An engine of your own.")
+def export_command(file: Path, direct: bool, **overrides: Any) -> None:
+    """Write everything into FILE as NDJSON; a running server goes on serving."""
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    _run(lambda: export_file(settings, file, direct=direct, say=_say_aside))
+
+
 @main.command("config")
 def config_command() -> None:
     """Print the effective settings, secrets masked."""
@@ -209,6 +222,10 @@ def _typed() -> str:
     if not typed:
         raise click.ClickException("Standard input had no password; write it as the first line.")
     return typed
+
+
+def _say_aside(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _say(text: str) -> None:

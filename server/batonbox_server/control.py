@@ -14,12 +14,15 @@ import msgspec
 
 from batonbox_server.errors import BatonboxError, Refused
 
-__all__ = ["ask", "listening"]
+__all__ = ["Answer", "ask", "listening", "streaming"]
 
-Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+# One line, or many that the other side reads at its own pace.
+Answer = dict[str, Any] | AsyncIterator[bytes]
+Handler = Callable[[dict[str, Any]], Awaitable[Answer]]
 _NAME: Final = "control.sock"
 _TIMEOUT_S: Final = 30.0
 _LINE_MAX_BYTES: Final = 65536
+_PIECE_BYTES: Final = 1 << 16
 
 
 async def ask(folder: Path, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -41,6 +44,38 @@ async def ask(folder: Path, request: dict[str, Any]) -> dict[str, Any] | None:
     if "error" in answer:
         raise Refused(answer["error"], answer["message"])
     return answer
+
+
+@contextlib.asynccontextmanager
+async def streaming(
+    folder: Path, request: dict[str, Any]
+) -> AsyncIterator[AsyncIterator[bytes] | None]:
+    """The running server's answer in pieces, None when none listens. Raises Refused while read."""
+    try:
+        with _short(folder) as path:
+            reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_MAX_BYTES)
+    except OSError:
+        yield None
+        return
+    try:
+        writer.write(msgspec.json.encode(request) + b"\n")
+        yield _pieces(reader)
+    finally:
+        writer.close()
+
+
+async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    first = True
+    while True:
+        async with asyncio.timeout(_TIMEOUT_S):
+            piece = await reader.read(_PIECE_BYTES)
+        if not piece:
+            return
+        if first and piece.startswith(b'{"error":'):
+            answer = msgspec.json.decode(piece)
+            raise Refused(answer["error"], answer["message"])
+        first = False
+        yield piece
 
 
 @contextlib.asynccontextmanager
@@ -70,15 +105,22 @@ async def _serve(
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             answer = await _answer(await reader.readline(), handler)
-            writer.write(msgspec.json.encode(answer) + b"\n")
-            await writer.drain()
+        pieces = _one(answer) if isinstance(answer, dict) else answer
+        async for piece in pieces:
+            writer.write(piece)
+            async with asyncio.timeout(_TIMEOUT_S):
+                await writer.drain()
     except (OSError, TimeoutError, ValueError):
         pass  # whoever asked has gone or never finished the question
     finally:
         writer.close()
 
 
-async def _answer(line: bytes, handler: Handler) -> dict[str, Any]:
+async def _one(answer: dict[str, Any]) -> AsyncIterator[bytes]:
+    yield msgspec.json.encode(answer) + b"\n"
+
+
+async def _answer(line: bytes, handler: Handler) -> Answer:
     try:
         request = msgspec.json.decode(line, type=dict[str, Any])
         return {} if request.get("op") == "ping" else await handler(request)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
+from batonbox_server import control
 from batonbox_server.asgi.shapes import contact_json, message_json, room_json, row_json, timestamp
+from batonbox_server.config import Settings
 from batonbox_server.domain.model import Role, is_room
-from batonbox_server.errors import Refused
+from batonbox_server.errors import FolderInUse, Refused
+from batonbox_server.node_organisation import Organisation
+from batonbox_server.origin import Origin, act_as
 from batonbox_server.service.export import OrganisationExport, Shapes
+from batonbox_server.service.export_file import Saving
 from batonbox_server.service.export_source import OfOperator, OfPerson, Source, read_thread
 from batonbox_server.service.export_thread import ThreadExport, zone_of
 from batonbox_server.service.media import complete_media
@@ -21,13 +28,11 @@ from batonbox_server.store.contacts import RedisContacts
 from batonbox_server.store.media import RedisMedia
 from batonbox_server.store.scan import RedisScan
 
-if TYPE_CHECKING:
-    from batonbox_server.node_organisation import Organisation
-
-__all__ = ["Exports", "operator_export"]
+__all__ = ["Exports", "export_file", "operator_export"]
 
 _SHAPES: Final = Shapes(row_json, room_json, message_json, contact_json, timestamp)
 _AT_ONCE: Final = 4
+_STARTING_S: Final = 10.0
 
 
 class Exports:
@@ -96,6 +101,36 @@ async def operator_export(organisation: Organisation, *, direct: bool) -> AsyncI
     )
     always = _export(organisation, source, contacts, still=lambda: True, by="", direct=direct)
     return always.chunks()
+
+
+async def export_file(
+    settings: Settings, file: Path, *, direct: bool, say: Callable[[str], None]
+) -> None:
+    """Everything into a file, by the running server or without one; `say` hears how far it is.
+
+    Raises Refused where it cannot be whole; then what there is stays beside it.
+    """
+    saving = Saving(file, say)
+    until_s = time.monotonic() + _STARTING_S
+    while True:
+        folder, request = Path(settings.data_dir), {"op": "export", "direct": direct}
+        async with control.streaming(folder, request) as pieces:
+            if pieces is not None:
+                await saving.take(pieces)
+                return
+        organisation = Organisation(settings)
+        try:
+            await organisation.open()
+            with act_as("", Origin("cli")):
+                await saving.take(await operator_export(organisation, direct=direct))
+            return
+        except FolderInUse:
+            # A server is just starting, or it is going down.
+            if time.monotonic() > until_s:
+                raise
+            await asyncio.sleep(0.1)
+        finally:
+            await organisation.close()
 
 
 def _export(

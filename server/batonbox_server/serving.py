@@ -23,6 +23,7 @@ from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
 from batonbox_server.node import Node, Organisation
 from batonbox_server.node_archive import archive_report
+from batonbox_server.node_export import operator_export
 from batonbox_server.origin import Origin, act_as
 from batonbox_server.service.passwords import random_password
 from batonbox_server.service.texts import check_id
@@ -84,7 +85,7 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
         if with_demo:
             await demo.seed(node)
         async with control.listening(
-            Path(settings.data_dir), lambda r: answer(node, r, links=links)
+            Path(settings.data_dir), lambda r: _respond(node, r, links=links)
         ):
             # Made before the first client can be answered, so that it is printed before, too.
             text = await _greeting(node, url, links)
@@ -92,6 +93,14 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
     finally:
         listener.close()
         await node.close()
+
+
+async def _respond(node: Node, request: dict[str, Any], *, links: str) -> control.Answer:
+    """`answer`, or an export in pieces."""
+    if request.get("op") != "export":
+        return await answer(node, request, links=links)
+    with act_as("", Origin("cli")):
+        return await operator_export(node, direct=request.get("direct") is True)
 
 
 async def answer(

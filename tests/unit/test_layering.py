@@ -77,6 +77,7 @@ ROOMS: dict[str, set[str]] = {
         "errors",
         "node",
         "node_archive",
+        "node_export",
         "origin",
         "service",
         "store.directory_port",

@@ -1,0 +1,70 @@
+"""A file has its name only when all of the export is in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from batonbox_server.errors import Refused
+from batonbox_server.service.export_file import Saving
+
+LINES = [
+    b'{"kind":"header"}\n',
+    b'{"kind":"progress","done":1,"total":2}\n',
+    b'{"kind":"message","body":{"text":"\\n{\\"kind\\":\\"end\\"}"}}\n',
+]
+
+
+def ended(lines: list[bytes], digest: str = "") -> bytes:
+    found = b"".join(lines)
+    sha256 = digest or hashlib.sha256(found).hexdigest()
+    end = {"kind": "end", "counts": {"message": 1}, "sha256": sha256}
+    return found + msgspec.json.encode(end) + b"\n"
+
+
+async def pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_a_whole_export_gets_its_name(tmp_path: Path, size: int) -> None:
+    said: list[str] = []
+    file = tmp_path / "all"
+    await Saving(file, said.append).take(pieces(ended(LINES), size))
+    assert file.read_bytes() == ended(LINES)
+    assert not file.with_name("all.part").exists()
+    assert said == ["1 of 2 conversations and rooms", f"{file}: 0 conversations, 0 rooms, "
+                    "1 messages, 0 contacts, 0 users."]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"".join(LINES), "broke off"),
+        (ended(LINES, digest="0" * 64), "broke off"),
+        (ended(LINES)[:-3], "broke off"),
+        (ended(LINES)[5:], "broke off"),
+        (
+            LINES[0] + b'{"kind":"error","code":"forbidden","detail":"No."}\n',
+            "No. What there is of it",
+        ),
+    ],
+)
+async def test_a_part_keeps_another_name(tmp_path: Path, data: bytes, says: str) -> None:
+    file = tmp_path / "all"
+    with pytest.raises(Refused) as caught:
+        await Saving(file, lambda _: None).take(pieces(data, 16))
+    assert says in caught.value.message
+    assert not file.exists()
+    assert file.with_name("all.part").exists()
+
+
+def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "all").write_text("precious")
+    with pytest.raises(Refused):
+        Saving(tmp_path / "all", lambda _: None)
