@@ -38,8 +38,8 @@ async def test_a_whole_export_gets_its_name(tmp_path: Path, size: int) -> None:
     await Saving(file, said.append).take(pieces(ended(LINES), size))
     assert file.read_bytes() == ended(LINES)
     assert not file.with_name("all.part").exists()
-    assert said == ["1 of 2 conversations and rooms", f"{file}: 0 conversations, 0 rooms, "
-                    "1 messages, 0 contacts, 0 users."]  # fmt: skip
+    counted = "0 conversations, 0 rooms, 1 messages, 0 contacts, 0 users."
+    assert said == ["1 of 2 conversations and rooms", f"{file}: {counted}"]
 
 
 @pytest.mark.parametrize(
