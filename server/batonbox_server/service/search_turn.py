@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, cast
 
 import structlog
 
-from batonbox_server.store.archive_port import Archive, Line
+from batonbox_server.store.archive_port import Archive, ArchivedRow, Line
 from batonbox_server.store.contacts_port import ContactStore
 from batonbox_server.store.port import Head
 from batonbox_server.store.scan_port import CONTACTS, ScanStore
@@ -148,19 +148,19 @@ class Turn:
         purged = await self._scan.purged([conv for conv, _ in pieces])
         changes: list[Change] = []
         for conv, lines in pieces:
-            row = await self._row_of(conv)
+            row, upto = await self._row_of(conv), purged.get(conv, 0)
             if row is not None:
-                changes.append(row)
+                changes.append(Talk(conv, row.row.get("customer", ""), row.last_ms))
+                upto = max(upto, int(row.raw.get("purged", 0)))
             elif conv not in purged:
                 continue  # erased for everybody, in the archive not yet
-            live = (line for line in lines if line.n > purged.get(conv, 0))
+            live = (line for line in lines if line.n > upto)
             changes += [made for line in live if (made := archived(conv, line)) is not None]
         return changes
 
-    async def _row_of(self, conv: str) -> Talk | None:
+    async def _row_of(self, conv: str) -> ArchivedRow | None:
         archive = self._sources.archive
-        row = await archive.row(conv=conv) if archive is not None else None
-        return Talk(conv, row.row.get("customer", ""), row.last_ms) if row is not None else None
+        return await archive.row(conv=conv) if archive is not None else None
 
     async def _of_contacts(self, place: Place) -> tuple[list[Change], Place]:
         page = await self._sources.contacts.page(after=place.walked, n=_CARDS)
