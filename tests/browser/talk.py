@@ -81,6 +81,13 @@ class Talk:
         await self.row(conv).click()
         await expect(self.messages).to_be_visible()
 
+    async def back(self) -> None:
+        """To the list, where only one of the two fits."""
+        button = self.panel.get_by_role("button", name="Back")
+        if await button.count():
+            await button.click()
+        await expect(self.list).to_be_visible()
+
     async def send(self, text: str) -> None:
         """Write in the open room and press Enter's button."""
         await self.composer.fill(text)

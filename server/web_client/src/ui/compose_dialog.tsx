@@ -97,13 +97,13 @@ export function ComposeDialog({ given = "" }: { given?: string }): JSX.Element {
         </div>
         <label class="field">
           <span>To</span>
-          <input type="tel" autocomplete="off" data-first={!given} placeholder="+1 416 555 0142" value={to.value} onInput={(event) => (to.value = event.currentTarget.value)} />
+          <input type="tel" autocomplete="off" data-first={given ? undefined : ""} placeholder="+1 416 555 0142" value={to.value} onInput={(event) => (to.value = event.currentTarget.value)} />
         </label>
         <label class="field">
           <span>Message</span>
           <textarea
             rows={4}
-            data-first={Boolean(given)}
+            data-first={given ? "" : undefined}
             value={text.value}
             onInput={(event) => (text.value = event.currentTarget.value)}
             onKeyDown={(event) => {

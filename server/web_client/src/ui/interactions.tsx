@@ -18,7 +18,7 @@ import { SearchBox } from "./search";
 function KindButtons(): JSX.Element {
   const { kinds } = route.value;
   return (
-    <div class="segmented" role="group" aria-label="Filter">
+    <div class="segmented segmented-kinds" role="group" aria-label="Filter">
       {(Object.keys(KIND_NAMES) as Kinds[]).map((name) => (
         <button key={name} type="button" aria-pressed={kinds === name} onClick={() => go({ kinds: name })}>
           {KIND_NAMES[name]}

@@ -15,6 +15,7 @@ import { activePeople } from "./room_words";
 
 const WAIT_MS = 150;
 const CONTACTS_MAX = 6;
+const COLLEAGUES_MAX = 8;
 
 interface Contact {
   readonly id: string;
@@ -56,10 +57,11 @@ const compose = (to: string) => (): void => openDialog({ kind: "compose", to });
 
 function choicesOf(store: Store, words: string, contacts: readonly Contact[]): readonly Choice[] {
   const people = activePeople(store);
-  const colleagues = words ? matching(people, words) : people.slice(0, 8);
+  const me = store.me.value?.id;
+  const colleagues = words ? matching(people, words) : people.filter(({ id }) => id !== me).slice(0, COLLEAGUES_MAX);
   const found: Choice[] = colleagues.map(({ id, name }) => ({
     id: `person-${id}`,
-    label: id === store.me.value?.id ? `${name} (you)` : name,
+    label: id === me ? `${name} (you)` : name,
     hint: "Direct message",
     run: async () => {
       const room = await done(store, store.openDirect(id));
