@@ -15,7 +15,7 @@ from batonbox._connection import Connection, Token
 from batonbox._errors import BatonboxError, NotFound, OutcomeUnknown, RequestTimeout
 from batonbox._http import Http
 from batonbox._inflow import Inflow
-from batonbox._models import Row
+from batonbox._models import Position, Row
 from batonbox._requests import Request
 from batonbox._transport import Codec, base_url, websocket_url
 from batonbox._wire import FENCED, Op
@@ -143,6 +143,15 @@ class Calls:
 
     async def _http(self) -> Http:
         return Http(self.url, await self._connection.token(), timeout_s=self._timeout_s)
+
+    async def _follow(
+        self, logs: list[str], *, since: Position | None = None, if_mine: bool = False
+    ) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._in.follow(logs, since=since, if_mine=if_mine)
+        except TimeoutError as error:
+            raise RequestTimeout("no answer to the subscription in time") from error
 
     async def _answer(self, request: Request, timeout_s: float | None = None) -> dict[str, Any]:
         timeout_s = self._timeout_s if timeout_s is None else timeout_s

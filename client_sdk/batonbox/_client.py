@@ -16,7 +16,7 @@ import msgspec
 from batonbox._backoff import Backoff
 from batonbox._connection import Token
 from batonbox._conversation import Conversation
-from batonbox._errors import ConnectionLost, RequestTimeout, Unauthorized, WritesLost
+from batonbox._errors import ConnectionLost, Unauthorized, WritesLost
 from batonbox._events import Event
 from batonbox._models import Badge, Inbox, Position, Presence, Present, Row, State, User, Write
 from batonbox._room_verbs import RoomVerbs
@@ -159,9 +159,9 @@ class Client(RoomVerbs):
     ) -> AsyncIterator[EventStream]:
         """A stream of events of one inbox (or room), or of every inbox I may see.
 
-        `rooms`: and of every room of mine, those of later included.  Nothing that happens after
-        entering is missed without a Resync.  `since` (with `inbox`) goes on from a kept position;
-        it has to be the first stream of its inbox on this client.
+        `rooms`: and of every room of mine, others from when I am told of them.  Nothing that
+        happens after entering is missed without a Resync.  `since` (with `inbox`) goes on from a
+        kept position; it has to be the first stream of its inbox on this client.
         """
         if since is not None and (inbox is None or self.position(inbox) is not None):
             raise ValueError("since= wants inbox=, and the inbox's first stream on this client")
@@ -170,12 +170,9 @@ class Client(RoomVerbs):
         mine = await self._my_rooms() if rooms and inbox is None else []
         self._in.streams.add(stream)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._in.follow(inboxes, since=since)
-                await self._in.follow([total.room for total in mine], if_mine=True)
+            await self._follow(inboxes, since=since)
+            await self._follow([total.room for total in mine], if_mine=True)
             yield stream
-        except TimeoutError as error:
-            raise RequestTimeout("no answer to the subscription in time") from error
         finally:
             self._in.streams.discard(stream)
             stream.end()

@@ -140,6 +140,8 @@ class Inflow:
             inbox = request.inbox or str(result.get("inbox") or "")
             self.writes.add(Write(inbox, request.command, request.cid, seq, tip))
         self.rows.acknowledged(request.command, args=args, me=self.user.id, result=result)
+        if result.get("row"):  # of a room
+            self.known.put(result["row"])
 
     async def lost_writes(self, inbox: str, *, timeout_s: float) -> tuple[Write, ...]:
         """CHECK the remembered writes of an inbox; those that are gone are forgotten."""

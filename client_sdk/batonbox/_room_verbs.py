@@ -118,5 +118,8 @@ class RoomVerbs(Calls):
 
     async def _made(self, command: str, args: dict[str, Any], key: str | None) -> Room:
         result = await self.call(command, args, key=key)
-        row = self._in.rooms.put(result.get("row"))
-        return self._in.known.room(row or RoomRow(id=str(result["conv"])))
+        room = str(result["conv"])
+        row = self._in.rooms.put(result.get("row")) or RoomRow(id=room)
+        if any(stream.follows(room) for stream in self._in.streams):
+            await self._follow([room], if_mine=True)
+        return self._in.known.room(row)
