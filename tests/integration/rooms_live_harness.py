@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterator
@@ -69,9 +70,25 @@ class Talker:
         assert answer[0] == Op.OK, answer
         return dict(answer[2])
 
+    async def try_act(self, command: str, **args: Any) -> dict[str, Any]:
+        """A command that may be refused: nothing then."""
+        answer = await self.ask(Op.CMD, command, {"cid": uuid.uuid4().hex, **args})
+        return dict(answer[2]) if answer[0] == Op.OK else {}
+
     async def post(self, room: str, text: str = "hi", *mentions: str) -> int:
         """The seq of the post."""
         return int((await self.act("post", conv=room, text=text, mentions=[*mentions]))["seq"])
+
+    async def post_surely(self, room: str, text: str) -> int:
+        """The seq of a post that is sent again, as the same command, until the engine is back."""
+        args = {"cid": uuid.uuid4().hex, "conv": room, "text": text, "mentions": []}
+        for _ in range(200):
+            answer = await self.ask(Op.CMD, "post", args)
+            if answer[0] == Op.OK:
+                return int(answer[2]["seq"])
+            assert answer[3] == "unavailable", answer
+            await asyncio.sleep(0.05)
+        raise AssertionError("the engine never came back")
 
     async def listen(self, room: str, *position: Any, level: str = "list") -> list[Any]:
         """Subscribe; what became of it: [room, how, code]."""
