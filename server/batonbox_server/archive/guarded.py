@@ -43,7 +43,7 @@ class GuardedArchive:
         self._inner = inner
         self._known = known
         self._owner = owner
-        self._sure = False
+        self._sure = self._claimed = False
 
     @property
     def there(self) -> bool:
@@ -55,18 +55,17 @@ class GuardedArchive:
 
         Raises Refused("unavailable") where they are in another, or it is another engine's.
         """
-        if self._sure or self._inner is None:
+        if self._claimed or self._inner is None:
             return
-        if await self._open() is not None:
-            return
-        found = (await self._inner.status()).id
+        await self._open()
+        found = (await self._inner.status()).id  # of another than is known, it is refused here
         if await self._inner.belongs(owner=self._owner) != self._owner:
             raise Refused("unavailable", _THEIRS.format(found=found))
         known = await self._known.claim_archive(archive=found)
         if known != found:
             raise Refused("unavailable", _ANOTHER.format(found=found, known=known))
         await self._inner.expect(archive=found)
-        self._sure = True
+        self._sure = self._claimed = True
 
     async def _open(self) -> Archive | None:
         """None: nothing was ever moved."""

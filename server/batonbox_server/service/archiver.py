@@ -11,8 +11,9 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from batonbox_server.domain.model import is_room
 from batonbox_server.errors import BatonboxError
-from batonbox_server.store.archive_port import OwnArchive
+from batonbox_server.store.archive_port import ArchiveStatus, OwnArchive
 from batonbox_server.store.archiving_port import ArchivingStore, Memory
 from batonbox_server.store.waiting_port import Waiting, WaitingStore
 from batonbox_server.tasks import cancel_all, spawn
@@ -32,7 +33,9 @@ _KEPT_WHEN_FULL: Final = 10
 # What was done just now may be undone, or answered.
 _YOUNG_MS: Final = 60_000
 _ROWS: Final = 2000
-_ROWS_WHEN_FULL: Final = 480
+_ROWS_WHEN_FULL: Final = 48
+# So long it makes room at most before it looks at everything else again.
+_EASE_S: Final = 20.0
 
 
 class Retention(Protocol):
@@ -90,6 +93,7 @@ class Archiver:
         self._round_due_s = 0.0
         self._full = False
         self._memory = Memory(0, 0)
+        self._status = ArchiveStatus("none", "", 0, 0, 0)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.trouble = ""  # why nothing is moved; "" while all is well
 
@@ -104,6 +108,9 @@ class Archiver:
         waits = self._waits.values()
         return {
             "archive_stuck": int(bool(self.trouble)),
+            "archive_lines": self._status.lines,
+            "archive_rows": self._status.rows,
+            "archive_bytes": self._status.size_bytes,
             "archive_lines_moved": self.moved.lines,
             "archive_rows_moved": self.moved.rows,
             "archive_waiting": sum(each.crowded + each.due for each in waits),
@@ -146,6 +153,7 @@ class Archiver:
         for log in logs if everything or not self._full else ():
             await self._look(log)
         if everything:
+            self._status = await self._archive.status()
             if self._retention is not None:
                 await self._retention.sweep(logs, self._mover, leased=self._leased)
             round_s = _ROUND * self._bounds.sweep_s
@@ -214,30 +222,36 @@ class Archiver:
 
     async def _ease(self, logs: list[str]) -> None:
         """What is done leaves, the oldest first; then all but a few messages of what is not."""
-        before_ms = round(time.time() * 1000) - _YOUNG_MS
         load = Load(
             keep=min(_KEPT_WHEN_FULL, self._bounds.keep),
-            before_ms=before_ms,
+            before_ms=round(time.time() * 1000) - _YOUNG_MS,
             rows=_ROWS_WHEN_FULL,
             rest=0.25,
         )
-        rows = self.moved.rows
-        oldest = {}
+        until_s = time.monotonic() + _EASE_S
+        inboxes = {log for log in logs if not is_room(log)}
+        while self._full and time.monotonic() < until_s:
+            log, rows = await self._oldest(inboxes, load), self.moved.rows
+            if not log:
+                break
+            await self._mover.rows(log, load)
+            if self.moved.rows == rows:
+                inboxes.discard(log)  # what is done there cannot leave now, or is another's
+            await self._weigh()
         for log in logs:
-            waits = await self._waiting.waiting(log=log, keep=load.keep, before_ms=before_ms)
-            oldest[log] = waits.oldest_ms or before_ms
-        for log in sorted(oldest, key=lambda log: oldest[log]):
-            if oldest[log] < before_ms and await self._mover.rows(log, load):
-                await self._weigh()
-            if not self._full:
+            if not self._full or time.monotonic() > until_s:
                 return
-        if self.moved.rows > rows:
-            return  # there may be more: the next sweep is soon
-        for log in logs:
             await self._mover.lines(log, load)
             await self._weigh()
-            if not self._full:
-                return
+
+    async def _oldest(self, inboxes: set[str], load: Load) -> str:
+        """Where the oldest conversation is that is done; "" where none is."""
+        found = []
+        for log in inboxes:
+            waits = await self._waiting.waiting(log=log, keep=load.keep, before_ms=load.before_ms)
+            if waits.oldest_ms:
+                found.append((waits.oldest_ms, log))
+        return min(found)[1] if found else ""
 
     async def _leased(self, log: str) -> bool:
         lease_ms = round(1000 * self._bounds.lease_s)

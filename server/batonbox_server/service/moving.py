@@ -21,13 +21,15 @@ _CONVS: Final = 48
 _LINES: Final = 200
 # Steps of one conversation in one turn: a long one must not hold up all the others.
 _STEPS: Final = 20
+# Of conversations that are done: those that cannot leave now must not hide the others.
+_PAGES: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """How much leaves: all but the newest `keep` lines, and what was done `before_ms`.
 
-    `rows`: conversations of one turn, at most. `rest`: pauses, as parts of the time spent, in which
+    `rows`: conversations of one turn, about. `rest`: pauses, as parts of the time spent, in which
     the engine serves others.
     """
 
@@ -84,18 +86,18 @@ class Mover:
 
     async def rows(self, log: str, load: Load) -> bool:
         """Move whole conversations that are done, the oldest first; otherwise as `lines`."""
-        after, looked = "", 0
-        while looked < load.rows:
+        after, enough = "", self.moved.rows + load.rows
+        for _ in range(_PAGES):
             began_s = time.monotonic()
             if not await self._still(log):
                 return False
             found = await self._store.done_before(
-                log=log, before_ms=load.before_ms, after=after, n=_CONVS
+                log=log, before_ms=load.before_ms, after=after, n=min(_CONVS, load.rows)
             )
             await self._each(self._whole, found.convs)
-            after, looked = found.next, looked + _CONVS
+            after = found.next
             await _rest(began_s, load)
-            if not after:
+            if not after or self.moved.rows >= enough:
                 return True
         return True
 
