@@ -138,6 +138,9 @@ class Settings:
         "from 4/5 of it on, what is done leaves the engine earlier, the oldest first; 0: no bound",
         unit="bytes",
     )
+    search_index: str = _s(
+        "auto", "auto, file or engine; auto: FT.SEARCH if the engine has it, unbounded; else a file"
+    )
     search_dir: str = _s("", "folder of this node's search index; empty: data_dir")
     rooms_per_user: int = _s(1000, "direct rooms and channels one person may be in")
     webhooks_attempts: int = _s(30, "attempts before an event for a webhook is failed")

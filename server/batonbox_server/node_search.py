@@ -11,14 +11,15 @@ from typing import Any, Final
 import structlog
 
 from batonbox_server import control
-from batonbox_server.config import Settings
+from batonbox_server.config import ConfigError, Settings
 from batonbox_server.errors import Refused
 from batonbox_server.node_organisation import Organisation
+from batonbox_server.search.ft import FtIndex
 from batonbox_server.search.index import SqliteIndex
 from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.search import Search
 from batonbox_server.service.search_feed import Feeding, SearchFeed
-from batonbox_server.service.search_port import Progress
+from batonbox_server.service.search_port import Progress, SearchIndex
 from batonbox_server.store.contacts import RedisContacts
 from batonbox_server.store.contacts_port import ContactStore
 from batonbox_server.store.scan import RedisScan
@@ -34,31 +35,59 @@ _PAUSE_S: Final = 1.0
 class NodeSearch:
     """`open`, then `start`; the organisation ends it. `poke(prefix)` of whatever was written."""
 
+    feed: SearchFeed
+
     def __init__(self, node: Organisation, *, contacts: ContactStore) -> None:
         self._node = node
         self._contacts = contacts
-        settings = node.settings
-        folder = Path(settings.search_dir or settings.data_dir)
-        self.index = SqliteIndex(folder / _FILE, on_anew=self._made_anew)
         self._loop = asyncio.get_running_loop()
+
+    async def open(self) -> None:
+        """Without a file the node serves all the same, and the feed tries again.
+
+        Raises ConfigError, Refused("unavailable").
+        """
+        node = self._node
+        self.index = await self._of_engine() or await self._of_file()
+        node.closing.push_async_callback(self.index.aclose)
         self.feed = SearchFeed(
             Feeding(
                 index=self.index,
                 scan=RedisScan(node.client, keys=node.keys),
                 rooms=node.room_store,
-                contacts=contacts,
+                contacts=self._contacts,
                 directory=node.directory,
                 archive=node.archive,
             )
         )
 
-    async def open(self) -> None:
-        """Without a file the node serves all the same, and the feed tries again."""
-        self._node.closing.push_async_callback(self.index.aclose)
+    async def _of_engine(self) -> SearchIndex | None:
+        """The engine's own, where it has one and its memory is not to be bounded."""
+        settings, node = self._node.settings, self._node
+        wanted = settings.search_index
+        if wanted not in {"auto", "file", "engine"}:
+            raise ConfigError("BATONBOX_SEARCH_INDEX must be auto, file or engine")
+        if wanted == "file" or (wanted == "auto" and settings.engine_memory_max):
+            return None
+        index = FtIndex(node.client.ask, space=settings.key_space)
+        if await index.open():
+            _log.info("search_index_in_engine", engine=node.client.server_name)
+            return index
+        if wanted == "engine":
+            raise ConfigError(
+                "BATONBOX_SEARCH_INDEX=engine: this engine has no FT.SEARCH for texts; choose file"
+            )
+        return None
+
+    async def _of_file(self) -> SearchIndex:
+        settings = self._node.settings
+        folder = Path(settings.search_dir or settings.data_dir)
+        index = SqliteIndex(folder / _FILE, on_anew=self._made_anew)
         try:
-            await self.index.open()
+            await index.open()
         except Refused as refused:
             _log.error("search_index_unavailable", error=refused.message)
+        return index
 
     def start(self) -> None:
         """Begin to read the logs."""

@@ -21,12 +21,13 @@ from batonbox_server.service.search_port import (
     Message,
     Place,
     Purged,
+    SearchIndex,
     Talk,
 )
 
-_AT = Place("epoch", 1, "tip")
+AT = Place("epoch", 1, "tip")
 _WORDS = ("Apfel", "apfelmus", "Birne", "東京", "straße", "the", "Ärger", "+1 416 555 0142", "555")
-_ASKED = (
+ASKED = (
     "apf",
     "apfel",
     "birn",
@@ -85,7 +86,7 @@ class Plain:
         )  # fmt: skip
 
 
-def _change(chance: random.Random, log: str, at_ms: int) -> Change:
+def change(chance: random.Random, log: str, at_ms: int) -> Change:
     conv, n = f"{log}.{chance.randrange(3)}", chance.randint(1, 6)
     text = " ".join(chance.choices(_WORDS, k=chance.randint(1, 4)))
     kind = chance.random()
@@ -97,7 +98,7 @@ def _change(chance: random.Random, log: str, at_ms: int) -> Change:
     return Purged(conv, n) if kind < 0.9 else Gone(conv)
 
 
-async def _messages(index: SqliteIndex, q: str, logs: list[str]) -> list[tuple[int, str, int]]:
+async def messages(index: SearchIndex, q: str, logs: list[str]) -> list[tuple[int, str, int]]:
     hits, after = [], ""
     while True:
         found, after = await index.find(
@@ -113,33 +114,33 @@ async def test_it_finds_what_a_plain_search_finds(index: SqliteIndex, seed: int)
     chance = random.Random(seed)
     logs = {"a": Plain(), "b": Plain(), "~cd": Plain()}
     for log in logs:
-        await index.restart(log, place=_AT)
+        await index.restart(log, place=AT)
     at_ms = 1_700_000_000_000
     for _ in range(60):
         log = chance.choice(list(logs))
         if chance.random() < 0.05:
-            await index.restart(log, place=_AT)
+            await index.restart(log, place=AT)
             logs[log] = Plain()
         changes = []
         for _ in range(chance.randint(1, 6)):
             at_ms += chance.randrange(1, 5)
-            changes.append(_change(chance, log, at_ms))
+            changes.append(change(chance, log, at_ms))
             logs[log].do(changes[-1])
-        await index.apply(log, changes, place=_AT)
-        asked, seen = chance.choice(_ASKED), chance.sample(list(logs), chance.randint(0, 3))
+        await index.apply(log, changes, place=AT)
+        asked, seen = chance.choice(ASKED), chance.sample(list(logs), chance.randint(0, 3))
         wanted = sorted((hit for log in seen for hit in logs[log].found(asked)), reverse=True)
-        assert await _messages(index, asked, seen) == wanted, (asked, seen)
+        assert await messages(index, asked, seen) == wanted, (asked, seen)
 
 
 async def test_what_is_forgotten_leaves_nothing_behind(index: SqliteIndex, tmp_path: Path) -> None:
     changes: list[Change] = [Talk("a.1", "+14165550142", 5)]
     changes += [Message("a.1", n, n, f"word{n} straße +1 416 555 {n:04}") for n in range(1, 50)]
-    await index.restart("a", place=_AT)
-    await index.apply("a", changes, place=_AT)
-    await index.restart("@contacts", place=_AT)
+    await index.restart("a", place=AT)
+    await index.apply("a", changes, place=AT)
+    await index.restart("@contacts", place=AT)
     card = Card("c1", "Zoë", ("+14165550142",), "a note 4165550177")
-    await index.apply("@contacts", [card, Card("c1", "Zoe", (), "")], place=_AT)
-    await index.apply("@contacts", [Gone("c1")], place=_AT)
+    await index.apply("@contacts", [card, Card("c1", "Zoe", (), "")], place=AT)
+    await index.apply("@contacts", [Gone("c1")], place=AT)
     await index.drop("a")
     with sqlite3.connect(tmp_path / "search.sqlite") as connection:
         for table in ("said", "named"):
@@ -156,20 +157,20 @@ async def test_what_is_forgotten_leaves_nothing_behind(index: SqliteIndex, tmp_p
 async def test_everybody_s_token_finds_no_room(index: SqliteIndex) -> None:
     """One token stands for all inboxes of who sees them all; rooms stand for themselves."""
     for log in ("a", "b", "~cd", "~ce", "@contacts"):
-        await index.restart(log, place=_AT)
-        await index.apply(log, [Message(f"{log}.1", 1, 1, "gnu")], place=_AT)
-    found = await _messages(index, "gnu", ["a", "b", "~ce"])
+        await index.restart(log, place=AT)
+        await index.apply(log, [Message(f"{log}.1", 1, 1, "gnu")], place=AT)
+    found = await messages(index, "gnu", ["a", "b", "~ce"])
     assert sorted(conv for _, conv, _ in found) == ["a.1", "b.1", "~ce.1"]
-    assert [conv for _, conv, _ in await _messages(index, "gnu", ["a"])] == ["a.1"]
-    assert await _messages(index, "gnu", []) == []
+    assert [conv for _, conv, _ in await messages(index, "gnu", ["a"])] == ["a.1"]
+    assert await messages(index, "gnu", []) == []
 
 
 async def test_conversations_come_by_number_or_name_the_newest_first(index: SqliteIndex) -> None:
-    await index.restart("a", place=_AT)
+    await index.restart("a", place=AT)
     talks = [Talk(f"a.{n}", f"+1416555{n:04}", 1000 + n) for n in range(30)]
-    await index.apply("a", [*talks, Talk("a.3", "+14165550003", 9000)], place=_AT)
-    await index.restart("@contacts", place=_AT)
-    await index.apply("@contacts", [Card("c", "Ada", ("+14165550007",), "")], place=_AT)
+    await index.apply("a", [*talks, Talk("a.3", "+14165550003", 9000)], place=AT)
+    await index.restart("@contacts", place=AT)
+    await index.apply("@contacts", [Card("c", "Ada", ("+14165550007",), "")], place=AT)
     seen, after = [], ""
     while True:
         hits, after = await index.find(
@@ -193,14 +194,14 @@ async def test_what_it_knows_survives_and_a_log_takes_a_beginning(tmp_path: Path
     first = SqliteIndex(file)
     await first.open()
     with pytest.raises(Refused):
-        await first.apply("a", [Message("a.1", 1, 1, "gnu")], place=_AT)
-    await first.restart("a", place=_AT)
-    await first.apply("a", [Message("a.1", 1, 1, "gnu")], place=_AT)
+        await first.apply("a", [Message("a.1", 1, 1, "gnu")], place=AT)
+    await first.restart("a", place=AT)
+    await first.apply("a", [Message("a.1", 1, 1, "gnu")], place=AT)
     await first.aclose()
     second = SqliteIndex(file)
     await second.open()
-    assert await second.places() == {"a": _AT}
-    assert await _messages(second, "gnu", ["a"]) == [(1, "a.1", 1)]
+    assert await second.places() == {"a": AT}
+    assert await messages(second, "gnu", ["a"]) == [(1, "a.1", 1)]
     await second.aclose()
 
 
@@ -209,8 +210,8 @@ async def test_a_file_that_is_not_ours_is_made_anew(tmp_path: Path, how: str) ->
     file = tmp_path / "search.sqlite"
     first = SqliteIndex(file)
     await first.open()
-    await first.restart("a", place=_AT)
-    await first.apply("a", [Message("a.1", n, n, "gnu " * 50) for n in range(1, 200)], place=_AT)
+    await first.restart("a", place=AT)
+    await first.apply("a", [Message("a.1", n, n, "gnu " * 50) for n in range(1, 200)], place=AT)
     await first.aclose()
     if how == "garbage":
         file.write_bytes(b"no database at all" * 1000)
@@ -227,9 +228,9 @@ async def test_a_file_that_is_not_ours_is_made_anew(tmp_path: Path, how: str) ->
     except Refused:
         await second.open()
     assert await second.places() == {}
-    await second.restart("a", place=_AT)
-    await second.apply("a", [Message("a.1", 1, 1, "gnu")], place=_AT)
-    assert await _messages(second, "gnu", ["a"]) == [(1, "a.1", 1)]
+    await second.restart("a", place=AT)
+    await second.apply("a", [Message("a.1", 1, 1, "gnu")], place=AT)
+    assert await messages(second, "gnu", ["a"]) == [(1, "a.1", 1)]
     await second.aclose()
 
 
@@ -237,8 +238,8 @@ async def test_damage_that_shows_later_replaces_the_file_under_it(tmp_path: Path
     file = tmp_path / "search.sqlite"
     index = SqliteIndex(file)
     await index.open()
-    await index.restart("a", place=_AT)
-    await index.apply("a", [Message("a.1", n, n, "gnu " * 50) for n in range(1, 200)], place=_AT)
+    await index.restart("a", place=AT)
+    await index.apply("a", [Message("a.1", n, n, "gnu " * 50) for n in range(1, 200)], place=AT)
     await index.aclose()
     whole = file.read_bytes()
     half = len(whole) // 2 // 4096 * 4096
@@ -248,13 +249,13 @@ async def test_damage_that_shows_later_replaces_the_file_under_it(tmp_path: Path
     await index.open()
     for _ in range(20):
         try:  # what meets the damage is refused, and may be repeated
-            await index.restart("a", place=_AT)
-            await index.apply("a", [Message("a.1", 1, 1, "gnu")], place=_AT)
-            if await _messages(index, "gnu", ["a"]) == [(1, "a.1", 1)]:
+            await index.restart("a", place=AT)
+            await index.apply("a", [Message("a.1", 1, 1, "gnu")], place=AT)
+            if await messages(index, "gnu", ["a"]) == [(1, "a.1", 1)]:
                 break
         except Refused:
             continue
-    assert await _messages(index, "gnu", ["a"]) == [(1, "a.1", 1)]
+    assert await messages(index, "gnu", ["a"]) == [(1, "a.1", 1)]
     assert told == ["anew"]
     await index.aclose()
 
@@ -264,7 +265,7 @@ async def test_two_servers_of_one_folder_have_a_file_each(tmp_path: Path) -> Non
     one, other = SqliteIndex(file), SqliteIndex(file)
     await one.open()
     await other.open()
-    await one.restart("a", place=_AT)
+    await one.restart("a", place=AT)
     assert await other.places() == {}
     await other.aclose()
     await one.aclose()

@@ -29,6 +29,8 @@ _FORGET = 2000
 class SqliteIndex:
     """Implements `service.search_port.SearchIndex`."""
 
+    shared = False
+
     def __init__(self, path: Path, *, on_anew: Callable[[], None] = lambda: None) -> None:
         self._file = IndexFile(path, on_anew=on_anew)
 

@@ -59,7 +59,7 @@ class SearchFeed:
         self._building: dict[str, None] = {}
         self._turning: set[str] = set()
         self._swept_s = _NEVER
-        self._told = False
+        self._told = self._doubtful = False
         self._wake, self._looked = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -132,6 +132,10 @@ class SearchFeed:
             return
         if self._places is None:
             self._places = dict(await self._index.places())
+        elif self._doubtful or self._index.shared:
+            places, self._doubtful = await self._index.places(), False
+            self._places.clear()  # the same dict: turns under way write into it
+            self._places.update(places)
         logs = await self._logs()
         self._ends = dict(await self._work.scan.ends(logs))
         self._swept_s = time.monotonic()
@@ -185,7 +189,9 @@ class SearchFeed:
                 places[log], again = place, bool(place.step)
                 self._moved(log, place)
         except BatonboxError as error:  # the next sweep looks at it again
-            _log.warning("search_turn_failed", log=log, error=str(error))
+            self._doubtful = True
+            if not self._index.shared:
+                _log.warning("search_turn_failed", log=log, error=str(error))
         finally:
             self._turning.discard(log)
             if again:

@@ -125,8 +125,12 @@ class Place:
 class SearchIndex(Protocol):
     """One per node (SQLite FTS5), or the engine's own (FT.SEARCH).
 
-    Raises Refused("unavailable") when it cannot be written or asked.
+    Raises Refused("unavailable") when it cannot be written or asked. `shared`: other nodes write
+    it, too, and who is overtaken by one is `unavailable`.
     """
+
+    @property
+    def shared(self) -> bool: ...
 
     async def find(
         self, q: str, *, logs: Sequence[str], kinds: frozenset[str], after: str, n: int
