@@ -222,6 +222,41 @@ async def test_nothing_of_a_room_reaches_who_was_taken_out(talk: Talk) -> None:
     await again.has(room, 1)
 
 
+async def test_the_rooms_own_word_ends_access_before_the_indexs_does(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = await talk.people(2)
+    room = await talk.channel(ann, bob)
+    here, there = await talk.talker(ann), await talk.talker(bob, 1)
+    with monkeypatch.context() as late:
+        late.setattr(talk.sites[1].node.hub, "rooms_changed", lambda _: None)
+        await talk.admin(room, "remove", user=bob)
+        await eventually(lambda: there.rooms == {})
+        for level in ("list", f"conv:{room}"):
+            assert (await there.listen(room, level=level))[1:] == ["refused", 103]
+        await here.post(room, "later")
+        await talk.admin(room, "invite", user=bob)
+        await there.has(room, 0)
+        assert (await there.listen(room))[1] == "snapshot"
+        await here.post(room)
+        await there.has(room, 1)
+    assert len(there.peer.all(Op.EV)) == 1
+
+
+async def test_what_becomes_of_inboxes_is_nothing_to_rooms(talk: Talk) -> None:
+    ann, bob = await talk.people(2)
+    room = await talk.channel(ann, bob)
+    here, there = await talk.talker(ann), await talk.talker(bob, 1)
+    await there.listen(room)
+    path = f"/v1/admin/inboxes/sales/members/{bob}"
+    for method in ("PUT", "DELETE"):
+        assert (await talk.sites[0].call("admin", method, path)).is_success
+    await eventually(lambda: [f for f in there.peer.all(Op.ORG) if f[1] == "inbox_gone"])
+    last = await here.post(room)
+    await eventually(lambda: there.peer.events(room) and there.peer.events(room)[-1][0] == last)
+    assert {frame[1] for frame in there.peer.all(Op.RESET)} == {"sales"}
+
+
 async def test_who_leaves_and_comes_back_is_told_each_time(talk: Talk) -> None:
     ann, bob = await talk.people(2)
     room = await talk.channel(ann)

@@ -105,6 +105,8 @@ class SeatedFollower(Follower):
         if seat is None:
             seat = viewer.seats[self.inbox] = Seat(viewer, self)
             self.by_user.setdefault(viewer.user, set()).add(seat)
+            if self.wanted(viewer.user) and not self.confirmed(viewer.user):
+                self._marks.needs.add(viewer.user)  # known to be no member: perhaps not any more
             self._marks.want(viewer.user)
             self._read_marks()
         try:
