@@ -55,3 +55,17 @@ test("what changed is told field by field", () => {
 });
 
 test("where it came from", () => expect([viaWords("web"), viaWords("cli"), viaWords("new")]).toEqual(["Page", "Command line", "new"]));
+
+test.each([
+  ["channel_created", { detail: { name: "ops" } }, "created the channel ops"],
+  ["channel_renamed", { detail: { name: "shift" } }, "renamed a channel to shift"],
+  ["channel_archived", { detail: { archived: "1" } }, "archived a channel"],
+  ["channel_member_added", { detail: { in: "bo" } }, "added Bo to a channel"],
+  ["channel_member_removed", { detail: { out: "bo" } }, "removed Bo from a channel"],
+  ["contact_deleted", { before: { name: "Lee", numbers: [] } }, "deleted the contact Lee"],
+  ["contacts_merged", { detail: { merged: "c2", name: "Lee (old)" } }, "merged the contact Lee (old) into another"],
+  ["hold", { conv: "c1" }, "put +1 416 555 0142 on hold"],
+  ["release_hold", {}, "ended the hold of a room"],
+] as const)("%s", (action, more, words) => {
+  expect(sentence(entry(action, { conv: null, ...more }), names)).toBe(words);
+});

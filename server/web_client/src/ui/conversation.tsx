@@ -4,6 +4,7 @@ import { useLayoutEffect, useMemo } from "preact/hooks";
 import "../styles/availability.css";
 import type { ConversationView, Store } from "../contract";
 import { choices, markDone, stayHere, wake } from "./acts";
+import { keeping } from "./keeping_acts";
 import { Empty, Hidden } from "./bits";
 import { Composer } from "./composer";
 import { blocked, inboxName, nameOf, useStore } from "./context";
@@ -97,7 +98,7 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
             <span class="button-text">Mark as Done</span>
           </button>
         ) : null}
-        <Menu label="More actions" choices={[...choices(store, conv, view), history]} />
+        <Menu label="More actions" choices={[...choices(store, conv, view), history, ...keeping(store, conv)]} />
       </div>
     </header>
   );

@@ -17,6 +17,7 @@ export type DialogState =
   | { readonly kind: "about"; readonly inbox: string }
   | { readonly kind: "compose"; readonly to?: string }
   | RoomDialog
+  | { readonly kind: "export" | "hold"; readonly conv: string }
   | { readonly kind: "contact"; readonly number: string }
   | { readonly kind: "shortcuts" }
   | { readonly kind: "palette" };

@@ -18,6 +18,8 @@ import { ShortcutsDialog } from "./shortcuts_dialog";
 import { SnoozeDialog } from "./snooze_dialog";
 import { refusalWords } from "./refusals";
 
+const ExportDialog = lazy(() => import("./export_dialog").then((part) => part.ExportDialog));
+const HoldDialog = lazy(() => import("./hold_dialog").then((part) => part.HoldDialog));
 const ContactCard = lazy(() => import("./contact_dialog").then((part) => part.ContactCard));
 
 function Foot({ children }: { children: ComponentChildren }): JSX.Element {
@@ -173,6 +175,10 @@ export function Dialogs(): JSX.Element | null {
       return <AboutInbox inbox={state.inbox} />;
     case "compose":
       return <ComposeDialog given={state.to ?? ""} />;
+    case "export":
+      return <ExportDialog conv={state.conv} onClose={closeDialog} />;
+    case "hold":
+      return <HoldDialog conv={state.conv} onClose={closeDialog} />;
     case "contact":
       return <ContactCard number={state.number} onClose={closeDialog} />;
     case "shortcuts":

@@ -8,7 +8,9 @@ import { Conversation } from "./conversation";
 import { clock, phoneNumber } from "./format";
 import { FlagIcon } from "./icons";
 import { ThreadItem } from "./lines";
+import { keeping } from "./keeping_acts";
 import { useLooking } from "./looking";
+import { Menu } from "./menu";
 import { BackIcon } from "./more_icons";
 import { OthersHere } from "./others_here";
 import { address, back, follow } from "./route";
@@ -37,6 +39,7 @@ const inInboxes = (view: ConversationView): { page: "inboxes"; inbox: string; fi
 function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Element {
   const store = useStore();
   const { row } = view;
+  const kept = keeping(store, conv);
   const name = store.contact(row.customer).value?.name;
   return (
     <header class="thread-head">
@@ -59,6 +62,11 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
           <OthersHere conv={conv} />
         </p>
       </div>
+      {kept.length ? (
+        <div class="thread-acts">
+          <Menu label="More actions" choices={kept} />
+        </div>
+      ) : null}
     </header>
   );
 }

@@ -8,6 +8,7 @@ import { Empty } from "./bits";
 import { useStore } from "./context";
 import { openDialog } from "./dialog_state";
 import { useLooking } from "./looking";
+import { keeping } from "./keeping_acts";
 import { Menu } from "./menu";
 import { BackIcon, HashIcon, LockIcon, PeopleIcon, PersonIcon } from "./more_icons";
 import { OthersHere } from "./others_here";
@@ -107,7 +108,7 @@ function Head({ room, members, open, onMembers }: HeadProps): JSX.Element {
             {members ? ` ${members.length}` : ""}
           </button>
         )}
-        <Menu label="More actions" choices={choicesOf(store, room)} />
+        <Menu label="More actions" choices={[...choicesOf(store, room), ...keeping(store, room.id)]} />
       </div>
     </header>
   );

@@ -4,7 +4,6 @@ import type { JSX } from "preact";
 import { useId, useRef } from "preact/hooks";
 import type { Store } from "../contract";
 import { useStore } from "./context";
-import { phoneNumber } from "./format";
 import { SearchIcon } from "./icons";
 import { at, places } from "./places";
 import { Results, useChoosing, type OptionGroup } from "./search_results";
@@ -15,7 +14,7 @@ import { namesIn, openTarget, useSearch, type Search } from "./search_state";
 export function foundOptions(store: Store, { found, more }: Search): readonly OptionGroup[] {
   if (!found) return [];
   return groupsOf(found, namesIn(store)).map(({ title, choices }) => {
-    const options = choices.map(({ id, pieces, about, atMs, target }) => ({ id, pieces, about: phoneNumber(about), atMs, run: () => openTarget(store, target) }));
+    const options = choices.map(({ id, pieces, about, atMs, target }) => ({ id, pieces, about, atMs, run: () => openTarget(store, target) }));
     const last = { id: "more", pieces: [{ text: "Show more messages", marked: false }], about: "", atMs: 0, run: () => more?.(), stays: true };
     return { title, options: title === "Messages" && more ? [...options, last] : options };
   });

@@ -1,6 +1,8 @@
 /** What was found as groups of things to choose from. */
 import type { Found, FoundMessage, FoundRoom, FoundRow, Index } from "./search_api";
 
+type Marks = readonly (readonly [number, number])[];
+
 export interface Piece {
   readonly text: string;
   readonly marked: boolean;
@@ -40,7 +42,7 @@ export interface Names {
 export const searchable = (words: string): boolean => /[\p{L}\p{N}]/u.test(words);
 
 /** Marks count code points, not what strings of this language count. */
-export function piecesOf(excerpt: string, marks: readonly (readonly [number, number])[]): readonly Piece[] {
+export function piecesOf(excerpt: string, marks: Marks): readonly Piece[] {
   const points = [...excerpt];
   const found: Piece[] = [];
   let from = 0;
@@ -72,8 +74,12 @@ function messageOf(found: FoundMessage, names: Names): Choice {
   return { id: `message-${conv}-${n}`, pieces: piecesOf(excerpt, marks), about, atMs: at_ms, target };
 }
 
-function stateOf({ inbox, status }: FoundRow, names: Names): string {
-  return status === "done" ? `${names.inbox(inbox)} · done` : names.inbox(inbox);
+/** Found by the number: it, and whose it is. Found by the contact's name: the name. */
+function whose({ customer, inbox, status }: FoundRow, excerpt: string, marks: Marks, names: Names): Pick<Choice, "pieces" | "about"> {
+  const name = names.customer(customer);
+  const where = status === "done" ? `${names.inbox(inbox)} · done` : names.inbox(inbox);
+  if (marks.length === 0) return { pieces: [{ text: name, marked: false }], about: where };
+  return { pieces: piecesOf(excerpt, marks), about: name.startsWith("+") ? where : `${name} · ${where}` };
 }
 
 /** In the order in which they are read; empty groups are left out. */
@@ -84,8 +90,7 @@ export function groupsOf(found: Found, names: Names): readonly Group[] {
       title: "Conversations",
       choices: found.conversations.map(({ conversation, excerpt, marks }) => ({
         id: `conversation-${conversation.id}`,
-        pieces: piecesOf(excerpt, marks),
-        about: stateOf(conversation, names),
+        ...whose(conversation, excerpt, marks, names),
         atMs: 0,
         target: conversationOf(conversation),
       })),
@@ -94,11 +99,10 @@ export function groupsOf(found: Found, names: Names): readonly Group[] {
       title: "Contacts",
       choices: found.contacts.map(({ contact, excerpt, marks }) => {
         const [number] = contact.numbers;
-        const named = excerpt === contact.name;
         return {
           id: `contact-${contact.id}`,
           pieces: piecesOf(excerpt, marks),
-          about: named ? (number ?? "") : contact.name,
+          about: excerpt.startsWith(contact.name) ? "" : contact.name,
           atMs: 0,
           target: number ? { to: "contact" as const, number } : { to: "contacts" as const },
         };

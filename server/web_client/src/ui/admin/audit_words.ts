@@ -71,6 +71,13 @@ const owner = ({ detail }: AuditEntry, names: Names): string => names.person(fac
 const account = ({ target, before, after }: AuditEntry): string => fact(after, "name") || fact(before, "name") || target;
 const label = ({ detail, target }: AuditEntry): string => `“${fact(detail, "label") || target}”`;
 
+/** The name of a channel or a contact as the entry has it, behind these words; "" where it has none. */
+const called = ({ before, after, detail }: AuditEntry, words: string): string => {
+  const name = fact(after, "name") || fact(before, "name") || fact(detail, "name");
+  return name && words + name;
+};
+const member = ({ detail }: AuditEntry, names: Names): string => names.person(fact(detail, "in") || fact(detail, "out")) || "somebody";
+
 const SAID: Readonly<Record<string, Said>> = {
   // Ownership
   assign: (entry, names) => {
@@ -115,6 +122,24 @@ const SAID: Readonly<Record<string, Said>> = {
   audit_exported: () => "exported the audit log",
   invite_created: () => "invited a team member",
   invite_deleted: () => "withdrew an invitation",
+  // Channels, contacts, and what is kept
+  channel_created: (entry) => `created the channel ${called(entry, "")}`.trimEnd(),
+  channel_renamed: (entry) => `renamed a channel${called(entry, " to ")}`,
+  channel_archived: (entry) => `archived ${called(entry, "the channel ") || "a channel"}`,
+  channel_reopened: (entry) => `opened ${called(entry, "the channel ") || "a channel"} again`,
+  channel_member_added: (entry, names) => `added ${member(entry, names)} to ${called(entry, "the channel ") || "a channel"}`,
+  channel_member_removed: (entry, names) => `removed ${member(entry, names)} from ${called(entry, "the channel ") || "a channel"}`,
+  contacts_import_started: () => "began to import contacts",
+  contacts_imported: () => "imported contacts",
+  contacts_exported: () => "exported the contacts",
+  contacts_merged: (entry) => `merged ${called(entry, "the contact ") || "a contact"} into another`,
+  contact_deleted: (entry) => `deleted the contact ${called(entry, "") || entry.target}`,
+  retention_changed: () => "changed how long messages are kept",
+  hold: (entry, names) => `put ${entry.conv ? conv(entry, names) : "a room"} on hold`,
+  release_hold: (entry, names) => `ended the hold of ${entry.conv ? conv(entry, names) : "a room"}`,
+  organisation_exported: () => "exported the organisation",
+  conversation_exported: (entry, names) => `exported ${entry.conv ? conv(entry, names) : "a conversation"}`,
+  room_exported: () => "exported a room",
   // Signing in
   sign_in: () => "signed in",
   sessions_ended: (entry, names) => `ended the sessions of ${whom(entry, names)}`,
@@ -134,7 +159,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Told by their sentences already. */
-const TOLD = new Set(["id", "number", "assignee", "status", "reason", "n", "user", "label", "by"]);
+const TOLD = new Set(["id", "number", "assignee", "status", "reason", "n", "user", "label", "by", "in", "out", "archived", "merged"]);
 
 /** Before and after, field by field: "name: Sales → Sales Team". */
 export function changes({ before, after, detail }: AuditEntry, names: Names): string {
