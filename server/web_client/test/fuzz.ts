@@ -25,10 +25,14 @@ export class History implements Subject {
   private forked = false;
   private said = 0;
 
+  /** The page Interactions has been opened in every other history. */
+  private readonly interactions: boolean;
+
   constructor(
     seed: number,
     prepare: (client: Client) => void = () => undefined,
   ) {
+    this.interactions = seed % 2 === 1;
     const rng = (this.rng = new Rng(seed));
     const clock = this.browser.clock;
     const nowMs = (): number => clock.nowMs;
@@ -41,6 +45,7 @@ export class History implements Subject {
     this.client = new Client(this.tab.environment, rng.chance(0.5) ? SIZES : { ...SIZES, rows: 64 });
     prepare(this.client);
     this.store = this.client.store();
+    if (this.interactions) this.store.list("all", null);
     for (const view of ["unassigned", "mine", "others"] as const) this.store.list(view, null);
   }
 
@@ -54,7 +59,7 @@ export class History implements Subject {
     holds(this);
     for (const inbox of this.inboxes) {
       for (const row of inbox.rows()) this.store.conversation(row.id);
-      for (const view of ["unassigned", "mine", "others", "done"] as const) {
+      for (const view of ["unassigned", "mine", "others", "done", "all"] as const) {
         this.store.list(view, inbox.id);
       }
     }
@@ -184,7 +189,7 @@ export class History implements Subject {
     if (conv === undefined) return;
     switch (rng.below(6)) {
       case 0:
-        return store.list(rng.pick(["unassigned", "others", "done"] as const), rng.pick([null, "sales"])).more();
+        return store.list(rng.pick(["unassigned", "others", this.interactions ? "all" : "done"] as const), rng.pick([null, "sales"])).more();
       case 1:
         return store.thread(conv).older();
       case 2:

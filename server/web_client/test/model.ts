@@ -94,7 +94,9 @@ export class ModelInbox {
   }
 
   view(view: View, rows = this.rows()): Row[] {
-    const wanted = rows.filter((row) => view === "open" ? row.status !== "done" : viewOf(row, this.me) === view);
+    const wanted = rows.filter((row) =>
+      view === "all" ? true : view === "open" ? row.status !== "done" : viewOf(row, this.me) === view,
+    );
     return wanted.sort((a, b) => b.last_ms - a.last_ms);
   }
 

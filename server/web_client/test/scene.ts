@@ -4,6 +4,7 @@ import { Client, type ClosableStore } from "../src/store/client";
 import type { Environment } from "../src/store/environment";
 import { TestBrowser, settle, type TestTab } from "./environment";
 import { ModelInbox } from "./model";
+import { ModelRoom } from "./model_room";
 import { Rng } from "./random";
 import { WireServer } from "./wire_server";
 
@@ -19,6 +20,8 @@ export class Scene {
   readonly browser = new TestBrowser();
   readonly sales: ModelInbox;
   readonly support: ModelInbox;
+  /** Those that are there when a tab is opened. */
+  readonly rooms: ModelRoom[] = [];
   readonly tabs: Tab[] = [];
   /** What the server says of itself. */
   build = "b1";
@@ -29,10 +32,16 @@ export class Scene {
     this.support = new ModelInbox("support", "me", nowMs);
   }
 
+  room(id: string, kind: "direct" | "public" | "private" = "public", members = ["me", "bo"]): ModelRoom {
+    const room = new ModelRoom(id, "me", () => this.browser.clock.nowMs, kind, members);
+    this.rooms.push(room);
+    return room;
+  }
+
   /** Open a tab, and connect it unless told otherwise. */
   async tab(overrides: Partial<Environment> = {}, connect = true): Promise<Tab> {
     const nowMs = (): number => this.browser.clock.nowMs;
-    const server = new WireServer("me", [this.sales, this.support], new Rng(1), nowMs);
+    const server = new WireServer("me", [this.sales, this.support], new Rng(1), nowMs, this.rooms);
     const page = this.browser.tab(overrides, (socket) => server.accept(socket));
     const client = new Client(page.environment);
     await client.prepare();

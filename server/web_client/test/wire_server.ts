@@ -6,9 +6,14 @@
 import { Op, type Row, type View } from "../src/wire";
 import type { FakeSocket } from "./environment";
 import type { ModelInbox } from "./model";
+import type { ModelRoom } from "./model_room";
 import type { Rng } from "./random";
 
 type Frame = unknown[];
+/** What has a log that is subscribed to. */
+type Log = ModelInbox | ModelRoom;
+
+const isRoom = (id: string): boolean => id.startsWith("~");
 
 export class WireServer {
   socket: FakeSocket | null = null;
@@ -31,7 +36,12 @@ export class WireServer {
     readonly inboxes: readonly ModelInbox[],
     private readonly rng: Rng,
     private readonly nowMs: () => number,
+    readonly rooms: readonly ModelRoom[] = [],
   ) {}
+
+  private get logs(): readonly Log[] {
+    return [...this.inboxes, ...this.rooms];
+  }
 
   accept(socket: FakeSocket): void {
     socket.onsent = (frames) => {
@@ -56,6 +66,8 @@ export class WireServer {
       [Op.WELCOME, "c", this.user, 25, limits, this.build, 0, this.nowMs()],
       [Op.ORG, "state", this.organisation()],
     );
+    const mine = this.rooms.map((room) => room.told()).filter((told) => told[2] !== null);
+    if (this.rooms.length > 0) socket.say([Op.ROOMS, mine.map((told) => told.slice(2))]);
     this.badges.clear();
     this.tellTotals();
   }
@@ -93,6 +105,9 @@ export class WireServer {
         for (const item of frame[2] as Frame[]) this.subscribe(item);
         this.answers.push([Op.OK, id, { subs: [] }]);
         return;
+      case Op.UNSUB:
+        for (const id of frame[1] as string[]) this.cursors.delete(id);
+        return;
       case Op.SEEN:
         return this.seen(String(frame[1]), String(frame[2]), String(frame[3]));
       case Op.PAGE: {
@@ -102,12 +117,13 @@ export class WireServer {
       }
       case Op.HISTORY: {
         const conv = String(frame[2]);
+        if (isRoom(conv)) return this.roomHistory(id, conv, frame[3] as number, frame[4] as number);
         const found = this.inbox(conv.split(".")[0] as string).history_(conv, frame[3] as number, frame[4] as number);
         this.answers.push(found ? [Op.OK, id, found] : [Op.ERR, id, 123, "not_found", "Check the id."]);
         return;
       }
       case Op.CHECK: {
-        const inbox = this.inbox(String(frame[2]));
+        const inbox = this.logOf(String(frame[2]));
         const missing = (frame[3] as [number, string][]).filter(([seq, tip]) => inbox.tipAt(seq) !== tip);
         this.answers.push([Op.OK, id, { missing }]);
       }
@@ -129,13 +145,13 @@ export class WireServer {
   }
 
   /** An event is lost on the way: the client must notice the hole. */
-  skip(inbox: ModelInbox): void {
+  skip(inbox: Log): void {
     const at = this.cursors.get(inbox.id);
     if (at !== undefined && at + 1 < inbox.state.seq) this.cursors.set(inbox.id, at + 1);
   }
 
   /** The same event once more. */
-  repeat(inbox: ModelInbox): void {
+  repeat(inbox: Log): void {
     const at = this.cursors.get(inbox.id) ?? 0;
     const entry = inbox.log.find((one) => one.seq === at);
     if (entry !== undefined) this.socket?.say(eventOf(inbox, entry));
@@ -183,6 +199,17 @@ export class WireServer {
       this.badges.set(inbox.id, values);
       this.latest(totals);
     }
+    for (const room of this.rooms) {
+      const told = room.told();
+      const values = JSON.stringify(told);
+      if (this.badges.get(room.id) === values) continue;
+      const first = !this.badges.has(room.id);
+      this.badges.set(room.id, values);
+      if (!first || told[2] !== null) this.latest(told);
+      if (told[2] === null && this.cursors.delete(room.id)) {
+        this.control.push([Op.RESET, room.id, "perm", []], [Op.UNSUBD, room.id, 103]);
+      }
+    }
   }
 
   private latest(frame: Frame): void {
@@ -198,7 +225,7 @@ export class WireServer {
     const lanes: (() => Frame)[] = [];
     if (this.answers.length > 0) lanes.push(() => this.answers.shift() as Frame);
     if (this.control.length > 0) lanes.push(() => this.next());
-    for (const inbox of this.inboxes) {
+    for (const inbox of this.logs) {
       const at = this.cursors.get(inbox.id);
       const entry = at === undefined ? undefined : inbox.log.find((one) => one.seq === at + 1);
       if (entry === undefined) continue;
@@ -219,14 +246,14 @@ export class WireServer {
 
   private subscribe(item: Frame): void {
     const [id, , epoch, seq, tip] = item as [string, string, string?, number?, string?];
-    const inbox = this.inbox(id);
+    const inbox = this.logOf(id);
     this.cursors.delete(id);
     this.control = this.control.filter((frame) => frame[0] !== Op.SNAP || frame[1] !== id);
     if (epoch !== undefined && seq !== undefined) {
       const wrong = inbox.tipAt(seq) !== tip ? "fork" : seq + 1 < inbox.oldest ? "trimmed" : "";
       if (wrong === "") {
         this.cursors.set(id, seq);
-        this.tellMarks(inbox);
+        if (!isRoom(id)) this.tellMarks(inbox as ModelInbox);
         return;
       }
       this.control.push([Op.RESET, id, wrong, []]);
@@ -234,12 +261,14 @@ export class WireServer {
     this.snap(inbox);
   }
 
-  private snap(inbox: ModelInbox): void {
+  private snap(inbox: Log): void {
     this.control.push(inbox.snapshot());
   }
 
   private command(id: number, name: string, args: Record<string, unknown>): void {
     if (name === "set_away") return this.setAway(id, args);
+    const room = String(args["conv"] ?? "");
+    if (isRoom(room)) return this.roomCommand(id, room, name, args);
     const inbox = this.inbox(String(args["inbox"] ?? String(args["conv"]).split(".")[0]));
     const mv = inbox.state.mv;
     const reply = inbox.command(this.user, name, args);
@@ -269,8 +298,23 @@ export class WireServer {
   }
 
   private seen(id: string, conv: string, att: string): void {
+    if (isRoom(id)) return void (this.logOf(id) as ModelRoom).seen(Number(att));
     const inbox = this.inbox(id);
     if (inbox.seen(conv, att)) this.tellMarks(inbox);
+  }
+
+  private roomHistory(id: number, room: string, before: number, n: number): void {
+    const found = (this.logOf(room) as ModelRoom).history_(before, n);
+    this.answers.push(found ? [Op.OK, id, found] : [Op.ERR, id, 103, "forbidden", "Not yours."]);
+  }
+
+  private roomCommand(id: number, room: string, name: string, args: Record<string, unknown>): void {
+    const result = (this.logOf(room) as ModelRoom).command(this.user, name, args);
+    this.answers.push(typeof result === "string" ? [Op.ERR, id, 103, result, "No.", null, null] : [Op.OK, id, result]);
+  }
+
+  private logOf(id: string): Log {
+    return this.logs.find((log) => log.id === id) as Log;
   }
 
   private inbox(id: string): ModelInbox {
@@ -278,6 +322,6 @@ export class WireServer {
   }
 }
 
-function eventOf(inbox: ModelInbox, entry: ModelInbox["log"][number]): Frame {
+function eventOf(inbox: Log, entry: ModelInbox["log"][number]): Frame {
   return [Op.EV, inbox.id, entry.seq, entry.meta, entry.body, entry.tip];
 }

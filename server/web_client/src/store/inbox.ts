@@ -44,7 +44,7 @@ export class InboxState extends LogState {
   /** Put a row where it belongs, as it is shown. */
   place(row: Row, me: string): void {
     this.stand(this.placed, row, viewOf(row, me));
-    this.stand(this.everywhere, row, "all");
+    if (this.windows.all.floor < Infinity) this.stand(this.everywhere, row, "all");
   }
 
   /** The row is not known any more. */
