@@ -139,7 +139,8 @@ class Settings:
         unit="bytes",
     )
     search_index: str = _s(
-        "auto", "auto, file or engine; auto: FT.SEARCH if the engine has it, unbounded; else a file"
+        "auto",
+        "file: one per node; engine: its FT.SEARCH; auto: engine, where it has that and no bound",
     )
     search_dir: str = _s("", "folder of this node's search index; empty: data_dir")
     rooms_per_user: int = _s(1000, "direct rooms and channels one person may be in")

@@ -29,7 +29,7 @@ __all__ = ["NodeSearch", "reindex"]
 
 _log = structlog.get_logger(__name__)
 _FILE: Final = "search.sqlite"
-_PAUSE_S: Final = 1.0
+_PAUSE_S: Final = 0.5
 
 
 class NodeSearch:
