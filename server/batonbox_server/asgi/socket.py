@@ -169,7 +169,10 @@ class SocketPump:
     def welcomed(self, connection: Connection) -> None:
         """Send what a fresh connection gets unasked: the directory, then badges and rooms."""
         user = connection.viewer.user
-        connection.viewer.send([Op.ORG, "state", self.directory.state_for(user)])
+        state = self.directory.state_for(user)
+        if not _sees(connection):
+            state = {**state, "inboxes": []}
+        connection.viewer.send([Op.ORG, "state", state])
         if self._attendance is not None and _sees(connection):
             connection.viewer.send([Op.PRESENCE, self._attendance.shown()])
         if self.hub.degraded:
@@ -204,7 +207,10 @@ class SocketPump:
 
     def org_frame(self, users: frozenset[str] | None, kind: str, data: dict[str, Any]) -> None:
         """See `session.ports.OrgListener`."""
+        of_inboxes = kind in {"inbox", "inbox_gone"}
         for connection in self._signed_in():
+            if of_inboxes and not _sees(connection):
+                continue
             if users is None or connection.viewer.user in users:
                 connection.viewer.send([Op.ORG, kind, data])
 

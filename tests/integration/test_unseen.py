@@ -1,0 +1,198 @@
+"""What a person may not see never appears in search, history, export or events.
+
+Every route that can be read is asked for everything there is, by everybody, and every word of the
+answers is looked at; a route that is new is asked too, because the table of routes has it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+
+from batonbox_server.asgi.app import ALL_ENDPOINTS
+from batonbox_server.asgi.endpoint import Endpoint
+from batonbox_server.wire import Op
+from tests.support import eventually
+
+from .search_harness import settled
+from .unseen_harness import ADMINS, GONE, INBOXES, PEOPLE, World, built
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SAID: Final = ("text", "post")  # what has been written and stands
+READS: Final = [e for e in ALL_ENDPOINTS if e.method == "GET" and e.action is not None]
+# What may be asked for beside the path, so that whatever is hidden by default is asked for too.
+VARIANTS: Final[dict[str, tuple[str, ...]]] = {
+    "/v1/conversations": (
+        *(f"view={view}&limit=200" for view in ("unassigned", "mine", "others", "open", "done")),
+    ),
+    "/v1/conversations/{conv}/messages": ("limit=200",),
+    "/v1/rooms/{room}/messages": ("limit=200",),
+    "/v1/interactions": (
+        *(f"filter={show}&limit=200" for show in ("all", "external", "direct", "channels")),
+    ),
+    "/v1/contacts": ("limit=200", "q=zq"),
+    "/v1/contacts/lookup": ("numbers=%2B16475569999",),
+    "/v1/conversations/{conv}/export": ("format=json", "format=csv", "format=html"),
+    "/v1/rooms/{room}/export": ("format=json", "format=csv", "format=html"),
+    "/v1/admin/audit": ("limit=200",),
+    "/v1/admin/audit/export": ("format=csv", "format=ndjson"),
+    "/v1/loopback/outbound": ("to=%2B16475560001",),
+}
+SEARCH: Final = "/v1/search"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(engine_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One organisation for all tests, which only read."""
+    folder: Path = tmp_path_factory.mktemp("unseen")
+    async with built(engine_url, f"t{uuid.uuid4().hex[:12]}:", folder) as world:
+        await settled(world.site)
+        yield world
+
+
+def _paths(world: World, endpoint: Endpoint) -> Iterator[str]:
+    """The route for everything there is that its path may name."""
+    known: dict[str, list[str]] = {
+        "conv": [*world.convs.values(), *world.rooms.values()],
+        "room": [*world.rooms.values(), "~d" + "0" * 32],
+        "inbox": [*INBOXES],
+        "user": [*PEOPLE],
+        "n": [str(n) for n in sorted(world.lines)],
+        "i": ["0"],
+        "contact": [world.contact],
+        "account": ["loopback"],
+        "webhook": ["none"],
+    }
+    parts = [part.strip("{}") for part in endpoint.path.split("/") if part.startswith("{")]
+    assert set(parts) <= known.keys(), f"{endpoint.path}: say what there is of these"
+    for values in itertools.product(*(known[part] for part in parts)):
+        path = endpoint.path
+        for part, value in zip(parts, values, strict=True):
+            path = path.replace("{" + part + "}", quote(value, safe="~"))
+        for query in VARIANTS.get(endpoint.path, ("",)):
+            yield f"{path}?{query}" if query else path
+
+
+async def _shown(world: World, user: str, path: str) -> set[str]:
+    """The words in an answer, and in the file that it leads to."""
+    answer = await world.site.call(user, "GET", path)
+    assert answer.status_code < 500, (user, path, answer.text)
+    text = answer.text
+    if answer.status_code == 307:
+        text += (await world.site.http.get(answer.headers["location"])).text
+    return world.shown_in(text)
+
+
+@pytest.mark.parametrize("user", PEOPLE)
+async def test_every_route_together_shows_exactly_what_one_may_see(world: World, user: str) -> None:
+    allowed, found = world.may_see(user), set[str]()
+    for endpoint in READS:
+        if endpoint.path == SEARCH:
+            continue
+        for path in _paths(world, endpoint):
+            shown = await _shown(world, user, path)
+            assert shown <= allowed, (path, shown - allowed)
+            found |= shown
+    assert found == allowed
+
+
+@pytest.mark.parametrize("user", PEOPLE)
+async def test_search_finds_exactly_what_one_may_see(world: World, user: str) -> None:
+    """Each word by itself, whosever it is; and the beginning that all of them share."""
+    found = set[str]()
+    for secret in world.secrets:
+        shown = await _shown(world, user, f"{SEARCH}?q={secret.word}&limit=50")
+        assert shown <= world.may_see(user), (secret.word, shown)
+        found |= shown
+    shown = await _shown(world, user, f"{SEARCH}?q=zq&limit=50")
+    assert shown <= world.may_see(user)
+    wanted = world.may_see(user, *SAID, "contact")
+    assert found & {s.word for s in world.secrets if s.kind in {*SAID, "contact"}} == wanted
+    assert not found & {s.word for s in world.secrets if s.kind in {"version", "hold"}}
+
+
+@pytest.mark.parametrize("user", PEOPLE)
+async def test_history_shows_exactly_what_one_may_see(world: World, user: str) -> None:
+    """By HTTP and by the websocket alike, archived lines included."""
+    by_http, by_socket = set[str](), set[str]()
+    for conv in (*world.convs.values(), *world.rooms.values()):
+        kind = "rooms" if conv in world.rooms.values() else "conversations"
+        by_http |= await _shown(world, user, f"/v1/{kind}/{conv}/messages?limit=200")
+        if user != "dan":
+            answer = await world.ask(user, Op.HISTORY, conv, 0, 200)
+            answer = answer if answer[0] == Op.ERR else answer[2]["messages"]
+            by_socket |= world.shown_in(json.dumps(answer))
+    assert by_http & world.may_see(user, *SAID) == world.may_see(user, *SAID)
+    assert by_http <= world.may_see(user)
+    assert by_socket == by_http
+
+
+@pytest.mark.parametrize("user", sorted(ADMINS))
+async def test_the_export_of_everything_is_of_what_its_maker_may_see(
+    world: World, user: str
+) -> None:
+    shown = await _shown(world, user, "/v1/export")
+    assert world.may_see(user, *SAID, "contact") <= shown <= world.may_see(user)
+
+
+@pytest.mark.parametrize("user", PEOPLE)
+async def test_events_are_of_those_who_were_there_when_it_was_said(world: World, user: str) -> None:
+    """Every frame of a socket that asked for everything, before and after some had gone."""
+    live = {s.word for s in world.secrets if user in s.live | s.now}
+    said = {s.word for s in world.secrets if s.kind in {*SAID, "version"} and user in s.live}
+    await eventually(lambda: world.heard(user, Op.EV) >= said, what=f"events of {user}")
+    assert world.heard(user, Op.EV) & {s.word for s in world.secrets if s.kind in SAID} <= said
+    assert world.heard(user) <= live
+    for frame in world.peers[user].frames:
+        if frame[0] in {Op.OK, Op.ERR, Op.UNSUBD} or (frame[0] == Op.RESET and frame[2] == "perm"):
+            continue  # it names what this client named
+        text = json.dumps(frame)
+        for name, room in world.rooms.items():
+            assert room not in text or user in world.ever_of[name], (name, frame)
+    if user in GONE - {"dan"}:
+        late = {s.word for s in world.secrets if user not in s.live}
+        assert not world.heard(user) & late
+
+
+async def test_who_looks_and_types_is_told_to_those_alone_who_may_look(world: World) -> None:
+    """Everybody looks at each room, also at those that are none of theirs."""
+    there = [user for user in PEOPLE if user != "dan"]
+    for name, room in world.rooms.items():
+        people = world.people_of[name] - {"dan"}
+        for user in there:
+            await world.peers[user].send([Op.VIEWING, room, True])
+        for user in people:
+            others = people - {user}
+            if others:
+                seeing = partial(_sees_typing, world, user, room, others)
+                await eventually(seeing, what=f"{user} seeing {others}")
+        for user in there:
+            for frame in world.peers[user].all(Op.TYPING):
+                if frame[1] == room:
+                    assert user in people, (name, user, frame)
+                    assert frame[2].keys() <= people
+
+
+def _sees_typing(world: World, user: str, room: str, others: set[str]) -> bool:
+    frames = world.peers[user].all(Op.TYPING)
+    return any(frame[1] == room and others <= frame[2].keys() for frame in frames)
+
+
+async def test_every_kind_of_secret_was_told_to_somebody_and_kept_from_somebody(
+    world: World,
+) -> None:
+    """Otherwise the tests above would say nothing."""
+    kinds = {secret.kind for secret in world.secrets}
+    assert kinds == {"name", "text", "post", "version", "contact", "file", "hold"}
+    for secret in world.secrets:
+        assert secret.now and secret.now < PEOPLE.keys(), secret
