@@ -92,11 +92,11 @@ ENDPOINTS: Final = (
         _A,
         _conversation,
         query=Exported,
-        returns=str,
+        returns=bytes,
         types=_FILES,
     ),
     Endpoint(
-        "GET", "/v1/rooms/{room}/export", _A, _room, query=Exported, returns=str, types=_FILES
+        "GET", "/v1/rooms/{room}/export", _A, _room, query=Exported, returns=bytes, types=_FILES
     ),
     Endpoint(
         "GET",
