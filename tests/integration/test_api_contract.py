@@ -117,8 +117,14 @@ async def known_names(site: Served) -> dict[str, list[str]]:
     invite, _ = await site.node.invites.create(
         user="known", name="Known", role=Role.MEMBER, inboxes=(), by="admin"
     )
+    contacts = [
+        await site.call("admin", "POST", "/v1/contacts", {"name": f"Known {n}"}) for n in range(4)
+    ]
+    room = await site.call("admin", "POST", "/v1/rooms", {"name": "known", "members": ["agent1"]})
     return {
         "conv": [mine, free, own],
+        "contact": [made.json()["id"] for made in contacts],
+        "room": [room.json()["conv"]],
         "n": [str(sent.json()["n"])],
         "i": ["0"],
         "media": [media],
