@@ -6,8 +6,9 @@ import re
 
 from tests.browser.cutter import cuttable
 from tests.browser.desk import expect
-from tests.browser.kit import SignIn
+from tests.browser.kit import SignIn, watch_notifications
 from tests.browser.talk import Talk, channel, direct, post
+from tests.browser.test_media import attach, expect_drawn, picture
 from tests.served import Served
 
 
@@ -224,3 +225,57 @@ async def test_markup_in_a_room_is_text(site: Served, sign_in: SignIn) -> None:
     await ana.expect_texts([evil])
     await expect(ana.panel.get_by_role("heading", name=evil)).to_be_visible()
     await expect(ana.panel.locator("img")).to_have_count(0)
+
+
+async def test_the_first_new_message_is_one_press_away(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    for number in range(40):
+        await post(site, "agent2", room, f"post {number}\nof two lines")
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.open(room)
+    newest = ana.messages.get_by_text("post 39", exact=False)
+    await expect(newest).to_be_in_viewport()
+    first = ana.panel.get_by_role("button", name="First new message")
+    await first.click()
+    await expect(ana.messages.get_by_text("post 0", exact=False)).to_be_in_viewport()
+    await expect(first).to_have_count(0)
+    await post(site, "agent2", room, "meanwhile")
+    button = ana.panel.get_by_role("button", name="1 new message")
+    await expect(button).to_be_visible()
+    await expect(ana.messages.get_by_text("post 0", exact=False)).to_be_in_viewport()
+    await button.click()
+    await expect(ana.messages.get_by_text("meanwhile")).to_be_in_viewport()
+
+
+async def test_a_file_goes_with_a_post(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    ana, bo = Talk(await sign_in("agent1")), Talk(await sign_in("agent2"))
+    for talk in (ana, bo):
+        await talk.enter()
+        await talk.open(room)
+    await attach(ana.page, ana.panel, picture())
+    await expect(ana.panel.get_by_role("list", name="Attached files")).to_contain_text("parcel.png")
+    await expect(ana.panel.get_by_role("progressbar")).to_have_count(0)
+    await ana.send("The parcel")
+    for talk in (ana, bo):
+        await talk.expect_texts(["The parcel"])
+        await expect_drawn(talk.messages, "parcel.png")
+
+
+async def test_a_direct_message_calls_who_does_not_look_and_leads_to_it(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await direct(site, "agent1", "agent2")
+    page = await sign_in("agent2")
+    await watch_notifications(page)
+    bo = Talk(page)
+    await bo.enter()
+    await post(site, "agent1", room, "Lunch?")
+    await page.wait_for_function("() => window.notifications.length > 0")
+    [shown] = await page.evaluate("() => window.notifications")
+    assert (shown["title"], shown["tag"]) == ("Ana", room)
+    assert "Direct message" in shown["body"]
+    await bo.expect_unread(1)
+    title = await page.title()
+    assert title == "Interactions · batonbox"  # the number there is of customers who wait

@@ -68,10 +68,19 @@ function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): J
   /** The newest message that was there when the reader left the end. */
   const left = useRef(0);
   const revealed = useRef(0);
+  /** What was not seen begins above what is in sight. */
+  const newAbove = useSignal(false);
   const items = useComputed(() => arrange(thread.lines.value));
   const lines = thread.lines.value;
   const skeleton = useLasting(thread.loading.value && !lines.length);
   const older = useLasting(thread.loading.value && lines.length > 0);
+
+  const divider = (): HTMLElement | null => box.current?.querySelector<HTMLElement>(".divider-new") ?? null;
+
+  const look = (): void => {
+    const begins = divider()?.getBoundingClientRect().top;
+    newAbove.value = begins !== undefined && begins < (box.current?.getBoundingClientRect().top ?? 0);
+  };
 
   const restore = (): void => {
     const element = box.current;
@@ -106,11 +115,15 @@ function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): J
     if (!end && atEnd.peek()) left.current = thread.lines.peek().at(-1)?.n ?? 0;
     atEnd.value = end;
     anchor.current = end ? null : anchorIn(element);
+    look();
     wantOlder();
     wantNewer();
   };
 
-  useLayoutEffect(restore, [items.value, skeleton, older]);
+  useLayoutEffect(() => {
+    restore();
+    look();
+  }, [items.value, skeleton, older]);
   useLayoutEffect(() => {
     const element = box.current;
     if (!element || !found || revealed.current === found || !reveal(element, found)) return;
@@ -126,6 +139,11 @@ function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): J
     if (content.current) watcher.observe(content.current);
     return () => watcher.disconnect();
   }, []);
+
+  const toNew = (): void => {
+    divider()?.scrollIntoView({ block: "start" });
+    box.current?.focus({ preventScroll: true });
+  };
 
   const toEnd = (): void => {
     go({}, true); // what the address led to is left
@@ -157,6 +175,11 @@ function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): J
           {items.value.map(render)}
         </div>
       </div>
+      {newAbove.value ? (
+        <button type="button" class="to-end to-new floating" onClick={toNew}>
+          First new message
+        </button>
+      ) : null}
       {fresh || !atEnd.value ? (
         <button type="button" class={fresh ? "to-end floating" : "to-end to-end-quiet floating"} onClick={toEnd}>
           <DownIcon />
