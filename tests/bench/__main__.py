@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--quick] [--only PART]`: figures of this machine; ratios of one run count.
+"""`python -m tests.bench [--quick] [--only PART]`: figures of this machine; ratios in a run count.
 
 Server on one core, engine and load on the other; CPU from /proc schedstat of every thread of the
 server; medians; loss and doubles counted.
