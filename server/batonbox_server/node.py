@@ -330,6 +330,8 @@ class Node(Organisation):
         self.directory.on_event(seq, meta, body)
         self.hook_worker.on_event(seq, meta, body)
         self.carriers.accounts.on_event(seq, meta, body)
+        if meta["type"] == "retention_changed":
+            self.archiver.hurry()
         if meta["type"] == "room_changed":
             self.hub.rooms_changed(body["users"])
 

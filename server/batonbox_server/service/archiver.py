@@ -30,8 +30,9 @@ _ROUND: Final = 120
 # From the first part of its bound on, the engine counts as full, and until it is below the second.
 _FULL, _EASED = 0.80, 0.75
 _KEPT_WHEN_FULL: Final = 10
-# What was done just now may be undone, or answered.
+# What was done just now may be undone, or answered: it stays while there is room, up to this part.
 _YOUNG_MS: Final = 60_000
+_SCARCE: Final = 0.9
 _ROWS: Final = 2000
 _ROWS_WHEN_FULL: Final = 48
 # So long it makes room at most before it looks at everything else again.
@@ -92,6 +93,7 @@ class Archiver:
         self._waits: dict[str, Waiting] = {}
         self._round_due_s = 0.0
         self._full = False
+        self._share = 0.0
         self._memory = Memory(0, 0)
         self._status = ArchiveStatus("none", "", 0, 0, 0)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -191,8 +193,8 @@ class Archiver:
 
     async def _weigh(self) -> None:
         self._memory = await self._store.memory()
-        share = self._memory.used / bound if (bound := self._bound()) else 0.0
-        if self._full != (full := share > (_EASED if self._full else _FULL)):
+        self._share = self._memory.used / bound if (bound := self._bound()) else 0.0
+        if self._full != (full := self._share > (_EASED if self._full else _FULL)):
             _log.info("engine_full" if full else "engine_eased", used=self._memory.used)
         self._full = full
 
@@ -224,7 +226,7 @@ class Archiver:
         """What is done leaves, the oldest first; then all but a few messages of what is not."""
         load = Load(
             keep=min(_KEPT_WHEN_FULL, self._bounds.keep),
-            before_ms=round(time.time() * 1000) - _YOUNG_MS,
+            before_ms=round(time.time() * 1000) - (0 if self._share > _SCARCE else _YOUNG_MS),
             rows=_ROWS_WHEN_FULL,
             rest=0.25,
         )
