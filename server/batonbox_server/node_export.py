@@ -66,8 +66,12 @@ class Exports:
         """A conversation, or a room that the admin is in. Refused: `forbidden`, `not_found`."""
         clock, directory = zone_of(zone), self._node.directory
         thread = await read_thread(self._source(principal), conv)
-        what = "room" if is_room(conv) else "conversation"
-        await self._audit.write(action=f"{what}_exported", target=conv, detail={"format": form})
+        detail = {"format": form}
+        if is_room(conv):
+            await self._audit.write(action="room_exported", target=conv, detail=detail)
+        else:
+            told = "conversation_exported"
+            await self._audit.write(action=told, target="", detail=detail, conv=conv)
         customer = thread.row.get("customer", "")
         known = await self._contacts.by_numbers([customer]) if customer else {}
         return ThreadExport(

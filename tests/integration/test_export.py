@@ -286,8 +286,9 @@ async def test_a_conversation_as_json_is_what_the_api_says(site: Served) -> None
     assert found["contact"]["name"] == "Lee <& Sons>"
     assert found["people"].keys() == {"agent1", "agent2"}
     assert found["complete"] is True
-    (entry,) = [e for e in await audit(site) if e["action"] == "conversation_exported"]
-    assert (entry["target"], entry["detail"]) == (conv, {"format": "json"})
+    entry = (await audit(site, conv=conv))[-1]
+    assert (entry["action"], entry["actor"]) == ("conversation_exported", "admin")
+    assert (entry["inbox"], entry["detail"]) == ("sales", {"format": "json"})
 
 
 async def test_a_conversation_as_csv_has_no_formula(site: Served) -> None:

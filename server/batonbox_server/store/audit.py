@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
 
+from batonbox_server.domain.model import inbox_of
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import packed_act
@@ -39,13 +40,16 @@ class RedisAudit:
         raw = await self._execute("XREVRANGE", self._key(stream), end, start, "COUNT", n)
         return [_entry(stream, item) for item in raw]
 
-    async def write(self, *, action: str, target: str, detail: dict[str, Any]) -> None:
+    async def write(
+        self, *, action: str, target: str, detail: dict[str, Any], conv: str = ""
+    ) -> None:
         """See the port."""
         actor, origin = acting.get()
-        entry = packed_act(action=action, actor=actor, target=target, detail=detail)
+        entry = packed_act(action=action, actor=actor, target=target, detail=detail, conv=conv)
         kept = ("MAXLEN", "~", self._audit_entries)
         fields = ("o", pack_origin(origin), "e", entry)
-        await self._execute("XADD", self._key(ORGANISATION), *kept, "*", *fields)
+        stream = inbox_of(conv) if conv else ORGANISATION
+        await self._execute("XADD", self._key(stream), *kept, "*", *fields)
 
     def _key(self, stream: str) -> str:
         prefixes = {ORGANISATION: self._keys.org, CONTACTS: self._keys.contacts}

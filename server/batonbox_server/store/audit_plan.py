@@ -37,10 +37,11 @@ def packed_act(
     before: Record | None = None,
     after: Record | None = None,
     detail: Record | None = None,
+    conv: str = "",
 ) -> bytes:
     """An entry as the scripts write it (lib/audit.lua)."""
     return pack_for_lua(
-        [action, actor, "", target, before or "", after or "", detail or ""],
+        [action, actor, conv, target, before or "", after or "", detail or ""],
     )
 
 

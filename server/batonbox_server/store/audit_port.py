@@ -61,5 +61,10 @@ class AuditStore(Protocol):
         `since_ms` is the first instant, `until_ms` the first instant no more (0: no end).
         """
 
-    async def write(self, *, action: str, target: str, detail: dict[str, Any]) -> None:
-        """An act of the present caller that changes nothing, in the organisation's stream."""
+    async def write(
+        self, *, action: str, target: str, detail: dict[str, Any], conv: str = ""
+    ) -> None:
+        """An act of the present caller that changes nothing, in the organisation's stream.
+
+        One about a conversation of an inbox, `conv`, is in that inbox's.
+        """
