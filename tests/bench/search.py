@@ -95,6 +95,8 @@ async def search_figures(*, total: int) -> None:
 
 async def _index(index: SqliteIndex, texts: _Texts, chance: random.Random, total: int) -> None:
     spent_s, done = 0.0, 0
+    for n in range(_INBOXES):
+        await index.restart(f"i{n}", place=Place("e", 1, "t"))
     for log, changes in _batches(texts, chance, total):
         begun_s = time.perf_counter()
         await index.apply(log, changes, place=Place("e", 1, "t"))

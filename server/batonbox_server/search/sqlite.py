@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,8 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 SCHEMA: Final = 1
 _SERVERS: Final = 16
+_READ_S: Final = 3.0  # a search that takes longer ends, so that others get their turn
+_STEPS: Final = 10_000  # of SQLite's machine between two looks at the clock
 # Rows of `said` and `named` have no text of their own: what they hold is made from the rows of
 # `message`, `talk` and `card` again when it has to go.
 _TABLES: Final = """
@@ -140,6 +143,8 @@ class IndexFile:
                 raise Refused("unavailable", "The search index is being made anew; retry.")
             self._reading, self._seen = _connect(self.path), made
         try:
+            end_s = time.monotonic() + _READ_S
+            self._reading.set_progress_handler(lambda: time.monotonic() > end_s, _STEPS)
             self._reading.execute("BEGIN")  # one state for all that is read
             try:
                 return work(self._reading)

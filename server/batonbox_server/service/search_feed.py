@@ -24,6 +24,8 @@ __all__ = ["Feeding", "SearchFeed"]
 
 _log = structlog.get_logger(__name__)
 _TURNS: Final = 3
+_SOON_S: Final = 0.05  # what is written meanwhile costs no transaction of its own
+_PAUSE_MOST_S: Final = 0.2
 _SWEEP_S: Final = 1.0
 _SWEEP_PER_LOG_S: Final = 0.003  # a sweep of many logs costs the engine under a hundredth of this
 _ERROR_PAUSE_S: Final = 1.0
@@ -58,6 +60,7 @@ class SearchFeed:
         self._live: dict[str, None] = {}
         self._building: dict[str, None] = {}
         self._turning: set[str] = set()
+        self._soon: set[str] = set()
         self._swept_s = _NEVER
         self._told = self._doubtful = False
         self._wake, self._looked = asyncio.Event(), asyncio.Event()
@@ -73,9 +76,14 @@ class SearchFeed:
 
     def poke(self, log: str) -> None:
         """Something was written here."""
-        if self._places is not None and log and (log in self._places or log in self._ends):
-            self._live[log] = None
-            self._wake.set()
+        if log and log not in self._soon and (log in self._ends or log in (self._places or {})):
+            self._soon.add(log)
+            asyncio.get_running_loop().call_later(_SOON_S, self._ripe, log)
+
+    def _ripe(self, log: str) -> None:
+        self._soon.discard(log)
+        self._live[log] = None
+        self._wake.set()
 
     def look(self) -> None:
         """Inboxes or rooms may have come or gone; the index may have been made anew."""
@@ -165,10 +173,10 @@ class SearchFeed:
             self._live[log] = None
 
     def _begin_turns(self) -> None:
-        for waiting in (self._live, self._building):
+        for waiting, most in ((self._live, _TURNS), (self._building, _TURNS - 1)):
             for log in list(waiting):
-                if len(self._turning) >= _TURNS:
-                    return
+                if len(self._turning) >= most:
+                    break
                 if log in self._turning:
                     continue  # looked at again when that turn ends
                 del waiting[log]
@@ -180,6 +188,7 @@ class SearchFeed:
         if places is None:
             self._turning.discard(log)
             return
+        begun_s = time.monotonic()
         try:
             place = await Turn(self._index, self._sources, log).run(places.get(log))
             if place is None:
@@ -188,6 +197,8 @@ class SearchFeed:
             else:
                 places[log], again = place, bool(place.step)
                 self._moved(log, place)
+            if again:  # reading everything leaves half of the time to whoever is served
+                await asyncio.sleep(min(_PAUSE_MOST_S, time.monotonic() - begun_s))
         except BatonboxError as error:  # the next sweep looks at it again
             self._doubtful = True
             if not self._index.shared:
