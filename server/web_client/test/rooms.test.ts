@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Op } from "../src/wire";
+import { ThreadModel } from "../src/store/thread";
+import { Op, type Message } from "../src/wire";
 import type { ModelRoom } from "./model_room";
 import { Scene, type Tab } from "./scene";
 
@@ -60,10 +61,12 @@ describe("what is told of rooms", () => {
 
   test("a room that went while I was away is gone on the next connection", async () => {
     await open();
+    const shown = tab.store.room("~c1");
     tab.server.cut();
     room.drop("me");
     await scene.pass(5000);
     expect(tab.store.rooms.peek()).toEqual([]);
+    expect(shown.peek()).toBeUndefined();
     expect(texts()).toEqual([]);
   });
 });
@@ -104,15 +107,19 @@ describe("an open room", () => {
     expect(tab.store.thread("~c1").lines.peek().at(-1)).toMatchObject({ kind: "member_joined", atMs });
   });
 
-  test("an edit that a page under way has not seen is not lost", async () => {
-    tab.store.thread("~c1");
-    tab.store.look("~c1");
-    tab.server.carryOut(); // SUB
-    tab.server.carryOut();
-    tab.server.carryOut();
-    room.edit(2, "uno");
-    await scene.flow();
-    expect(texts()).toEqual(["uno"]);
+  test.each([
+    ["edited", { text: "uno" }, "uno"],
+    ["deleted", {}, ""],
+  ] as const)("a post that was %s while the page with it was under way is so", (type, body, text) => {
+    const model = new ThreadModel();
+    const post: Message = [2, 2, 0, "posted", "bo", "", "", { text: "one" }];
+    const event = { type, conv: "~c1", n: 2 };
+    expect(model.event(3, event, body)).toBe("ignored"); // of a line that is not loaded
+    model.newest([[1, 1, 0, "room_created", "bo", "", "", {}], post], null, 2);
+    expect(model.line(2)).toMatchObject({ state: type, text });
+    expect(model.event(3, event, body)).toBe("ignored");
+    expect(model.event(4, { type: "edited", conv: "~c1", n: 2 }, { text: "due", mentions: ["me"] })).toBe("changed");
+    expect(model.line(2)).toMatchObject({ state: "edited", text: "due", mentions: ["me"] });
   });
 
   test("goes on from where it was left", async () => {
