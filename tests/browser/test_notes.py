@@ -139,6 +139,7 @@ async def test_a_colleague_is_called_by_keyboard_and_told(site: Served, sign_in:
     assert any("Ana mentioned you" in body for body in said), said
     await bo.toasts.get_by_role("button", name="Open").click()
     told = bo.messages.locator("[data-kind=noted]")
+    await expect(told).to_be_focused()
     await expect(told.locator("strong")).to_have_text("@Bo (you)")
     await other.reload()
     await expect(told.locator("strong")).to_have_text("@Bo (you)")

@@ -43,11 +43,12 @@ def of_room(kind: str, user: str, /, *, direct: bool = False, **more: Any) -> st
     """What an event of a room by ann tells somebody; "" for nothing, and to nobody it skips."""
     people = ["ann", "bob"] if direct else []
     row = {"kind": "direct" if direct else "public", "people": people}
-    meta = {"type": kind, "actor": "ann", "conv": "~c1", "row": row, **more}
+    meta = {"type": kind, "actor": "ann", "conv": "~c1", "row": row, "n": 7, **more}
     notice = room_notice(meta, user)
     if notice is None:
         return ""
-    assert notice[1] == {"by": "ann", "type": kind}
+    which = {"n": 7} if kind == "posted" else {}
+    assert notice[1] == {"by": "ann", "type": kind, **which}
     assert user in room_audience(meta) or kind == "room_created"
     return notice[0]
 

@@ -26,7 +26,7 @@ def notices(meta: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield owner, "woken", {**by, **why}
     for user in meta.get("mentions") or ():
         if user != actor:
-            yield user, "mention", by
+            yield user, "mention", {**by, "n": meta["n"]}
 
 
 def room_audience(meta: dict[str, Any]) -> Iterable[str]:
@@ -44,6 +44,7 @@ def room_notice(meta: dict[str, Any], user: str) -> tuple[str, dict[str, Any]] |
         return None
     direct = "row" in meta and meta["row"]["kind"] == "direct"
     if kind == "posted":
+        by["n"] = meta["n"]
         if direct:
             return "direct", by
         return ("mention", by) if user in (meta.get("mentions") or ()) else None

@@ -206,7 +206,8 @@ export type Notice =
   /** Nobody's act: I was away, offline or silent for too long. */
   | { readonly kind: "released"; readonly conv: string; readonly why: string }
   | { readonly kind: "snoozed"; readonly conv: string; readonly untilMs: number }
-  | { readonly kind: "mention"; readonly conv: string; readonly by: string }
+  /** `n`: in which line, where that is known. */
+  | { readonly kind: "mention"; readonly conv: string; readonly by: string; readonly n?: number }
   /** A message in a direct room of mine. */
   | { readonly kind: "direct"; readonly conv: string; readonly by: string }
   /** Somebody put me into a channel. */

@@ -373,7 +373,7 @@ export class Inflow {
       handed_to_you: { kind: "handed_to_me", conv, by },
       taken_from_you: { kind: "moved_away", conv, by, to, draftKept: hasDraft(conv) },
       woken: { kind: "woken", conv },
-      mention: { kind: "mention", conv, by },
+      mention: { kind: "mention", conv, by, ...(data["n"] ? { n: Number(data["n"]) } : {}) },
       direct: { kind: "direct", conv, by },
       added: { kind: "added", conv, by },
     };

@@ -37,6 +37,6 @@ export function noticesOf(
     const kept = draftKept(conv);
     found.push({ kind: "moved_away", conv, by: actor, to: row.assignee, draftKept: kept });
   }
-  if (meta.mentions?.includes(me)) found.push({ kind: "mention", conv, by: actor });
+  if (meta.mentions?.includes(me)) found.push({ kind: "mention", conv, by: actor, ...(meta.n ? { n: meta.n } : {}) });
   return found;
 }

@@ -51,8 +51,14 @@ function beep(): void {
   }
 }
 
+interface Call {
+  readonly conv: string;
+  readonly title: string;
+  readonly body: string;
+}
+
 /** A colleague writes to me, names me, or puts me into a channel. */
-function calledInRoom(store: Store, notice: Notice): { conv: string; title: string; body: string } | null {
+function calledInRoom(store: Store, notice: Notice): Call | null {
   if (notice.kind !== "direct" && notice.kind !== "mention" && notice.kind !== "added") return null;
   const room = store.room(notice.conv).peek();
   const title = store.people.peek().get(notice.by)?.name ?? notice.by;
@@ -63,7 +69,7 @@ function calledInRoom(store: Store, notice: Notice): { conv: string; title: stri
 }
 
 /** What a notification says of a notice; null where nobody has to be called. */
-function called(store: Store, notice: Notice): { conv: string; title: string; body: string } | null {
+function called(store: Store, notice: Notice): Call | null {
   if ("conv" in notice && notice.conv.startsWith("~")) return calledInRoom(store, notice);
   if (notice.kind !== "inbound" && notice.kind !== "handed_to_me" && notice.kind !== "woken" && notice.kind !== "mention") return null;
   const view = store.conversation(notice.conv).peek();
@@ -81,14 +87,14 @@ function called(store: Store, notice: Notice): { conv: string; title: string; bo
   return { conv: notice.conv, title: customer, body: words[notice.kind] + begun };
 }
 
-function notify(call: { conv: string; title: string; body: string }): void {
+function notify(call: Call, line: number): void {
   if (!notifications.peek() || !("Notification" in window) || Notification.permission !== "granted") return;
   const options = { body: call.body, tag: call.conv, icon: "/icon.svg" };
   try {
     const shown = new Notification(call.title, options);
     shown.onclick = () => {
       window.focus();
-      go(opening(call.conv));
+      go({ ...opening(call.conv), line });
       shown.close();
     };
   } catch {
@@ -101,5 +107,5 @@ export function call(store: Store, notice: Notice): void {
   const found = called(store, notice);
   if (!found) return;
   if (sound.peek()) beep();
-  if (!focusedAnywhere()) notify(found);
+  if (!focusedAnywhere()) notify(found, notice.kind === "mention" ? (notice.n ?? 0) : 0);
 }

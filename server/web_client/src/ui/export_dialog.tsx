@@ -13,29 +13,27 @@ export function ExportDialog({ conv, onClose }: { conv: string; onClose: () => v
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   return (
     <Dialog label="Export" onClose={onClose}>
-      <div class="dialog-stack">
-        <p class="dialog-words">All messages and internal notes, also archived ones; files are named, not contained.</p>
-        <ul class="export-forms">
-          {FORMS.map(([form, label, about], place) => (
-            <li key={form}>
-              <a
-                class="button button-wide"
-                href={`${placeOf(conv)}/export?${new URLSearchParams({ format: form, zone: timeZone })}`}
-                {...(form === "html" ? { target: "_blank", rel: "noopener" } : { download: "" })}
-                {...(place ? {} : { "data-first": true })}
-              >
-                {label}
-              </a>
-              <span class="dialog-aside">{about}</span>
-            </li>
-          ))}
-        </ul>
-        <footer class="dialog-foot">
-          <button type="button" class="button" onClick={onClose}>
-            Close
-          </button>
-        </footer>
-      </div>
+      <p class="dialog-words">All messages and internal notes, also archived ones; files are named, not contained.</p>
+      <ul class="export-forms">
+        {FORMS.map(([form, label, about], place) => (
+          <li key={form}>
+            <a
+              class="button button-wide"
+              href={`${placeOf(conv)}/export?${new URLSearchParams({ format: form, zone: timeZone })}`}
+              {...(form === "html" ? { target: "_blank", rel: "noopener" } : { download: "" })}
+              {...(place ? {} : { "data-first": true })}
+            >
+              {label}
+            </a>
+            <span class="dialog-aside">{about}</span>
+          </li>
+        ))}
+      </ul>
+      <footer class="dialog-foot">
+        <button type="button" class="button" onClick={onClose}>
+          Close
+        </button>
+      </footer>
     </Dialog>
   );
 }

@@ -56,7 +56,8 @@ export function tell(store: Store, notice: Notice): void {
       return say(`Snoozed until ${momentWords(notice.untilMs, Date.now())}.`, away(notice.conv) ? back : {});
     }
     case "mention": {
-      const options = away(notice.conv) ? { action: opening(notice.conv) } : {};
+      const line = notice.n ?? 0;
+      const options = away(notice.conv) ? { action: { label: "Open", run: () => go({ ...at(notice.conv), line }) } } : {};
       return say(`${someone(notice.by)} mentioned you ${roomWords(store, notice.conv) || "in a note"}.`, options);
     }
     case "added":
