@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -50,10 +50,15 @@ MODES = tuple(Availability)
 WORDS = {0: "stop", 1: "start", 2: "start", 3: "help"}
 # Drawn integers crowd near zero; spread, each choice is about equally likely.
 pick = st.integers(0, 2**16).map(lambda n: ((n + 12345) * 2654435761 >> 12) & 0xFFFF)
-draws = st.tuples(st.sampled_from(VERBS), st.booleans(), pick, pick, pick)
+Draw = tuple[str, bool, int, int, int]
 
 
-def resolve(world: World, cid: int, draw: tuple[str, bool, int, int, int]) -> Command:
+def draws(verbs: Sequence[str]) -> st.SearchStrategy[Draw]:
+    """One of the verbs, and numbers that `resolve` makes the rest of."""
+    return st.tuples(st.sampled_from(verbs), st.booleans(), pick, pick, pick)
+
+
+def resolve(world: World, cid: int, draw: Draw) -> Command:
     """A drawn command made concrete against what exists now."""
     verb, likely, a, b, c = draw
     rows = sorted(world.model.rows.values(), key=lambda row: row.rev)
@@ -163,7 +168,21 @@ def directed(scripts: Scripts, counts: Counter[str]) -> Callable[[Bench], None]:
     return lambda bench: bench.runner.run(play(bench))
 
 
-Drawn = list[tuple[bool, tuple[str, bool, int, int, int]]]
+async def play_one(world: World, cid: int, draw: Draw) -> None:
+    """A drawn command on a world, or time, or a story."""
+    command = resolve(world, cid, draw)
+    if command.verb == "pass":
+        await world.passes(command.at_ms)
+    elif command.verb == "episode":
+        await episode(world, *draw[2:])
+    elif skips(world, command):
+        return
+    else:
+        await world.run(command)
+    world.counts["commands"] += 1
+
+
+Drawn = list[tuple[bool, Draw]]
 
 
 def sequences(scripts: Scripts, counts: Counter[str], *, n: int) -> Callable[[Bench], None]:
@@ -174,17 +193,7 @@ def sequences(scripts: Scripts, counts: Counter[str], *, n: int) -> Callable[[Be
         for world in worlds:
             await world.open()
         for cid, (second, draw) in enumerate(drawn, start=1):
-            world = worlds[second]
-            command = resolve(world, cid, draw)
-            if command.verb == "pass":
-                await world.passes(command.at_ms)
-            elif command.verb == "episode":
-                await episode(world, *draw[2:])
-            elif skips(world, command):
-                continue
-            else:
-                await world.run(command)
-            counts["commands"] += 1
+            await play_one(worlds[second], cid, draw)
         for world in worlds:
             await world.compare_pages()
             await world.compare_leases()
@@ -199,7 +208,9 @@ def sequences(scripts: Scripts, counts: Counter[str], *, n: int) -> Callable[[Be
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(drawn=st.lists(st.tuples(st.booleans(), draws), min_size=COMMANDS, max_size=COMMANDS))
+    @given(
+        drawn=st.lists(st.tuples(st.booleans(), draws(VERBS)), min_size=COMMANDS, max_size=COMMANDS)
+    )
     def run(bench: Bench, drawn: Drawn) -> None:
         bench.runner.run(sequence(bench, drawn))
 

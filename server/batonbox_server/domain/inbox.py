@@ -51,7 +51,8 @@ class Inbox:
     `acted`: since when an owner does nothing about a conversation. `away` and `offline` (since
     when, 0: not) are as the inbox was told; `told` has the position of each such word, by what it
     was about. `jobs` are the removed who still hold something. `words`: by (our,
-    customer), when the customer last said STOP, negative: START.
+    customer), when the customer last said STOP, negative: START. `trimmed`: how many of a
+    conversation's oldest messages have left for the archive.
     """
 
     seq: int = 0
@@ -71,6 +72,7 @@ class Inbox:
     told: dict[tuple[str, str], int] = field(default_factory=dict)
     jobs: list[str] = field(default_factory=list)
     words: dict[tuple[str, str], int] = field(default_factory=dict)
+    trimmed: dict[str, int] = field(default_factory=dict)
 
     def owner_counts(self, row: Row) -> bool:
         """Whether the assignee's membership is older than the ownership it carries."""

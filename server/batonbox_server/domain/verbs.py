@@ -197,6 +197,8 @@ def retry(step: Step, command: Command) -> None:
     row = step.row()
     if row.status is not AS or row.assignee != command.actor:
         raise Refusal("not_owner")
+    if command.n <= step.inbox.trimmed.get(row.id, 0):
+        raise Refusal("too_old")
     if (row.id, command.n) not in step.inbox.failed:
         raise Refusal("not_failed")
     _may_be_written_to(step, row)

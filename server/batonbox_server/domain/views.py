@@ -21,7 +21,7 @@ def shows(view: str, row: Row, viewer: str) -> bool:
         case "done":
             return row.status is Status.DONE
         case _:
-            return view == "walk"
+            return view in ("all", "walk")
 
 
 def ordered(view: str, rows: Iterable[Row], viewer: str) -> list[Row]:
