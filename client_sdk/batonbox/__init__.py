@@ -77,7 +77,7 @@ from batonbox._room_events import (
     RoomEvent,
     RoomNotified,
 )
-from batonbox._room_models import Channel, Contact, Hit, RoomRow, RoomTotals, RoomVersion
+from batonbox._room_models import Channel, Contact, Found, Hit, RoomRow, RoomTotals, RoomVersion
 from batonbox._streams import EventStream
 from batonbox._watching import Viewing
 
@@ -108,6 +108,7 @@ __all__ = [
     "Event",
     "EventStream",
     "Forbidden",
+    "Found",
     "Hit",
     "Inbox",
     "InboxChanged",

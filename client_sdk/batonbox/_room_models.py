@@ -10,10 +10,12 @@ from msgspec import Struct
 __all__ = [
     "Channel",
     "Contact",
+    "Found",
     "Hit",
     "RoomRow",
     "RoomTotals",
     "RoomVersion",
+    "found_of",
     "is_room",
     "room_row_of",
 ]
@@ -100,6 +102,16 @@ class Hit(Struct, frozen=True, kw_only=True):
     marks: tuple[tuple[int, int], ...] = ()
 
 
+class Found(NamedTuple):
+    """What a search found, by kind and then the newest first.
+
+    `complete` False: the server's index is still being made, there may be more.
+    """
+
+    hits: list[Hit]
+    complete: bool
+
+
 def is_room(name: str) -> bool:
     """Whether this is the id of a direct room or a channel."""
     return name.startswith("~")
@@ -108,3 +120,27 @@ def is_room(name: str) -> bool:
 def room_row_of(value: Any) -> RoomRow | None:
     """A room's row from the wire's map; None where there is none."""
     return msgspec.convert(value, RoomRow) if isinstance(value, dict) and "id" in value else None
+
+
+def found_of(answer: dict[str, Any]) -> Found:
+    """The answer of /v1/search."""
+    hits = [Hit(kind="message", **_place(each), **_why(each)) for each in answer["messages"]]
+    hits += [
+        Hit(kind="conversation", conv=str(each["conversation"]["id"]), **_why(each))
+        for each in answer["conversations"]
+    ]
+    hits += [
+        Hit(kind="contact", id=str(each["contact"]["id"]), **_why(each))
+        for each in answer["contacts"]
+    ]
+    for kind, name in (("channel", "channels"), ("person", "people")):
+        hits += [Hit(kind=kind, id=str(each["id"]), **_why(each)) for each in answer[name]]
+    return Found(hits, bool(answer["index"]["complete"]))
+
+
+def _place(each: dict[str, Any]) -> dict[str, Any]:
+    return {name: each[name] for name in ("conv", "n", "at_ms")}
+
+
+def _why(each: dict[str, Any]) -> dict[str, Any]:
+    return {"excerpt": each["excerpt"], "marks": tuple((a, b) for a, b in each["marks"])}

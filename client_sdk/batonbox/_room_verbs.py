@@ -12,10 +12,12 @@ import msgspec
 from batonbox._calls import Calls
 from batonbox._errors import NotFound, RequestTimeout
 from batonbox._room import Room
-from batonbox._room_models import Channel, Contact, Hit, RoomRow, RoomTotals
+from batonbox._room_models import Channel, Contact, Found, RoomRow, RoomTotals, found_of
 from batonbox._streams import Latest
 
 __all__ = ["RoomVerbs"]
+
+NUMBERS_AT_ONCE = 100
 
 
 class RoomVerbs(Calls):
@@ -85,24 +87,32 @@ class RoomVerbs(Calls):
 
     async def contact(self, number: str) -> Contact | None:
         """Whose number this is (E.164); None: nobody's that is known."""
-        found = await self.get("/v1/contacts/lookup?" + urlencode({"numbers": number}))
-        items = [msgspec.convert(each, Contact) for each in found["items"]]
-        return next((each for each in items if number in each.numbers), None)
+        found = await self.contacts([number])
+        return next(iter(found.values()), None)
+
+    async def contacts(self, numbers: Sequence[str]) -> dict[str, Contact]:
+        """Whose numbers these are (E.164); those that are nobody's are left out."""
+        found: dict[str, Contact] = {}
+        for first in range(0, len(numbers), NUMBERS_AT_ONCE):
+            some = ",".join(numbers[first : first + NUMBERS_AT_ONCE])
+            answer = await self.get("/v1/contacts/lookup?" + urlencode({"numbers": some}))
+            for number, contact in answer["numbers"].items():
+                found[number] = msgspec.convert(contact, Contact)
+        return found
 
     async def contact_by_id(self, contact: str) -> Contact:
         """A contact; raises NotFound."""
         return msgspec.convert(await self.get(f"/v1/contacts/{quote(contact, safe='')}"), Contact)
 
-    async def search(self, q: str, *, kinds: Collection[str] = (), limit: int = 20) -> list[Hit]:
-        """What I may see that has these words (as beginnings), the newest first.
+    async def search(self, q: str, *, kinds: Collection[str] = (), limit: int = 10) -> Found:
+        """What I may see that has these words (as beginnings); up to `limit` of each kind.
 
-        `kinds`: message, conversation, contact, channel, person; all unless given.
+        `kinds`: messages, conversations, contacts, channels, people; all unless given.
         """
         asked: dict[str, Any] = {"q": q, "limit": limit}
         if kinds:
             asked["kinds"] = ",".join(sorted(kinds))
-        found = (await self.get("/v1/search?" + urlencode(asked)))["items"]
-        return [msgspec.convert(hit, Hit) for hit in found]
+        return found_of(await self.get("/v1/search?" + urlencode(asked)))
 
     async def _my_rooms(self) -> list[RoomTotals]:
         rooms = self._in.rooms

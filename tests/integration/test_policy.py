@@ -90,8 +90,9 @@ VERBS: Final[dict[type, dict[str, Action | None]]] = {
         "room_totals": Action.SEE,
         "room_row": None,
         "room_counts": None,
-        "contact": Action.CONTACTS,
-        "contact_by_id": Action.CONTACTS,
+        "contact": Action.SEE,
+        "contacts": Action.SEE,
+        "contact_by_id": Action.SEE,
         "search": Action.SEE,
     },
     Room: {

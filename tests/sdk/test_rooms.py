@@ -37,6 +37,7 @@ from batonbox import (
 )
 from batonbox._wire import Op
 from batonbox_server.domain.policy import Scope
+from tests.integration.search_harness import settled
 from tests.sdk.conftest import SignIn
 from tests.sdk.scripted import TIP, Peer
 from tests.served import Served, served
@@ -271,6 +272,30 @@ async def test_a_post_has_files(three: Three) -> None:
     (line,) = [m for m in await hers.history() if m.n == n]
     assert [file.name for file in line.media] == ["hours.txt"]
     assert await hers.media(line) == b"hours: 9 to 5"
+
+
+async def test_contacts_and_search(site: Served, three: Three) -> None:
+    admin, ana, _ = three
+    number = "+14165550172"
+    body = {"name": "Lee & Quokka", "numbers": [number]}
+    made = (await site.call("agent1", "POST", "/v1/contacts", body)).json()
+    assert (await ana.contact(number)) == await ana.contact_by_id(made["id"])
+    assert list(await ana.contacts([number, "+14165550173"])) == [number]
+    assert await ana.contact("+14165550173") is None
+    conv = await site.texts("a quokka called", customer=number)
+    room = await admin.create_channel(f"Quokka {uuid.uuid4().hex[:6]}", ["agent1"])
+    n = await room.post("the quokka again")
+    await settled(site)
+    found = await ana.search("quokk")
+    places = {(hit.kind, hit.conv or hit.id, hit.n) for hit in found.hits}
+    assert found.complete
+    assert places >= {
+        ("message", conv, 1), ("message", room.id, n), ("contact", made["id"], 0),
+        ("channel", room.id, 0), ("conversation", conv, 0),
+    }  # fmt: skip
+    (hit,) = (await ana.search("quokka again", kinds=["messages"])).hits
+    start, end = hit.marks[0]
+    assert hit.excerpt[start:end] == "quokka"
 
 
 async def test_without_the_scope_no_rooms_are_told(site: Served) -> None:
