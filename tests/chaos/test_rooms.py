@@ -128,10 +128,10 @@ async def test_a_failover_that_lost_posts_resets_only_the_room_and_counts_anew(t
         await here.post(room, "lost", bob)
     await there.has(room, 4, 3)
     await eventually(lambda: len(there.peer.events(room)) == 3)
-    for key in await execute("KEYS", f"{log}:*"):
+    for key in {*await execute("KEYS", f"{log}:*")} - before.keys():
         await execute("DEL", key)
     for key, dump in before.items():
-        await execute("RESTORE", key, 0, dump)
+        await execute("RESTORE", key, 0, dump, "REPLACE")
     await here.post(room, "instead")
     await eventually(lambda: len(there.peer.all(Op.SNAP)) == 3)
     assert [frame[1:3] for frame in there.peer.all(Op.RESET)] == [[room, "fork"]]
@@ -164,11 +164,15 @@ async def test_rooms_that_vanish_with_the_engines_data_are_taken_away(talk: Talk
     here = await talk.talker(ann)
     await here.listen(room)
     execute, log = talk.sites[0].node.client.execute, talk.sites[0].node.keys.inbox(room)
-    for key in await execute("KEYS", f"{log}:*"):
+    before = {key: await execute("DUMP", key) for key in await execute("KEYS", f"{log}:*")}
+    for key in before:
         await execute("DEL", key)
     assert (await here.peer.got(Op.UNSUBD))[1:] == [room, 123]
     await eventually(lambda: set(here.rooms) == {kept})
     assert set((await talk.talker(ann)).rooms) == {kept}
+    for key, dump in before.items():  # and are there again when they are brought back
+        await execute("RESTORE", key, 0, dump)
+    await eventually(lambda: set(here.rooms) == {room, kept})
 
 
 async def test_who_does_not_read_costs_one_frame_a_room(talk: Talk) -> None:

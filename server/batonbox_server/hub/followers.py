@@ -41,14 +41,21 @@ class Followers:
         found = self.all.get(self._key(inbox))
         return found if isinstance(found, SeatedFollower) else None
 
+    def ready(self, inbox: str) -> SeatedFollower | None:
+        """The open one, if it is."""
+        found = self.find(inbox)
+        if found is None or found.closed or inbox in self._opening:
+            return None
+        found.idle_since_s = 0.0
+        return found
+
     async def get(self, inbox: str) -> SeatedFollower:
         """The open one of an inbox or a room. Raises Refused: `not_found`, `unavailable`."""
+        found = self.ready(inbox)
+        if found is not None:
+            return found
         opening = self._opening.get(inbox)
         if opening is None:
-            found = self.find(inbox)
-            if found is not None and not found.closed:
-                found.idle_since_s = 0.0
-                return found
             opening = spawn(self._reads.tasks, self._open(inbox), name=f"open {inbox}")
             self._opening[inbox] = opening
         refused = await asyncio.shield(opening)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from batonbox_server.errors import Refused
 from batonbox_server.wire import Op
 
 from .backlog import SnapshotFrame
@@ -47,9 +50,14 @@ class InboxFollower(SeatedFollower):
         self.badges.restart(board.seq, unassigned=board.unassigned, keys=board.keys)
         return Position(board.epoch, board.seq, board.tip)
 
-    async def read_marks(self, user: str) -> Any:
+    async def read_marks(self, users: Sequence[str]) -> Mapping[str, Any]:
         """See SeatedFollower."""
-        return await self.reads.paced(lambda: self.reads.logs.marks(inbox=self.inbox, user=user))
+        answers = await asyncio.gather(*map(self._read, users), return_exceptions=True)
+        found = dict(zip(users, answers, strict=True))
+        for answer in answers:
+            if isinstance(answer, BaseException) and not _passes(answer):
+                raise answer
+        return {user: marks for user, marks in found.items() if not isinstance(marks, Refused)}
 
     async def snapshot(self) -> SnapshotFrame:
         """See SeatedFollower."""
@@ -86,7 +94,10 @@ class InboxFollower(SeatedFollower):
 
     async def audit(self, user: str) -> bool | None:
         """See SeatedFollower."""
-        return self.badges.agrees(user, await self.read_marks(user))
+        return self.badges.agrees(user, await self._read(user))
+
+    async def _read(self, user: str) -> Any:
+        return await self.reads.paced(lambda: self.reads.logs.marks(inbox=self.inbox, user=user))
 
     def _notify(self, meta: dict[str, Any]) -> None:
         for user, kind, data in notices(meta):
@@ -95,3 +106,8 @@ class InboxFollower(SeatedFollower):
                 continue
             for seat in self.by_user.get(user, ()):
                 seat.viewer.send([Op.NOTIFY, kind, self.inbox, meta["conv"], data])
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether it says no more than that one read failed."""
+    return isinstance(error, Refused) and error.slug != "not_found"

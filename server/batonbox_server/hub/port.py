@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 
@@ -55,8 +56,8 @@ class RoomReads(Protocol):
     async def room_state(self, *, room: str) -> Any:
         """`store.rooms_port.RoomState`."""
 
-    async def room_marks(self, *, room: str, user: str) -> Any:
-        """`store.rooms_port.RoomMarks`."""
+    async def room_marks_of(self, *, room: str, users: Sequence[str]) -> Any:
+        """`store.rooms_port.RoomMarks` by user, for each of at most 100."""
 
     async def index_of(self, *, user: str) -> frozenset[str]: ...
 

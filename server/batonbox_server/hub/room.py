@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -123,9 +123,12 @@ class RoomFollower(SeatedFollower):
         self.unread.restart(state.seq, row=state.row, members=len(state.members))
         return Position(state.epoch, state.seq, state.tip)
 
-    async def read_marks(self, user: str) -> Any:
-        """See SeatedFollower."""
-        return await self.reads.paced(lambda: self._rooms.room_marks(room=self.inbox, user=user))
+    async def read_marks(self, users: Sequence[str]) -> Mapping[str, Any]:
+        """All in one read: after a reconnect that is one a room, whoever is connected."""
+        found: Mapping[str, Any] = await self.reads.paced(
+            lambda: self._rooms.room_marks_of(room=self.inbox, users=users)
+        )
+        return found
 
     async def snapshot(self) -> SnapshotFrame:
         """From what stands here: it costs the engine nothing."""
@@ -206,7 +209,7 @@ class RoomFollower(SeatedFollower):
 
     async def audit(self, user: str) -> bool | None:
         """See SeatedFollower."""
-        return self.unread.agrees(user, await self.read_marks(user))
+        return self.unread.agrees(user, (await self.read_marks([user]))[user])
 
     def audited(self) -> list[str]:
         """See SeatedFollower."""

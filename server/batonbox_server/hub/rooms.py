@@ -24,6 +24,7 @@ __all__ = ["Rooms"]
 
 _PAUSE_S: Final = 0.1
 _PAUSE_MAX_S: Final = 2.0
+_TRIES: Final = 20  # for a room that the index names and that is not there
 
 
 class Rooms:
@@ -84,14 +85,18 @@ class Rooms:
             spawn(self._reads.tasks, self._read(person), name="rooms")
 
     async def _read(self, person: Person) -> None:
-        pause_s = _PAUSE_S
+        pause_s, tries = _PAUSE_S, 0
         try:
             while person.due and self._here(person):
                 person.due = False
-                if not await self._follow(person):
-                    person.due = True
-                    await asyncio.sleep(pause_s)  # the engine is away
-                    pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+                followed = await self._follow(person)
+                if followed and None in person.rooms.values() and tries < _TRIES:
+                    tries += 1  # a room is about to be made, or is brought back
+                elif followed:
+                    continue
+                person.due = True
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _PAUSE_MAX_S)
         finally:
             self._reading.discard(person)
 
@@ -106,29 +111,42 @@ class Rooms:
             if follower is not None:
                 follower.dismiss(person)
         unknown = [room for room in sorted(index) if not _known(person, room)]
-        if not all(await asyncio.gather(*(self._enter(person, room) for room in unknown))):
-            return False
-        if self._here(person):
-            self._welcome(person)
+        opened = await asyncio.gather(
+            *(self._open(person, room) for room in unknown if self._followers.ready(room) is None)
+        )
+        if not all(opened) or not await self._knows(person, unknown):
+            return not self._here(person)
+        self._welcome(person)
         return True
 
-    async def _enter(self, person: Person, room: str) -> bool:
-        """Follow one room; False: the engine is away."""
+    async def _open(self, person: Person, room: str) -> bool:
+        """Follow a room; False: the engine is away."""
         try:
-            follower = await self._followers.get(room)
-            if not isinstance(follower, RoomFollower) or not self._here(person):
-                return True
-            person.rooms[room] = follower
-            follower.admit(person)
-            await follower.until(
-                lambda: follower.closed or follower.knows(person.user) or not self._here(person)
-            )
+            await self._followers.get(room)
         except Refused as refused:
-            # A room that is about to be made: the index's next word about it comes afterwards.
-            if refused.slug == "not_found":
-                person.rooms[room] = None
+            person.rooms[room] = None
             return refused.slug == "not_found"
         return True
+
+    async def _knows(self, person: Person, rooms: list[str]) -> bool:
+        """Until these say what they are to the person; False: they do not, or nobody asks now."""
+        entered = []
+        for room in rooms if self._here(person) else ():
+            follower = self._followers.ready(room)
+            if isinstance(follower, RoomFollower):
+                person.rooms[room] = follower
+                follower.admit(person)
+                entered.append(follower)
+        for follower in entered:
+            try:
+                await follower.until(
+                    lambda f=follower: (  # type: ignore[misc]
+                        f.closed or f.knows(person.user) or not self._here(person)
+                    )
+                )
+            except Refused:
+                return False
+        return self._here(person)
 
     def _welcome(self, person: Person) -> None:
         rooms = _all(person)

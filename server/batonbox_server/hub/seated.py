@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from batonbox_server.errors import CODES, Refused
@@ -23,6 +23,7 @@ __all__ = ["OnMoved", "SeatedFollower"]
 _CHUNK_EVENTS: Final = 256
 _SNAPSHOT_BEHIND_MAX: Final = 256
 _SNAPSHOT_TRIES: Final = 5
+_MARKS_AT_ONCE: Final = 32
 _AGAIN_S: Final = 0.1
 
 OnMoved = Callable[["SeatedFollower"], None]
@@ -62,8 +63,8 @@ class SeatedFollower(Follower):
 
     # For subclasses
 
-    async def read_marks(self, user: str) -> Any:
-        """The user's marks, for `Marked.loaded`. Raises Refused."""
+    async def read_marks(self, users: Sequence[str]) -> Mapping[str, Any]:
+        """Marks of at most 32, no entry: try again. Raises Refused, `not_found`: of the log."""
         raise NotImplementedError
 
     async def snapshot(self) -> SnapshotFrame:
@@ -375,21 +376,24 @@ class SeatedFollower(Follower):
     async def _marks_reader(self) -> None:
         try:
             while self._marks.needs and not self.closed:
-                some = sorted(self._marks.needs)[:32]
-                await asyncio.gather(*(self._load(user) for user in some))
+                some = sorted(self._marks.needs)[:_MARKS_AT_ONCE]
+                await self._load(some)
                 self.settled()
                 if self._marks.needs & set(some):
                     await asyncio.sleep(_AGAIN_S)
         finally:
             self._reading = False
 
-    async def _load(self, user: str) -> None:
-        number = self._marks.begin(user)
+    async def _load(self, users: Sequence[str]) -> None:
+        numbers = {user: self._marks.begin(user) for user in users}
+        found: Mapping[str, Any] = {}
         try:
-            marks = await self.read_marks(user)
+            found = await self.read_marks(users)
         except Refused as refused:
             if refused.slug == "not_found":
                 self.gone()
-            self._marks.failed(user, number)
-            return
-        self._marks.loaded(user, number, marks)
+        for user, number in numbers.items():
+            if user in found:
+                self._marks.loaded(user, number, found[user])
+            else:
+                self._marks.failed(user, number)

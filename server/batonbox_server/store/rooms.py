@@ -207,6 +207,13 @@ class RedisRooms:
         """See the port."""
         return (await self._mine(room, user))[0]
 
+    async def room_marks_of(self, *, room: str, users: Sequence[str]) -> dict[str, RoomMarks]:
+        """See the port."""
+        _must_be(room)
+        asked = self._scripts.room_marks_of(self._keys.inbox(room), users=" ".join(users))
+        seq, tip, found = ok(await asked)
+        return {user.decode(): _marks(seq, tip, *more) for user, *more in found}
+
     async def rooms_of(self, *, user: str) -> dict[str, RoomOf]:
         """See the port."""
         rooms = sorted(await self.index_of(user=user))
@@ -315,15 +322,20 @@ class RedisRooms:
     async def _mine(self, room: str, user: str) -> tuple[RoomMarks, dict[str, Any]]:
         _must_be(room)
         reply = ok(await self._scripts.room_marks(self._keys.inbox(room), user=user))
-        seq, tip, mv, standing, read, named, row = reply
-        since = standing_of(standing.decode())[2] if standing else 0
-        mentions = tuple(int(ordinal) for ordinal in named)
-        return RoomMarks(seq, tip.decode(), mv, since, read, mentions), msgpack.unpackb(row)
+        *marks, row = reply
+        return _marks(*marks), msgpack.unpackb(row)
 
 
 def direct_room(*people: str) -> str:
     """The id of the room of these people, the same whoever asks."""
     return f"{ROOM_SIGN}d{_hash(*sorted(set(people)))}"
+
+
+def _marks(
+    seq: int, tip: bytes, mv: int, standing: bytes, read: int, named: list[bytes]
+) -> RoomMarks:
+    since = standing_of(standing.decode())[2] if standing else 0
+    return RoomMarks(seq, tip.decode(), mv, since, read, tuple(map(int, named)))
 
 
 def _hash(*parts: str) -> str:

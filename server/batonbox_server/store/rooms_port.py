@@ -156,6 +156,9 @@ class RoomStore(Protocol):
     async def room_marks(self, *, room: str, user: str) -> RoomMarks:
         """Refused("not_found")."""
 
+    async def room_marks_of(self, *, room: str, users: Sequence[str]) -> dict[str, RoomMarks]:
+        """The same of several people (at most 100), at one position; each of them has an entry."""
+
     async def rooms_of(self, *, user: str) -> dict[str, RoomOf]:
         """The rooms somebody is in, by id."""
 
