@@ -10,7 +10,7 @@ from playwright.async_api import Page, Route
 
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn, assert_accessible
-from tests.served import Served
+from tests.served import CUSTOMER, Served
 
 
 async def created(site: Served, name: str, *members: str, private: bool = False) -> str:
@@ -250,3 +250,46 @@ async def test_everybody_can_use_these_pages(site: Served, sign_in: SignIn, sche
         await page.set_viewport_size({"width": 320, "height": 640})
         await page.wait_for_function("() => document.documentElement.scrollWidth === 320")
         await assert_accessible(page)
+
+
+@pytest.mark.parametrize(("width", "text"), [(640, 200), (1280, 200)])
+async def test_large_text_scrolls_in_one_direction(
+    site: Served, sign_in: SignIn, width: int, text: int
+) -> None:
+    """All new pages and dialogs: notes, contacts, search, and the pages of admins."""
+    conv = await site.texts("A message long enough to wrap on the narrowest screens. " * 4)
+    body = {"name": "Lee & Sons " * 5, "numbers": [CUSTOMER], "note": "Pays late"}
+    assert (await site.call("admin", "POST", "/v1/contacts", body)).is_success
+    await created(site, "A channel whose name is rather long as names go", "agent1")
+    page = await sign_in("admin")
+    desk = Desk(page)
+    await page.set_viewport_size({"width": width, "height": 700})
+
+    async def fits(path: str, *buttons: str) -> None:
+        await page.goto(f"{site.url}{path}")
+        await page.evaluate(
+            "(size) => (document.documentElement.style.fontSize = size)", f"{text}%"
+        )
+        for name in ("", *buttons):
+            if name:
+                await page.get_by_role("button", name=name, exact=True).first.click()
+                await expect(page.get_by_role("dialog")).to_be_visible()
+            await page.wait_for_function(
+                """() => document.documentElement.scrollWidth
+                     <= document.documentElement.clientWidth"""
+            )
+            inner = page.locator("dialog[open] .dialog-box")
+            if name:
+                assert await inner.evaluate("(box) => box.scrollWidth <= box.clientWidth"), name
+                await page.keyboard.press("Escape")
+
+    await fits(f"/inboxes/all?filter=open&c={conv}", "Contact")
+    await desk.panel.get_by_role("button", name="Note", exact=True).click()
+    await expect(desk.panel.get_by_role("button", name="Add note")).to_be_in_viewport()
+    await fits("/contacts", "Add contact", "Import…")
+    await fits("/admin/channels", "Create channel")
+    await fits("/admin/keeping", "Change…")
+    await fits("/admin/export")
+    await fits("/interactions")
+    await page.get_by_role("combobox", name="Search", exact=True).fill("narrowest")
+    await expect(page.get_by_role("option").first).to_be_in_viewport()

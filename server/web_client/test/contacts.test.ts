@@ -21,7 +21,7 @@ beforeEach(() => {
   contacts = new Contacts({
     lookup: (numbers) => {
       asked.push(numbers);
-      return new Promise((resolve, reject) => answers.push((names) => (names === null ? reject(new Error("down")) : resolve(names))));
+      return new Promise((resolve, reject) => answers.push((names) => (names === null ? reject(new Error("down")) : resolve((names as unknown) === "bad" ? null : names))));
     },
     later: (ms, run) => clock.later(ms, run),
   });
@@ -97,6 +97,21 @@ test("a server that does not answer is asked again, not at once", async () => {
   expect(asked).toHaveLength(2);
   await answer({ [number(1)]: { id: "c1", name: "There" } });
   expect(seen.now()).toBe("There");
+});
+
+test("what the server takes for no number holds nobody up", async () => {
+  const seen = [show(1), show(2), show(3), show(4)];
+  clock.pass(20);
+  for (let turn = 0; turn < 12 && answers.length > 0; turn += 1) {
+    const batch = asked.at(-1) as readonly string[];
+    const bad = batch.includes(number(3));
+    const names = Object.fromEntries(batch.map((one) => [one, { id: one, name: `Who has ${one.slice(-1)}` }]));
+    await answer(bad ? ("bad" as unknown as Names) : names);
+    clock.pass(0);
+  }
+  expect(seen.map(({ now }) => now())).toEqual(["Who has 1", "Who has 2", undefined, "Who has 4"]);
+  clock.pass(60_000);
+  expect(answers).toHaveLength(0);
 });
 
 test("names that nobody looks at are let go of, those on a screen are not", async () => {

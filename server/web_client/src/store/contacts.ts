@@ -12,8 +12,8 @@ const AGAIN_MS = 5000;
 const NUMBER = /^\+\d{3,15}$/;
 
 export interface ContactsIo {
-  /** Of these numbers those that are somebody's; rejects when the server cannot be asked. */
-  lookup(numbers: readonly string[]): Promise<Readonly<Record<string, ContactName>>>;
+  /** Of these numbers those that are somebody's; null: one is no number. Rejects when the server cannot be asked. */
+  lookup(numbers: readonly string[]): Promise<Readonly<Record<string, ContactName>> | null>;
   later(ms: number, run: () => void): () => void;
 }
 
@@ -29,6 +29,8 @@ export class Contacts {
   /** Asked, and not told of since: only of these an answer counts. */
   private readonly asked = new Set<string>();
   private waiting = false;
+  /** Fewer than the most while one among them is sought that the server takes for none. */
+  private most = BATCH;
 
   constructor(private readonly io: ContactsIo) {}
 
@@ -77,19 +79,21 @@ export class Contacts {
   }
 
   private async ask(): Promise<void> {
-    const batch = [...this.wanted].slice(0, BATCH);
+    const batch = [...this.wanted].slice(0, this.most);
     for (const number of batch) {
       this.wanted.delete(number);
       this.asked.add(number);
     }
-    const found = batch.length > 0 ? await this.io.lookup(batch).catch(() => null) : {};
+    const found = batch.length > 0 ? await this.io.lookup(batch).catch(() => undefined) : {};
+    const again = found === undefined || (found === null && batch.length > 1);
     for (const number of batch) {
       if (!this.asked.delete(number)) continue;
-      if (found === null) this.wanted.add(number);
-      else this.name(number, found[number]);
+      if (again) this.wanted.add(number);
+      else this.name(number, found?.[number]);
     }
+    this.most = found === null ? Math.max(1, Math.floor(batch.length / 2)) : BATCH;
     this.waiting = false;
-    if (this.wanted.size > 0) this.soon(found === null ? AGAIN_MS : 0);
+    if (this.wanted.size > 0) this.soon(found === undefined ? AGAIN_MS : 0);
   }
 
   private name(number: string, name: ContactName | undefined): void {

@@ -17,8 +17,8 @@ export interface Environment {
   token(): string | Promise<string>;
   signedIn(): Promise<boolean | null>;
   signOut(everywhere: boolean): Promise<boolean>;
-  /** Of these numbers those that are somebody's; rejects when the server cannot be asked. */
-  lookup(numbers: readonly string[]): Promise<Readonly<Record<string, ContactName>>>;
+  /** Of these numbers those that are somebody's; null: one is no number. Rejects when the server cannot be asked. */
+  lookup(numbers: readonly string[]): Promise<Readonly<Record<string, ContactName>> | null>;
   nowMs(): number;
   random(): number;
   later(ms: number, run: () => void): () => void;

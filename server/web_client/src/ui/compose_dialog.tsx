@@ -25,6 +25,7 @@ export function ComposeDialog({ given = "" }: { given?: string }): JSX.Element {
   const numbers = usable.find(({ id }) => id === inbox.value)?.numbers ?? [];
   const from = useSignal("");
   const to = useSignal(given);
+  const named = given && toE164(to.value) === given ? store.contact(given).value?.name : undefined;
   const text = useSignal("");
   const attaching = useAttaching("compose", useSignal<readonly MediaRef[]>([]));
   const { tray } = attaching;
@@ -99,6 +100,11 @@ export function ComposeDialog({ given = "" }: { given?: string }): JSX.Element {
           <span>To</span>
           <input type="tel" autocomplete="off" data-first={given ? undefined : ""} placeholder="+1 416 555 0142" value={to.value} onInput={(event) => (to.value = event.currentTarget.value)} />
         </label>
+        {named ? (
+          <p class="dialog-aside">
+            {named}
+          </p>
+        ) : null}
         <label class="field">
           <span>Message</span>
           <textarea

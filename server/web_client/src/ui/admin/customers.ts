@@ -1,7 +1,7 @@
 /** Whose conversation it is, for lists that know only ids. */
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { phoneNumber } from "../format";
+import { customerName, useStore } from "../context";
 import { ask } from "./api";
 
 const KEPT_MAX = 2_000;
@@ -28,7 +28,7 @@ async function learn(convs: readonly string[], ended: () => boolean): Promise<vo
   }
 }
 
-/** The customer's number of one of these; "a conversation" until it is known. */
+/** The customer of one of these, by name or number; "a conversation" until it is known. */
 export function useCustomers(convs: readonly (string | null)[]): (conv: string) => string {
   const wanted = [...new Set(convs.filter((conv) => conv !== null))];
   useEffect(() => {
@@ -38,6 +38,10 @@ export function useCustomers(convs: readonly (string | null)[]): (conv: string) 
       ended = true;
     };
   }, [wanted.join(" ")]);
+  const store = useStore();
   const now = known.value;
-  return (conv) => phoneNumber(now.get(conv) ?? "") || "a conversation";
+  return (conv) => {
+    const customer = now.get(conv);
+    return customer ? customerName(store, customer) : "a conversation";
+  };
 }
