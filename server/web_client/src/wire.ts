@@ -174,6 +174,7 @@ export interface Meta {
   user?: string;
   role?: string;
   joined?: boolean;
+  whole?: boolean;
 }
 
 /** A file of a message; `type` is "" and `size` 0 until it has been fetched from the carrier. */

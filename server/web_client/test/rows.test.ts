@@ -27,6 +27,15 @@ test("a reset forgets the inbox: revisions compare within a history only", () =>
   expect(rows.get("support.c1")?.rev).toBe(3);
 });
 
+test("what was erased wholly comes back by no answer from before", () => {
+  const rows = new Rows(10);
+  rows.put(row({ rev: 5 }), 5);
+  rows.erase("sales.c1", 9);
+  expect(rows.get("sales.c1")).toBeUndefined();
+  expect(rows.put(row({ rev: 5 }), 8)).toBe(false);
+  expect(rows.put(row({ id: "sales.c2", rev: 6 }), 9)).toBe(true);
+});
+
 test("evicts what changed longest ago, but for what is kept", () => {
   const rows = new Rows(3);
   for (let i = 1; i <= 5; i++) rows.put(row({ id: `sales.c${i}`, rev: i }), i);

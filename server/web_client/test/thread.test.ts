@@ -37,6 +37,18 @@ describe("a thread", () => {
     expect(model.event(...received(2, 99))).toBe("gap");
   });
 
+  test("what the retention rule erases is gone, and is not asked for again", () => {
+    const model = new ThreadModel();
+    model.newest(pages(4, 5, 6), 4, 60);
+    expect(model.event(70, { ...meta("purged", row({ n: 6, rev: 60 })), n: 4 }, null)).toBe("changed");
+    expect(numbers(model)).toEqual([5, 6]);
+    expect(model.atStart).toBe(true);
+    expect(model.event(80, { ...meta("purged", row({ n: 6, rev: 80 })), n: 6 }, null)).toBe("changed");
+    expect(numbers(model)).toEqual([]);
+    expect(model.event(...received(7))).toBe("changed");
+    expect(numbers(model)).toEqual([7]);
+  });
+
   test("a page that leaves a hole to what came since is refused", () => {
     const model = new ThreadModel();
     model.event(...received(6));

@@ -87,6 +87,7 @@ export class InboxState extends LogState {
     if (counts === null || meta.row === undefined) return;
     const was = meta.before?.status;
     const now = meta.row.status;
+    if (meta.whole === true) counts.done--;
     if (was === now) return;
     if (was === "unassigned") counts.unassigned--;
     if (was === "done") counts.done--;

@@ -290,7 +290,7 @@ export class Inflow {
     const { conv, row, before } = meta;
     const installed = state.marks.event(seq, meta, core.userId);
     if (row !== undefined && conv !== undefined) {
-      if (before?.status !== row.status) {
+      if (before?.status !== row.status || meta.whole === true) {
         state.count(meta);
         core.counted(state);
       }
@@ -299,7 +299,8 @@ export class Inflow {
         core.counted(state);
       }
       core.superseded(conv);
-      core.rows.put(row, seq, true);
+      if (meta.whole === true) core.rows.erase(conv, seq);
+      else core.rows.put(row, seq, true);
       core.changed(conv);
       threads()?.event(conv, seq, meta, body);
     }

@@ -55,6 +55,13 @@ export class Rows {
     return true;
   }
 
+  /** The conversation is no more, as of position `asOf`: no older answer brings it back. */
+  erase(conv: string, asOf: number): void {
+    this.rows.delete(conv);
+    const inbox = inboxOf(conv);
+    this.evicted.set(inbox, Math.max(asOf, this.evictedRev(inbox)));
+  }
+
   /** The conversations known of an inbox. */
   of(inbox: string): string[] {
     return [...this.rows.keys()].filter((conv) => inboxOf(conv) === inbox);

@@ -91,6 +91,7 @@ export class ThreadModel {
   /** The log's next event of this conversation. */
   event(seq: number, meta: EventMeta, body: Body | null): Appended {
     const n = meta.n ?? 0;
+    if (meta.type === "purged") return this.purged(n);
     const change = changeOf(meta, body);
     if (change !== null) return this.changed(seq, n, change);
     const { row } = meta;
@@ -103,6 +104,13 @@ export class ThreadModel {
     if (this.confirmed.length > 0 && n !== this.highest + 1) return "gap";
     const { actor = "", cid = "", state = "" } = meta;
     this.push([n, seq, row.last_ms, meta.type, actor, cid, state, body ?? {}] as Message, seq);
+    return "changed";
+  }
+
+  /** Lines up to `n` are erased for everybody. */
+  private purged(n: number): Appended {
+    this.confirmed = this.confirmed.filter((known) => known.line.n > n);
+    if (this.lowest <= n + 1) this.atStart = true;
     return "changed";
   }
 
