@@ -35,8 +35,8 @@ class Known(Protocol):
 class GuardedArchive:
     """Implements `store.archive_port.Archive` before another one, or before none.
 
-    Until something was moved (`claim`) there is nothing to be read, and nothing is asked. `owner`
-    tells this organisation from every other.
+    Until something was moved there is nothing to be read, nothing is asked, and another archive may
+    be chosen. `owner` tells this organisation from every other.
     """
 
     def __init__(self, inner: Archive | None, known: Known, *, owner: str) -> None:
@@ -51,7 +51,7 @@ class GuardedArchive:
         return self._inner is not None
 
     async def claim(self) -> None:
-        """From now on this engine's messages are in this archive.
+        """From now on this engine's messages are in this archive; whatever is put calls it.
 
         Raises Refused("unavailable") where they are in another, or it is another engine's.
         """
@@ -81,9 +81,11 @@ class GuardedArchive:
         return self._inner
 
     async def _used(self) -> Archive:
+        """For what is moved: the first of it makes this the engine's archive."""
+        await self.claim()
         archive = await self._open()
         if archive is None:
-            raise Refused("unavailable", "Nothing was moved to an archive yet.")
+            raise Refused("unavailable", "This server has no archive.")
         return archive
 
     async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> None:

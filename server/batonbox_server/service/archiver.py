@@ -142,9 +142,10 @@ class Archiver:
 
     async def sweep(self) -> None:
         """Look once at what was written to, at everything when that is due or the engine full."""
-        await self._archive.claim()
-        await self._weigh()
         everything = time.monotonic() >= self._round_due_s
+        if everything:
+            self._status = await self._archive.status()  # refused where it is another
+        await self._weigh()
         logs = list(self._written)
         if everything or self._full:
             logs = [log async for log in self._logs()]
@@ -155,7 +156,6 @@ class Archiver:
         for log in logs if everything or not self._full else ():
             await self._look(log)
         if everything:
-            self._status = await self._archive.status()
             if self._retention is not None:
                 await self._retention.sweep(logs, self._mover, leased=self._leased)
             round_s = _ROUND * self._bounds.sweep_s

@@ -116,7 +116,7 @@ class OwnArchive(Archive, Protocol):
         """Whether this server has one at all."""
 
     async def claim(self) -> None:
-        """Before the first thing is moved: from now on this engine's messages are in it.
+        """From now on this engine's messages are in it; whatever is put calls it first.
 
         Raises Refused("unavailable") where they are in another, or it is another engine's.
         """
