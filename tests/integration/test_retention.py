@@ -333,6 +333,18 @@ class TestHttp:
         unknown = await site.call("admin", "POST", f"{path}x", {"on": True, "reason": "r"})
         assert unknown.status_code == 404
 
+    async def test_an_inbox_is_not_deleted_over_a_hold(self, site: Served) -> None:
+        conv = await site.texts("hello")
+        path = f"/v1/conversations/{conv}/hold"
+        await site.call("admin", "POST", path, {"on": True, "reason": "case 7"})
+        inbox = conv.partition(".")[0]
+        no = await site.call("admin", "DELETE", f"/v1/admin/inboxes/{inbox}")
+        assert no.json()["code"] == "conflict"
+        assert "hold" in no.json()["detail"]
+        await site.call("admin", "POST", path, {"on": False})
+        done = await site.call("admin", "DELETE", f"/v1/admin/inboxes/{inbox}")
+        assert done.status_code == 204
+
     async def test_a_room_is_held_by_whoever_is_not_in_it(self, site: Served) -> None:
         made = await site.call("agent1", "POST", "/v1/rooms/direct", {"user": "agent2"})
         assert made.is_success, made.text

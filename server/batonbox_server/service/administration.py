@@ -142,6 +142,8 @@ class Administration:
 
     async def delete_inbox(self, inbox: str) -> None:
         """Everybody's access ends, then everything is erased; Refused("not_found")."""
+        if await self._store.is_held(inbox=inbox):
+            raise Refused("conflict", "Something in this inbox is held; end the hold first.")
         await self._apply(await self._organisation.delete_inbox(inbox))
 
     async def set_member(self, *, inbox: str, user: str, on: bool) -> None:

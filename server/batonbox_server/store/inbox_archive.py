@@ -140,6 +140,10 @@ class InboxArchive(Archived):
         found = [_hold(k.decode(), v) for k, v in zip(flat[::2], flat[1::2], strict=True)]
         return sorted(found, key=lambda hold: (hold.since_ms, hold.conv))
 
+    async def is_held(self, *, inbox: str) -> bool:
+        """See the port."""
+        return bool(await self._execute("EXISTS", f"{self._keys.inbox(inbox)}:hold"))
+
     async def claim_archive(self, *, archive: str) -> str:
         """See the port."""
         await self._execute("SET", f"{self._keys.org}:archive", archive, "NX")

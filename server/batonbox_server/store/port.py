@@ -191,6 +191,9 @@ class InboxStore(OutboxStore, Protocol):
     async def delete_inbox(self, *, inbox: str) -> bool:
         """Take everybody's access at once, then erase in batches; True when all is gone."""
 
+    async def is_held(self, *, inbox: str) -> bool:
+        """Whether anything in it is held; `delete_inbox` is Refused("conflict") meanwhile."""
+
     async def inbox_info(self, *, inbox: str) -> InboxInfo | None:
         """Members, numbers, options and who is away; or None."""
 
