@@ -17,6 +17,7 @@ from .followers import Followers
 from .frames import Look, Moved, Published
 from .inbox import InboxFollower
 from .port import Channel, Logs, RoomReads
+from .pushing import Pushes
 from .room import RoomFollower
 from .rooms import Rooms
 from .seated import SeatedFollower
@@ -92,9 +93,7 @@ class Hub:
         self._is_room = is_room
         self.rooms = Rooms(self._reads, rooms, self.followers) if rooms is not None else None
         self._check_now = asyncio.Event()
-        self._moved: dict[SeatedFollower, None] = {}
-        self._push_timer: asyncio.TimerHandle | None = None
-        self._pushed_at_s = 0.0
+        self._pushes = Pushes(interval_s=limits.badge_interval_s)
 
     async def start(self) -> None:
         """Begin the periodic comparison of feeds and logs."""
@@ -102,8 +101,7 @@ class Hub:
 
     async def close(self) -> None:
         """End every task; connections are the owner's to close."""
-        if self._push_timer is not None:
-            self._push_timer.cancel()
+        self._pushes.close()
         self._watching.close()
         for follower in self.followers.all.values():
             follower.closed = True
@@ -262,7 +260,7 @@ class Hub:
                 inbox=inbox,
                 log=log,
                 channel=channel,
-                on_moved=self._has_moved,
+                on_moved=self._pushes.moved,
                 on_gone=self.rooms.read,
                 watching=self._watching,
             )
@@ -271,7 +269,7 @@ class Hub:
             inbox=inbox,
             log=log,
             channel=channel,
-            on_moved=self._has_moved,
+            on_moved=self._pushes.moved,
             watching=self._watching,
         )
 
@@ -329,17 +327,3 @@ class Hub:
         # The engine did not answer; a reconnect of the channel asks by itself, this is for when
         # only the reads failed.
         asyncio.get_running_loop().call_later(_RECHECK_S, self._check_now.set)
-
-    def _has_moved(self, follower: SeatedFollower) -> None:
-        self._moved[follower] = None
-        if self._push_timer is None:
-            loop = asyncio.get_running_loop()
-            due_s = self._pushed_at_s + self._limits.badge_interval_s
-            self._push_timer = loop.call_at(max(due_s, loop.time()), self._push)
-
-    def _push(self) -> None:
-        self._push_timer = None
-        self._pushed_at_s = asyncio.get_running_loop().time()
-        moved, self._moved = self._moved, {}
-        for follower in moved:
-            follower.push()

@@ -52,7 +52,7 @@ class SeatedFollower(Follower):
         self.inbox = inbox
         self.by_user: dict[str, set[Seat]] = {}
         self.listeners: dict[Seat, None] = {}
-        self.idle_since_s = 0.0
+        self.idle_since_s = self.pushed_at_s = 0.0
         self.watching = watching
         self._marks = marks
         self._on_moved = on_moved
