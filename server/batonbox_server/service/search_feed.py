@@ -86,7 +86,7 @@ class SearchFeed:
         self._wake.set()
 
     def look(self) -> None:
-        """Inboxes or rooms may have come or gone; the index may have been made anew."""
+        """What is known of the index and the logs may be wrong: ask again, at once."""
         self._places, self._swept_s = None, _NEVER
         self._looked.clear()
         self._wake.set()
@@ -138,19 +138,19 @@ class SearchFeed:
         pause_s = max(_SWEEP_S, _SWEEP_PER_LOG_S * len(self._ends))
         if time.monotonic() - self._swept_s < pause_s:
             return
-        if self._places is None:
-            self._places = dict(await self._index.places())
+        places = self._places
+        if places is None:
+            if self._turning:
+                return  # what they still write belongs to what is read next
+            places = self._places = dict(await self._index.places())
         elif self._doubtful or self._index.shared:
-            places, self._doubtful = await self._index.places(), False
-            self._places.clear()  # the same dict: turns under way write into it
-            self._places.update(places)
-        logs = await self._logs()
-        self._ends = dict(await self._work.scan.ends(logs))
+            known, self._doubtful = await self._index.places(), False
+            places.clear()  # the same dict: turns under way write into it
+            places.update(known)
+        self._ends = dict(await self._work.scan.ends(await self._logs()))
         self._swept_s = time.monotonic()
-        for log in [log for log in self._places if log not in self._ends]:
-            if log not in self._turning:
-                await self._index.drop(log)
-                self._places.pop(log, None)
+        for log in places.keys() - self._ends.keys():
+            self._building[log] = None  # it is no more: that turn forgets it
         for log, end in self._ends.items():
             self._sort(log, end)
         self._looked.set()
@@ -173,6 +173,8 @@ class SearchFeed:
             self._live[log] = None
 
     def _begin_turns(self) -> None:
+        if self._places is None:
+            return
         for waiting, most in ((self._live, _TURNS), (self._building, _TURNS - 1)):
             for log in list(waiting):
                 if len(self._turning) >= most:
