@@ -14,7 +14,8 @@ from batonbox_server.domain.model import Delivery
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.redis import RedisStore
 from tests.integration.archived_box import ArchivedBox
-from tests.integration.store_harness import CUSTOMER, refused
+from tests.integration.rooms_harness import Rooms
+from tests.integration.store_harness import BODY, CUSTOMER, refused
 
 OTHERS = [f"+1555030{i}" for i in range(8)]
 
@@ -94,6 +95,30 @@ class TestHistory:
         assert "archive status" in str(refusal)
         assert len((await other.history(conv=conv, actor="ann", n=5)).messages) == 5
         await empty.aclose()
+
+    async def test_a_rooms_posts_are_read_over_the_border(
+        self, box: ArchivedBox, client: EngineClient, prefix: str
+    ) -> None:
+        rooms = Rooms(client, prefix)
+        await rooms.open()
+        room = await rooms.channel("ops", "ann", "bob")
+        posts = [await rooms.post(room, "ann", f"post {i}") for i in range(40)]
+        whole = await box.store.history(conv=room, actor="bob", n=100)
+        assert await box.store.crowded(log=room, keep=20) == [room]
+        await box.lines_away(room, keep=20)
+        assert await box.store.crowded(log=room, keep=20) == []
+        assert await box.store.history(conv=room, actor="bob", n=100) == whole
+        page = await box.store.history(conv=room, actor="bob", before=25, n=10)
+        assert page.messages == whole.messages[14:24]
+        refusal = await refused(
+            rooms.store.edit(
+                room=room, actor="ann", cid="e", n=posts[0].n, body=BODY, preview="new"
+            )
+        )
+        assert refusal.slug == "bad_request"
+        await rooms.store.post(room=room, actor="bob", cid="p", body=BODY, preview="one more")
+        numbers = [m[0] for m in (await box.store.history(conv=room, actor="ann", n=100)).messages]
+        assert numbers == list(range(1, len(whole.messages) + 2))
 
 
 class TestPages:
