@@ -147,15 +147,19 @@ async def test_what_is_outdated_is_neither_asked_for_nor_shown(
     await indexed(site, "agent1", "beta")
     page = await sign_in("agent1")
     asked: list[str] = []
+    answer = await site.get("agent1", "/v1/search?q=alpha")
+    held, late = asyncio.Event(), asyncio.Event()
 
     async def slow(route: Route) -> None:
         asked.append(route.request.url.rsplit("q=", 1)[1])
-        if "alpha" in asked[-1]:
-            await held.wait()
+        if "alpha" not in asked[-1]:
+            return await route.continue_()
+        await held.wait()
         with contextlib.suppress(Error):
-            await route.continue_()
+            await route.fulfill(json=answer)
+        late.set()
+        return None
 
-    held = asyncio.Event()
     await page.route("**/v1/search?*", slow)
     await page.goto(f"{site.url}/interactions")
     await box(page).press_sequentially("alpha", delay=10)
@@ -164,6 +168,9 @@ async def test_what_is_outdated_is_neither_asked_for_nor_shown(
     await box(page).fill("beta")
     await expect(found(page, "Messages")).to_have_count(1)
     held.set()
+    await late.wait()
+    frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    await page.evaluate(frames)
     await expect(found(page, "Messages")).to_contain_text("beta two")
     assert asked == ["alpha", "beta"]
 
