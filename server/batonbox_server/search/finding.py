@@ -29,6 +29,11 @@ ORDER BY message.id DESC
 _NAMED: Final = (
     "SELECT rowid FROM named WHERE named MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
 )
+_NUMBERED: Final = """
+SELECT talk.last_ms, talk.id, talk.conv, talk.customer
+FROM (SELECT rowid FROM named WHERE named MATCH ? ORDER BY rowid DESC LIMIT ?) AS found
+CROSS JOIN talk ON talk.id = found.rowid >> 1
+"""
 
 
 class Finding:
@@ -103,12 +108,8 @@ class Finding:
     def _by_number(self) -> list[tuple[int, int, str, str]]:
         if not all(clause.digits for clause in self._clauses):
             return []
-        found = []
-        for rowid in self._named(self._tokens, _END, _TALKS):
-            found += self._db.execute(
-                "SELECT last_ms, id, conv, customer FROM talk WHERE id = ?", (rowid >> 1,)
-            ).fetchall()
-        return found
+        match = match_of(self._clauses, self._tokens)
+        return self._db.execute(_NUMBERED, (match, _TALKS)).fetchall()
 
     def _by_name(self) -> list[tuple[int, int, str, str]]:
         found = []
