@@ -215,3 +215,29 @@ async def test_it_fits_small_screens_and_large_text(site: Served, sign_in: SignI
         assert await page.evaluate(overflow) <= 0
         await ana.members.get_by_role("button", name="Close members").click()
         await ana.back()
+
+
+async def test_a_long_list_is_loaded_as_far_as_it_is_scrolled(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "older than all", "agent1")
+    await post(site, "agent1", room, "first of all")
+    convs = [await site.texts(f"text {n}", customer=f"+141655{n:05}") for n in range(10000, 10130)]
+    newer = await channel(site, "newer than all", "agent1")
+    page = await sign_in("agent1")
+    ana = Talk(page)
+    await ana.enter()
+    await expect(ana.row(newer)).to_be_visible()
+    await expect(ana.row(convs[-1])).to_be_visible()
+    await expect(ana.row(room)).to_have_count(0)
+    assert await ana.list.locator("[data-conv]").count() < 60
+    await page.wait_for_function(
+        """(room) => {
+          const list = document.querySelector(".list-scroll");
+          list.scrollTop = list.scrollHeight;
+          return list.querySelector(`[data-conv="${room}"]`) !== null;
+        }""",
+        arg=room,
+    )
+    await expect(ana.row(room)).to_be_visible()
+    assert (await ana.order())[-3:-1] == [convs[0], room]

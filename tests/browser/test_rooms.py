@@ -279,3 +279,29 @@ async def test_a_direct_message_calls_who_does_not_look_and_leads_to_it(
     await bo.expect_unread(1)
     title = await page.title()
     assert title == "Interactions · batonbox"  # the number there is of customers who wait
+
+
+async def test_who_has_left_can_be_read_and_not_written_to(site: Served, sign_in: SignIn) -> None:
+    room = await direct(site, "agent1", "agent3")
+    await post(site, "agent3", room, "my last words")
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.open(room)
+    await expect(ana.composer).to_be_visible()
+    gone = await site.call("admin", "POST", "/v1/admin/users/agent3/deactivate", {})
+    assert gone.is_success, gone.text
+    await expect(ana.panel).to_contain_text("Dee has left the organisation.")
+    await expect(ana.composer).to_have_count(0)
+    await ana.expect_texts(["my last words"])
+
+
+async def test_the_menu_of_the_last_message_is_in_sight(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1")
+    for number in range(30):
+        await post(site, "agent1", room, f"post {number}")
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.open(room)
+    await ana.messages.get_by_role("button", name=re.compile("^Actions for")).last.click()
+    for item in ("Edit", "Delete…"):
+        await expect(ana.page.get_by_role("menuitem", name=item)).to_be_in_viewport(ratio=1)

@@ -29,6 +29,7 @@ function showAppBadge(count: number): void {
   done?.catch(() => undefined); // not installed: nobody sees it
 }
 
+/** The numbers are of customers who wait; what colleagues write counts beside Interactions alone. */
 export function startAttention(store: Store): () => void {
   const stopTitle = effect(() => {
     const { blue, green } = store.totals.value;
