@@ -19,6 +19,7 @@ from batonbox_server.errors import Refused
 from batonbox_server.service.archiver import Archiver, Bounds
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.waiting import RedisWaiting
+from batonbox_server.store.waiting_port import Waiting
 from tests.integration.archived_box import ArchivedBox
 from tests.integration.store_harness import OUR, refused
 from tests.support import eventually
@@ -222,6 +223,29 @@ async def test_a_full_archive_lets_nothing_go_and_is_told(site: Site) -> None:
     finally:
         await archiver.aclose()
     assert await site.proof() == before
+
+
+async def test_what_waits_to_leave_is_counted(site: Site) -> None:
+    await site.write(times=20)
+    held = (await site.paged("done"))[0]
+    await site.store.hold(conv=held, actor="adm", cid="hold", on=True, reason="a complaint")
+    counted = RedisWaiting(site.client, keys=site.keys)
+    later_ms = await site.now_ms() + 86_400_000
+
+    async def waiting(keep: int = 2, before_ms: int = later_ms) -> Waiting:
+        return await counted.waiting(log="box", keep=keep, before_ms=before_ms)
+
+    was = await waiting()
+    assert (was.crowded, was.due, was.holds, was.away) == (3, 1, 1, 0)
+    assert 0 < was.oldest_ms < later_ms
+    assert await waiting(keep=50, before_ms=1) == Waiting(holds=1)
+    archiver = site.archiver()
+    await archiver.sweep()
+    now = await waiting()
+    assert (now.crowded, now.due, now.holds, now.away) == (0, 0, 1, 1)
+    counts = archiver.counts
+    assert (counts["archive_waiting"], counts["archive_held"]) == (0, 1)
+    assert await counted.waiting(log="none", keep=2, before_ms=later_ms) == Waiting()
 
 
 class TestAnother:
