@@ -130,8 +130,6 @@ class InboxReads:
         n: int,
     ) -> tuple[list[dict[str, Any]], int]:
         """Rows of one inbox below a position, and the last_ms down to which they are complete."""
-        if view == "all":
-            return await self._open_and_done(principal, inbox, below=below, n=n)
         cursor = "" if below is None else str(below[0] + 1)
         rows: list[dict[str, Any]] = []
         for _ in range(_SCANS):
@@ -143,15 +141,6 @@ class InboxReads:
             if not cursor or len(rows) >= n:
                 break
         return rows, int(cursor) if cursor else 0
-
-    async def _open_and_done(
-        self, principal: Principal, inbox: str, *, below: Place | None, n: int
-    ) -> tuple[list[dict[str, Any]], int]:
-        # Done first: what is reopened between the two looks is in both rather than in none.
-        done, done_to = await self._below(principal, inbox, view="done", below=below, n=n)
-        still, open_to = await self._below(principal, inbox, view="open", below=below, n=n)
-        rows = {row["id"]: row for row in (*done, *still)}
-        return list(rows.values()), max(done_to, open_to)
 
 
 def place_of(row: dict[str, Any]) -> Place:
