@@ -12,8 +12,8 @@ __all__ = ["Waiting", "WaitingStore"]
 class Waiting:
     """Conversations of one log.
 
-    `crowded`: with more lines than are kept; `due`: done for long enough and not held, the oldest changed
-    last at `oldest_ms` (0: none); `holds`: held; `away`: in the archive alone.
+    `crowded`: with more lines than are kept; `due`: done for long enough and not held, the oldest
+    changed last at `oldest_ms` (0: none); `holds`: held; `away`: in the archive alone.
     """
 
     crowded: int = 0
