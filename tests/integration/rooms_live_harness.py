@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+import msgpack  # type: ignore[import-untyped]
+
 from batonbox_server.domain.model import Role
 from batonbox_server.hub.room import RoomFollower
 from batonbox_server.store.directory_port import User
@@ -150,6 +152,13 @@ class Talk:
         answer = await self.sites[0].call("admin", "POST", f"/v1/rooms/{room}/{verb}", body)
         assert answer.is_success, answer.text
         return dict(answer.json())
+
+    async def posted(self, room: str, user: str, count: int, text: str = "hi") -> None:
+        """So many posts, straight in the store."""
+        body = bytes(msgpack.packb({"text": text, "mentions": []}))
+        for number in range(count):
+            cid, preview = f"{room}{text}{number}", f"{text} {number}"
+            await self.rooms.post(room=room, actor=user, cid=cid, body=body, preview=preview)
 
     async def truth(self, user: str) -> Told:
         """The engine's word."""

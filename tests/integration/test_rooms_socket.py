@@ -1,37 +1,16 @@
-"""Rooms over sockets of two nodes: told unasked, listened to, left for good."""
+"""Rooms over sockets of two nodes: told unasked, listened to, resumed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
-import pytest_asyncio
 
 from batonbox_server.domain.model import RoomKind
-from batonbox_server.domain.policy import Scope
 from batonbox_server.wire import Op
 from tests.support import eventually
 
-from .rooms_live_harness import Talk, Talker, talking
-from .socket_harness import dial
+from .rooms_live_harness import Talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def nodes(engine_url: str) -> AsyncIterator[Talk]:
-    """Two nodes."""
-    async with talking(engine_url) as talk:
-        yield talk
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def talk(nodes: Talk) -> AsyncIterator[Talk]:
-    """Each test has people, rooms and sockets of its own."""
-    async with nodes.sockets():
-        yield nodes
 
 
 async def test_a_post_reaches_everybody_of_the_room_unasked(talk: Talk) -> None:
@@ -140,7 +119,7 @@ async def test_a_position_is_resumed_on_another_node_without_gap_or_double(
     await here.listen(room)
     _, _, epoch, seq, tip, *_ = await here.peer.got(Op.SNAP)
     await here.peer.end()
-    await posted(talk, room, ann, behind)
+    await talk.posted(room, ann, behind)
     await keeper.has(room, behind)
     again = await talk.talker(ann, 1)
     assert await again.listen(room, epoch, seq, tip) == [room, "resumed", 0]
@@ -168,151 +147,6 @@ async def test_a_position_of_another_history_is_reset(
     assert await here.listen(room, *position) == [room, "snapshot", 0]
     assert [frame[1:3] for frame in here.peer.all(Op.RESET)] == [[room, reason]]
     assert len(here.peer.all(Op.SNAP)) == 2
-
-
-async def posted(talk: Talk, room: str, user: str, count: int, text: str = "hi") -> None:
-    """So many posts, straight in the store."""
-    for number in range(count):
-        await talk.rooms.post(
-            room=room, actor=user, cid=f"{room}{text}{number}", body=b"\x81\xa4text\xa2hi",
-            preview=f"{text} {number}",
-        )  # fmt: skip
-
-
-# Whoever is out is out
-
-
-async def test_nothing_of_a_room_reaches_who_was_taken_out(talk: Talk) -> None:
-    """I12: the open sockets of both nodes, the backlog of a closed one, and who comes back."""
-    ann, bob = await talk.people(2)
-    room = await talk.channel(ann, bob)
-    sockets = [await talk.talker(bob, at) for at in (0, 1)]
-    gone, writer = await talk.talker(bob), await talk.talker(ann)
-    for one in (*sockets, gone):
-        await one.listen(room)
-    position = (await gone.peer.got(Op.SNAP))[2:5]
-    await gone.peer.end()
-    await posted(talk, room, ann, 30, "backlog")  # half-written when access ends
-    removal = (await talk.admin(room, "remove", user=bob))["seq"]
-    await posted(talk, room, ann, 30, "later")
-    last = await writer.post(room, "later too", ann)
-    for one in sockets:
-        assert (await one.peer.got(Op.UNSUBD))[1:] == [room, 103]
-        assert (await one.peer.got(Op.RESET))[1:3] == [room, "perm"]
-        await eventually(lambda one=one: one.rooms == {})  # type: ignore[misc]
-        for op, args in ((Op.CHECK, [room, [[1, "x"]]]), (Op.HISTORY, [room, 0, 50])):
-            assert (await one.ask(op, *args))[3] == "forbidden"
-        assert (await one.listen(room))[1:] == ["refused", 103]
-        assert all(seq <= removal for seq, _ in one.peer.events(room))
-        assert not [frame for frame in one.peer.frames if "later" in json.dumps(frame)]
-    again = await talk.talker(bob, 1)
-    assert again.rooms == {}
-    assert (await again.listen(room, *position))[1:] == ["refused", 103]
-    assert again.peer.all(Op.EV) == again.peer.all(Op.SNAP) == again.peer.all(Op.ROOM) == []
-    await talk.admin(room, "invite", user=bob)
-    for one in (*sockets, again):
-        await one.has(room, 0)
-        await eventually(lambda one=one: ("added", "admin") in one.notices(room))  # type: ignore[misc]
-    assert await again.listen(room, *position) == [room, "snapshot", 0]
-    assert (await again.peer.got(Op.RESET))[1:3] == [room, "perm"]
-    snap = await again.peer.got(Op.SNAP)
-    assert snap[3] > last
-    assert again.peer.events(room) == []
-    await writer.post(room, "welcome back")
-    await again.has(room, 1)
-
-
-async def test_the_rooms_own_word_ends_access_before_the_indexs_does(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ann, bob = await talk.people(2)
-    room = await talk.channel(ann, bob)
-    here, there = await talk.talker(ann), await talk.talker(bob, 1)
-    with monkeypatch.context() as late:
-        late.setattr(talk.sites[1].node.hub, "rooms_changed", lambda _: None)
-        await talk.admin(room, "remove", user=bob)
-        await eventually(lambda: there.rooms == {})
-        for level in ("list", f"conv:{room}"):
-            assert (await there.listen(room, level=level))[1:] == ["refused", 103]
-        await here.post(room, "later")
-        await talk.admin(room, "invite", user=bob)
-        await there.has(room, 0)
-        assert (await there.listen(room))[1] == "snapshot"
-        await here.post(room)
-        await there.has(room, 1)
-    assert len(there.peer.all(Op.EV)) == 1
-
-
-async def test_what_becomes_of_inboxes_is_nothing_to_rooms(talk: Talk) -> None:
-    ann, bob = await talk.people(2)
-    room = await talk.channel(ann, bob)
-    here, there = await talk.talker(ann), await talk.talker(bob, 1)
-    await there.listen(room)
-    path = f"/v1/admin/inboxes/sales/members/{bob}"
-    for method in ("PUT", "DELETE"):
-        assert (await talk.sites[0].call("admin", method, path)).is_success
-    await eventually(lambda: [f for f in there.peer.all(Op.ORG) if f[1] == "inbox_gone"])
-    last = await here.post(room)
-    await eventually(lambda: there.peer.events(room) and there.peer.events(room)[-1][0] == last)
-    assert {frame[1] for frame in there.peer.all(Op.RESET)} == {"sales"}
-
-
-async def test_who_leaves_and_comes_back_is_told_each_time(talk: Talk) -> None:
-    ann, bob = await talk.people(2)
-    room = await talk.channel(ann)
-    here, there = await talk.talker(ann), await talk.talker(bob, 1)
-    for number in range(4):
-        await there.act("join", conv=room)
-        await there.has(room, 0)
-        await here.post(room)
-        await there.has(room, 1)
-        await there.act("leave", conv=room)
-        await eventually(lambda: there.rooms == {})
-        await here.post(room, f"unheard {number}")
-    assert there.notices(room) == []
-    assert [frame for frame in there.peer.frames if "unheard 3" in json.dumps(frame)] == []
-    assert await talk.truth(bob) == {}
-
-
-async def test_a_stranger_learns_nothing_not_even_that_two_have_talked(talk: Talk) -> None:
-    ann, bob, eve = await talk.people(3)
-    here, stranger = await talk.talker(ann), await talk.talker(eve, 1)
-    private = await talk.channel(ann, private=True)
-    talked = (await here.act("open_dm", user=bob))["conv"]
-    await here.post(talked, "between us")
-    never = "~d" + "0" * 32
-    for level in ("list", "conv:{}", "badge"):
-        how = [await stranger.listen(r, level=level.format(r)) for r in (talked, never)]
-        assert [answer[1:] for answer in how] == [["refused", 107 if level == "badge" else 123]] * 2
-    for op in (Op.HISTORY, Op.CHECK):
-        more: list[Any] = [0, 10] if op == Op.HISTORY else [[]]
-        answers = [(await stranger.ask(op, room, *more))[2:] for room in (talked, never)]
-        assert answers[0] == answers[1]
-    assert (await stranger.listen(private))[1:] == ["refused", 103]
-    await stranger.peer.send([Op.VIEWING, talked, True], [Op.VIEWING, private, True])
-    await stranger.peer.send([Op.SEEN, private, private, "1"])
-    await here.post(talked, "still between us")
-    assert (await stranger.ask(Op.PAGE, private, "open", None, 10))[3] == "bad_request"
-    told = {Op.EV, Op.SNAP, Op.CONV, Op.ROOM, Op.NOTIFY, Op.TYPING}
-    assert [frame for frame in stranger.peer.frames if frame[0] in told] == []
-
-
-async def test_a_token_that_may_not_read_is_told_of_no_room(talk: Talk) -> None:
-    (ann,) = await talk.people(1)
-    room = await talk.channel(ann)
-    site = talk.sites[0]
-    _, secret = await site.node.identity.make_token(user=ann, scopes={Scope.ACT})
-    reader = await talk.talker(ann, 1)
-    site._tokens[ann] = secret
-    peer = await dial(site)  # type: ignore[arg-type]
-    await peer.send([Op.HELLO, secret, "test/1"])
-    await peer.got(Op.ORG)
-    silent = Talker(peer, ann)
-    await posted(talk, room, "admin", 1)
-    await reader.has(room, 1)
-    assert (await silent.listen(room))[1] == "refused"
-    assert {frame[0] for frame in peer.frames} & {Op.ROOMS, Op.ROOM, Op.EV, Op.SNAP} == set()
-    await peer.end()
 
 
 async def test_who_types_in_a_room_is_seen_at_the_other_node(talk: Talk) -> None:
@@ -376,7 +210,7 @@ async def test_a_total_that_went_wrong_is_found_and_mended(talk: Talk) -> None:
     ann = await talk.person()
     room = await talk.channel(ann)
     here, hub = await talk.talker(ann), talk.sites[0].node.hub
-    await posted(talk, room, "admin", 3)
+    await talk.posted(room, "admin", 3)
     await here.has(room, 3)
     assert hub.mismatches == 0
     follower = talk.follower(room)

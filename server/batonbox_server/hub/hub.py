@@ -28,6 +28,7 @@ __all__ = ["Hub", "Limits", "Position", "Viewer"]
 
 _log = structlog.get_logger(__name__)
 _RECHECK_S: Final = 1.0
+_CHECKS_AT_ONCE: Final = 64
 OnEvent = Callable[[int, dict[str, Any], Any], None]
 OnMoved = Callable[[Moved], None]
 
@@ -285,7 +286,10 @@ class Hub:
                 pass
             self._check_now.clear()
             followers = list(self.followers.all.items())
-            answered = await asyncio.gather(*(self._check(f) for _, f in followers))
+            answered: list[bool] = []
+            for first in range(0, len(followers), _CHECKS_AT_ONCE):
+                some = followers[first : first + _CHECKS_AT_ONCE]
+                answered += await asyncio.gather(*(self._check(f) for _, f in some))
             if not all(answered):
                 self._check_soon()
             await self._audit()

@@ -1,0 +1,92 @@
+"""What a room's people cost a node: in memory, and in work when something moves."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from typing import Any, Final
+
+import pytest
+
+from batonbox_server import wire
+from batonbox_server.hub.follower import Limits, Reads
+from batonbox_server.hub.room import Person, RoomFollower
+from batonbox_server.hub.unread import Reader
+from batonbox_server.hub.viewer import Viewer
+from batonbox_server.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Op
+
+ROOMS: Final = 100
+ROW: Final[dict[str, Any]] = {
+    "id": "~c1", "kind": "public", "name": "dispatch", "people": [], "archived": 0, "rev": 7,
+    "n": 7, "posts": 5, "last_ms": 1_700_000_002_000, "last_by": "ann", "preview": "hello",
+}  # fmt: skip
+
+
+def room(number: int) -> RoomFollower:
+    """A room of five posts, without an engine: nothing of it is read here."""
+    nothing: Any = None
+    follower = RoomFollower(
+        Reads(nothing, nothing, Limits()), nothing, inbox=f"~c{number}", log="", channel="",
+        on_moved=lambda _: None, on_gone=lambda _: None, watching=nothing,
+    )  # fmt: skip
+    follower.unread.restart(7, row={**ROW, "id": f"~c{number}"}, members=1000)
+    return follower
+
+
+def put(person: Person, follower: RoomFollower, *, read: int) -> None:
+    """Somebody of the room who is connected."""
+    follower.people[person.user] = person
+    follower.unread.users[person.user] = Reader(300, 300, read)
+    person.rooms[follower.inbox] = follower
+    person.shown.add(follower.inbox)
+
+
+def connected(user: str, subprotocol: str = MSGPACK_SUBPROTOCOL) -> Person:
+    """Somebody who has got ROOMS."""
+    viewer = Viewer(user, subprotocol, wake=lambda: None, overflow=lambda: None)
+    return Person(user, viewers={viewer: None})
+
+
+def test_somebody_with_a_hundred_rooms_costs_a_node_less_than_forty_kilobytes() -> None:
+    rooms, people = [room(number) for number in range(ROOMS)], []
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(200):
+            people.append(connected(f"user{number}"))
+            for follower in rooms:
+                put(people[-1], follower, read=number)
+        each = (tracemalloc.get_traced_memory()[0] - before) / len(people)
+    finally:
+        tracemalloc.stop()
+    print(f"{each / 1000:.1f} kB for one person in {ROOMS} rooms")
+    assert each < 40_000
+
+
+def test_a_post_is_encoded_once_for_everybody_to_whom_it_says_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    follower, encoded = room(1), 0
+    codecs = (MSGPACK_SUBPROTOCOL, JSON_SUBPROTOCOL)
+    people = [connected(f"user{number}", codecs[number % 2]) for number in range(600)]
+    for number, person in enumerate(people):
+        put(person, follower, read=number // 2 % 3)
+    encode = wire.encode
+
+    def counted(value: Any, subprotocol: str) -> bytes:
+        nonlocal encoded
+        encoded += 1
+        return encode(value, subprotocol)
+
+    monkeypatch.setattr(wire, "encode", counted)
+    follower.unread.moved = True
+    follower.push()
+    assert encoded == 2 * 3
+    for number, person in enumerate(people):
+        (viewer,) = person.viewers
+        (frame,) = wire.decode(viewer.take(1 << 20), viewer.subprotocol)
+        assert frame == [Op.ROOM, "~c1", {**ROW, "id": "~c1"}, 5 - number // 2 % 3, 0]
+    follower.unread.changed.add("user3")  # one's own mark is told to them alone
+    follower.push()
+    assert [p.user for p in people if next(iter(p.viewers)).take(1 << 20)] == ["user3"]
