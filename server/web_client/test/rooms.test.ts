@@ -188,6 +188,17 @@ describe("an open room", () => {
   });
 });
 
+test("what was not seen begins somewhere also in a room that the address opens", async () => {
+  const late = await scene.tab({}, false);
+  const thread = late.store.thread("~c1"); // before anything is known
+  const socket = late.page.sockets.at(-1);
+  socket?.onopen?.(); // WELCOME, ORG and ROOMS come at once
+  expect(late.store.room("~c1").peek()).toBeDefined();
+  late.store.thread("~c1"); // as the page does once it knows the room
+  await scene.flow();
+  expect(thread.unreadFrom.peek()).toBe(2);
+});
+
 describe("reading", () => {
   test("looking tells how many posts I have seen, once, and shows it at once", async () => {
     tab.store.thread("~c1");

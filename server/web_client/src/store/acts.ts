@@ -182,7 +182,7 @@ export class Acts {
     const generation = log?.generation;
     return new Promise((resolve) => {
       const answered = (answer: Answer): void => {
-        if (answer.kind === "refused" && answer.refusal.cur && log?.generation === generation) {
+        if (answer.kind === "refused" && answer.refusal.cur && log !== null && log.generation === generation) {
           this.core.put(answer.refusal.cur, answer.refusal.cur.rev);
         }
         settled(answer as Answer<Ack>);

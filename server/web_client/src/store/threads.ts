@@ -83,11 +83,12 @@ export class Threads {
       if (known === undefined) this.follow(conv);
       return thread.face;
     }
-    if (!this.follow(conv)) return thread.face;
+    const opened = this.follow(conv);
+    if (!opened && thread.model.loaded) return thread.face;
     const room = this.core.rooms.get(conv);
     thread.read = room === undefined ? null : room.posts - room.unread;
     thread.unreadFrom.value = 0;
-    if (known !== undefined) this.restart(thread);
+    if (opened && known !== undefined) this.restart(thread);
     return thread.face;
   }
 

@@ -75,6 +75,7 @@ export function tell(store: Store, notice: Notice): void {
     case "refused":
       return complain(refusalWords(notice.slug, notice.message));
     case "became_draft":
+      if (notice.conv.startsWith("~")) return complain("Your message was not sent. The text is kept as your draft.");
       return complain("Your reply was not sent: the conversation is not yours any more. The text is kept as your draft.");
     case "offline":
       return say("You are offline. Nothing was changed.");

@@ -16,6 +16,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["?", "These keys"],
   ["Ctrl K", "Command palette"],
   ["Ctrl Enter", "Send the reply, or add the note"],
+  ["↑", "Change my last message, in a room's empty field"],
 ];
 
 export function ShortcutsDialog(): JSX.Element {
