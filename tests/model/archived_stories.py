@@ -88,6 +88,8 @@ async def rare_paths(world: ArchivedWorld) -> None:
         await world.compare()
     await _late_receipt(world)
     await _erased_before_it_leaves(world)
+    await _row_before_its_lines(world)
+    await _erased_and_asked_for(world)
     for pick in range(21):
         await ends_and_leaves(world, next(iter(world.model.rows.values())), pick)
         await world.compare()
@@ -129,3 +131,27 @@ async def _erased_before_it_leaves(world: ArchivedWorld) -> None:
     await world.erases(stage.row, 1)
     await world.evicts(stage.row, 0)
     await world.compare()
+
+
+async def _row_before_its_lines(world: ArchivedWorld) -> None:
+    """Done, and its lines are in the engine still."""
+    stage = await _stage(world, "early")
+    await stage.do("done", "adm")
+    await world.reads_row(stage.row, 1)
+
+
+async def _erased_and_asked_for(world: ArchivedWorld) -> None:
+    """Erased wholly, and whoever did so died before the archive heard of it."""
+    stage = await _stage(world, "gone")
+    await stage.receive()
+    await stage.do("done", "adm")
+    await world.reads_row(stage.row, 0)
+    await world.evicts(stage.row, 0)
+    assert stage.row.n % 3 == 1  # so that the archive has it still
+    await world.erases(stage.row, stage.row.n - 1)
+    await world.comes_back(world.model.rows[f"{world.name}.long"], _place(world, stage.conv))
+    await world.compare()
+
+
+def _place(world: ArchivedWorld, conv: str) -> int:
+    return sorted(world.lines).index(conv)
