@@ -1,4 +1,4 @@
-"""Direct messages, channels and Interactions over HTTP, and what leaving the organisation does."""
+"""Direct messages and channels over HTTP, and what leaving the organisation does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from batonbox_server.domain.model import Role
 from batonbox_server.domain.policy import Scope
-from batonbox_server.store.directory_port import Inbox, User
 from tests.integration.media_harness import uploaded
+from tests.integration.talk_harness import channel, code, lines, ok, person
 from tests.served import SALES, Served, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,40 +24,6 @@ async def site(engine_url: str) -> AsyncIterator[Served]:
     """One node with the demo organisation; each test makes rooms of its own."""
     async with served(engine_url, f"t{uuid.uuid4().hex[:12]}:", job_lease_s=0.5) as site:
         yield site
-
-
-async def ok(site: Served, user: str, path: str, /, **body: Any) -> dict[str, Any]:
-    """A command of a room, or on rooms, that succeeds."""
-    answer = await site.call(user, "POST", f"/v1/rooms{path}", body)
-    assert answer.is_success, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-async def code(site: Served, user: str, path: str, /, **body: Any) -> str:
-    """The slug of the refusal."""
-    answer = await site.call(user, "POST", f"/v1/rooms{path}", body)
-    assert not answer.is_success, answer.text
-    return str(answer.json()["code"])
-
-
-async def channel(site: Served, *members: str, private: bool = False) -> str:
-    """A channel made by the admin, who is in it too."""
-    name = f"room {uuid.uuid4().hex[:8]}"
-    made = await ok(site, "admin", "", name=name, private=private, members=list(members))
-    return str(made["conv"])
-
-
-async def lines(site: Served, user: str, room: str) -> list[dict[str, Any]]:
-    """The room's lines, the oldest first."""
-    return list((await site.get(user, f"/v1/rooms/{room}/messages"))["items"])
-
-
-async def person(site: Served, role: Role = Role.MEMBER) -> str:
-    """Somebody new."""
-    name = f"p{uuid.uuid4().hex[:8]}"
-    await site.node.administration.create_user(User(name, name, role))
-    return name
 
 
 async def test_what_i_write_is_unread_for_others_alone_and_a_mention_counts(site: Served) -> None:
@@ -248,50 +214,6 @@ async def test_a_room_is_no_conversation_and_a_conversation_no_room(site: Served
     refused = await site.call("admin", "POST", f"/v1/inboxes/{room}/compose",
                               {"to": "+14165550191", "text": "x"})  # fmt: skip
     assert refused.json()["code"] == "bad_request"
-
-
-# Interactions
-
-
-async def walked(site: Served, user: str, show: str, limit: int) -> list[str]:
-    """Ids of every page, in order."""
-    found: list[str] = []
-    after = ""
-    while True:
-        path = f"/v1/interactions?filter={show}&limit={limit}&after={after}"
-        page = await site.get(user, path)
-        found += [(item.get("conversation") or item["room"])["id"] for item in page["items"]]
-        if not page["next"]:
-            return found
-        after = page["next"]
-
-
-@pytest.mark.parametrize("limit", [1, 2, 3, 200])
-async def test_interactions_are_everything_one_may_see_newest_first(
-    site: Served, limit: int
-) -> None:
-    mia = await person(site)
-    box, number = f"box{uuid.uuid4().hex[:6]}", f"+1416557{uuid.uuid4().int % 10000:04}"
-    await site.node.administration.create_inbox(Inbox(box, box, (mia,), (number,)))
-    expected: list[tuple[str, str]] = []
-    for turn in range(3):
-        customer = f"+1647557{turn:04}"
-        conv = await site.texts(f"text {turn}", to=number, customer=customer)
-        if turn == 1:
-            assert (await site.act(mia, conv, "done")).is_success
-        expected.append(("external", conv))
-        room = await channel(site, mia)
-        await ok(site, mia, f"/{room}/post", text="x")
-        expected.append(("channels", room))
-        other = await person(site)
-        direct = (await ok(site, other, "/direct", user=mia))["conv"]
-        await ok(site, other, f"/{direct}/post", text="y")
-        expected.append(("direct", direct))
-    expected.reverse()
-    for show in ("all", "external", "direct", "channels"):
-        wanted = [name for kind, name in expected if show in {"all", kind}]
-        assert await walked(site, mia, show, limit) == wanted, show
-    assert (await site.call(mia, "GET", "/v1/interactions?after=x")).json()["code"] == "bad_request"
 
 
 # Leaving the organisation
