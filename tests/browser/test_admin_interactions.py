@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, Route
 
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn, assert_accessible
-from tests.served import CUSTOMER, Served
+from tests.served import CUSTOMER, Served, served
 
 
 async def created(site: Served, name: str, *members: str, private: bool = False) -> str:
@@ -293,3 +296,43 @@ async def test_large_text_scrolls_in_one_direction(
     await fits("/interactions")
     await page.get_by_role("combobox", name="Search", exact=True).fill("narrowest")
     await expect(page.get_by_role("option").first).to_be_in_viewport()
+
+
+async def test_with_an_archive_its_figures_are_shown_and_what_is_in_it_is_found_and_read(
+    engine_url: str, prefix: str, tmp_path: Path, sign_in: SignIn
+) -> None:
+    rules: dict[str, Any] = {
+        "archive_url": f"sqlite://{tmp_path}/archive.sqlite",
+        "archive_keep_messages": 5,
+        "archive_sweep_s": 0.02,
+    }
+    async with served(engine_url, f"{prefix}a", as_demo=True, **rules) as site:
+        await site.texts("the only axolotl")
+        for n in range(100):
+            await site.texts(f"text {n}")
+        for _ in range(500):
+            told = await site.get("admin", "/v1/archive")
+            found = await site.get("admin", "/v1/search?q=axolotl")
+            if told["messages"] > 80 and found["messages"]:
+                break
+            await asyncio.sleep(0.02)
+        page = await sign_in("admin", at=site)
+        await at(page, site, "keeping")
+        await expect(page.get_by_text("moved to the archive as they should be")).to_be_visible()
+        await expect(page.get_by_role("definition").nth(1)).to_have_text(re.compile(r"^\d+$"))
+        await page.get_by_role("button", name="Change…").click()
+        dialog = page.get_by_role("dialog", name="Change retention")
+        await dialog.get_by_role("textbox", name=re.compile("customers")).fill("400")
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("400 days")).to_be_visible()
+        assert (await site.get("admin", "/v1/retention"))["external_days"] == 400
+        await assert_accessible(page)
+        await page.keyboard.press("Control+k")
+        await expect(page.get_by_role("combobox", name="Command or search")).to_be_focused()
+        await page.keyboard.type("axolotl")
+        await expect(page.get_by_role("group", name="Messages")).to_be_visible()
+        await page.keyboard.press("Enter")
+        line = Desk(page).messages.locator('[data-n="1"]')
+        await expect(line).to_be_focused()
+        await expect(line).to_contain_text("the only axolotl")
+        await page.context.close()  # before its server

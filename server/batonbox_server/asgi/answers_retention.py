@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["Held", "HoldItem", "RetentionRules"]
+__all__ = ["ArchiveReport", "Held", "HoldItem", "RetentionRules"]
+
+
+class ArchiveReport(Struct):
+    """How much is in the archive, and what waits to go there; sizes in bytes.
+
+    `state`: `ok`, `none`, or why nothing is moved. `waiting` conversations are the ones this node
+    counted when it last looked; `memory_bound` 0: the engine has no bound.
+    """
+
+    state: str
+    kind: str
+    messages: int
+    conversations: int
+    size_bytes: int
+    waiting: int
+    memory_used: int
+    memory_bound: int
 
 
 class RetentionRules(Struct):

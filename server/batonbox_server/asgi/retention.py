@@ -14,7 +14,7 @@ from batonbox_server.store.archiving_port import Hold
 from batonbox_server.store.retention_port import Rules
 
 from .answers import Items
-from .answers_retention import Held, HoldItem, RetentionRules
+from .answers_retention import ArchiveReport, Held, HoldItem, RetentionRules
 from .endpoint import Call, Endpoint
 from .rest import admitted_cid
 from .shapes import timestamp
@@ -34,6 +34,22 @@ class HoldChange(Struct, forbid_unknown_fields=True):
 
     on: bool
     reason: str = ""
+
+
+async def _archive(call: Call) -> dict[str, Any]:
+    """How much is in the archive, and whether all that should be is."""
+    readiness = call.services.readiness
+    status, counts = await call.services.retention.archive(), readiness.counts()
+    return {
+        "state": readiness.archive(),
+        "kind": status.kind if status else "none",
+        "messages": status.lines if status else 0,
+        "conversations": status.rows if status else 0,
+        "size_bytes": status.size_bytes if status else 0,
+        "waiting": counts["archive_waiting"],
+        "memory_used": counts["engine_memory_used"],
+        "memory_bound": counts["engine_memory_bound"],
+    }
 
 
 async def _rules(call: Call) -> dict[str, Any]:
@@ -97,6 +113,7 @@ def _item(hold: Hold) -> dict[str, Any]:
 _A: Final = Action.ADMINISTER
 _HOLDING: Final = ("not_found", "rate_limited")
 ENDPOINTS: Final = (
+    Endpoint("GET", "/v1/archive", _A, _archive, returns=ArchiveReport),
     Endpoint("GET", "/v1/retention", _A, _rules, returns=RetentionRules),
     Endpoint("PUT", "/v1/retention", _A, _set_rules, body=RetentionChange, returns=RetentionRules),
     Endpoint("GET", "/v1/holds", _A, _holds, returns=Items[HoldItem]),

@@ -39,6 +39,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "admin": ("Administration", "For admins."),
     "retention": ("Retention", "How long messages are kept, and what is held whatever its age."),
     "holds": ("Retention", ""),
+    "archive": ("Retention", ""),
     "loopback": ("Simulated phones", "Only with the loopback carrier."),
     "webhook": ("Webhook carrier", "Signed by the carrier; only when its secret is set."),
     "media": ("Files", "Up in one request, down by a link that is signed for a moment."),

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from batonbox_server.domain.model import is_room
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
-from batonbox_server.store.archive_port import OwnArchive
+from batonbox_server.store.archive_port import ArchiveStatus, OwnArchive
 from batonbox_server.store.archiving_port import ArchivingStore, Hold
 from batonbox_server.store.audit_port import AuditStore
 from batonbox_server.store.retention_port import DAYS_MOST, RetentionStore, Rules
@@ -35,6 +35,13 @@ class Retention:
         self._archive = archive
         self._audit = audit
         self._logs = logs
+
+    async def archive(self) -> ArchiveStatus | None:
+        """How much is in the archive; None where there is none, or it cannot be asked now."""
+        try:
+            return await self._archive.status() if self._archive.there else None
+        except Refused:
+            return None
 
     async def rules(self) -> Rules:
         """As they stand."""

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { Problem } from "../src/ui/admin/api";
 import { receiveExport, Watch, type Progress } from "../src/ui/admin/export_stream";
 import { exportWords, sizeWords } from "../src/ui/admin/export_words";
-import { archiveWords, daysOf, daysWords, eraseWords } from "../src/ui/admin/keeping_words";
+import { archiveFacts, archiveWords, daysOf, daysWords, eraseWords } from "../src/ui/admin/keeping_words";
 
 describe("days", () => {
   test.each([["", 0], ["0", 0], [" 30 ", 30], ["36500", 36_500], ["36501", null], ["-1", null], ["1.5", null], ["x", null]] as const)("%j", (typed, days) => expect(daysOf(typed)).toBe(days));
@@ -23,6 +23,12 @@ test("the archive's state", () => {
   expect(archiveWords("ok")).toContain("as they should be");
   expect(archiveWords("none")).toContain("There is no archive");
   expect(archiveWords("it is another engine's")).toBe("Nothing is moved to the archive at the moment: it is another engine's");
+});
+
+test("what is in it", () => {
+  const report = { state: "ok", kind: "sqlite", messages: 1234, conversations: 2, size_bytes: 3_400_000, waiting: 0, memory_used: 12_345, memory_bound: 0 };
+  expect(Object.fromEntries(archiveFacts(report))).toMatchObject({ Messages: "1,234", Size: "3.4 MB", "Engine's memory": "12 kB, no bound" });
+  expect(archiveFacts({ ...report, state: "none", memory_bound: 1_000_000 })).toEqual([["Engine's memory", "12 kB of 1.0 MB"]]);
 });
 
 test("how much", () => {

@@ -9,28 +9,43 @@ import { wordsOf } from "./api";
 import { Confirm } from "./confirm";
 import { useCustomers } from "./customers";
 import { FormDialog } from "./form_dialog";
-import { archiveState, holds, release, rules, setRules, type Hold, type Rules } from "./keeping_api";
-import { archiveWords, DAYS_WRONG, daysOf, daysWords, eraseWords } from "./keeping_words";
+import { archive, holds, release, rules, setRules, type ArchiveReport, type Hold, type Rules } from "./keeping_api";
+import { archiveFacts, archiveWords, DAYS_WRONG, daysOf, daysWords, eraseWords } from "./keeping_words";
 import { Pages, usePages, whole } from "./paging";
 import { When } from "./when";
 
 function Archive(): JSX.Element {
-  const state = useSignal("");
+  const found = useSignal<ArchiveReport | null>(null);
   const problem = useSignal("");
   useEffect(() => {
-    archiveState().then(
-      (found) => void (state.value = found),
+    archive().then(
+      (report) => void (found.value = report),
       (error: unknown) => void (problem.value = wordsOf(error)),
     );
   }, []);
-  const stuck = problem.value || (state.value && state.value !== "ok" && state.value !== "none");
+  const report = found.value;
+  const stuck = problem.value || (report && report.state !== "ok" && report.state !== "none");
   return (
     <section>
       <h2>Archive</h2>
       <p class={stuck ? "problem" : "page-words"} role={stuck ? "alert" : undefined}>
-        {problem.value || (state.value ? archiveWords(state.value) : "Loading…")}
+        {problem.value || (report ? archiveWords(report.state) : "Loading…")}
       </p>
+      {report ? <Facts facts={archiveFacts(report)} /> : null}
     </section>
+  );
+}
+
+function Facts({ facts }: { facts: readonly (readonly [string, string])[] }): JSX.Element {
+  return (
+    <dl class="rules">
+      {facts.map(([what, how]) => (
+        <>
+          <dt>{what}</dt>
+          <dd>{how}</dd>
+        </>
+      ))}
+    </dl>
   );
 }
 
@@ -92,12 +107,12 @@ function Retention(): JSX.Element {
         </p>
       ) : null}
       {found ? (
-        <dl class="rules">
-          <dt>Messages with customers</dt>
-          <dd>{daysWords(found.external_days)}</dd>
-          <dt>Direct messages and channels</dt>
-          <dd>{daysWords(found.internal_days)}</dd>
-        </dl>
+        <Facts
+          facts={[
+            ["Messages with customers", daysWords(found.external_days)],
+            ["Direct messages and channels", daysWords(found.internal_days)],
+          ]}
+        />
       ) : problem.value ? null : (
         <p class="soft">Loading the rules…</p>
       )}

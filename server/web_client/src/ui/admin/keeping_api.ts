@@ -7,6 +7,19 @@ export interface Rules {
   readonly internal_days: number;
 }
 
+export interface ArchiveReport {
+  /** "ok", "none" where there is no archive, or why nothing is moved there. */
+  readonly state: string;
+  readonly kind: string;
+  readonly messages: number;
+  readonly conversations: number;
+  readonly size_bytes: number;
+  readonly waiting: number;
+  readonly memory_used: number;
+  /** 0: none. */
+  readonly memory_bound: number;
+}
+
 export interface Hold {
   /** A conversation or a room. */
   readonly conv: string;
@@ -16,7 +29,6 @@ export interface Hold {
   readonly since_at: string | null;
 }
 
-const ARCHIVE = "/readyz";
 const isRoom = (conv: string): boolean => conv.startsWith("~");
 
 /** Where it is exported, and held. */
@@ -28,5 +40,4 @@ export const holds = (): Promise<readonly Hold[]> => items<Hold>("/v1/holds");
 export const hold = (conv: string, reason: string): Promise<unknown> => ask("POST", `${placeOf(conv)}/hold`, { on: true, reason });
 export const release = (conv: string): Promise<unknown> => ask("POST", `${placeOf(conv)}/hold`, { on: false });
 
-/** "ok", "none" where there is no archive, or why nothing is moved there. */
-export const archiveState = async (): Promise<string> => (await ask<{ archive: string }>("GET", ARCHIVE)).archive;
+export const archive = (): Promise<ArchiveReport> => ask<ArchiveReport>("GET", "/v1/archive");

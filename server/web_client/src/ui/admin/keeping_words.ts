@@ -1,5 +1,6 @@
 /** Sentences about what is kept, and for how long. */
-import type { Rules } from "./keeping_api";
+import { sizeWords } from "./export_words";
+import type { ArchiveReport, Rules } from "./keeping_api";
 
 const DAYS_MAX = 36_500;
 
@@ -21,6 +22,23 @@ export function archiveWords(state: string): string {
   if (state === "ok") return "Old messages are moved to the archive as they should be, and read from there.";
   if (state === "none") return "There is no archive: every message stays in the engine's memory. An operator can set BATONBOX_ARCHIVE_URL to a PostgreSQL.";
   return `Nothing is moved to the archive at the moment: ${state}`;
+}
+
+const KINDS: Readonly<Record<string, string>> = { sqlite: "SQLite, beside the server", postgresql: "PostgreSQL" };
+
+/** What there is to tell of an archive, [what, how much]. */
+export function archiveFacts(report: ArchiveReport): readonly (readonly [string, string])[] {
+  const { kind, messages, conversations, size_bytes, waiting, memory_used, memory_bound } = report;
+  const memory: readonly [string, string] = ["Engine's memory", memory_bound ? `${sizeWords(memory_used)} of ${sizeWords(memory_bound)}` : `${sizeWords(memory_used)}, no bound`];
+  if (report.state === "none") return [memory];
+  return [
+    ["Kept in", KINDS[kind] ?? kind],
+    ["Messages", messages.toLocaleString("en")],
+    ["Done conversations", conversations.toLocaleString("en")],
+    ["Size", sizeWords(size_bytes)],
+    ["Waiting to be moved", waiting.toLocaleString("en")],
+    memory,
+  ];
 }
 
 /** What changing the rules to these erases; "" where nothing more is erased than before. */
