@@ -14,9 +14,10 @@ import click
 import structlog
 
 from batonbox_server import __version__, config, control
+from batonbox_server.archive.adopting import Adopted
 from batonbox_server.errors import BatonboxError, FolderInUse
 from batonbox_server.node import Organisation
-from batonbox_server.node_archive import archive_text
+from batonbox_server.node_archive import adopt_archive, archive_text
 from batonbox_server.node_export import export_file
 from batonbox_server.node_search import reindex
 from batonbox_server.serving import answer, serve
@@ -152,6 +153,22 @@ def export_command(file: Path, direct: bool, **overrides: Any) -> None:
     _run(lambda: export_file(settings, file, direct=direct, say=_say_aside))
 
 
+@archive_group.command("adopt")
+@click.option("--from", "source", default="", help="URL of the one in use; else data_dir's file.")
+@click.option("--give-up", is_flag=True, help="Copy nothing: what is in it is lost.")
+@click.option("--data-dir", help="Folder of the server.")
+@click.option("--redis-url", help="An engine of your own.")
+def archive_adopt_command(source: str, give_up: bool, **overrides: Any) -> None:
+    """Copy the archive in use into that of BATONBOX_ARCHIVE_URL; use it from then on.
+
+    Stop every server first.
+    """
+    settings = _settings(**overrides)
+    _log_to_stderr("error")
+    adopted = _run(lambda: _adopt(settings, source, give_up=give_up))
+    click.echo(f"archive {adopted.id}: {adopted.lines} messages, {adopted.rows} conversations")
+
+
 @main.command("config")
 def config_command() -> None:
     """Print the effective settings, secrets masked."""
@@ -184,6 +201,17 @@ async def _ask(settings: config.Settings, request: dict[str, Any]) -> dict[str, 
             await asyncio.sleep(0.1)
         finally:
             await organisation.close()
+
+
+async def _adopt(settings: config.Settings, source: str, *, give_up: bool) -> Adopted:
+    if await control.ask(Path(settings.data_dir), {"op": "ping"}) is not None:
+        raise config.ConfigError("A server runs; stop every server first.")
+    organisation = Organisation(settings)
+    try:
+        await organisation.open()
+        return await adopt_archive(organisation, source=source, give_up=give_up)
+    finally:
+        await organisation.close()
 
 
 def _run(work: Callable[[], Awaitable[T]]) -> T:

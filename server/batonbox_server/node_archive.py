@@ -8,33 +8,73 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
+from batonbox_server.archive.adopting import Adopted, adopt
 from batonbox_server.archive.choice import chosen
 from batonbox_server.archive.guarded import GuardedArchive, Known
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.errors import Refused
 from batonbox_server.service.archiver import Archiver, Bounds, Retention
+from batonbox_server.store.archive_port import Archive
 from batonbox_server.store.waiting import RedisWaiting
 from batonbox_server.store.waiting_port import Waiting
 
 if TYPE_CHECKING:
     from batonbox_server.node_organisation import Organisation
 
-__all__ = ["archive_of", "archive_report", "archive_text", "archiver_of", "logs_of"]
+__all__ = [
+    "adopt_archive",
+    "archive_of",
+    "archive_report",
+    "archive_text",
+    "archiver_of",
+    "logs_of",
+]
 
 _DAY_MS: Final = 86_400_000
 
 
 def archive_of(settings: Settings, known: Known, *, secret: bytes) -> GuardedArchive:
     """The archive that the settings name; nothing is opened yet. Raises ConfigError."""
+    archive = _chosen(settings, settings.archive_url)
+    return GuardedArchive(archive, known, owner=_owner(secret))
+
+
+def _chosen(settings: Settings, url: str) -> Archive | None:
     folder, embedded = Path(settings.data_dir), not settings.redis_url
     try:
-        archive = chosen(settings.archive_url, folder=folder, embedded=embedded)
+        return chosen(url, folder=folder, embedded=embedded)
     except ValueError as error:
         raise ConfigError(f"BATONBOX_ARCHIVE_URL: {error}") from error
+
+
+def _file(settings: Settings) -> str:
+    """Where it is beside an embedded engine, even where the engine is another by now."""
+    return f"sqlite://{quote(str(Path(settings.data_dir).absolute()))}/archive.sqlite"
+
+
+def _owner(secret: bytes) -> str:
     # The archive remembers whose it is without being told the secret.
-    owner = hashlib.sha256(b"archive" + secret).hexdigest()[:16]
-    return GuardedArchive(archive, known, owner=owner)
+    return hashlib.sha256(b"archive" + secret).hexdigest()[:16]
+
+
+async def adopt_archive(organisation: Organisation, *, source: str, give_up: bool) -> Adopted:
+    """Put the archive that the settings name in the place of another; see `archive.adopting`.
+
+    `source` is the URL of the one in use, "" for the file in the data folder. Raises ConfigError.
+    """
+    settings, secret = organisation.settings, await organisation.organisation.secret()
+    new = _chosen(settings, settings.archive_url)
+    if new is None:
+        raise ConfigError("Set BATONBOX_ARCHIVE_URL to the archive that shall be used.")
+    old = None if give_up else _chosen(settings, source or _file(settings))
+    try:
+        return await adopt(new, organisation.store, owner=_owner(secret), copy_of=old)
+    finally:
+        for archive in (new, old):
+            if archive is not None:
+                await archive.aclose()
 
 
 def archiver_of(node: Organisation, retention: Retention | None = None) -> Archiver:

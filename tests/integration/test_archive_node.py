@@ -11,11 +11,14 @@ from typing import Any
 import httpx2
 import pytest
 
+from batonbox_server.archive.adopting import Adopted
 from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.domain.model import is_room
-from batonbox_server.node import Node
+from batonbox_server.node import Node, Organisation
+from batonbox_server.node_archive import adopt_archive
 from tests.chaos.processes import Server, serving
+from tests.integration.store_harness import refused
 from tests.integration.test_cli import run
 from tests.served import CUSTOMER, SALES, Served, served
 
@@ -167,6 +170,49 @@ async def test_before_anything_has_moved_another_archive_may_be_chosen(
             await node.texts(f"message {number}")
         await until(node, lambda status: status.lines > 0)
         assert (await ready(node))["archive"] == "ok"
+
+
+async def adopted(url: str, prefix: str, folder: Path, to: str, **how: Any) -> Adopted:
+    """As `archive adopt` does it, while no server runs."""
+    given: dict[str, Any] = {"redis_url": url, "key_space": prefix, "data_dir": str(folder)}
+    given["archive_url"] = f"sqlite://{folder}/{to}.sqlite"
+    organisation = Organisation(Settings(**given))
+    try:
+        await organisation.open()
+        return await adopt_archive(organisation, **{"source": "", "give_up": False, **how})
+    finally:
+        await organisation.close()
+
+
+async def test_another_archive_takes_over_with_everything_or_with_nothing(
+    engine_url: str, prefix: str, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {**EAGER, "archive_done_days": 0}
+    async with archiving(engine_url, prefix, tmp_path, **given) as node:
+        done = await node.texts("one", customer="+14165550171")
+        own_tok = (await node.act("agent1", done, "assign")).json()["own_tok"]
+        await node.act("agent1", done, "done", own_tok=own_tok)
+        for number in range(20):
+            conv = await node.texts(f"message {number}")
+        await until(node, lambda status: status.lines >= 10 and status.rows == 1)
+    wrong = f"sqlite://{tmp_path}/empty.sqlite"
+    error = await refused(adopted(engine_url, prefix, tmp_path, "other", source=wrong))
+    assert error.slug == "conflict"
+    assert (await adopted(engine_url, prefix, tmp_path, "other")).rows == 1
+    other = f"sqlite://{tmp_path}/other.sqlite"
+    async with archiving(engine_url, prefix, tmp_path, archive_url=other, **given) as node:
+        assert await texts_of(node, conv) == [f"message {number}" for number in range(20)]
+        assert await texts_of(node, done) == ["one"]
+        assert (await ready(node))["archive"] == "ok"
+    nothing = await adopted(engine_url, prefix, tmp_path, "third", give_up=True)
+    assert (nothing.lines, nothing.rows) == (0, 0)
+    third = f"sqlite://{tmp_path}/third.sqlite"
+    async with archiving(engine_url, prefix, tmp_path, archive_url=third, **given) as node:
+        answer = await node.call("admin", "GET", f"/v1/conversations/{conv}/messages?limit=50")
+        assert answer.status_code == 503
+        for number in range(20, 40):
+            await node.texts(f"message {number}")
+        await until(node, lambda status: status.lines > 0)
 
 
 async def test_a_url_of_no_archive_is_told_at_the_start(tmp_path: Path) -> None:

@@ -139,5 +139,8 @@ class ArchivingStore(Protocol):
     async def known_archive(self) -> str:
         """That id; "" before anything was moved."""
 
+    async def adopt_archive(self, *, archive: str) -> None:
+        """From now on another archive; only while no server runs, which would not notice."""
+
     async def memory(self) -> Memory:
         """What the engine says of itself."""

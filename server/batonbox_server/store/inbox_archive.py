@@ -154,6 +154,10 @@ class InboxArchive(Archived):
         raw = await self._execute("GET", f"{self._keys.org}:archive")
         return "" if raw is None else str(raw.decode())
 
+    async def adopt_archive(self, *, archive: str) -> None:
+        """See the port."""
+        await self._execute("SET", f"{self._keys.org}:archive", archive)
+
     async def memory(self) -> Memory:
         """See the port."""
         raw = await self._execute("INFO", "memory")
