@@ -32,6 +32,18 @@ export class ModelRoom {
     return this.row.rev;
   }
 
+  get posts(): number {
+    return this.row.posts;
+  }
+
+  all(): readonly Message[] {
+    return this.lines;
+  }
+
+  lineAt(n: number): Message | undefined {
+    return this.lines[n - 1];
+  }
+
   get state(): { readonly seq: number } {
     return { seq: this.row.rev };
   }
