@@ -73,8 +73,8 @@ class Rooms:
 
     async def row(self, principal: Principal, *, room: str) -> dict[str, Any] | None:
         """The room's row as it is now, None for who is not in it: an admin may have acted on it."""
-        state = await self._store.room_state(room=room)
-        return state.row if principal.user in state.members else None
+        mine = await self._store.room_of(room=room, user=principal.user)
+        return mine.row if mine is not None else None
 
 
 def acts_as_admin(principal: Principal) -> bool:

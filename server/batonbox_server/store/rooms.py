@@ -214,13 +214,25 @@ class RedisRooms:
         seq, tip, found = ok(await asked)
         return {user.decode(): _marks(seq, tip, *more) for user, *more in found}
 
+    async def room_of(self, *, room: str, user: str) -> RoomOf | None:
+        """See the port."""
+        try:
+            marks, row = await self._mine(room, user)
+        except Refused as refused:
+            if refused.slug != "not_found":
+                raise
+            return None
+        if not marks.since_seq:
+            return None
+        return RoomOf(row, row["posts"] - marks.read, len(marks.mentions))
+
     async def rooms_of(self, *, user: str) -> dict[str, RoomOf]:
         """See the port."""
         rooms = sorted(await self.index_of(user=user))
         found: dict[str, RoomOf | None] = {}
         for first in range(0, len(rooms), _AT_ONCE):
             some = rooms[first : first + _AT_ONCE]
-            theirs = await asyncio.gather(*(self._one(room, user) for room in some))
+            theirs = await asyncio.gather(*(self.room_of(room=room, user=user) for room in some))
             found.update(zip(some, theirs, strict=True))
         return {room: mine for room, mine in found.items() if mine is not None}
 
@@ -307,17 +319,6 @@ class RedisRooms:
 
     def _by(self, actor: str, cid: str, digest: str) -> bytes:
         return by_command(actor=actor, cid=cid, digest=digest, keep=self._audit_entries)
-
-    async def _one(self, room: str, user: str) -> RoomOf | None:
-        try:
-            marks, row = await self._mine(room, user)
-        except Refused as refused:
-            if refused.slug != "not_found":
-                raise
-            return None
-        if not marks.since_seq:
-            return None
-        return RoomOf(row, row["posts"] - marks.read, len(marks.mentions))
 
     async def _mine(self, room: str, user: str) -> tuple[RoomMarks, dict[str, Any]]:
         _must_be(room)

@@ -159,6 +159,9 @@ class RoomStore(Protocol):
     async def room_marks_of(self, *, room: str, users: Sequence[str]) -> dict[str, RoomMarks]:
         """The same of several people (at most 100), at one position; each of them has an entry."""
 
+    async def room_of(self, *, room: str, user: str) -> RoomOf | None:
+        """A room as this person has it; None for who is not in it. Reads nothing of others."""
+
     async def rooms_of(self, *, user: str) -> dict[str, RoomOf]:
         """The rooms somebody is in, by id."""
 
