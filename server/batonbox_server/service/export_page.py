@@ -57,7 +57,7 @@ def _line(line: Mapping[str, Any]) -> str:
     when = f'<time datetime="{escape(line["instant"])}">{escape(line["at"])}</time>'
     if line["kind"] not in SAID:
         return f'<p class="divider">{escape(line["words"])} · {when}</p>\n'
-    side = {"received": "in", "noted": "note"}.get(line["kind"], "out")
+    side = {"received": "in", "posted": "in", "noted": "note"}.get(line["kind"], "out")
     who = " · ".join(escape(part) for part in _who(line) if part)
     files = "".join(f"<li>{escape(name)}</li>" for name in line["files"])
     listed = f'<ul class="files">{files}</ul>' if files else ""

@@ -60,9 +60,10 @@ def _room_words(kind: str, to: str, by: str, body: Mapping[str, Any]) -> str:
     match kind:
         case "room_created":
             return f"Created by {by}"
+        case "room_changed" if body.get("name"):
+            return f"Renamed by {by}: {body['name']}"
         case "room_changed":
-            named = body.get("name")
-            return f"Changed by {by}{f': {named}' if named else ''}"
+            return f"Archived by {by}" if body.get("archived") else f"Opened again by {by}"
         case "member_joined":
             return f"{to} joined" if to == by or not by else f"{to} was added by {by}"
         case "member_removed":
