@@ -81,6 +81,10 @@ async def test_anybody_keeps_contacts_and_finds_them_by_number(site: Served) -> 
     for numbers in (f"{LEE},{MAY}", f"{quote(LEE)},{quote(MAY)}"):
         found = await site.get("agent2", f"/v1/contacts/lookup?numbers={numbers}")
         assert found == {"numbers": {LEE: lee}}
+    some = await site.get("agent2", f"/v1/contacts/lookup?numbers=12345,,{LEE},Shop")
+    assert some["numbers"].keys() == {LEE}
+    many = ",".join([LEE] * 101)
+    assert await code(site, "agent2", "GET", f"/v1/contacts/lookup?numbers={many}") == "bad_request"
     changed = await site.call(
         "agent2", "PATCH", path, {"name": "Lee", "numbers": [MAY, LEE], "rev": lee["rev"]}
     )

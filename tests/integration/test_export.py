@@ -19,6 +19,7 @@ import pytest
 
 from batonbox_server.domain.model import Role, is_room
 from batonbox_server.domain.policy import Scope
+from batonbox_server.node_export import operator_export
 from batonbox_server.session.ports import Principal
 from tests.integration.audit_harness import audit
 from tests.served import CUSTOMER, SALES, SUPPORT, Served, served
@@ -255,6 +256,22 @@ async def test_an_export_that_cannot_go_on_has_no_end(
     last = msgspec.json.decode(data.splitlines()[-1])
     assert (last["kind"], last["code"]) == ("error", "forbidden")
     assert b'"kind":"end"' not in data
+
+
+async def test_the_operator_reads_a_channel_that_everybody_has_left(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SOURCE, 3)
+    where = await room(site, "admin", name="left", private=True)
+    for n in range(20):
+        await post(site, "admin", where, f"post {n}")
+    await archive(site, where, row=False)
+    left = await site.call("admin", "POST", f"/v1/rooms/{where}/leave", {})
+    assert left.is_success, left.text
+    chunks = [chunk async for chunk in await operator_export(site.node, direct=False)]
+    thread = threads(parsed(b"".join(chunks)))[where]
+    assert texts_of(thread) == [f"post {n}" for n in range(20)]
+    assert [line["n"] for line in thread] == list(range(1, 23))
 
 
 async def talk(site: Served) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 import weakref
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -51,11 +52,17 @@ class Contacts:
         return await self._store.contact(contact)
 
     async def lookup(self, numbers: Sequence[str]) -> dict[str, Contact]:
-        """Of these numbers, in any notation with +, those that are somebody's, in E.164."""
-        wanted = dict.fromkeys(e164(number, field="numbers") for number in numbers)
-        if len(wanted) > LOOKUP_MOST:
+        """Of these numbers, in any notation with +, those that are somebody's, in E.164.
+
+        What is no such number, like a short code, is nobody's.
+        """
+        if len(numbers) > LOOKUP_MOST:
             raise Refused("bad_request", f"numbers: at most {LOOKUP_MOST} at once.")
-        return await self._store.by_numbers(list(wanted)) if wanted else {}
+        wanted = []
+        for number in numbers:
+            with suppress(Refused):
+                wanted.append(e164(number, field="numbers"))
+        return await self._store.by_numbers(list(dict.fromkeys(wanted))) if wanted else {}
 
     async def create(
         self, *, actor: str, cid: str, name: str, numbers: Sequence[str], note: str
