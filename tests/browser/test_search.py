@@ -227,3 +227,26 @@ async def test_everybody_can_search(site: Served, sign_in: SignIn, scheme: str) 
     await expect(found(page, "Messages")).to_be_in_viewport()
     await page.wait_for_function("() => document.documentElement.scrollWidth === 320")
     await assert_accessible(page)
+
+
+async def test_a_post_is_found_by_who_is_in_its_room_and_opens_there(
+    site: Served, sign_in: SignIn
+) -> None:
+    body = {"name": "Board", "private": True, "members": ["agent1"]}
+    made = await site.call("admin", "POST", "/v1/rooms", body)
+    room = made.json()["conv"]
+    for n in range(1, 91):
+        text = {"text": "the quetzal has landed" if n == 5 else f"post {n}"}
+        assert (await site.call("admin", "POST", f"/v1/rooms/{room}/post", text)).is_success
+    await indexed(site, "agent1", "quetzal")
+    page, other = await sign_in("agent1"), await sign_in("agent2")
+    for tab in (page, other):
+        await Desk(tab).ready()
+        await palette(tab)
+        await tab.keyboard.type("quetzal")
+    await expect(other.get_by_text("Nothing found.")).to_be_visible()
+    await expect(found(page, "Messages")).to_contain_text("# Board")
+    await page.keyboard.press("Enter")
+    line = page.get_by_role("log").locator(".line-found")
+    await expect(line).to_be_focused()
+    await expect(line).to_contain_text("the quetzal has landed")

@@ -7,8 +7,8 @@ import { choices, markDone, stayHere, wake } from "./acts";
 import { keeping } from "./keeping_acts";
 import { Empty, Hidden } from "./bits";
 import { Composer } from "./composer";
+import { ContactButton } from "./contact_button";
 import { blocked, inboxName, nameOf, useStore } from "./context";
-import { openDialog } from "./dialog_state";
 import { phoneNumber } from "./format";
 import { ClockIcon, FlagIcon } from "./icons";
 import { useLooking } from "./looking";
@@ -18,7 +18,7 @@ import { places } from "./places";
 import { PresenceDot, presenceOf } from "./presence";
 import { back } from "./route";
 import { panes } from "./screen";
-import { BackIcon, CheckIcon, PersonIcon } from "./more_icons";
+import { BackIcon, CheckIcon } from "./more_icons";
 import { momentWords } from "./snooze_times";
 import { ThreadItem } from "./lines";
 import { ThreadLog } from "./thread_log";
@@ -48,13 +48,20 @@ function toHistory(conv: string, store: Store): void {
   store.thread(conv).older();
 }
 
-function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Element {
+interface HeadProps {
+  readonly conv: string;
+  readonly view: ConversationView;
+  /** It is only read where it is shown: nothing changes whose it is. */
+  readonly readOnly?: boolean;
+}
+
+export function Head({ conv, view, readOnly = false }: HeadProps): JSX.Element {
   const store = useStore();
   const { row } = view;
   const named = store.contact(row.customer).value;
   const number = phoneNumber(row.customer);
-  const card = named ? "Contact" : "Add to contacts";
   const history = { id: "history", label: "History", hint: "", run: () => toHistory(conv, store) };
+  const offered = [...(readOnly ? [] : [...choices(store, conv, view), history]), ...keeping(store, conv)];
   const mine = view.flag === "mine";
   const there = view.flag === "other" ? presenceOf(store, row.assignee) : "";
   return (
@@ -68,9 +75,7 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
         <h2>
           <bdi>{named?.name ?? number}</bdi>
         </h2>
-        <button type="button" class="icon-button icon-button-small thread-card" aria-label={card} title={card} onClick={() => openDialog({ kind: "contact", number: row.customer })}>
-          <PersonIcon />
-        </button>
+        <ContactButton number={row.customer} />
         <p class="thread-about">
           {named ? (
             <span>
@@ -91,15 +96,17 @@ function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Ele
           <OthersHere conv={conv} />
         </p>
       </div>
-      <div class="thread-acts">
-        {mine ? (
-          <button type="button" class="button button-small" aria-disabled={blocked(store) ? "true" : undefined} title={blocked(store) || undefined} onClick={() => void markDone(store, conv)}>
-            <CheckIcon />
-            <span class="button-text">Mark as Done</span>
-          </button>
-        ) : null}
-        <Menu label="More actions" choices={[...choices(store, conv, view), history, ...keeping(store, conv)]} />
-      </div>
+      {offered.length ? (
+        <div class="thread-acts">
+          {mine && !readOnly ? (
+            <button type="button" class="button button-small" aria-disabled={blocked(store) ? "true" : undefined} title={blocked(store) || undefined} onClick={() => void markDone(store, conv)}>
+              <CheckIcon />
+              <span class="button-text">Mark as Done</span>
+            </button>
+          ) : null}
+          <Menu label="More actions" choices={offered} />
+        </div>
+      ) : null}
     </header>
   );
 }

@@ -3,21 +3,14 @@ import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import type { ConversationView, Line } from "../contract";
 import { Empty } from "./bits";
-import { inboxName, nameOf, useStore } from "./context";
-import { Conversation } from "./conversation";
-import { clock, phoneNumber } from "./format";
-import { FlagIcon } from "./icons";
+import { useStore } from "./context";
+import { Conversation, Head } from "./conversation";
+import { clock } from "./format";
 import { ThreadItem } from "./lines";
-import { keeping } from "./keeping_acts";
 import { useLooking } from "./looking";
-import { Menu } from "./menu";
-import { BackIcon } from "./more_icons";
-import { OthersHere } from "./others_here";
-import { address, back, follow } from "./route";
-import { panes } from "./screen";
+import { address, follow } from "./route";
 import { ThreadLog } from "./thread_log";
 import { arrange } from "./thread_model";
-import { statusWords } from "./words";
 
 const CHANGES: ReadonlySet<string> = new Set(["assigned", "transferred", "returned", "done", "undone"]);
 
@@ -36,41 +29,6 @@ const inInboxes = (view: ConversationView): { page: "inboxes"; inbox: string; fi
   conv: view.row.id,
 });
 
-function Head({ conv, view }: { conv: string; view: ConversationView }): JSX.Element {
-  const store = useStore();
-  const { row } = view;
-  const kept = keeping(store, conv);
-  const name = store.contact(row.customer).value?.name;
-  return (
-    <header class="thread-head">
-      {panes.value === 1 ? (
-        <button type="button" class="icon-button" aria-label="Back" title="Back" onClick={() => back({ conv: "" })}>
-          <BackIcon />
-        </button>
-      ) : null}
-      <div class="thread-title">
-        <h2>
-          <bdi>{name ?? phoneNumber(row.customer)}</bdi>
-        </h2>
-        <p class="thread-about">
-          <span class={`status status-${row.status === "done" ? "done" : view.flag}`}>
-            {view.flag === "none" ? null : <FlagIcon filled={false} />}
-            {statusWords(view, (id) => nameOf(store, id))}
-          </span>
-          <span class="thread-inbox">{inboxName(store, view.inbox)}</span>
-          {name ? <span class="thread-our">{phoneNumber(row.customer)}</span> : null}
-          <OthersHere conv={conv} />
-        </p>
-      </div>
-      {kept.length ? (
-        <div class="thread-acts">
-          <Menu label="More actions" choices={kept} />
-        </div>
-      ) : null}
-    </header>
-  );
-}
-
 function ReadOnly({ conv }: { conv: string }): JSX.Element {
   const store = useStore();
   const thread = useMemo(() => store.thread(conv), [store, conv]);
@@ -83,7 +41,7 @@ function ReadOnly({ conv }: { conv: string }): JSX.Element {
   const place = inInboxes(view);
   return (
     <>
-      <Head conv={conv} view={view} />
+      <Head conv={conv} view={view} readOnly />
       <ThreadLog
         thread={thread}
         start="This is where the conversation begins."

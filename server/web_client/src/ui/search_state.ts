@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Store } from "../contract";
 import { wordsOf } from "./admin/api";
-import { customerNow } from "./context";
+import { customerName, inboxName, nameOf } from "./context";
 import { openDialog } from "./dialog_state";
 import { focusSoon, places } from "./places";
 import { refusalWords } from "./refusals";
@@ -79,12 +79,12 @@ export function useSearch(typed: string): Search {
   return { found, problem, busy, more: found && cursor !== null && !busy ? more : null };
 }
 
-/** Names as the store knows them now. */
+/** Names as the store knows them; subscribes to those that are asked for. */
 export const namesIn = (store: Store): Names => ({
-  customer: (number) => customerNow(store, number),
-  inbox: (id) => store.inboxes.peek().find((inbox) => inbox.id === id)?.name ?? id,
-  person: (id) => store.people.peek().get(id)?.name ?? id,
-  me: store.me.peek()?.id ?? "",
+  customer: (number) => customerName(store, number),
+  inbox: (id) => inboxName(store, id),
+  person: (id) => nameOf(store, id),
+  me: store.me.value?.id ?? "",
 });
 
 function openConversation(conv: string, done: boolean, line: number): void {
