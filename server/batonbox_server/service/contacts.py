@@ -22,6 +22,7 @@ from .texts import check_name, e164
 
 __all__ = ["LOOKUP_MOST", "Contacts"]
 
+Reports = AsyncIterator[list[Report] | dict[str, int]]
 LOOKUP_MOST: Final = 100
 _TRIES: Final = 10
 _COLUMNS_LEAST: Final = 2
@@ -34,7 +35,7 @@ class Contacts:
     def __init__(self, store: ContactStore, audit: AuditStore) -> None:
         self._store = store
         self._audit = audit
-        self._running: weakref.ref[AsyncIterator[list[Report]]] | None = None
+        self._running: weakref.ref[Reports] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def aclose(self) -> None:
@@ -122,9 +123,7 @@ class Contacts:
 
     # Files
 
-    async def begin_import(
-        self, data: bytes, *, actor: str, region: str, dry: bool
-    ) -> AsyncIterator[list[Report] | dict[str, int]]:
+    async def begin_import(self, data: bytes, *, actor: str, region: str, dry: bool) -> Reports:
         """Reports of a CSV file's lines, and at last how many of which there were.
 
         Raises Refused at once: `bad_request` of a file that is none, `conflict` while another
@@ -141,9 +140,7 @@ class Contacts:
         self._running = weakref.ref(work)
         return work
 
-    async def _import(
-        self, work: Import, who: Acting, *, dry: bool
-    ) -> AsyncIterator[list[Report] | dict[str, int]]:
+    async def _import(self, work: Import, who: Acting, *, dry: bool) -> Reports:
         reports, whole = work.reports(), False
         try:
             while True:
