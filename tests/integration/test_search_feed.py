@@ -134,6 +134,16 @@ async def test_a_log_that_does_not_continue_is_read_again(
         assert place.epoch == (await client.execute("HGET", f"{log}:meta", "epoch")).decode()
 
 
+async def test_a_log_whose_last_entry_is_another_is_read_again(
+    site: Served, client: EngineClient, prefix: str
+) -> None:
+    await site.texts("a wombat", customer=customers())
+    await settled(site)
+    await client.execute("HSET", f"{prefix}{{ib:sales}}:meta", "tip", "f" * 16)
+    assert len(await said(site, "agent1", "wombat")) == 1
+    assert (await site.node.search.index.places())["sales"].tip == "f" * 16
+
+
 async def test_a_damaged_index_is_made_anew_while_the_node_serves(
     engine_url: str, prefix: str, tmp_path: Path
 ) -> None:
