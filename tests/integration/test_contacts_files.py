@@ -46,7 +46,7 @@ async def export(site: Served) -> bytes:
 
 async def everybody(site: Served) -> list[Any]:
     found: list[Any] = []
-    after = ""
+    after: str | None = ""
     while after is not None:
         page = await site.get("admin", f"/v1/contacts?limit=200&after={after}")
         found += page["items"]

@@ -114,7 +114,7 @@ def test_a_quote_that_never_ends_is_said() -> None:
 NAMES = st.text(st.characters(exclude_categories=("C", "Zl", "Zp", "Zs")), min_size=1).filter(
     lambda name: name.isprintable()
 )
-NOTES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r")).map(str.strip)
+NOTES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")).map(str.strip)
 
 
 @given(
