@@ -95,6 +95,13 @@ async def test_a_command_sent_again_has_no_second_effect(book: RedisContacts) ->
     assert await names(book) == []
 
 
+async def test_a_command_sent_twice_at_the_same_time_makes_one(book: RedisContacts) -> None:
+    made = await asyncio.gather(*(put(book, fresh("Lee", LEE), cid="one") for _ in range(5)))
+    assert len({contact.id for contact in made}) == 1
+    assert await book.contact(made[0].id) == made[0]
+    assert await names(book) == ["Lee"]
+
+
 async def test_two_become_one_in_one_step(book: RedisContacts, client: EngineClient) -> None:
     lee = await put(book, fresh("Lee", LEE, note="a"))
     may = await put(book, fresh("May", MAY, note="b"))

@@ -77,8 +77,9 @@ class RedisContacts:
                     "conflict", f"There are {CONTACTS_MOST} contacts, and may be no more."
                 )
             if done.word == "ok":
-                created_ms = old.created_ms if old else done.at_ms
-                return replace(contact, created_ms=created_ms, changed_ms=done.at_ms, rev=done.rev)
+                # Sent twice at the same time, it is the one that was first.
+                made = replace(contact, id=done.other, changed_ms=done.at_ms, rev=done.rev)
+                return replace(made, created_ms=old.created_ms if old else done.at_ms)
         raise Refused("conflict", _FAST)
 
     async def delete(self, contact: str, *, actor: str, cid: str) -> None:
