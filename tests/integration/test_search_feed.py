@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batonbox_server.errors import Refused
-from batonbox_server.service.search_port import Hit
+from batonbox_server.service.search_port import Hit, Message
 from batonbox_server.store.connect import EngineClient
 from tests.integration.search_harness import customers, found, said, settled
 from tests.served import Served, served
@@ -116,8 +116,12 @@ async def test_a_log_that_does_not_continue_is_read_again(
 ) -> None:
     folder = str(tmp_path)
     async with served(engine_url, prefix, search_dir=folder) as site:
-        await site.texts("a wombat", customer=customers())
+        conv = await site.texts("a wombat", customer=customers())
         await settled(site)
+        index = site.node.search.index
+        place = (await index.places())["sales"]
+        void = Message(conv, 99, 1, "what the log does not have any more")
+        await index.apply("sales", [void], place=place)
     log = f"{prefix}{{ib:sales}}"
     async with served(engine_url, prefix) as other:
         if what == "rewritten":  # as a failover that lost the last events leaves it
@@ -130,6 +134,7 @@ async def test_a_log_that_does_not_continue_is_read_again(
     async with served(engine_url, prefix, search_dir=folder) as site:
         assert len(await said(site, "agent1", "quokka")) == 1
         assert len(await said(site, "agent1", "wombat")) == 1
+        assert await hits(site, "any more", "sales") == []
         place = (await site.node.search.index.places())["sales"]
         assert place.epoch == (await client.execute("HGET", f"{log}:meta", "epoch")).decode()
 
