@@ -92,6 +92,10 @@ async def test_two_who_edit_at_once_do_not_overwrite_each_other(
     await dialog.get_by_role("textbox", name="Name").fill("Lee's")
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_role("alert")).not_to_be_empty()
+    await page.keyboard.press("Escape")
+    assert (await site.call("admin", "PATCH", path, {"name": "Lee Ltd"})).is_success
+    await expect(page.get_by_role("button", name="Lee Ltd")).to_be_visible()
+    assert (await site.call("admin", "PATCH", path, {"name": "Lee"})).is_success
     found = await site.get("admin", path)
     assert (found["name"], found["note"]) == ("Lee", "VIP")
     sign_in.complaints[:] = [said for said in sign_in.complaints if "409" not in said]

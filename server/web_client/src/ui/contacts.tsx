@@ -66,6 +66,15 @@ export function Contacts(): JSX.Element {
     }),
   );
   useEffect(found.reload, [asked]);
+  const store = useStore();
+  /** A colleague has renamed one that is shown, or merged it. */
+  const outdated = (found.all ?? []).some(({ name, numbers: [number] }) => {
+    const now = number ? store.contact(number).value : undefined;
+    return now !== undefined && now.name !== name;
+  });
+  useEffect(() => {
+    if (outdated) found.reload();
+  }, [outdated]);
   const edited = editing.value;
   return (
     <div class="page page-wide">
