@@ -124,8 +124,9 @@ async def test_a_failover_that_lost_posts_resets_only_the_room_and_counts_anew(t
     await there.listen(room)
     await there.listen(calm)
     before = {key: await execute("DUMP", key) for key in await execute("KEYS", f"{log}:*")}
-    for _ in range(3):
-        await here.post(room, "lost", bob)
+    lost = ["lost-1", "lost-2", "lost-3"]
+    for cid in lost:
+        await here.act("post", conv=room, text="lost", mentions=[bob], cid=cid)
     await there.has(room, 4, 3)
     await eventually(lambda: len(there.peer.events(room)) == 3)
     for key in {*await execute("KEYS", f"{log}:*")} - before.keys():
@@ -134,7 +135,10 @@ async def test_a_failover_that_lost_posts_resets_only_the_room_and_counts_anew(t
         await execute("RESTORE", key, 0, dump, "REPLACE")
     await here.post(room, "instead")
     await eventually(lambda: len(there.peer.all(Op.SNAP)) == 3)
-    assert [frame[1:3] for frame in there.peer.all(Op.RESET)] == [[room, "fork"]]
+    assert there.peer.all(Op.RESET) == [[Op.RESET, room, "fork", []]]
+    # Who only had its ROOM is told as well: their revs compare no more, and posts are lost.
+    await eventually(lambda: here.peer.all(Op.RESET))
+    assert here.peer.all(Op.RESET) == [[Op.RESET, room, "fork", sorted(lost)]]
     assert there.peer.all(Op.SNAP)[-1][7][0]["preview"] == "instead"
     await there.has(room, 2)
     await agree(talk, [here, there])

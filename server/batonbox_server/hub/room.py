@@ -12,6 +12,7 @@ from batonbox_server.tasks import spawn
 from batonbox_server.wire import Op
 
 from .backlog import SnapshotFrame
+from .feed import Reason
 from .follower import Position, Reads
 from .frames import Published
 from .notices import room_audience, room_notice
@@ -159,6 +160,20 @@ class RoomFollower(SeatedFollower):
             if person is not None:
                 self._untell(person)
 
+    def rebased(self, reason: Reason, common: int | None, lost: list[tuple[str, str]]) -> None:
+        """See Follower. Rows were told without a seat, too: their revs compare no more."""
+        told = [
+            viewer
+            for person in self.people.values()
+            for viewer in person.viewers
+            if self.inbox in person.shown and not self._listens(viewer)
+        ]
+        super().rebased(reason, common, lost)
+        for viewer in told if reason != "trimmed" else ():
+            viewer.take_back(Op.ROOM, self.inbox)
+            cids = [cid for actor, cid in lost if actor == viewer.user]
+            viewer.send([Op.RESET, self.inbox, reason, cids])
+
     def gone(self) -> None:
         """See Follower."""
         super().gone()
@@ -214,6 +229,10 @@ class RoomFollower(SeatedFollower):
     def audited(self) -> list[str]:
         """See SeatedFollower."""
         return list(self.people)
+
+    def _listens(self, viewer: Viewer) -> bool:
+        seat = viewer.seats.get(self.inbox)
+        return seat is not None and seat.listening
 
     def _tell(self, person: Person, frames: Frames) -> None:
         waiting = self.unread.waiting(person.user)

@@ -119,6 +119,10 @@ class Viewer:
         self._latest[op, about] = data
         self.wake()
 
+    def take_back(self, op: int, about: str) -> None:
+        """Such a frame is not to be sent any more, if it was not."""
+        self._latest.pop((op, about), None)
+
     def withdraw(self, inbox: str) -> None:
         """Nothing that needs a seat at this inbox or room is to be sent any more."""
         for op, about in list(self._latest):
