@@ -84,8 +84,9 @@ class SqliteIndex:
 
     async def restart(self, log: str, *, place: Place) -> None:
         """See the port."""
-        await self._forget(log)
-        await self._file.write(lambda connection: _stand(connection, log, place))
+        if not await self._file.write(lambda connection: _began(connection, log, place)):
+            await self._forget(log)
+            await self._file.write(lambda connection: _stand(connection, log, place))
 
     async def drop(self, log: str) -> None:
         """See the port."""
@@ -104,6 +105,14 @@ class SqliteIndex:
         await self._file.write(lambda connection: _stand(connection, log, void))
         while await self._file.write(lambda c: Changes(c, log).forget(_FORGET)):
             pass
+
+
+def _began(connection: sqlite3.Connection, log: str, place: Place) -> bool:
+    """Stand there, if nothing is known of the log."""
+    if connection.execute("SELECT 1 FROM place WHERE log = ?", (log,)).fetchone():
+        return False
+    _stand(connection, log, place)
+    return True
 
 
 def _stand(connection: sqlite3.Connection, log: str, place: Place) -> None:

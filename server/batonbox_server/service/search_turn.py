@@ -59,7 +59,7 @@ class Turn:
             return None
         reason = _broken(place, head)
         if place is None or reason:
-            return await self._begin(place, head, reason)
+            place = await self._begin(place, head, reason)
         if place.step:
             place = await self._step(place)
         for _ in range(_ROUNDS):
