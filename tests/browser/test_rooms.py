@@ -60,9 +60,11 @@ async def test_what_was_not_seen_is_counted_marked_and_read_by_looking(
     await ana.expect_texts(["seen 0", "seen 1", "seen 2", "one more", "and more"])
     divider = ana.messages.locator("#unread-divider + .group .bubble-text").first
     await expect(divider).to_have_text("one more")
-    await ana.expect_unread(0)
-    await ana.act("Mark unread")
-    await expect(ana.row(room)).to_contain_text("1 unread")
+    for _ in range(3):  # also where the look before has not been answered yet
+        await ana.expect_unread(0)
+        await ana.act("Mark unread")
+        await expect(ana.row(room)).to_contain_text("1 unread")
+        await ana.open(room)
 
 
 async def test_posts_are_changed_and_deleted_by_keyboard(site: Served, sign_in: SignIn) -> None:

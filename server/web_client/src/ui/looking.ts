@@ -12,10 +12,15 @@ export function useLooking(store: Store, id: string, there: () => boolean): void
   useEffect(() => {
     const settled = signal(false);
     const timer = setTimeout(() => (settled.value = true), LOOK_MS);
+    let left = false; // what was about to be looked at when it closed, is not: it may be marked unread
+    const look = (): void => {
+      if (!left) store.look(id);
+    };
     const stop = effect(() => {
-      if (there() && settled.value && visible.value) queueMicrotask(() => store.look(id));
+      if (there() && settled.value && visible.value) queueMicrotask(look);
     });
     return () => {
+      left = true;
       clearTimeout(timer);
       stop();
       store.leave(id);
