@@ -285,6 +285,25 @@ class TestRooms:
         )
         assert refusal.slug in {"bad_request", "not_found"}
 
+    async def test_files_stay_with_their_post_until_it_is_erased(
+        self, box: Kept, client: EngineClient, prefix: str
+    ) -> None:
+        rooms = Rooms(client, prefix)
+        await rooms.open()
+        room = await rooms.channel("ops", "ann", "bob")
+        file = File("f" * 32, "image/png", 3, "a.png")
+        await box.media.begin(file, owner="ann", keep_ms=60_000, most=99)
+        await box.media.settle(file)
+        await box.media.take([file.id], owner="ann", cid="c", inbox=room, most=99)
+        body = msgpack.packb({"text": "", "mentions": [], "media": [{"id": file.id}]})
+        post = await rooms.store.post(room=room, actor="ann", cid="c", body=body, preview="")
+        assert await box.media.sweep(n=10) == []
+        assert file.id in await box.media.get([file.id])
+        await box.ages(room, 11, last=post.n, log=room)
+        await box.sweep(room)
+        assert await box.media.get([file.id]) == {}
+        assert await box.media.sweep(n=10) == [file.id]
+
 
 @pytest.fixture
 async def site(engine_url: str, prefix: str, tmp_path: Path) -> AsyncIterator[Served]:

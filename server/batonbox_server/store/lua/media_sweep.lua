@@ -14,7 +14,8 @@ for _, id in ipairs(redis.call("ZRANGEBYSCORE", key("media_new"), "-inf", now_ms
   discard(id)
 end
 for _, inbox in ipairs(redis.call("SMEMBERS", key("media_in"))) do
-  if redis.call("HEXISTS", key("inboxes"), inbox) == 0 then
+  local room = string.sub(inbox, 1, 1) == "~"  -- never deleted, and not among the inboxes
+  if not room and redis.call("HEXISTS", key("inboxes"), inbox) == 0 then
     for _, id in ipairs(redis.call("SPOP", key("media_in", inbox), n)) do discard(id) end
     if redis.call("EXISTS", key("media_in", inbox)) == 0 then
       redis.call("SREM", key("media_in"), inbox)
