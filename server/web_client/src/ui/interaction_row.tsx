@@ -5,6 +5,7 @@ import type { ConversationView, Room, Store } from "../contract";
 import { Badge, Flag, Hidden } from "./bits";
 import { nameOf, useStore } from "./context";
 import { capped, fullTime, phoneNumber, shortTime } from "./format";
+import { PhoneIcon } from "./icons";
 import { HashIcon, LockIcon, PersonIcon } from "./more_icons";
 import { PresenceDot, presenceOf } from "./presence";
 import { roomName, otherOf, unreadWords } from "./room_words";
@@ -57,7 +58,7 @@ function roomFace(store: Store, room: Room): Face {
 function externalFace(store: Store, view: ConversationView): Face {
   const { row } = view;
   return {
-    icon: <Flag view={view} />,
+    icon: view.flag === "none" ? <PhoneIcon /> : <Flag view={view} />,
     name: store.contact(row.customer).value?.name ?? phoneNumber(row.customer),
     kind: "External",
     aside: row.status === "done" ? "done" : null,
