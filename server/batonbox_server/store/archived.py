@@ -130,23 +130,24 @@ class Archived(InboxCalls):
             raise Refused("unavailable", _NONE)
         rising = view == "walk"
         sign = 1 if rising else -1
-        wanted = {"done"} if view == "done" else {"done", "assigned", "unassigned"}
         by_id: dict[str, dict[str, Any]] = {row["id"]: row for row in page.rows}
         # How far each of the two is complete; None: to its end.
         far = [int(page.next)] if page.next else []
-        at, start = int(after) if after else None, int(after) if after else None
+        at = int(after) if after else None
         for scan in range(_SCANS):
             found = await self._archive.rows(inbox=inbox, after_ms=at, n=n, ascending=rising)
             _, _, rows = await self._standing(inbox, found)
             for row in rows:
-                beyond = row and (start is None or sign * (row["last_ms"] - start) > 0)
-                if row and beyond and row["status"] in wanted:
+                beyond = row and (not after or sign * (row["last_ms"] - int(after)) > 0)
+                if row and beyond and (view != "done" or row["status"] == "done"):
                     by_id.setdefault(row["id"], row)
-            at = found[-1].last_ms if found else at
             if len(found) < n:
                 break
-            if scan == _SCANS - 1 or len(by_id) >= n + len(page.rows):
-                far.append(found[-1].last_ms)
+            at = found[-1].last_ms
+            complete = sum(sign * (row["last_ms"] - at) <= 0 for row in by_id.values())
+            beyond_page = any(sign * (at - ms) >= 0 for ms in far)
+            if scan == _SCANS - 1 or complete >= n or beyond_page:
+                far.append(at)
                 break
         return _cut(by_id, far, page, sign=sign, n=n)
 
