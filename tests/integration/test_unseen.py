@@ -24,7 +24,7 @@ from batonbox_server.wire import Op
 from tests.support import eventually
 
 from .search_harness import settled
-from .unseen_harness import ADMINS, GONE, INBOXES, PEOPLE, World, built
+from .unseen_harness import ADMINS, GONE, INBOXES, PEOPLE, READERS, World, built
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -135,6 +135,22 @@ async def test_history_shows_exactly_what_one_may_see(world: World, user: str) -
     assert by_http & world.may_see(user, *SAID) == world.may_see(user, *SAID)
     assert by_http <= world.may_see(user)
     assert by_socket == by_http
+
+
+@pytest.mark.parametrize("user", sorted(READERS))
+async def test_interactions_are_all_that_is_ones_own_archived_or_not(
+    world: World, user: str
+) -> None:
+    inboxes = {name for name, people in INBOXES.items() if user in {*people, *ADMINS} - GONE}
+    wanted = {conv for conv in world.convs.values() if conv.partition(".")[0] in inboxes}
+    wanted |= {room for name, room in world.rooms.items() if user in world.people_of[name]}
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = await world.act(user, "GET", f"/v1/interactions?limit=3&after={after}")
+        found += [(item.get("conversation") or item["room"])["id"] for item in page["items"]]
+        after = page["next"]
+    assert sorted(found) == sorted(wanted)
 
 
 @pytest.mark.parametrize("user", sorted(ADMINS))
