@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,6 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from batonbox_server.engine import EmbeddedEngine
+from batonbox_server.session.ports import Principal
 from tests.integration.audit_harness import audit
 from tests.integration.test_contacts import LEE, MAY, made, upload
 from tests.served import Served, served
@@ -203,3 +207,29 @@ async def test_an_import_that_is_cut_is_finished_by_sending_it_again(site: Serve
     assert (end["created"], end["unchanged"]) == (3000 - cut, cut)
     entries = [e for e in await audit(site) if e["action"] == "contacts_imported"]
     assert [e["detail"]["whole"] for e in entries] == [False, True]
+
+
+async def test_an_import_and_an_export_outlast_the_engine(
+    engine: EmbeddedEngine, prefix: str
+) -> None:
+    rows = [f"C{n},+1416{n:07}" for n in range(2_000_000, 2_004_000)]
+    text = "\n".join(["name,number", *rows])
+    async with served(engine.url, prefix) as site:
+        headers = {"authorization": f"Bearer {await site.token('admin')}"}
+        counts: Counter[str] = Counter()
+        async with site.http.stream(
+            "POST", "/v1/contacts/import", content=text.encode(), headers=headers, timeout=60
+        ) as answer:
+            async for line in answer.aiter_lines():
+                counts[msgspec.json.decode(line).get("outcome", "end")] += 1
+                if counts.total() == 500:
+                    os.kill(engine.pid, signal.SIGKILL)
+        assert (counts["created"] + counts["unchanged"], counts["end"]) == (4000, 1)
+        chunks = await site.node.exports.organisation(Principal("admin", "admin"))
+        data = await anext(chunks)
+        os.kill(engine.pid, signal.SIGKILL)
+        async for chunk in chunks:
+            data += chunk
+        end = msgspec.json.decode(data.splitlines()[-1])
+        assert end["kind"] == "end", end
+        assert end["counts"]["contact"] == 4000

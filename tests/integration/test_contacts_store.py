@@ -10,6 +10,7 @@ import pytest
 
 from batonbox_server.errors import Refused
 from batonbox_server.hub.frames import Published
+from batonbox_server.service.export_source import everybody
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.contacts import RedisContacts
 from batonbox_server.store.contacts_port import Contact
@@ -180,3 +181,14 @@ async def test_of_many_at_once_each_is_judged_for_itself(book: RedisContacts) ->
     assert [w.outcome for w in written] == ["ok", "ok", "stale", "ok", "taken"]
     assert written[4].other == may.id
     assert await names(book) == ["Leigh", "May", "Takes what he left"]
+
+
+async def test_whoever_is_renamed_behind_a_reader_is_met_all_the_same(book: RedisContacts) -> None:
+    made = [await put(book, fresh(f"N{n:04}", f"+1416555{n:04}")) for n in range(600)]
+    seen: list[str] = []
+    async for some in everybody(book):
+        seen += [contact.id for contact in some]
+        if len(seen) == 500:
+            await put(book, replace(made[550], name="A, behind"), rev=made[550].rev)
+            await put(book, replace(made[3], name="Z, ahead"), rev=made[3].rev)
+    assert sorted(seen) == sorted(contact.id for contact in made)

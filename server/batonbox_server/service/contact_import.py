@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from batonbox_server.store.contacts_port import (
@@ -22,6 +23,7 @@ from batonbox_server.store.contacts_port import (
 )
 
 from .contact_csv import ContactLine, ContactLines
+from .export_source import patient
 
 __all__ = ["Counts", "Import", "Report", "new_contact_id"]
 
@@ -85,7 +87,8 @@ class Import:
             for _ in range(_TRIES * _BATCH):
                 if not waiting:
                     break
-                waiting = await self._round(waiting, found)
+                # While the engine is away it waits; done twice, a line is `unchanged`.
+                waiting = await patient(partial(self._round, waiting, found))
             for line in waiting:
                 found[line.line] = _error(line, "This contact changes too fast; import it again.")
             reports = [found[line.line] for line in lines]

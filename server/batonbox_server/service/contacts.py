@@ -18,6 +18,7 @@ from batonbox_server.tasks import cancel_all, spawn
 
 from .contact_csv import ContactLines, check_note, check_numbers, header_of, rows_of
 from .contact_import import Import, Report, new_contact_id
+from .export_source import everybody
 from .texts import check_name, e164
 
 __all__ = ["LOOKUP_MOST", "Contacts"]
@@ -164,12 +165,12 @@ class Contacts:
     async def export(self) -> AsyncIterator[str]:
         """A CSV file of everybody who is there throughout, each once, in pieces."""
         columns = _COLUMNS_LEAST
-        async for contacts in self._store.walk():
+        async for contacts in everybody(self._store):
             columns = max([columns, *(len(contact.numbers) for contact in contacts)])
         await self._audit.write(action="contacts_exported", target="csv", detail={})
         return self._exported(columns)
 
     async def _exported(self, columns: int) -> AsyncIterator[str]:
         yield header_of(columns)
-        async for contacts in self._store.walk():
+        async for contacts in everybody(self._store):
             yield await asyncio.to_thread(rows_of, contacts, columns=columns)

@@ -25,7 +25,7 @@ from batonbox_server.store.port import InboxStore
 from batonbox_server.tasks import spawn
 
 from .directory import LiveDirectory
-from .export_source import Source, patient, read_thread
+from .export_source import Source, everybody, patient, read_thread
 from .views import frame_of_inbox, frame_of_user
 
 __all__ = ["FORMAT", "VERSION", "OrganisationExport", "Shapes"]
@@ -148,7 +148,7 @@ class OrganisationExport:
         yield [await self._header(inboxes, rooms)]
         for lines in self._organisation():
             yield lines
-        async for some in self._contacts.walk():
+        async for some in everybody(self._contacts):
             yield [{"kind": "contact", **self._shapes.contact(contact)} for contact in some]
         for inbox in inboxes:
             async for lines in self._of_inbox(inbox):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import msgpack  # type: ignore[import-untyped]
@@ -13,17 +14,28 @@ from batonbox_server.domain.model import inbox_of, is_room
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal, Reads
 from batonbox_server.store.archive_port import Archive
+from batonbox_server.store.contacts_port import Contact, ContactStore
 from batonbox_server.store.port import InboxStore
 from batonbox_server.store.rooms_port import RoomStore
 from batonbox_server.store.scan_port import ScanStore
 
 from .rooms import is_direct
 
-__all__ = ["OfOperator", "OfPerson", "Part", "Source", "Thread", "patient", "read_thread"]
+__all__ = [
+    "OfOperator",
+    "OfPerson",
+    "Part",
+    "Source",
+    "Thread",
+    "everybody",
+    "patient",
+    "read_thread",
+]
 
 T = TypeVar("T")
 PAGE: Final = 200
-_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)  # until the engine is back
+_CONTACTS: Final = 500
+_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 8.0)  # until the engine is back
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +196,26 @@ async def _ascending(source: Source, conv: str, newest: Part) -> AsyncIterator[l
         at = end - 1
     if newest.lines:
         yield newest.lines
+
+
+async def everybody(contacts: ContactStore) -> AsyncIterator[list[Contact]]:
+    """Every contact who is there throughout, once; by name, those renamed meanwhile last."""
+    seen: set[str] = set()
+    after, at, begun = "", 0, False
+    while after or not begun:
+        page = await patient(partial(contacts.page, after=after, n=_CONTACTS))
+        yield [contact for contact in page.items if contact.id not in seen]
+        seen.update(contact.id for contact in page.items)
+        after, begun = page.next, True
+    # Whoever got another name may have been passed over: a scan meets everybody.
+    begun = False
+    while at or not begun:
+        at, ids = await patient(partial(contacts.scan, at=at, n=_CONTACTS))
+        late = [name for name in dict.fromkeys(ids) if name not in seen]
+        seen.update(late)
+        begun = True
+        if late:
+            yield list((await patient(partial(contacts.by_ids, late))).values())
 
 
 async def patient(call: Callable[[], Awaitable[T]]) -> T:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +32,6 @@ __all__ = ["RedisContacts"]
 
 _ATTEMPTS: Final = 20
 _FAST: Final = "This contact changes too fast; try again."
-_WALK: Final = 500
 _PAGES_MOST: Final = 20  # of what begins so, read for one page without what is found twice
 
 
@@ -167,31 +166,11 @@ class RedisContacts:
                 break
         return ContactPage(items, base64.urlsafe_b64encode(place).decode(), total)
 
-    async def walk(self) -> AsyncIterator[list[Contact]]:
+    async def scan(self, *, at: int = 0, n: int = 500) -> tuple[int, list[str]]:
         """See the port."""
-        seen: set[str] = set()
-        after, at = "", 0
-        while True:
-            page = await self.page(after=after, n=_WALK)
-            yield [contact for contact in page.items if contact.id not in seen]
-            seen.update(contact.id for contact in page.items)
-            after = page.next
-            if not after:
-                break
-        # Whoever got another name may have been passed over: a scan meets everybody.
-        while True:
-            at, ids = await self._scan(at)
-            late = await self.by_ids([name for name in ids if name not in seen])
-            seen.update(late)
-            if late:
-                yield list(late.values())
-            if not at:
-                return
-
-    async def _scan(self, at: int) -> tuple[int, list[str]]:
         try:
             key = f"{self._prefix}:rec"
-            after, flat = await self._client.execute("HSCAN", key, at, "COUNT", _WALK)
+            after, flat = await self._client.execute("HSCAN", key, at, "COUNT", n)
         except EngineUnavailable as error:
             raise Refused("unavailable") from error
         return int(after), [name.decode() for name in flat[::2]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -97,5 +97,5 @@ class ContactStore(Protocol):
     async def page(self, *, after: str = "", n: int = 100, begins: str = "") -> ContactPage:
         """Everybody, by name; or those with a name, a word of it or a number that `begins` so."""
 
-    def walk(self) -> AsyncIterator[list[Contact]]:
-        """Everybody who is there throughout, each once; by name, those renamed meanwhile last."""
+    async def scan(self, *, at: int = 0, n: int = 500) -> tuple[int, list[str]]:
+        """Some ids, and where to go on, 0 at the end: whoever is there throughout is met."""
