@@ -28,7 +28,8 @@ _SOON_S: Final = 0.05  # what is written meanwhile costs no transaction of its o
 _PAUSE_MOST_S: Final = 0.2
 _SWEEP_S: Final = 1.0
 _SWEEP_PER_LOG_S: Final = 0.003  # a sweep of many logs costs the engine under a hundredth of this
-_ERROR_PAUSE_S: Final = 1.0
+_ERROR_PAUSE_S: Final = 0.5
+_ERROR_PAUSE_MOST_S: Final = 30.0  # of a disk that stays full
 _ROOMS: Final = 500
 _NEVER: Final = float("-inf")
 
@@ -121,17 +122,20 @@ class SearchFeed:
         return Progress(complete, behind, done, total)
 
     async def _run(self) -> None:
+        pause_s = _ERROR_PAUSE_S
         while True:
             try:
                 await self._sweep()
                 self._begin_turns()
                 await self._rest()
+                pause_s = _ERROR_PAUSE_S
                 continue
             except BatonboxError as error:
                 _log.warning("search_feed_failed", error=str(error))
             except Exception:  # whatever it was, the index has to go on
                 _log.exception("search_feed_failed")
-            await asyncio.sleep(_ERROR_PAUSE_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _ERROR_PAUSE_MOST_S)
 
     async def _sweep(self) -> None:
         """Compare the index with the ends of all logs."""
