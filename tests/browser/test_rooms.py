@@ -307,3 +307,36 @@ async def test_the_menu_of_the_last_message_is_in_sight(site: Served, sign_in: S
     await ana.messages.get_by_role("button", name=re.compile("^Actions for")).last.click()
     for item in ("Edit", "Delete…"):
         await expect(ana.page.get_by_role("menuitem", name=item)).to_be_in_viewport(ratio=1)
+
+
+async def test_the_address_leads_to_a_message_far_up(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1")
+    numbers = [await post(site, "agent1", room, f"post {number}") for number in range(120)]
+    page = await sign_in("agent1")
+    base = page.url.split("/inboxes")[0]
+    await page.goto(f"{base}/interactions?filter=channels&c={room}&n={numbers[5]}")
+    ana = Talk(page)
+    await expect(ana.line(numbers[5])).to_be_focused()
+    await expect(ana.line(numbers[5])).to_contain_text("post 5")
+    await expect(ana.line(numbers[5])).to_be_in_viewport()
+    await ana.panel.get_by_role("button", name="Newest").click()
+    await expect(ana.line(numbers[-1])).to_be_in_viewport()
+    await ana.send("and one more")
+    await expect(ana.messages.get_by_text("and one more")).to_be_in_viewport()
+
+
+async def test_what_one_tab_reads_is_read_in_the_other(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    page = await sign_in("agent1")
+    first = Talk(page)
+    await first.enter()
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    second = Talk(other)
+    await post(site, "agent2", room, "anybody?")
+    for tab in (first, second):
+        await tab.expect_unread(1)
+    await second.open(room)
+    for tab in (first, second):
+        await tab.expect_unread(0)
+        await expect(tab.row(room)).not_to_contain_text("unread")
