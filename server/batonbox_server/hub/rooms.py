@@ -111,32 +111,33 @@ class Rooms:
             if follower is not None:
                 follower.dismiss(person)
         unknown = [room for room in sorted(index) if not _known(person, room)]
-        opened = await asyncio.gather(
-            *(self._open(person, room) for room in unknown if self._followers.ready(room) is None)
-        )
-        if not all(opened) or not await self._knows(person, unknown):
-            return not self._here(person)
-        self._welcome(person)
+        missing = [room for room in unknown if self._followers.ready(room) is None]
+        slugs = await asyncio.gather(*map(self._open, missing))
+        if not self._here(person):
+            return True
+        absent = {room for room, slug in zip(missing, slugs, strict=True) if slug == "not_found"}
+        person.rooms.update(dict.fromkeys(absent))
+        if not await self._enter(person, [room for room in unknown if room not in absent]):
+            return False
+        if self._here(person):
+            self._welcome(person)
         return True
 
-    async def _open(self, person: Person, room: str) -> bool:
-        """Follow a room; False: the engine is away."""
+    async def _open(self, room: str) -> str:
+        """Follow a room: "", or why not."""
         try:
             await self._followers.get(room)
         except Refused as refused:
-            person.rooms[room] = None
-            return refused.slug == "not_found"
-        return True
+            return refused.slug
+        return ""
 
-    async def _knows(self, person: Person, rooms: list[str]) -> bool:
-        """Until these say what they are to the person; False: they do not, or nobody asks now."""
-        entered = []
-        for room in rooms if self._here(person) else ():
-            follower = self._followers.ready(room)
-            if isinstance(follower, RoomFollower):
-                person.rooms[room] = follower
-                follower.admit(person)
-                entered.append(follower)
+    async def _enter(self, person: Person, rooms: list[str]) -> bool:
+        """Until these say what they are to the person, if still asked; False: one does not."""
+        found = [self._followers.ready(room) for room in rooms]
+        entered = [follower for follower in found if isinstance(follower, RoomFollower)]
+        for follower in entered:
+            person.rooms[follower.inbox] = follower
+            follower.admit(person)
         for follower in entered:
             try:
                 await follower.until(
@@ -146,7 +147,7 @@ class Rooms:
                 )
             except Refused:
                 return False
-        return self._here(person)
+        return len(entered) == len(rooms)
 
     def _welcome(self, person: Person) -> None:
         rooms = _all(person)
