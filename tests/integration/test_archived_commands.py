@@ -11,6 +11,7 @@ from pathlib import Path
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
+from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.domain.model import Delivery
 from batonbox_server.store.archiving_port import SENT_FINAL_MS
 from batonbox_server.store.connect import EngineClient
@@ -94,6 +95,23 @@ class TestBack:
         )
         assert (await refused(call)).slug == "unavailable"
         assert (await box.store.snapshot(inbox="box")).counts["open"] == 0
+
+    async def test_a_customer_whose_conversation_is_lost_begins_another(
+        self, box: ArchivedBox, tmp_path: Path
+    ) -> None:
+        conv = await box.finished()
+        await box.away(conv)
+        empty = SqliteArchive(tmp_path / "another.sqlite")
+        box.store.read_through(empty)
+        again = await box.receive()
+        assert again != conv
+        assert await box.receive() == again
+        assert (await box.store.snapshot(inbox="box")).counts == {
+            "unassigned": 1,
+            "open": 1,
+            "done": 0,
+        }
+        await empty.aclose()
 
     async def test_two_who_want_it_at_once_both_get_it(self, box: ArchivedBox) -> None:
         conv = await box.finished()

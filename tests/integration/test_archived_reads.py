@@ -85,15 +85,17 @@ class TestHistory:
     ) -> None:
         conv = await box.talk(12)
         await box.lines_away(conv, keep=5)
-        other = RedisStore(box.client, keys=box.keys)
-        refusal = await refused(other.history(conv=conv, actor="ann"))
-        assert refusal.slug == "unavailable"
         empty = SqliteArchive(tmp_path / "another.sqlite")
-        other.read_through(empty)
-        refusal = await refused(other.history(conv=conv, actor="ann"))
-        assert refusal.slug == "unavailable"
+        for archive in (None, empty):
+            other = RedisStore(box.client, keys=box.keys)
+            if archive is not None:
+                other.read_through(archive)
+            # What is here is shown, and that there is more.
+            page = await other.history(conv=conv, actor="ann", n=50)
+            assert ([m[0] for m in page.messages], page.next) == ([8, 9, 10, 11, 12], 8)
+            refusal = await refused(other.history(conv=conv, actor="ann", before=8))
+            assert refusal.slug == "unavailable"
         assert "archive status" in str(refusal)
-        assert len((await other.history(conv=conv, actor="ann", n=5)).messages) == 5
         await empty.aclose()
 
     async def test_a_rooms_posts_are_read_over_the_border(
@@ -180,7 +182,15 @@ class TestPages:
         blind = RedisStore(box.client, keys=box.keys)
         refusal = await refused(blind.page(inbox="box", actor="ann", view="done"))
         assert refusal.slug == "unavailable"
+        assert (
+            await refused(blind.page(inbox="box", actor="ann", view="walk"))
+        ).slug == "unavailable"
         assert (await blind.page(inbox="box", actor="ann", view="open")).rows == []
+        conv = await box.finished(OTHERS[0])
+        page = await blind.page(inbox="box", actor="ann", view="done")
+        assert [row["id"] for row in page.rows] == [conv]
+        more = blind.page(inbox="box", actor="ann", view="done", after=page.next)
+        assert (await refused(more)).slug == "unavailable"
 
 
 class TestOlder:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
+import structlog
 
 from batonbox_server.domain.model import inbox_of
 from batonbox_server.errors import Refused
@@ -20,6 +21,7 @@ from batonbox_server.store.inbox_calls import InboxCalls, ok
 
 __all__ = ["MISSING", "TRIES", "Archived"]
 
+_log = structlog.get_logger(__name__)
 TRIES: Final = 3  # things may move while they are looked at
 _SCANS: Final = 4  # of the archive for one page, where rows are back in the engine
 MISSING: Final = (
@@ -60,14 +62,21 @@ class Archived(InboxCalls):
         reply = await self._scripts.thaw(prefix, conv=row.conv, raw=pack_for_lua(flat))
         return reply[0] in {b"ok", b"here"}
 
-    async def _known(self, call: Callable[[], Any]) -> list[Any]:
-        """A script that names a customer: their conversation is brought back for it."""
+    async def _known(self, call: Callable[[], Any], *, inbox: str, pair: str) -> list[Any]:
+        """A script that names a customer (`pair`): their conversation is brought back for it.
+
+        One that the archive has lost for good must not keep them from ever writing again.
+        """
         for _ in range(TRIES):
             reply: list[Any] = await call()
             if reply[0] != b"archived":
                 return reply
-            if not await self.bring_back(conv=reply[1].decode()):
-                raise Refused("unavailable", _NONE if self._archive is None else MISSING)
+            conv = reply[1].decode()
+            if self._archive is None:
+                raise Refused("unavailable", _NONE)
+            if not await self.bring_back(conv=conv):
+                _log.error("conversation_lost", conv=conv)
+                await self._scripts.forget(self._keys.inbox(inbox), conv=conv, pair=pair)
         raise Refused("unavailable")
 
     # Reading through
@@ -118,6 +127,11 @@ class Archived(InboxCalls):
             rows.append(msgpack.unpackb(word) if here else each.row if word else None)
         return seq, tip.decode(), rows
 
+    async def _rows(self, inbox: str, at: int | None, n: int, *, rising: bool) -> list[ArchivedRow]:
+        if self._archive is None:
+            raise Refused("unavailable", _NONE)
+        return await self._archive.rows(inbox=inbox, after_ms=at, n=n, ascending=rising)
+
     async def _merged(
         self, inbox: str, page: port.PageOf, *, view: str, after: str, n: int
     ) -> port.PageOf:
@@ -126,8 +140,6 @@ class Archived(InboxCalls):
         The engine was read first: what leaves meanwhile is in both, and what comes back is told by
         the engine; so nothing is missed that does not move ahead of the reader.
         """
-        if self._archive is None:
-            raise Refused("unavailable", _NONE)
         rising = view == "walk"
         sign = 1 if rising else -1
         by_id: dict[str, dict[str, Any]] = {row["id"]: row for row in page.rows}
@@ -135,7 +147,7 @@ class Archived(InboxCalls):
         far = [int(page.next)] if page.next else []
         at = int(after) if after else None
         for scan in range(_SCANS):
-            found = await self._archive.rows(inbox=inbox, after_ms=at, n=n, ascending=rising)
+            found = await self._rows(inbox, at, n, rising=rising)
             _, _, rows = await self._standing(inbox, found)
             for row in rows:
                 beyond = row and (not after or sign * (row["last_ms"] - int(after)) > 0)

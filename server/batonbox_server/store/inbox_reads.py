@@ -44,20 +44,29 @@ class InboxReads(Archived):
         seq, tip, cursor, packed, away = ok(reply)
         rows = [msgpack.unpackb(row) for row in packed]
         page = port.PageOf(rows, cursor.decode(), seq, tip.decode())
-        if away > 0 and view in _DONE_TOO:
+        if away == 0 or view not in _DONE_TOO:
+            return page
+        try:
             return await self._merged(inbox, page, view=view, after=after, n=n)
-        return page
+        except Refused as refusal:
+            # What is here is shown; whoever wants more is told. A walk misses nothing.
+            if refusal.slug != "unavailable" or view == "walk" or not rows:
+                raise
+            return port.PageOf(rows, str(rows[-1]["last_ms"]), page.seq, page.tip)
 
     async def history(self, *, conv: str, actor: str, before: int = 0, n: int = 50) -> port.Thread:
         """See the port."""
-        for _ in range(TRIES):
-            thread = await self._history(conv, actor, before, n)
+        for attempt in range(TRIES):
+            last = attempt == TRIES - 1
+            thread = await self._history(conv, actor, before, n, last=last)
             if thread is not None:
                 return thread
         raise Refused("unavailable", MISSING)
 
-    async def _history(self, conv: str, actor: str, before: int, n: int) -> port.Thread | None:
-        """None: something moved while it was read."""
+    async def _history(
+        self, conv: str, actor: str, before: int, n: int, *, last: bool
+    ) -> port.Thread | None:
+        """None: something moved while it was read, and this is not the last attempt."""
         prefix = self._keys.inbox(inbox_of(conv))
         reply = await self._scripts.history(prefix, conv=conv, actor=actor, before=before, n=n)
         if reply[0] == b"not_found":
@@ -67,9 +76,16 @@ class InboxReads(Archived):
         for message, reason in zip(messages, reasons, strict=True):
             if reason:
                 message.append(reason.decode())
-        old = await self._lines(conv, first, away)
+        try:
+            old = await self._lines(conv, first, away)
+        except Refused as refusal:
+            # What is here is shown; whoever wants more is told.
+            if refusal.slug != "unavailable" or not messages:
+                raise
+            return port.Thread(messages, away + 1, seq, msgpack.unpackb(row))
         if old is None:
-            return None
+            short = last and messages
+            return port.Thread(messages, away + 1, seq, msgpack.unpackb(row)) if short else None
         return port.Thread(old + messages, cursor, seq, msgpack.unpackb(row))
 
     async def head(self, *, log: str, at: int = 0) -> port.Head:

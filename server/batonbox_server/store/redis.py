@@ -124,7 +124,9 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
             "keyword": pack_for_lua(keyword) if keyword else b"",
         }
         prefix = self._keys.inbox(inbox)
-        reply = await self._known(lambda: self._scripts.receive(prefix, **given))
+        reply = await self._known(
+            lambda: self._scripts.receive(prefix, **given), inbox=inbox, pair=f"{our}|{customer}"
+        )
         if reply[0] == b"duplicate":
             conv, n, seq = msgpack.unpackb(reply[1])
             return port.Received(conv, n, seq, duplicate=True)
@@ -205,7 +207,10 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
         args = {"our": our, "customer": customer, "body": body, "preview": preview}
         prefix, by = self._keys.inbox(inbox), self._by(actor, cid, digest_of("compose", args))
         given = {"candidate": _new_conversation(inbox), "by": by, **args}
-        return applied(await self._known(lambda: self._scripts.compose(prefix, **given)))
+        reply = await self._known(
+            lambda: self._scripts.compose(prefix, **given), inbox=inbox, pair=f"{our}|{customer}"
+        )
+        return applied(reply)
 
     async def unread(self, *, conv: str, actor: str, cid: str) -> port.Applied:
         """See the port."""
