@@ -1,70 +1,77 @@
 """A million messages through an engine that is bounded: what it takes, and how old ones are read.
 
-The messages come through the store's own scripts (`receive`, `done`) over one connection, while a
-server moves them to its archive. Nobody waits a week here: what carriers' ids are remembered by,
-which expires then, is taken away after each wave.
+`import.lua` appends twenty messages of a conversation in one step, through the code that `receive`
+has, with events, indexes and all; `done` is the server's own. Carriers' ids are left out, which an
+engine forgets after a week: nobody waits one here. The archiver is the server's, beside the load.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
-import httpx2
+import hiredis
 import msgpack  # type: ignore[import-untyped]
 
+from batonbox_server.archive.guarded import GuardedArchive
 from batonbox_server.archive.sqlite import SqliteArchive
+from batonbox_server.domain.model import Role, inbox_of
 from batonbox_server.engine import EmbeddedEngine
+from batonbox_server.service.archiver import Archiver, Bounds
+from batonbox_server.store.by import by_command, pack_for_lua
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.redis import RedisStore
+from batonbox_server.store.resp import pack
+from batonbox_server.store.scripts import Script, load_folder, load_script
+from batonbox_server.store.waiting import RedisWaiting
 from batonbox_server.tasks import cancel_all, spawn
 
-from .processes import child, token_of
+from .scripts import ask
 from .stage import INBOX, OUR
 
 __all__ = ["archive_figures"]
 
 _EACH: Final = 20
-_WAVE: Final = 1000
-_AT_ONCE: Final = 400
+_WAVE: Final = 50
 _READS: Final = 200
 _SAMPLE_S: Final = 10.0
+_SETTLE_S: Final = 120.0
 # Nine of ten conversations are done.
 _OPEN: Final = 10
 _MIB: Final = 2**20
+_AGENT: Final = "agent1"
+# A log's clock gives each event a millisecond of its own: one inbox would be far ahead of time.
+_INBOXES: Final = tuple(f"{INBOX}{number}" for number in range(4))
 
 
 @dataclass(slots=True)
 class _Run:
-    store: RedisStore
+    url: str
     client: EngineClient
+    store: RedisStore
     archive: SqliteArchive
-    http: httpx2.AsyncClient
-    token: str
+    archiver: Archiver
     convs: list[str] = field(default_factory=list)
     sent: int = 0
     most: int = 0
     began_s: float = 0.0
 
-    async def get(self, path: str) -> Any:
-        answer = await self.http.get(path, headers={"authorization": f"Bearer {self.token}"})
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
 
 async def archive_figures(*, quick: bool) -> None:
     """Load, watch, wait until nothing moves any more, read."""
-    messages, bound = (100_000, 32 * _MIB) if quick else (1_000_000, 256 * _MIB)
+    messages, bound = (100_000, 24 * _MIB) if quick else (1_000_000, 256 * _MIB)
     async with _running(bound) as run:
         print(f"\narchive: {messages:,} messages in {messages // _EACH:,} conversations,")
         print(f"engine_memory_max {bound // _MIB} MiB; a line every {_SAMPLE_S:.0f} s")
@@ -74,7 +81,7 @@ async def archive_figures(*, quick: bool) -> None:
         spawn(tasks, _watch(run), name="watch")
         await _load(run, messages // _EACH)
         loaded_s = time.perf_counter() - run.began_s
-        await _settled(run)
+        await _settled(run, bound)
         await cancel_all(tasks)
         await _show(run)
         print(f"loaded with {messages / loaded_s:,.0f} messages/s; the most that the engine took:")
@@ -85,70 +92,80 @@ async def archive_figures(*, quick: bool) -> None:
 @asynccontextmanager
 async def _running(bound: int) -> AsyncIterator[_Run]:
     with tempfile.TemporaryDirectory(prefix="batonbox-bench-") as name:
-        folder = Path(name)
-        engine = EmbeddedEngine(folder / "engine")
+        engine = EmbeddedEngine(Path(name) / "engine")
         await engine.start()
-        client = EngineClient(engine.url)
-        archive = SqliteArchive(folder / "archive.sqlite")
+        client, archive = EngineClient(engine.url), SqliteArchive(Path(name) / "archive.sqlite")
         try:
             await client.connect()
-            given = {
-                "ARCHIVE_URL": f"sqlite://{folder}/archive.sqlite",
-                "ENGINE_MEMORY_MAX": str(bound),
-            }
-            data = folder / "server"
-            serve = ("serve", "--demo", "--redis-url", engine.url, "--port", "0")
-            arguments = ("batonbox_server", *serve, "--data-dir", str(data))
-            async with child(*arguments, core=None, **given) as server:
-                url = f"http://127.0.0.1:{await server.port()}"
-                token = await token_of("admin", data_dir=data)
-                async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
-                    yield _Run(RedisStore(client, keys=Keys()), client, archive, http, token)
+            store = RedisStore(client, keys=Keys())
+            archiver = _archiver(client, store, archive, bound)
+            for inbox in _INBOXES:
+                await store.create_inbox(inbox=inbox)
+                await store.add_number(inbox=inbox, number=OUR)
+                await store.join(inbox=inbox, user=_AGENT, role=Role.MEMBER, joined=True)
+            archiver.start()
+            try:
+                yield _Run(engine.url, client, store, archive, archiver)
+            finally:
+                await archiver.aclose()
         finally:
             await archive.aclose()
             await client.aclose()
             await engine.stop()
 
 
+def _archiver(
+    client: EngineClient, store: RedisStore, archive: SqliteArchive, bound: int
+) -> Archiver:
+    """As the settings' defaults have it."""
+
+    async def logs() -> AsyncIterator[str]:
+        for inbox in _INBOXES:
+            yield inbox
+
+    guarded = GuardedArchive(archive, store, owner="bench")
+    store.read_through(guarded)
+    bounds = Bounds(keep=50, done_days=30.0, sweep_s=5.0, memory_max=bound)
+    waiting = RedisWaiting(client, keys=Keys())
+    return Archiver(store, waiting, guarded, logs, bounds=bounds, holder="bench")
+
+
 async def _load(run: _Run, conversations: int) -> None:
+    """Prebuilt commands over a raw socket, fifty conversations at a time."""
+    scripts = {
+        "import": load_script(Path(__file__).with_name("import.lua")),
+        "done": load_folder()["done"],
+    }
+    for script in scripts.values():
+        await run.client.execute("SCRIPT", "LOAD", script.source)
     chance = random.Random(35)
-    for first in range(0, conversations, _WAVE):
-        numbers = range(first, min(conversations, first + _WAVE))
-        bodies = [msgpack.packb({"text": "x" * chance.randint(20, 200)}) for _ in range(_EACH)]
-        await _all(_conversation(run, number, bodies) for number in numbers)
+    bodies = [msgpack.packb({"text": "x" * chance.randint(20, 200)}) for _ in range(500)]
+    with socket.socket(socket.AF_UNIX) as raw:
+        parts = urlsplit(run.url)
+        raw.connect(unquote(parts.path))
+        reader = hiredis.Reader()
+        ask(raw, reader, pack(("AUTH", parts.password or "")), 1)
+        for first in range(0, conversations, _WAVE):
+            commands: list[bytes] = []
+            for number in range(first, min(conversations, first + _WAVE)):
+                unique = uuid.UUID(int=chance.getrandbits(128)).hex
+                conv = f"{_INBOXES[number % len(_INBOXES)]}.{unique}"
+                run.convs.append(conv)
+                texts = chance.choices(bodies, k=_EACH)
+                commands += _conversation(conv, number, texts, scripts)
+            await asyncio.to_thread(ask, raw, reader, b"".join(commands), len(commands))
+            run.sent += _EACH * _WAVE
 
 
-async def _all(works: Iterable[Awaitable[None]]) -> None:
-    free = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(work: Awaitable[None]) -> None:
-        async with free:
-            await work
-
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(one(work))
-
-
-async def _conversation(run: _Run, number: int, bodies: list[bytes]) -> None:
-    conv, log = "", Keys().inbox(INBOX)
-    ids = [uuid.uuid4().hex for _ in bodies]
-    for provider_id, body in zip(ids, bodies, strict=True):
-        received = await run.store.receive(
-            inbox=INBOX,
-            our=OUR,
-            customer=f"+1905{number:07d}",
-            provider_id=provider_id,
-            body=body,
-            preview="x" * 40,
-        )
-        conv = received.conv
-        run.sent += 1
-    run.convs.append(conv)
-    if number % _OPEN:
-        cid = uuid.uuid4().hex
-        await run.store.done(conv=conv, actor="agent1", cid=cid, own_tok="", seen=None)
-    await run.client.execute("UNLINK", *(f"{log}:p:{provider_id}" for provider_id in ids))
+def _conversation(
+    conv: str, number: int, bodies: list[bytes], scripts: dict[str, Script]
+) -> Iterator[bytes]:
+    log, customer = Keys().inbox(inbox_of(conv)), f"+1905{number:07d}"
+    given = (conv, OUR, customer, pack_for_lua(bodies), "x" * 40)
+    yield pack(("EVALSHA", scripts["import"].sha, 1, log, *given))
+    if number // len(_INBOXES) % _OPEN:
+        by = by_command(actor=_AGENT, cid=uuid.uuid4().hex, digest="0" * 40, keep=100_000)
+        yield pack(("EVALSHA", scripts["done"].sha, 1, log, conv, by, "", "*"))
 
 
 async def _watch(run: _Run) -> None:
@@ -165,55 +182,56 @@ async def _show(run: _Run) -> None:
     used, status = (await run.store.memory()).used, await run.archive.status()
     print(
         f"{time.perf_counter() - run.began_s:>5.0f} | {run.sent:>11,} | {used / _MIB:>10.0f} |"
-        f" {status.lines:>17,} | {status.size_bytes / _MIB:>6.0f}"
+        f" {status.lines:>17,} | {status.size_bytes / _MIB:>6.0f}",
+        flush=True,
     )
 
 
-async def _settled(run: _Run) -> None:
-    """Until nothing moves for ten seconds."""
-    last, since_s = -1, time.perf_counter()
-    while time.perf_counter() - since_s < 10:
-        now = (await run.archive.status()).lines
-        if now != last:
+async def _settled(run: _Run, bound: int) -> None:
+    """Until it is full no more and nothing moves for ten seconds."""
+    last, since_s, until_s = -1, time.perf_counter(), time.perf_counter() + _SETTLE_S
+    while time.perf_counter() < until_s:
+        now, used = run.archiver.moved.lines, (await run.store.memory()).used
+        if now != last or used > 0.8 * bound:
             last, since_s = now, time.perf_counter()
+        if time.perf_counter() - since_s > 10:
+            return
         await asyncio.sleep(0.5)
 
 
 async def _reads(run: _Run) -> None:
-    """Over HTTP, so that the figures contain the handler and more."""
-    chance = random.Random(36)
-    convs = chance.sample(run.convs, _READS)
+    """What a handler of the HTTP API waits for, but for the rights it looks up in memory."""
     status = await run.archive.status()
     lines, size = max(1, status.lines), status.size_bytes
     print(f"archive: {size / lines:.0f} bytes a message, {status.rows:,} conversations")
-    paths = [f"/v1/conversations/{conv}/messages?limit=10&before=11" for conv in convs]
-    print(f"oldest page of {_READS} conversations: {await _timed(run, paths)}")
-    print(f"{_READS} pages of done: {await _pages(run)}")
+    convs = iter(random.Random(36).sample(run.convs, _READS))
+    after = ""
+
+    async def oldest() -> int:
+        read = run.store.history(conv=next(convs), actor=_AGENT, before=11, n=10)
+        return len((await read).messages)
+
+    async def done() -> int:
+        nonlocal after
+        page = await run.store.page(inbox=_INBOXES[0], actor=_AGENT, view="done", after=after, n=50)
+        after = page.next
+        return len(page.rows)
+
+    print(f"oldest ten messages of {_READS} conversations: {await _timed(oldest, 10)}")
+    print(f"{_READS} pages of done, from the newest on: {await _timed(done, 50)}")
+    # Behind all that the engine has: from the archive alone.
+    half = len(run.convs) // 20
+    found = await run.archive.rows(inbox=_INBOXES[0], after_ms=None, n=half, ascending=True)
+    after = str(found[-1].last_ms)
+    print(f"{_READS} pages of done, among the oldest: {await _timed(done, 50)}")
 
 
-async def _pages(run: _Run) -> str:
-    """Fifty rows each, one after the other; from the newest again behind the oldest."""
-    took_ms, after = [], ""
-    for _ in range(_READS):
-        path = f"/v1/conversations?inbox={INBOX}&view=done&limit=50&after={after}"
-        began_s = time.perf_counter()
-        found = await run.get(path)
-        took_ms.append(1000 * (time.perf_counter() - began_s))
-        assert len(found["items"]) == 50 or not found["next"]
-        after = found["next"] or ""
-    return _told(took_ms)
-
-
-async def _timed(run: _Run, paths: list[str]) -> str:
+async def _timed(read: Callable[[], Awaitable[int]], full: int) -> str:
     took_ms = []
-    for path in paths:
+    for _ in range(_READS):
         began_s = time.perf_counter()
-        found = await run.get(path)
+        found = await read()
         took_ms.append(1000 * (time.perf_counter() - began_s))
-        assert found["items"], path
-    return _told(took_ms)
-
-
-def _told(took_ms: list[float]) -> str:
+        assert found <= full
     cuts = quantiles(took_ms, n=20)
     return f"p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms, most {max(took_ms):.1f} ms"

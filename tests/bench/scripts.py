@@ -18,7 +18,7 @@ from batonbox_server.store.scripts import load_folder
 
 from .stage import INBOX, OUR, Stage
 
-__all__ = ["engine_limit", "through_store"]
+__all__ = ["ask", "engine_limit", "through_store"]
 
 _DEPTH = 50
 _CUSTOMERS = 500
@@ -63,14 +63,15 @@ def _drive(url: str, prebuilt: list[bytes]) -> float:
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(unquote(parts.path))
         reader = hiredis.Reader()
-        _ask(raw, reader, pack(("AUTH", parts.password or "")), 1)
+        ask(raw, reader, pack(("AUTH", parts.password or "")), 1)
         began_s = time.perf_counter()
         for batch in prebuilt:
-            _ask(raw, reader, batch, _DEPTH)
+            ask(raw, reader, batch, _DEPTH)
         return len(prebuilt) * _DEPTH / (time.perf_counter() - began_s)
 
 
-def _ask(raw: socket.socket, reader: Any, request: bytes, replies: int) -> None:
+def ask(raw: socket.socket, reader: Any, request: bytes, replies: int) -> None:
+    """Send, and read so many replies, none of which is an error."""
     raw.sendall(request)
     while replies:
         reply = reader.gets()

@@ -31,6 +31,7 @@ _ROUND: Final = 120
 _FULL, _EASED = 0.80, 0.75
 _KEPT_WHEN_FULL: Final = 10
 # What was done just now may be undone, or answered: it stays while there is room, up to this part.
+# Beyond, everything goes, even where a log's clock runs ahead.
 _YOUNG_MS: Final = 60_000
 _SCARCE: Final = 0.9
 _ROWS: Final = 2000
@@ -226,7 +227,8 @@ class Archiver:
         """What is done leaves, the oldest first; then all but a few messages of what is not."""
         load = Load(
             keep=min(_KEPT_WHEN_FULL, self._bounds.keep),
-            before_ms=round(time.time() * 1000) - (0 if self._share > _SCARCE else _YOUNG_MS),
+            before_ms=round(time.time() * 1000)
+            + (_DAY_MS if self._share > _SCARCE else -_YOUNG_MS),
             rows=_ROWS_WHEN_FULL,
             rest=0.25,
         )

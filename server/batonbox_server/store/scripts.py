@@ -49,7 +49,7 @@ class Script:
 
 def load_folder(folder: Path = FOLDER) -> dict[str, Script]:
     """Every script of the folder; raises ValueError where a header disagrees with its body."""
-    return {path.stem: _load(path, folder) for path in sorted(folder.glob("*.lua"))}
+    return {path.stem: load_script(path, folder) for path in sorted(folder.glob("*.lua"))}
 
 
 @cache
@@ -114,7 +114,8 @@ class Scripts:
         return list(reply)
 
 
-def _load(path: Path, folder: Path) -> Script:
+def load_script(path: Path, folder: Path = FOLDER) -> Script:
+    """One file with its includes from `folder`; raises ValueError as `load_folder`."""
     text = path.read_text(encoding="utf-8")
     body = _flatten(text, folder, set())
     params = tuple(re.findall(r"^-- ARGV\[\d+\] (\w+)$", text, re.MULTILINE))
