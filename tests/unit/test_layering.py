@@ -19,7 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "domain": set(),
     "session": {"wire", "errors"},
     "store": {"domain", "wire", "errors", "tasks", "origin"},
-    "archive": {"domain", "errors", "tasks", "store.archive_port", "store.archiving_port"},
+    "archive": {"domain", "errors", "tasks", "store.archive_port"},
     "engine": {"errors", "tasks"},
     "hub": {"wire", "errors", "tasks"},
     "search": {"errors", "service.search_port"},
