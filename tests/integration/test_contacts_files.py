@@ -18,6 +18,7 @@ from batonbox_server.session.ports import Principal
 from tests.integration.audit_harness import audit
 from tests.integration.test_contacts import LEE, MAY, made, upload
 from tests.served import Served, served
+from tests.support import eventually
 
 NASTY = [
     "=1+1",
@@ -228,6 +229,7 @@ async def test_an_import_and_an_export_outlast_the_engine(
         chunks = await site.node.exports.organisation(Principal("admin", "admin"))
         data = await anext(chunks)
         os.kill(engine.pid, signal.SIGKILL)
+        await eventually(lambda: not site.node.client.state)
         async for chunk in chunks:
             data += chunk
         end = msgspec.json.decode(data.splitlines()[-1])
