@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batonbox import _session as on
-from batonbox._errors import ApiError, BatonboxError, api_error
+from batonbox._errors import ApiError, BatonboxError, Forbidden, NotFound, api_error
 from batonbox._events import Event, Resync
 from batonbox._known import Known
 from batonbox._models import Badge, Inbox, Position, User, Write, row_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Inflow"]
 
 RESUBSCRIBE_S = 1.0
+_NOT_MINE = (Forbidden, NotFound)
 _log = logging.getLogger("batonbox")
 
 
@@ -120,7 +121,7 @@ class Inflow:
         try:
             found = await asyncio.gather(*waits, return_exceptions=if_mine)
             for error in found:
-                if isinstance(error, BaseException) and not isinstance(error, ApiError):
+                if isinstance(error, BaseException) and not isinstance(error, _NOT_MINE):
                     raise error
         finally:
             for wait in waits:

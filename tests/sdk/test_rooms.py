@@ -23,7 +23,6 @@ from batonbox import (
     MemberJoined,
     MemberRemoved,
     Mentioned,
-    MessageReceived,
     Noted,
     NotFound,
     Posted,
@@ -32,14 +31,10 @@ from batonbox import (
     Room,
     RoomChanged,
     RoomNotified,
-    RoomRow,
     RoomTotals,
 )
-from batonbox._wire import Op
 from batonbox_server.domain.policy import Scope
 from tests.integration.search_harness import settled
-from tests.sdk.conftest import SignIn
-from tests.sdk.scripted import TIP, Peer
 from tests.served import Served, served
 from tests.support import eventually
 
@@ -322,122 +317,3 @@ async def test_nothing_is_missed_through_a_cut_link(site: Served, three: Three) 
     assert texts == [f"post {number}" for number in range(30)]
     hers = await ana.room(room.id)
     await eventually(lambda: hers.unread == 30, what="thirty unread")
-
-
-# A server whose every frame is written here
-
-
-def row(**changes: Any) -> dict[str, Any]:
-    """A room's row on the wire."""
-    base = {"id": "~c1", "kind": "public", "name": "dispatch", "people": [], "archived": 0}
-    return {
-        **base,
-        "rev": 1,
-        "n": 1,
-        "posts": 0,
-        "last_ms": 1,
-        "last_by": "",
-        "preview": "",
-        **changes,
-    }
-
-
-def posted(seq: int) -> list[Any]:
-    """EV number `seq` of the room."""
-    meta = {"type": "posted", "conv": "~c1", "actor": "a", "cid": "", "n": seq}
-    meta["row"] = row(rev=seq, n=seq, posts=seq)
-    return [int(Op.EV), "~c1", seq, meta, {"text": f"{seq}", "mentions": []}, f"tip{seq}"]
-
-
-def snap(seq: int, epoch: str = "e1") -> list[Any]:
-    """SNAP of the room."""
-    return [int(Op.SNAP), "~c1", epoch, seq, f"tip{seq}", {"members": 1}, {}, [row(rev=seq)], None]
-
-
-async def followed(client: Client, peer: Peer, stack: AsyncExitStack) -> Any:
-    """A stream of the room's events, live at seq 1."""
-    async with asyncio.TaskGroup() as group:
-        opened = group.create_task(stack.enter_async_context(client.events(inbox="~c1")))
-        request = await peer.expect(Op.SUB)
-        assert request[2] == [["~c1", "list"]]
-        await peer.send(snap(1))
-        await peer.ok(request, subs=[["~c1", "snapshot", 0]])
-    return opened.result()
-
-
-@pytest.mark.asyncio(loop_scope="function")
-@pytest.mark.parametrize("how", ["reset", "gap"])
-async def test_a_break_of_the_log_is_a_resync_and_rows_begin_anew(
-    sign_in: SignIn, how: str
-) -> None:
-    client, peer = await sign_in()
-    async with AsyncExitStack() as stack:
-        events = await followed(client, peer, stack)
-        await peer.send(posted(2), posted(2), posted(3))
-        assert [(await next_of(events)).text for _ in range(2)] == ["2", "3"]
-        if how == "reset":
-            await peer.send([int(Op.RESET), "~c1", "fork", []], snap(2, "e2"))
-        else:
-            await peer.send(posted(5))
-        resync = await next_of(events)
-        assert (resync.inbox, resync.reason) == ("~c1", "fork" if how == "reset" else "gap")
-        if how == "gap":
-            assert (await peer.expect(Op.SUB))[2] == [["~c1", "list"]]
-            await peer.send(snap(5))
-            await eventually(lambda: client.position("~c1") is not None, what="the position")
-        else:
-            await eventually(lambda: client.room_row("~c1") is not None, what="the new row")
-            found = client.room_row("~c1")
-            assert found is not None and found.rev == 2, "of the new lineage, though lower"
-
-
-@pytest.mark.asyncio(loop_scope="function")
-async def test_a_new_connection_tells_all_rooms_anew(sign_in: SignIn) -> None:
-    client, peer = await sign_in()
-    await peer.send([int(Op.ROOMS), [[row(rev=9), 2, 1], [row(id="~c2"), 0, 0]]])
-    assert {room.id for room in await client.rooms()} == {"~c1", "~c2"}
-    await peer.send([int(Op.ROOM), "~c1", row(rev=10), 3, 1])
-    await eventually(lambda: client.room_counts("~c1") == (3, 1), what="the totals")
-    stream = client.room_totals()
-    assert (await anext(stream)).room == "~c1"
-    await peer.send([int(Op.ROOMS), [[row(rev=4), 1, 0]]])
-    told = {totals.room: totals async for totals in _first(stream, 3)}
-    assert told["~c2"].row is None
-    assert (told["~c1"].unread, told["~c1"].mentions) == (1, 0)
-    found = client.room_row("~c1")
-    assert found is not None and found.rev == 4
-    await stream.aclose()
-
-
-async def _first(stream: Any, n: int) -> AsyncIterator[RoomTotals]:
-    for _ in range(n):
-        yield await next_of(stream)
-
-
-@pytest.mark.asyncio(loop_scope="function")
-async def test_an_unanswered_post_is_sent_again_under_the_same_id(
-    sign_in: SignIn, script: Any
-) -> None:
-    client, peer = await sign_in()
-    async with asyncio.TaskGroup() as group:
-        posting = group.create_task(Room(client, RoomRow(id="~c1")).post("hello"))
-        first = await peer.expect(Op.CMD)
-        peer.cut()
-        peer = await script.next()
-        await peer.welcome()
-        again = await peer.expect(Op.CMD)
-        assert again[2:] == first[2:]
-        await peer.ok(again, conv="~c1", inbox="~c1", seq=2, tip=TIP, n=2)
-    assert posting.result() == 2
-
-
-@pytest.mark.asyncio(loop_scope="function")
-async def test_events_of_inboxes_alone_do_not_follow_rooms(sign_in: SignIn) -> None:
-    client, peer = await sign_in()
-    await peer.send([int(Op.ROOMS), [[row(), 0, 0]]])
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        group.create_task(stack.enter_async_context(client.events(MessageReceived)))
-        request = await peer.expect(Op.SUB)
-        assert [item[0] for item in request[2]] == ["sales"]
-        await peer.send([int(Op.SNAP), "sales", "e1", 1, "tip1", {}, {}, []])
-        await peer.ok(request, subs=[["sales", "snapshot", 0]])
