@@ -12,7 +12,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["U", "Return to Inbox"],
   ["E", "Mark as Done"],
   ["Z", "Snooze"],
-  ["/", "Filter the list"],
+  ["/", "Filter the list; in Interactions, search"],
   ["?", "These keys"],
   ["Ctrl K", "Command palette"],
   ["Ctrl Enter", "Send the reply, or add the note"],
