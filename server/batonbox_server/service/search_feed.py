@@ -88,14 +88,13 @@ class SearchFeed:
 
     def look(self) -> None:
         """What is known of the index and the logs may be wrong: ask again, at once."""
-        self._places, self._swept_s = None, _NEVER
+        self._places, self._swept_s, self._told = None, _NEVER, False
         self._looked.clear()
         self._wake.set()
 
     async def rebuild(self) -> None:
         """Throw away what is known, and read everything again. Raises Refused("unavailable")."""
         await self._index.clear()
-        self._told = False
         self.look()
 
     async def looked(self) -> None:
@@ -115,7 +114,7 @@ class SearchFeed:
             self._places is not None
             and self._swept_s > _NEVER
             and not reading
-            and all(log in places for log in self._ends)
+            and places.keys() == self._ends.keys()
         )
         done = sum(place.done for place in places.values())
         total = sum(max(place.done, place.total) for place in places.values())
@@ -227,8 +226,8 @@ class SearchFeed:
         """One line when everything is there, after a start and after each rebuilding."""
         progress = self.progress
         if progress.complete and not self._told:
+            self._told = True
             _log.info("search_index_complete", conversations=progress.total)
-        self._told = progress.complete
 
     async def _rest(self) -> None:
         pause_s = max(_SWEEP_S, _SWEEP_PER_LOG_S * len(self._ends))
