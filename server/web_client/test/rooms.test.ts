@@ -39,6 +39,7 @@ describe("what is told of rooms", () => {
     expect(store.roomTotals.peek()).toEqual({ unread: 2, mentions: 1 });
     expect(store.room("~c1").peek()).toMatchObject({ name: "dispatch", kind: "public", preview: "one", lastBy: "bo" });
     expect(store.room("~none").peek()).toBeUndefined();
+    expect(store.room("sales.c1")).toBe(store.room("sales.c2")); // what is no room takes no place
   });
 
   test("nothing is subscribed to for it, and a post moves it up", async () => {

@@ -7,6 +7,7 @@ import type { Core } from "./core";
 /** For so long a look of mine goes before what may have been said before it. */
 const GLANCE_MS = 5000;
 const NONE = { unread: 0, mentions: 0 };
+const NO_ROOM: ReadonlySignal<Room | undefined> = signal(undefined);
 
 /** Ids of rooms begin with this, and no inbox's do. */
 export const isRoom = (id: string): boolean => id.startsWith("~");
@@ -73,6 +74,7 @@ export class Rooms {
   }
 
   room(id: string): ReadonlySignal<Room | undefined> {
+    if (!isRoom(id)) return NO_ROOM;
     let room = this.signals.get(id);
     if (room === undefined) this.signals.set(id, (room = signal(this.get(id))));
     return room;
