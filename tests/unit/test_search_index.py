@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 from collections.abc import AsyncIterator
@@ -142,6 +143,7 @@ async def test_what_is_forgotten_leaves_nothing_behind(index: SqliteIndex, tmp_p
     await index.apply("@contacts", [card, Card("c1", "Zoe", (), "")], place=AT)
     await index.apply("@contacts", [Gone("c1")], place=AT)
     await index.drop("a")
+    assert {entry.stat().st_mode & 0o777 for entry in os.scandir(tmp_path)} == {0o600}
     with sqlite3.connect(tmp_path / "search.sqlite") as connection:
         for table in ("said", "named"):
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")

@@ -215,6 +215,8 @@ class IndexFile:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    # What people wrote stands in it: it is this user's alone, and so are the files beside it.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for pragma in _PRAGMAS:
         connection.execute(pragma)
