@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.integration.search_harness import customers, search
 from tests.served import Served, served
 
@@ -20,7 +22,11 @@ async def _all(site: Served, user: str, q: str) -> list[tuple[str, int]]:
 
 
 async def test_archived_messages_are_found_before_and_after_a_rebuilding(prefix: str) -> None:
-    rules = {"archive_keep_messages": 2, "archive_done_days": 0.0, "archive_sweep_s": 0.05}
+    rules: dict[str, Any] = {
+        "archive_keep_messages": 2,
+        "archive_done_days": 0.0,
+        "archive_sweep_s": 0.05,
+    }
     async with served("", prefix, **rules) as site:
         node, customer = site.node, customers()
         for n in range(40):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import sqlite3
@@ -271,3 +272,15 @@ async def test_two_servers_of_one_folder_have_a_file_each(tmp_path: Path) -> Non
     assert await other.places() == {}
     await other.aclose()
     await one.aclose()
+
+
+async def test_too_many_searches_at_once_are_refused(index: SqliteIndex) -> None:
+    await index.restart("a", place=AT)
+    await index.apply("a", [Message("a.1", 1, 1, "gnu")], place=AT)
+    kinds = frozenset({"message"})
+    asked = [index.find("gnu", logs=["a"], kinds=kinds, after="", n=1) for _ in range(100)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, Refused)]
+    assert len(answers) - len(refused) == 64
+    assert {refusal.slug for refusal in refused} == {"unavailable"}
+    assert len(await messages(index, "gnu", ["a"])) == 1

@@ -23,6 +23,8 @@ T = TypeVar("T")
 SCHEMA: Final = 1
 _SERVERS: Final = 16
 _READ_S: Final = 3.0  # a search that takes longer ends, so that others get their turn
+_WAITING_MOST: Final = 64
+_WAIT_S: Final = 10.0
 _STEPS: Final = 10_000  # of SQLite's machine between two looks at the clock
 # Rows of `said` and `named` have no text of their own: what they hold is made from the rows of
 # `message`, `talk` and `card` again when it has to go.
@@ -74,6 +76,7 @@ class IndexFile:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="search-read")
         self._writing: sqlite3.Connection | None = None
         self._reading: sqlite3.Connection | None = None
+        self._waiting = 0
         self._made = 0  # counts the files; 0: there is none
         self._seen = 0  # which of them is being read
 
@@ -87,9 +90,18 @@ class IndexFile:
         return await loop.run_in_executor(self._writer, self._guarded, self._transact, work)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Raises Refused("unavailable")."""
+        """Raises Refused("unavailable"), also when too many wait, or this waits for too long."""
+        if self._waiting >= _WAITING_MOST:
+            raise Refused("unavailable", "Too many searches at once; retry.")
+        self._waiting += 1
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self._guarded, self._look, work)
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                return await loop.run_in_executor(self._reader, self._guarded, self._look, work)
+        except TimeoutError as error:
+            raise Refused("unavailable", "Too many searches at once; retry.") from error
+        finally:
+            self._waiting -= 1
 
     async def replace(self) -> None:
         """Go on with an empty file. Raises Refused("unavailable")."""
