@@ -228,6 +228,7 @@ async def built(engine_url: str, space: str, folder: Path) -> AsyncIterator[Worl
     settings: dict[str, Any] = {
         "empty": True, "jwt_secret": SECRET, "archive_url": f"sqlite://{folder}/archive.sqlite",
         "archive_keep_messages": 1, "archive_done_days": 0.0, "archive_sweep_s": 3600.0,
+        "ping_s": 3600.0,  # the sockets answer none
     }  # fmt: skip
     async with served(engine_url, space, **settings) as site, AsyncExitStack() as stack:
         world = World(site, stack)
