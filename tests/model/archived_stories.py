@@ -90,6 +90,7 @@ async def rare_paths(world: ArchivedWorld) -> None:
     await _erased_before_it_leaves(world)
     await _row_before_its_lines(world)
     await _erased_and_asked_for(world)
+    await _erased_while_unread(world)
     for pick in range(21):
         await ends_and_leaves(world, next(iter(world.model.rows.values())), pick)
         await world.compare()
@@ -150,6 +151,18 @@ async def _erased_and_asked_for(world: ArchivedWorld) -> None:
     assert stage.row.n % 3 == 1  # so that the archive has it still
     await world.erases(stage.row, stage.row.n - 1)
     await world.comes_back(world.model.rows[f"{world.name}.long"], _place(world, stage.conv))
+    await world.compare()
+
+
+async def _erased_while_unread(world: ArchivedWorld) -> None:
+    """Somebody's, with something new in it, loses its oldest message."""
+    stage = await _stage(world, "unread")
+    await stage.do("assign", "ann")
+    await stage.receive()
+    await world.reads_lines(stage.row, 3)
+    await world.lets_go(stage.row, 0)
+    await world.erases(stage.row, 0)
+    assert world.purged[stage.conv] == 1
     await world.compare()
 
 

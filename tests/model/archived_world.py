@@ -189,6 +189,8 @@ class ArchivedWorld(World):
         (event,) = await self._take_events(self.model.seq)
         self.model.seq += 1
         assert (event.meta["type"], event.meta["conv"], event.meta["n"]) == ("purged", row.id, till)
+        green = row.assignee and row.id in self.model.green.get(row.assignee, set())
+        assert event.meta["unseen"] == bool(green)
         rest = self.lines[row.id][till:]
         shows = till < self.model.trimmed[row.id] or any(line[3] in TALK for line in rest)
         new = row_of(event.meta["row"])

@@ -159,6 +159,9 @@ ABLATIONS: dict[str, tuple[str, str, str]] = {
     ),
     "only what was archived is erased": ("purge", "math.min(upto, c.trimmed,", "math.min(upto,"),
     "what was erased is not read": ("history", "math.max(purged + 1, last", "math.max(1, last"),
+    "what is unread stays so": (
+        "purge", 'key("gm", c.assignee), conv) == 1', 'key("gm", c.assignee), conv) == 2',
+    ),
     "a preview goes with its message": ("purge", "if not shows and", "if false and"),
     "who is erased wholly is a stranger": (
         "purge", 'redis.call("HDEL", key("cx"), c.our .. "|" .. c.customer)',

@@ -4,7 +4,7 @@
 -- but for the customer's wish to get no messages. `again`: one step erases no more.
 --
 -- KEYS[1] log prefix
--- derives meta log ev c m why ar hold out cx done e
+-- derives meta log ev c m why ar hold out cx done e gm
 -- ARGV[1] conv
 -- ARGV[2] upto
 -- Returns {"ok", n, whole, again} | {"held", n} | {"gone"} | {"not_found"}
@@ -26,6 +26,7 @@ local shows = till < c.trimmed
 for _, raw in ipairs(shows and {} or redis.call("LRANGE", key("m", conv), 0, -1)) do
   shows = shows or TALK[cmsgpack.unpack(raw)[4]] ~= nil
 end
+c.unseen = c.status == "assigned" and redis.call("SISMEMBER", key("gm", c.assignee), conv) == 1
 local was = {status = c.status, assignee = c.assignee, att = c.att}
 local fields = {"purged", till}
 if not shows and c.preview ~= "" then
