@@ -27,7 +27,7 @@ export const path = (d: string, small = false) => (): JSX.Element => (
 
 export const InboxIcon = path("M3 11l2.2-6.3A1 1 0 016.1 4h7.8a1 1 0 01.9.7L17 11v4a1 1 0 01-1 1H4a1 1 0 01-1-1zM3 11h4l1 2h4l1-2h4");
 export const TalkIcon = path("M4 4h12a1 1 0 011 1v8a1 1 0 01-1 1H9l-4 3v-3H4a1 1 0 01-1-1V5a1 1 0 011-1z");
-export const BookIcon = path("M5 3h10a1 1 0 011 1v12a1 1 0 01-1 1H5zM5 3v14M3 6.500h2M3 13.500h2M8.500 13c.3-1.300 1.100-2 2-2s1.700.7 2 2M10.500 6.700a1.500 1.500 0 110 3 1.500 1.500 0 010-3z");
+export const BookIcon = path("M5.5 3H15a1 1 0 011 1v12a1 1 0 01-1 1H5.5zM3.500 7h4M3.500 13h4");
 export const AdminIcon = path("M10 2.8l6 2.2v4.6c0 3.6-2.4 6.4-6 7.6-3.6-1.2-6-4-6-7.6V5z");
 export const PhoneIcon = path("M6.5 2.5h7a1 1 0 011 1v13a1 1 0 01-1 1h-7a1 1 0 01-1-1v-13a1 1 0 011-1zM9 15h2");
 export const SettingsIcon = path("M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4");
