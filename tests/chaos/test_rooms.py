@@ -47,11 +47,7 @@ async def step(rng: random.Random, who: Talker, rooms: list[str], people: list[s
 async def agree(talk: Talk, talkers: list[Talker]) -> None:
     """Whatever somebody was told is what the engine says, and what a new connection is told."""
     for who in talkers:
-        truth = await talk.truth(who.user)
-        await eventually(
-            lambda who=who, truth=truth: who.rooms == truth,  # type: ignore[misc]
-            what=f"{who.user} is told the truth",
-        )
+        await talk.agrees(who)
     for user in {who.user for who in talkers}:
         assert (await talk.talker(user, at=1)).rooms == await talk.truth(user)
 

@@ -165,6 +165,14 @@ class Talk:
         found = await self.rooms.rooms_of(user=user)
         return {name: _told(one.row, one.unread, one.mentions) for name, one in found.items()}
 
+    async def agrees(self, who: Talker) -> None:
+        """Until what somebody was told is the engine's word, which may still move."""
+        for _ in range(500):
+            if who.rooms == await self.truth(who.user):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{who.user}: {who.rooms} is not {await self.truth(who.user)}")
+
     def follower(self, room: str, at: int = 0) -> RoomFollower | None:
         """A node's view of a room."""
         found = self.sites[at].node.hub.followers.find(room)
