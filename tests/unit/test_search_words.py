@@ -27,6 +27,7 @@ from batonbox_server.search.query import parse
         ("مُدَرِّسَة", "مدرسه"),
         ("ﾊﾝｶｸ", "ハンカク"),
         ("\uff26\uff55\uff4c\uff4c \uff57\uff49\uff44\uff54\uff48", "full width"),
+        ("น้ำ ㋀", "น้ํา 1月"),
         ("Œuvre Ærø Łódź", "oeuvre aero lodz"),
         ("٢٠٢٦", "2026"),
         ("zero\u200bwidth", "zero width"),

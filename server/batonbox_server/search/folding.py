@@ -117,14 +117,16 @@ def _folded(character: str) -> str:
     parts = unicodedata.normalize("NFKD", lower)
     parts = "".join(_letter(part) for part in _MARKS.sub("", parts))
     made = unicodedata.normalize("NFC", parts)
-    if made and _UNSPACED.fullmatch(made):
-        return f" {made} " if made.isalnum() or unicodedata.category(made)[0] == "M" else " "
     if made == "" and (_MARKS.fullmatch(character) or character in _LETTERS):
         return ""
-    if all(part.isalnum() or unicodedata.category(part)[0] == "M" for part in made):
-        return made or " "
-    # "½" and the like become several words
-    return "".join(part if part.isalnum() else " " for part in made) or " "
+    return "".join(map(_written, made)) or " "
+
+
+def _written(part: str) -> str:
+    """As words, between blanks where it is one by itself, or parts them."""
+    if not part.isalnum() and unicodedata.category(part)[0] != "M":
+        return " "
+    return f" {part} " if _UNSPACED.fullmatch(part) else part
 
 
 def _letter(part: str) -> str:

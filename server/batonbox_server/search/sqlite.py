@@ -7,6 +7,7 @@ import fcntl
 import os
 import sqlite3
 import time
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,9 @@ __all__ = ["IndexFile"]
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
-SCHEMA: Final = 1
+# Rises with the tables and with the folding of texts, in the code here or in Python's own data: what
+# was indexed one way cannot be taken out another way.
+SCHEMA: Final = 100_000 + int(unicodedata.unidata_version.replace(".", ""))
 _SERVERS: Final = 16
 _READ_S: Final = 3.0  # a search that takes longer ends, so that others get their turn
 _WAITING_MOST: Final = 64
