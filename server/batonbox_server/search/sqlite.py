@@ -21,8 +21,8 @@ __all__ = ["IndexFile"]
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
-# Rises with the tables and with the folding of texts, in the code here or in Python's own data: what
-# was indexed one way cannot be taken out another way.
+# Rises with the tables and with the folding of texts, in the code here or in Python's own data:
+# what was indexed one way cannot be taken out another way.
 SCHEMA: Final = 100_000 + int(unicodedata.unidata_version.replace(".", ""))
 _SERVERS: Final = 16
 _READ_S: Final = 3.0  # a search that takes longer ends, so that others get their turn
