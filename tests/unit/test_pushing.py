@@ -17,8 +17,9 @@ class Moving:
         self.pushed_at_s = 0.0
         self.pushed: list[float] = []
 
-    def push(self) -> None:
+    def push(self) -> bool:
         self.pushed.append(asyncio.get_running_loop().time())
+        return True
 
 
 def moves(pushes: Pushes, *them: Moving) -> float:

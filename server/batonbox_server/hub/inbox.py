@@ -75,7 +75,7 @@ class InboxFollower(SeatedFollower):
         else:
             self._notify(meta)
 
-    def push(self) -> None:
+    def push(self) -> bool:
         """See SeatedFollower."""
         changed = self.badges.changed
         for user, seats in self.by_user.items():
@@ -91,6 +91,7 @@ class InboxFollower(SeatedFollower):
                 if user in changed and seat.listening:
                     self.tell_marks(seat)
         changed.clear()
+        return True
 
     async def audit(self, user: str) -> bool | None:
         """See SeatedFollower."""

@@ -55,7 +55,7 @@ class Pushes:
                 break
             else:
                 del self._moved[follower]
-                follower.pushed_at_s = began_s
-                follower.push()
+                if follower.push():
+                    follower.pushed_at_s = began_s
         if self._moved:
             self._at(next_s)

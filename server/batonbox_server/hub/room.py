@@ -207,9 +207,11 @@ class RoomFollower(SeatedFollower):
 
     # Telling
 
-    def push(self) -> None:
+    def push(self) -> bool:
         """See SeatedFollower."""
         unread = self.unread
+        if not unread.moved and not unread.changed:
+            return False
         frames: Frames = {}
         for user in list(self.people if unread.moved else unread.changed):
             person = self.people.get(user)
@@ -221,6 +223,7 @@ class RoomFollower(SeatedFollower):
                     self.tell_marks(seat)
         unread.changed.clear()
         unread.moved = False
+        return True
 
     async def audit(self, user: str) -> bool | None:
         """See SeatedFollower."""

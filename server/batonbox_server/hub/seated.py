@@ -71,8 +71,8 @@ class SeatedFollower(Follower):
         """What a subscription without a position begins with. Raises Refused."""
         raise NotImplementedError
 
-    def push(self) -> None:
-        """Tell everybody of what moved, absolutely."""
+    def push(self) -> bool:
+        """Tell everybody of what moved, absolutely; False: nothing did."""
         raise NotImplementedError
 
     async def audit(self, user: str) -> bool | None:
