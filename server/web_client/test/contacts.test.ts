@@ -99,6 +99,23 @@ test("a server that does not answer is asked again, not at once", async () => {
   expect(seen.now()).toBe("There");
 });
 
+test("with a new connection it is asked again at once, whatever failed before", async () => {
+  const seen = show(1);
+  clock.pass(20);
+  await answer(null);
+  contacts.refresh();
+  clock.pass(20);
+  expect(asked).toHaveLength(2);
+  contacts.refresh(); // while that one is under way, and about to fail
+  await answer(null);
+  clock.pass(20);
+  expect(asked).toHaveLength(3);
+  await answer({ [number(1)]: { id: "c1", name: "There" } });
+  expect(seen.now()).toBe("There");
+  clock.pass(60_000);
+  expect(asked).toHaveLength(3);
+});
+
 test("what the server takes for no number holds nobody up", async () => {
   const seen = [show(1), show(2), show(3), show(4)];
   clock.pass(20);
@@ -122,4 +139,21 @@ test("names that nobody looks at are let go of, those on a screen are not", asyn
   contacts.told([Op.CONTACTS, { [number(0)]: { id: "c1", name: "Renamed" } }]);
   expect(seen.now()).toBe("Renamed");
   expect((contacts as unknown as { entries: Map<string, unknown> }).entries.size).toBeLessThanOrEqual(KEPT_MAX);
+});
+
+test("a new connection asks at once, whatever became of what was asked on the one before", async () => {
+  const lee = show(1);
+  clock.pass(20);
+  await answer(null); // the network is away: a pause
+  contacts.refresh();
+  clock.pass(20);
+  expect(asked).toHaveLength(2);
+  contacts.refresh(); // and again, without an answer
+  clock.pass(20);
+  expect(asked).toHaveLength(3);
+  answers[1]?.({ [number(1)]: { id: "c1", name: "Lee" } });
+  await answer({}); // of the round before: it does not count
+  expect(lee.now()).toBe("Lee");
+  clock.pass(60_000);
+  expect(asked).toHaveLength(3);
 });

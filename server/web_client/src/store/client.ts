@@ -40,6 +40,7 @@ export class Client {
   private readonly subscriptions = new Subscriptions();
   private readonly contacts = signal<Contacts | null>(null);
   private loadingContacts: Promise<void> | null = null;
+  private wantsContacts = false;
   private readonly link = signal<Link>({ state: "connecting" });
   private readonly leader: Leader;
   private readonly channel: TabChannel;
@@ -213,11 +214,17 @@ export class Client {
   /** The names come after the numbers: the first paint does without what asks for them. */
   private contact(number: string): ReadonlySignal<ContactName | undefined> {
     const { contacts } = this;
-    this.loadingContacts ??= import("./contacts").then(
-      (part) => void (contacts.value = new part.Contacts(this.env)),
-      () => void (this.loadingContacts = null), // who is shown a number next, asks again
-    );
+    this.wantsContacts = true;
+    this.loadContacts();
     return contacts.peek()?.contact(number) ?? computed(() => contacts.value?.contact(number).value);
+  }
+
+  private loadContacts(): void {
+    if (!this.wantsContacts) return;
+    this.loadingContacts ??= import("./contacts").then(
+      (part) => void (this.contacts.value = new part.Contacts(this.env)),
+      () => void (this.loadingContacts = null), // asked for again with the next number or connection
+    );
   }
 
   /** At once where it can be: what a person does shows before anything is awaited. */
@@ -317,6 +324,7 @@ export class Client {
     this.deeds?.replies.opened();
     this.deeds?.watching.opened();
     this.looks.reopened();
+    this.loadContacts();
     if (this.leader.leads.peek() || this.standing) return;
     this.standing = true;
     this.leader.stand(this.user, () => this.adoptSoon());

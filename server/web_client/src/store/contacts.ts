@@ -28,7 +28,11 @@ export class Contacts {
   private readonly wanted = new Set<string>();
   /** Asked, and not told of since: only of these an answer counts. */
   private readonly asked = new Set<string>();
-  private waiting = false;
+  /** Of the next question; null while there is none to come, or one under way. */
+  private cancel: (() => void) | null = null;
+  private asking = false;
+  /** Since the question that is under way everything is to be asked again. */
+  private refreshed = false;
   /** Fewer than the most while one among them is sought that the server takes for none. */
   private most = BATCH;
 
@@ -57,9 +61,18 @@ export class Contacts {
     }
   }
 
-  /** Something may have been missed: what is shown is asked for again, and stays until then. */
+  /**
+   * Something may have been missed: what is shown is asked for again, and stays until then. At once: a request that
+   * the connection took along with it is not waited for.
+   */
   refresh(): void {
     this.asked.clear();
+    this.wait?.();
+    this.wait = null;
+    this.round++;
+    this.refreshed = true;
+    this.cancel?.(); // it may have been put off while nobody answered
+    this.cancel = null;
     for (const [number, { shown }] of this.entries) {
       if (shown) this.want(number);
       else this.entries.delete(number);
@@ -73,18 +86,21 @@ export class Contacts {
   }
 
   private soon(ms: number): void {
-    if (this.waiting) return;
-    this.waiting = true;
-    this.io.later(ms, () => void this.ask());
+    if (!this.asking) this.cancel ??= this.io.later(ms, () => void this.ask());
   }
 
   private async ask(): Promise<void> {
+    this.cancel = null;
+    this.asking = true;
+    this.refreshed = false;
+    const { round } = this;
     const batch = [...this.wanted].slice(0, this.most);
     for (const number of batch) {
       this.wanted.delete(number);
       this.asked.add(number);
     }
     const found = batch.length > 0 ? await this.io.lookup(batch).catch(() => undefined) : {};
+    if (round !== this.round) return;
     const again = found === undefined || (found === null && batch.length > 1);
     for (const number of batch) {
       if (!this.asked.delete(number)) continue;
@@ -92,8 +108,8 @@ export class Contacts {
       else this.name(number, found?.[number]);
     }
     this.most = found === null ? Math.max(1, Math.floor(batch.length / 2)) : BATCH;
-    this.waiting = false;
-    if (this.wanted.size > 0) this.soon(found === undefined ? AGAIN_MS : 0);
+    this.asking = false;
+    if (this.wanted.size > 0) this.soon(found === undefined && !this.refreshed ? AGAIN_MS : 0);
   }
 
   private name(number: string, name: ContactName | undefined): void {
