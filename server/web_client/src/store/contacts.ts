@@ -28,11 +28,10 @@ export class Contacts {
   private readonly wanted = new Set<string>();
   /** Asked, and not told of since: only of these an answer counts. */
   private readonly asked = new Set<string>();
-  /** Of the next question; null while there is none to come, or one under way. */
-  private cancel: (() => void) | null = null;
-  private asking = false;
-  /** Since the question that is under way everything is to be asked again. */
-  private refreshed = false;
+  /** Ends the wait for the next question; null: none is to come, nor under way. */
+  private wait: (() => void) | null = null;
+  /** Moves when what was asked before does not count any more. */
+  private round = 0;
   /** Fewer than the most while one among them is sought that the server takes for none. */
   private most = BATCH;
 
@@ -62,7 +61,7 @@ export class Contacts {
   }
 
   /**
-   * Something may have been missed: what is shown is asked for again, and stays until then. At once: a request that
+   * Something may have been missed: what is shown is asked for again, and stays until then. At once: a question that
    * the connection took along with it is not waited for.
    */
   refresh(): void {
@@ -70,9 +69,6 @@ export class Contacts {
     this.wait?.();
     this.wait = null;
     this.round++;
-    this.refreshed = true;
-    this.cancel?.(); // it may have been put off while nobody answered
-    this.cancel = null;
     for (const [number, { shown }] of this.entries) {
       if (shown) this.want(number);
       else this.entries.delete(number);
@@ -86,13 +82,10 @@ export class Contacts {
   }
 
   private soon(ms: number): void {
-    if (!this.asking) this.cancel ??= this.io.later(ms, () => void this.ask());
+    this.wait ??= this.io.later(ms, () => void this.ask());
   }
 
   private async ask(): Promise<void> {
-    this.cancel = null;
-    this.asking = true;
-    this.refreshed = false;
     const { round } = this;
     const batch = [...this.wanted].slice(0, this.most);
     for (const number of batch) {
@@ -108,8 +101,8 @@ export class Contacts {
       else this.name(number, found?.[number]);
     }
     this.most = found === null ? Math.max(1, Math.floor(batch.length / 2)) : BATCH;
-    this.asking = false;
-    if (this.wanted.size > 0) this.soon(found === undefined && !this.refreshed ? AGAIN_MS : 0);
+    this.wait = null;
+    if (this.wanted.size > 0) this.soon(found === undefined ? AGAIN_MS : 0);
   }
 
   private name(number: string, name: ContactName | undefined): void {
