@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +25,19 @@ __all__ = [
 
 _PREVIEW_CHARS: Final = 120
 _NAME_CHARS: Final = 120
+# Blanks of all widths, like the one between the names of a Japanese person.
+_BLANKS: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+# What joins letters or parts them, in Persian or Indic names, and pictures made of several. Beside
+# ASCII it would do nothing but tell apart names that look the same; behind a virama it does more.
+_IDLE_JOINERS: Final = re.compile(
+    "(?<![^\x00-\x7f])[\u200c\u200d]+"
+    "|(?<![\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca])[\u200c\u200d]+(?![^\x00-\x7f])"
+    "|(?<=[\u200c\u200d])[\u200c\u200d]+"
+)
+# Joiners, and what says which country's flag a black one is.
+_UNSEEN: Final = re.compile(
+    "[\u200c\u200d]|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
+)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -42,10 +56,15 @@ def e164(number: str, *, field: str) -> str:
 
 
 def check_name(name: str, *, field: str) -> str:
-    """A name for people, without blanks around it; raises Refused("bad_request")."""
-    name = name.strip()
-    if not 0 < len(name) <= _NAME_CHARS or not name.isprintable():
-        raise Refused("bad_request", f"{field}: 1 to {_NAME_CHARS} characters on one line.")
+    """A name for people, without blanks around it or joiners that join nothing.
+
+    Raises Refused("bad_request"), also of one with control characters.
+    """
+    name = _IDLE_JOINERS.sub("", _BLANKS.sub(" ", name)).strip()
+    seen = _UNSEEN.sub("", name)
+    if not seen or len(name) > _NAME_CHARS or not all(map(_is_shown, seen)):
+        told = f"1 to {_NAME_CHARS} characters on one line, without control characters"
+        raise Refused("bad_request", f"{field}: {told}.")
     return name
 
 
@@ -96,3 +115,12 @@ def post_body(text: str, mentions: Sequence[str], media: Sequence[Mapping[str, A
 
 def _pack(body: dict[str, Any]) -> bytes:
     return bytes(msgpack.packb(body))
+
+
+def _is_shown(character: str) -> bool:
+    if character.isprintable():
+        return True
+    # Pictures and letters that are newer than this Python; no control characters come there.
+    code = ord(character)
+    fresh = unicodedata.category(character) == "Cn" and 0x10000 <= code < 0x40000
+    return fresh and code & 0xFFFE != 0xFFFE

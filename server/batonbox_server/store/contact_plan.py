@@ -15,6 +15,7 @@ __all__ = ["contact_from", "contact_map", "find_prefix", "find_words", "index_na
 
 _FOLDED_CHARS: Final = 120
 _WORDS_MOST: Final = 6  # of a name, by whose beginnings it is found
+_UNWRITTEN: Final = frozenset("\0\u200c\u200d")  # joiners are not typed by everybody
 _SIGNS: Final = frozenset("+ ()-./\u00a0\u2011")
 
 
@@ -48,7 +49,7 @@ def contact_map(contact: Contact) -> dict[str, Any]:
 def fold(text: str) -> str:
     """Without case and accents, one blank between words: what lists sort and find by."""
     plain = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(c for c in plain if not unicodedata.combining(c) and c != "\0")
+    bare = "".join(c for c in plain if not unicodedata.combining(c) and c not in _UNWRITTEN)
     return " ".join(bare.casefold().split())[:_FOLDED_CHARS]
 
 
