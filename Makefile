@@ -28,12 +28,12 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 	@$(BIN)/batonbox-server serve --demo
 
 test: setup ## everything that guards a merge
-	@tests/ensure-programs chromium kannel curl
+	@tests/ensure-programs chromium kannel curl postgresql
 	@failed=0; $(WEB) --warn vitest run || failed=1; \
 		$(BIN)/python -m pytest -n $(WORKERS) -m "not long" || failed=1; exit $$failed
 
 test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
-	@tests/ensure-programs redis-server kannel curl
+	@tests/ensure-programs redis-server kannel curl postgresql
 	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest -n $(WORKERS) \
 		-m "not long" tests/integration tests/model/test_model.py
 

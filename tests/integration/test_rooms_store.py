@@ -67,8 +67,8 @@ async def test_marking_unread_lowers_the_mark_by_the_last_post_of_somebody_else(
 async def test_a_retry_posts_once(rooms: Rooms) -> None:
     room = await rooms.channel("dispatch", "ann")
     same = {"room": room, "actor": "ann", "cid": "c1", "preview": "hi"}
-    first = await rooms.store.post(**same, body=body("hi"))  # type: ignore[arg-type]
-    again = await rooms.store.post(**same, body=body("hi"))  # type: ignore[arg-type]
+    first = await rooms.store.post(**same, body=body("hi"))
+    again = await rooms.store.post(**same, body=body("hi"))
     assert (again.seq, again.n) == (first.seq, first.n)
     slug = await refused(rooms.store.post(**same, body=body("other")))
     assert slug == "idempotency_mismatch"
