@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from playwright.async_api import Locator
+from playwright.async_api import Locator, WebSocketRoute
 
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn, assert_accessible, watch_notifications
@@ -81,6 +82,78 @@ async def test_another_conversation_begins_with_a_reply_and_a_note_begun_is_kept
     await expect(ana.composer).to_be_visible()
     await mode(ana, "Note").click()
     await expect(field(ana)).to_have_value("begun")
+
+
+PRESS_AT_ONCE = """(keys) => {
+  for (const key of keys)
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+}"""
+
+
+async def test_letters_typed_before_the_note_field_is_there_are_no_commands(
+    site: Served, sign_in: SignIn
+) -> None:
+    """A busy page hands them over in one go: "r" would begin a reply, "e" mark it as done."""
+    page = await sign_in("agent1")
+    ana = Desk(page)
+    await mine(site, ana)
+    await page.keyboard.press("Escape")
+    await page.evaluate(PRESS_AT_ONCE, ["n", "r", "e", "u"])
+    await expect(field(ana)).to_be_focused()
+    await page.keyboard.type("to us")
+    await expect(field(ana)).to_have_value("to us")
+    await ana.status("Assigned to you")
+
+
+async def test_letters_for_a_field_that_has_gone_are_no_commands(
+    site: Served, sign_in: SignIn
+) -> None:
+    page = await sign_in("agent1")
+    ana = Desk(page)
+    conv = await mine(site, ana)
+    await ana.composer.focus()
+    await page.keyboard.type("x")
+    assert (await site.act("agent1", conv, "return")).is_success
+    while await ana.composer.count():
+        await page.keyboard.press("x")
+    await page.keyboard.type("easEA", delay=20)
+    await ana.status("Unassigned")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("a")
+    await ana.status("Assigned to you")
+
+
+async def test_a_note_that_was_refused_is_kept_before_what_was_written_since(
+    site: Served, sign_in: SignIn
+) -> None:
+    page = await sign_in("agent1")
+    ana = Desk(page)
+    held: list[tuple[WebSocketRoute, int]] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def said(message: str | bytes) -> None:
+            frame = json.loads(message) if message[:3] in {"[1,", b"[1,"} else [0]
+            if frame[0] == 1 and frame[2] == "note":
+                held.append((socket, frame[1]))
+            else:
+                server.send(message)
+
+        socket.on_message(said)
+
+    await page.route_web_socket("**/v1/ws", between)
+    await page.reload()
+    await mine(site, ana)
+    await mode(ana, "Note").click()
+    await field(ana).fill("first")
+    await page.keyboard.press("Control+Enter")
+    await page.keyboard.type("second")
+    await expect(field(ana)).to_have_value("second")
+    socket, number = held[0]
+    socket.send(json.dumps([18, number, 126, "target_not_member", "Bo may not see this inbox."]))
+    await expect(field(ana)).to_have_value("first\nsecond")
+    await expect(ana.messages.locator("[data-kind=noted]")).to_have_count(0)
 
 
 async def test_who_does_not_own_it_writes_a_note_and_no_reply(

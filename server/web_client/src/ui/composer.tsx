@@ -80,7 +80,7 @@ function NoteEditor({ conv, view, mode }: { conv: string; view: ConversationView
     if (!written || tooLong || !online(store)) return;
     text.value = "";
     void store.note(conv, written, mentioned(written, people)).then((outcome) => {
-      if (!outcome.ok && !text.peek()) text.value = written;
+      if (!outcome.ok) text.value = [written, text.peek()].filter(Boolean).join("\n");
     });
   };
   return (

@@ -26,6 +26,11 @@ export function at<K extends "composer" | "filter" | "search" | "log">(place: K)
 
 const FRAMES_MAX = 60;
 
+let coming = 0;
+
+/** The focus is on its way somewhere: letters are meant for where it will be. */
+export const focusComes = (): boolean => coming > 0;
+
 /**
  * Once what the act brought about is there: after the next rendering, or as soon as what it takes
  * has been loaded; given up when somebody moves the focus elsewhere meanwhile.
@@ -36,8 +41,10 @@ export function focusSoon(find: () => HTMLElement | null): void {
   const stays = (): boolean => document.activeElement === from || document.activeElement === document.body;
   const look = (): void => {
     const found = find();
-    if (found) found.focus({ preventScroll: true });
-    else if (++frames < FRAMES_MAX && stays()) requestAnimationFrame(look);
+    if (!found && ++frames < FRAMES_MAX && stays()) return void requestAnimationFrame(look);
+    coming--;
+    found?.focus({ preventScroll: true });
   };
+  coming++;
   requestAnimationFrame(() => requestAnimationFrame(look));
 }
