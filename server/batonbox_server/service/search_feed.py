@@ -195,14 +195,16 @@ class SearchFeed:
             return
         begun_s = time.monotonic()
         try:
-            place = await Turn(self._index, self._sources, log).run(places.get(log))
+            was = places.get(log)
+            place = await Turn(self._index, self._sources, log).run(was)
             if place is None:
                 places.pop(log, None)
                 self._ends.pop(log, None)
             else:
                 places[log], again = place, bool(place.step)
                 self._moved(log, place)
-            if again:  # reading everything leaves half of the time to whoever is served
+            if again and not _only_followed(was, place):
+                # Reading everything leaves half of the time to whoever is served.
                 await asyncio.sleep(min(_PAUSE_MOST_S, time.monotonic() - begun_s))
         except BatonboxError as error:  # the next sweep looks at it again
             self._doubtful = True
@@ -237,3 +239,10 @@ class SearchFeed:
         except TimeoutError:
             return
         self._wake.clear()
+
+
+def _only_followed(was: Place | None, now: Place | None) -> bool:
+    """Whether a log that is being read ran ahead, and is to be caught up with at once."""
+    if was is None or now is None:
+        return False
+    return (was.epoch, was.step, was.walked) == (now.epoch, now.step, now.walked)

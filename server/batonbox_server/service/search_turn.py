@@ -1,4 +1,4 @@
-"""One turn of the search index in one log: a piece of what was before, then what came since."""
+"""One turn of the search index in one log: what came since, then a piece of what was before."""
 
 from __future__ import annotations
 
@@ -60,16 +60,26 @@ class Turn:
         reason = _broken(place, head)
         if place is None or reason:
             place = await self._begin(place, head, reason)
-        if place.step:
-            place = await self._step(place)
         for _ in range(_ROUNDS):
             if place.seq >= head.seq:
                 break
             further = await self._follow(place)
             if further is None:
-                return await self._begin(place, head, "fork")
+                return await self._again(place)
             place = further
+        # A log that is cut below the place has to be read from its beginning: while it runs ahead,
+        # nothing else is done.
+        if place.step and place.seq >= head.seq:
+            place = await self._step(place)
         return place
+
+    async def _again(self, place: Place) -> Place | None:
+        """The log does not go on from there any more."""
+        head = await self._scan.end(self._name, at=place.seq)
+        if not head.epoch:
+            await self._index.drop(self._name)
+            return None
+        return await self._begin(place, head, _broken(place, head) or "fork")
 
     async def _begin(self, was: Place | None, head: Head, reason: str) -> Place:
         if was is not None and reason:
