@@ -86,14 +86,15 @@ class TestBoth:
 
     async def test_the_later_reading_stays_whichever_comes_last(self, archive: Archive) -> None:
         new, old = line(1, text="new", read_ms=5), line(1, text="old", read_ms=4)
-        await archive.put_lines(conv=CONV, lines=[new])
-        await archive.put_lines(conv=CONV, lines=[old, line(2)])
-        await archive.put_row(row(CONV, 7, read_ms=5, preview="new"))
-        await archive.put_row(row(CONV, 6, read_ms=4, preview="old"))
-        assert await archive.lines(conv=CONV, first=1, last=2) == [new, line(2)]
+        assert await archive.put_lines(conv=CONV, lines=[new]) == 0
+        assert await archive.put_lines(conv=CONV, lines=[old, line(2, read_ms=4)]) == 5
+        assert await archive.put_row(row(CONV, 7, read_ms=5, preview="new")) == 0
+        assert await archive.put_row(row(CONV, 6, read_ms=4, preview="old")) == 5
+        assert await archive.lines(conv=CONV, first=1, last=2) == [new, line(2, read_ms=4)]
         found = await archive.row(conv=CONV)
         assert found is not None and found.row["preview"] == "new" and found.last_ms == 7
-        await archive.put_lines(conv=CONV, lines=[line(1, text="newer", read_ms=6)])
+        newer = line(1, text="newer", read_ms=6)
+        assert await archive.put_lines(conv=CONV, lines=[newer]) == 0
         assert (await archive.lines(conv=CONV, first=1, last=1))[0].read_ms == 6
 
     async def test_rows_come_back_and_can_be_dropped(self, archive: Archive) -> None:

@@ -88,18 +88,18 @@ class GuardedArchive:
             raise Refused("unavailable", "This server has no archive.")
         return archive
 
-    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> None:
+    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> int:
         """See the port."""
-        await (await self._used()).put_lines(conv=conv, lines=lines)
+        return await (await self._used()).put_lines(conv=conv, lines=lines)
 
     async def lines(self, *, conv: str, first: int, last: int) -> list[Line]:
         """See the port."""
         archive = await self._open()
         return [] if archive is None else await archive.lines(conv=conv, first=first, last=last)
 
-    async def put_row(self, row: ArchivedRow) -> None:
+    async def put_row(self, row: ArchivedRow) -> int:
         """See the port."""
-        await (await self._used()).put_row(row)
+        return await (await self._used()).put_row(row)
 
     async def row(self, *, conv: str) -> ArchivedRow | None:
         """See the port."""

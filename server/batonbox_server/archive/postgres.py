@@ -43,6 +43,11 @@ _PUT_ROW: Final = (
     " last_ms=excluded.last_ms, packed=excluded.packed, read_ms=excluded.read_ms"
     " WHERE excluded.read_ms>=batonbox_rows.read_ms"
 )
+_LATER: Final = (
+    "SELECT coalesce(max(read_ms), 0) FROM batonbox_lines"
+    " WHERE k=$1 AND n BETWEEN $2 AND $3 AND read_ms>$4"
+)
+_LATER_ROW: Final = "SELECT read_ms FROM batonbox_rows WHERE conv=$1 AND read_ms>$2"
 _EXPIRED: Final = (
     "SELECT conv, (SELECT max(n) FROM batonbox_lines l WHERE l.k=c.k AND l.at_ms<$1) AS upto"
     " FROM batonbox_convs c WHERE conv>$2 AND first_ms<$1 AND starts_with(conv, '~')=$3"
@@ -68,10 +73,10 @@ class PostgresArchive:
     def __init__(self, url: str) -> None:
         self._pool = PostgresPool(url)
 
-    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> None:
+    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> int:
         """See the port."""
         if not lines:
-            return
+            return 0
         columns = (
             [line.n for line in lines],
             [line.seq for line in lines],
@@ -83,16 +88,21 @@ class PostgresArchive:
             k = await db.fetchval(_CONV, conv, inbox_of(conv))
             fresh = await db.fetchval(_PUT, k, *columns)
             await db.execute(_RECOUNT, k, fresh)
+            span = (min(line.n for line in lines), max(line.n for line in lines))
+            read_ms = max(line.read_ms for line in lines)
+            return int(await db.fetchval(_LATER, k, *span, read_ms))
 
     async def lines(self, *, conv: str, first: int, last: int) -> list[Line]:
         """See the port."""
         asked = f"{_LINES_OF} AND n BETWEEN $2 AND $3 ORDER BY n"
         return [Line(*line) for line in await self._fetch(asked, conv, first, last)]
 
-    async def put_row(self, row: ArchivedRow) -> None:
+    async def put_row(self, row: ArchivedRow) -> int:
         """See the port."""
         given = (row.conv, inbox_of(row.conv), row.last_ms, pack_row(row), row.read_ms)
-        await self._fetch(_PUT_ROW, *given)
+        async with self._pool.connection() as db:
+            await db.execute(_PUT_ROW, *given)
+            return int(await db.fetchval(_LATER_ROW, row.conv, row.read_ms) or 0)
 
     async def row(self, *, conv: str) -> ArchivedRow | None:
         """See the port."""

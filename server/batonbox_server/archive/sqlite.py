@@ -31,6 +31,9 @@ _PUT: Final = (
     " at_ms=excluded.at_ms, packed=excluded.packed, read_ms=excluded.read_ms"
     " WHERE excluded.read_ms>=lines.read_ms"
 )
+_LATER: Final = (
+    "SELECT coalesce(max(read_ms), 0) FROM lines WHERE k=? AND n BETWEEN ? AND ? AND read_ms>?"
+)
 _LINES_OF: Final = (
     "SELECT n, seq, at_ms, packed, read_ms FROM lines WHERE k=(SELECT k FROM convs WHERE conv=?)"
 )
@@ -59,19 +62,20 @@ class SqliteArchive:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._room = asyncio.Semaphore(2 * _TOGETHER)
 
-    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> None:
+    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> int:
         """See the port."""
-        if lines:
-            await self._write(partial(_put_lines, conv=conv, lines=list(lines)))
+        if not lines:
+            return 0
+        return await self._write(partial(_put_lines, conv=conv, lines=list(lines)))
 
     async def lines(self, *, conv: str, first: int, last: int) -> list[Line]:
         """See the port."""
         return await self._reader.run(partial(_lines, conv=conv, first=first, last=last))
 
-    async def put_row(self, row: ArchivedRow) -> None:
+    async def put_row(self, row: ArchivedRow) -> int:
         """See the port."""
         given = (row.conv, inbox_of(row.conv), row.last_ms, pack_row(row), row.read_ms)
-        await self._write(lambda db: db.execute(_PUT_ROW, given))
+        return await self._write(partial(_put_row, given=given))
 
     async def row(self, *, conv: str) -> ArchivedRow | None:
         """See the port."""
@@ -193,7 +197,7 @@ def _number(db: sqlite3.Connection, conv: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _put_lines(db: sqlite3.Connection, *, conv: str, lines: list[Line]) -> None:
+def _put_lines(db: sqlite3.Connection, *, conv: str, lines: list[Line]) -> int:
     k = _number(db, conv)
     if k is None:
         given = (conv, inbox_of(conv))
@@ -211,6 +215,16 @@ def _put_lines(db: sqlite3.Connection, *, conv: str, lines: list[Line]) -> None:
     )
     has = db.execute("SELECT count(*) FROM lines WHERE k=? AND n BETWEEN ? AND ?", span)
     _recount(db, k, more=has.fetchone()[0] - had)
+    read_ms = max(line.read_ms for line in lines)
+    (later,) = db.execute(_LATER, (*span, read_ms)).fetchone()
+    return int(later)
+
+
+def _put_row(db: sqlite3.Connection, *, given: tuple[Any, ...]) -> int:
+    db.execute(_PUT_ROW, given)
+    conv, read_ms = given[0], given[-1]
+    (kept,) = db.execute("SELECT read_ms FROM rows WHERE conv=?", (conv,)).fetchone()
+    return int(kept) if kept > read_ms else 0
 
 
 def _recount(db: sqlite3.Connection, k: int, *, more: int) -> None:

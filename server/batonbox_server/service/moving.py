@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -105,39 +105,55 @@ class Mover:
         """Move lines that are older, whoever reads them still; the number of the last that left."""
         last = 0
         for _ in range(_STEPS):
-            out = await self._store.lines_out(conv=conv, keep=0, n=_LINES, before_ms=before_ms)
-            if not out.lines or not await self._let_go(conv, out):
+            out = await self._let_go(conv, before_ms=before_ms)
+            if out is None or not out.lines:
                 return last
             last = out.lines[-1].n
         return last
 
     async def _some_lines(self, conv: str, *, keep: int) -> bool:
         """Whether any could leave."""
-        out = await self._store.lines_out(conv=conv, keep=keep, n=_LINES)
-        return bool(out.lines) and await self._let_go(conv, out)
+        out = await self._let_go(conv, keep=keep)
+        return out is not None and bool(out.lines)
 
     async def _whole(self, conv: str) -> bool:
         for _ in range(_STEPS):
-            out = await self._store.lines_out(conv=conv, keep=0, n=_LINES)
-            if out.lines and not await self._let_go(conv, out):
+            out = await self._let_go(conv)
+            if out is None:
                 return False
             if len(out.lines) < _LINES:
                 break  # the engine says below whether one is left
-        row = await self._store.row_out(conv=conv)
+        row, later_ms = await self._store.row_out(conv=conv), 0
+        if row is not None and (later_ms := await self._archive.put_row(row)):
+            row = await self._store.row_out(conv=conv)
         if row is None:
             return False
-        await self._archive.put_row(row)
+        if later_ms and await self._archive.put_row(replace(row, read_ms=later_ms + 1)):
+            return False
         if not await self._store.evict(row=row):
             return False
         self.moved.rows += 1
         return True
 
-    async def _let_go(self, conv: str, out: LinesOut) -> bool:
-        await self._archive.put_lines(conv=conv, lines=out.lines)
+    async def _let_go(
+        self, conv: str, *, keep: int = 0, before_ms: int | None = None
+    ) -> LinesOut | None:
+        """What has left of what may, which may be none; None: it has changed meanwhile.
+
+        Where the archive has something that claims to be read later, either this is late, and the
+        engine has it no more; or the engine's clock went back, and what it says now is newer.
+        """
+        read = partial(self._store.lines_out, conv=conv, keep=keep, n=_LINES, before_ms=before_ms)
+        out = await read()
+        if later_ms := await self._archive.put_lines(conv=conv, lines=out.lines):
+            out = await read()
+            lines = [replace(line, read_ms=later_ms + 1) for line in out.lines]
+            if await self._archive.put_lines(conv=conv, lines=lines):
+                return None
         if not await self._store.trim(conv=conv, out=out):
-            return False  # it has changed meanwhile
+            return None
         self.moved.lines += len(out.lines)
-        return True
+        return out
 
     async def _each(
         self, step: Callable[[str], Awaitable[bool]], convs: Iterable[str]

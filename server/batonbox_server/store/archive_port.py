@@ -58,14 +58,18 @@ class ArchiveStatus:
 class Archive(Protocol):
     """Raises Refused("unavailable") when it cannot be reached."""
 
-    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> None:
-        """Keep lines by (conv, n), over what was kept under the same."""
+    async def put_lines(self, *, conv: str, lines: Sequence[Line]) -> int:
+        """Keep lines by (conv, n), over what was kept under the same and was read no later.
+
+        0, or the `read_ms` of what was read later and stays in the place of some: the engine must
+        not let go of these.
+        """
 
     async def lines(self, *, conv: str, first: int, last: int) -> list[Line]:
         """Those that are here, ascending."""
 
-    async def put_row(self, row: ArchivedRow) -> None:
-        """Keep a row by its conversation."""
+    async def put_row(self, row: ArchivedRow) -> int:
+        """Keep a row by its conversation; over what was kept, and returning, as `put_lines`."""
 
     async def row(self, *, conv: str) -> ArchivedRow | None: ...
 
