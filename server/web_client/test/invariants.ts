@@ -143,7 +143,7 @@ export function agrees(subject: Subject): void {
     const state = core.state(inbox.id);
     expect(standing(state, inbox), `${inbox.id} is at rest`).toBe(inbox.state.seq);
     for (const row of inbox.rows()) {
-      const view = core.conversation(row.id).peek();
+      const view = core.views.of(row.id).peek();
       if (view === undefined) continue;
       expect(view.row).toEqual(row);
       expect(view.badge, `badge of ${row.id}`).toBe(inbox.badge(row));

@@ -2,6 +2,7 @@
 import type { MediaRef, Notice, Outcome, Verb } from "../contract";
 import { Op, type Row } from "../wire";
 import type { Core } from "./core";
+import { PendingActs } from "./pending";
 import type { Answer, Refusal } from "./requests";
 import { isRoom } from "./rooms";
 import { inboxOf } from "./rows";
@@ -42,6 +43,7 @@ export function refused(slug: string, message: string, owner = ""): Outcome {
 }
 
 export class Acts {
+  private readonly pending = new PendingActs();
   private readonly chains = new Map<string, Promise<unknown>>();
 
   constructor(
@@ -49,7 +51,9 @@ export class Acts {
     private readonly threads: Threads,
     private readonly writes: Writes,
     private readonly io: ActsIo,
-  ) {}
+  ) {
+    core.pending = this.pending;
+  }
 
   assign(conv: string, to?: string): Promise<Outcome> {
     const { userId } = this.core;
@@ -233,8 +237,8 @@ export class Acts {
     const conv = row.id;
     const sentMs = core.out.nowMs();
     core.step(() => {
-      if (plan.verb === "unread" && row.att !== "") core.glanceAt(conv, row.att, "unread");
-      if (plan.verb === "snooze" && row.att !== "") core.glanceAt(conv, row.att, "read");
+      if (plan.verb === "unread" && row.att !== "") core.glances.at(conv, row.att, "unread");
+      if (plan.verb === "snooze" && row.att !== "") core.glances.at(conv, row.att, "read");
       if (plan.verb !== "assign" || row.status !== "assigned") this.pend(row, plan, cid);
     });
     const args = { conv, ...plan.args };
@@ -248,7 +252,7 @@ export class Acts {
     const { verb, to, status, untilMs = 0 } = plan;
     const acked = null;
     const ms = Math.max(core.serverNowMs, row.last_ms);
-    core.pending.add({ cid, conv: row.id, verb, to, status, untilMs, base: row.own_tok, ms, acked });
+    this.pending.add({ cid, conv: row.id, verb, to, status, untilMs, base: row.own_tok, ms, acked });
     core.changed(row.id);
     core.counted(core.state(inboxOf(row.id)));
   }
@@ -259,16 +263,16 @@ export class Acts {
     const state = core.state(inboxOf(conv));
     if (answer.kind === "ok") {
       const ack = answer.result;
-      core.pending.ack(conv, cid, ack, state.sequence.seq);
+      this.pending.ack(conv, cid, ack, state.sequence.seq);
       if (!ack.noop && !OWNERLESS.has(plan.verb)) {
         this.undoable(conv, was, ack, sentMs + UNDO_MS);
       }
       if (state.sequence.position === null) this.unplaced(conv, cid);
-      if (ack.noop) core.unglance(conv); // the marks say so already
+      if (ack.noop) core.glances.drop(conv); // the marks say so already
       this.say(conv, plan, ack);
     } else {
-      core.pending.drop(conv, cid);
-      core.unglance(conv);
+      this.pending.drop(conv, cid);
+      core.glances.drop(conv);
       if (answer.kind === "unknown") {
         void this.read(conv);
         this.threads.reread(conv);
@@ -282,7 +286,7 @@ export class Acts {
   private unplaced(conv: string, cid: string): void {
     const { core } = this;
     const drop = (): void => {
-      core.pending.drop(conv, cid);
+      this.pending.drop(conv, cid);
       core.changed(conv);
       core.counted(core.state(inboxOf(conv)));
     };
@@ -297,7 +301,7 @@ export class Acts {
     core.out.later(Math.max(0, untilMs - core.out.nowMs()), () => {
       if (core.undos.get(conv)?.tok !== ack.own_tok) return;
       core.undos.delete(conv);
-      core.step(() => core.refresh(conv));
+      core.step(() => core.views.refresh(conv));
     });
   }
 

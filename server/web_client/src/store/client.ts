@@ -151,7 +151,7 @@ export class Client {
       typing: (id) => this.deeds?.watching.typing(id),
       totalsOf: (inbox) => core.totalsOf(inbox),
       list: (view, inbox) => this.list(view, inbox),
-      conversation: (id) => core.conversation(id),
+      conversation: (id) => core.views.of(id),
       prepared: this.prepared,
       prepare: () => void this.prepare().catch(() => undefined), // who wants it, asks again
       thread: (id) => {

@@ -1,21 +1,20 @@
 /** What is known, and the signals that show it. No I/O: frames out go through `ask` and `tell`. */
-import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import type { ConversationView, InboxInfo, ListView, Notice, Person, Totals } from "../contract";
+import { batch, signal, type Signal } from "@preact/signals";
+import type { InboxInfo, ListView, Notice, Person, Totals } from "../contract";
 import type { Row } from "../wire";
+import { Glances } from "./glances";
 import { InboxState, VIEWS } from "./inbox";
 import { ListModel } from "./lists";
 import { LogState } from "./log";
 import { Others } from "./others";
-import { PendingActs } from "./pending";
 import { SIZES, type Outward, type Sizes } from "./outward";
 import { isRoom, Rooms } from "./rooms";
 import { Rows, inboxOf } from "./rows";
 import type { MarksFrame } from "./shapes";
-import { badgeOf, conversationView, viewOf, type Glance } from "./view";
+import { NOTHING_DONE, type Unconfirmed } from "./unconfirmed";
+import { viewOf } from "./view";
+import { Views } from "./views";
 
-/** For so long a look of mine goes before marks that may have been made before it. */
-const GLANCE_MS = 5000;
-const VIEWS_MAX = 4000;
 const NOTHING: Totals = { blue: 0, green: 0, unassigned: 0 };
 
 export interface Undo {
@@ -23,11 +22,6 @@ export interface Undo {
   readonly untilMs: number;
   readonly status: string;
   readonly assignee: string;
-}
-
-interface Glanced {
-  readonly att: string;
-  readonly kind: "read" | "unread";
 }
 
 export class Core {
@@ -41,7 +35,9 @@ export class Core {
 
   readonly sizes: Sizes;
   readonly rows: Rows;
-  readonly pending = new PendingActs();
+  pending: Unconfirmed = NOTHING_DONE;
+  readonly glances: Glances = new Glances(this);
+  readonly views: Views = new Views(this);
   readonly others = new Others();
   readonly rooms: Rooms = new Rooms(this);
   readonly states = new Map<string, InboxState>();
@@ -61,10 +57,6 @@ export class Core {
   };
   /** Conversations whose row must stay: their thread is open. */
   pinned: (conv: string) => boolean = () => false;
-  private readonly glances = new Map<string, Glanced>();
-  /** Whose view is on a screen. */
-  private readonly watched = new Set<string>();
-  private readonly views = new Map<string, Signal<ConversationView | undefined>>();
   private readonly totalsByInbox = new Map<string, Signal<Totals>>();
   private readonly dirty = new Set<ListModel>();
   private readonly listeners = new Set<(notice: Notice) => void>();
@@ -202,12 +194,12 @@ export class Core {
     const state = this.state(inboxOf(conv));
     if (row === undefined) state.unplace(conv);
     else state.place(this.pending.over(row), this.userId);
-    this.refresh(conv);
+    this.views.refresh(conv);
   }
 
   /** Every row of the inbox goes; what is open keeps its picture until it is read again. */
   forgetRows(inbox: string): void {
-    for (const conv of this.rows.forget(inbox)) if (!this.pinned(conv)) this.refresh(conv);
+    for (const conv of this.rows.forget(inbox)) if (!this.pinned(conv)) this.views.refresh(conv);
   }
 
   /** Keep rows within their bound. */
@@ -215,7 +207,7 @@ export class Core {
     const keep = (row: Row): boolean =>
       this.state(inboxOf(row.id)).isPlaced(row.id) ||
       this.pending.has(row.id) ||
-      this.watched.has(row.id) ||
+      this.views.isWatched(row.id) ||
       this.pinned(row.id);
     for (const conv of this.rows.trim(keep)) this.evicted(conv);
     if (!this.rows.over) return;
@@ -228,8 +220,8 @@ export class Core {
 
   private evicted(conv: string): void {
     this.undos.delete(conv);
-    this.glances.delete(conv);
-    this.refresh(conv);
+    this.glances.evicted(conv);
+    this.views.refresh(conv);
   }
 
   /** Long windows that are on no list first, then the longest; my own list last of all. */
@@ -247,67 +239,6 @@ export class Core {
     return found.map((one) => [one.inbox, one.view]);
   }
 
-  // What a conversation looks like
-
-  conversation(conv: string): ReadonlySignal<ConversationView | undefined> {
-    let view = this.views.get(conv);
-    if (view === undefined) {
-      if (this.views.size >= VIEWS_MAX) this.dropViews();
-      const { watched } = this;
-      view = signal(this.look(conv), {
-        watched: () => void watched.add(conv),
-        unwatched: () => void watched.delete(conv),
-      });
-      this.views.set(conv, view);
-    }
-    return view;
-  }
-
-  refresh(conv: string): void {
-    const view = this.views.get(conv);
-    if (view === undefined) return;
-    const now = this.look(conv);
-    const was = view.peek();
-    if (now === undefined ? was === undefined : was !== undefined && same(now, was)) return;
-    view.value = now;
-  }
-
-  refreshAll(inbox: string): void {
-    for (const conv of this.views.keys()) {
-      if (inboxOf(conv) === inbox && this.rows.get(conv) !== undefined) this.refresh(conv);
-    }
-  }
-
-  private look(conv: string): ConversationView | undefined {
-    const row = this.rows.get(conv);
-    if (row === undefined) return undefined;
-    const shown = this.pending.over(row);
-    const undo = this.undos.get(conv);
-    const undoable = undo !== undefined && undo.tok === shown.own_tok;
-    return conversationView({
-      shown,
-      badge: this.badge(conv),
-      me: this.userId,
-      pending: this.pending.verb(row),
-      undoUntilMs: undoable ? undo.untilMs : 0,
-    });
-  }
-
-  /** Whether it is unread for me, and of which kind. */
-  badge(conv: string): ConversationView["badge"] {
-    const row = this.rows.get(conv);
-    const state = this.state(inboxOf(conv));
-    if (row === undefined || !state.joined) return "none";
-    const shown = this.pending.over(row);
-    return badgeOf(shown, row, this.userId, state.marks, this.glance(shown));
-  }
-
-  private dropViews(): void {
-    for (const conv of this.views.keys()) {
-      if (this.rows.get(conv) === undefined && !this.watched.has(conv)) this.views.delete(conv);
-    }
-  }
-
   // Marks
 
   marks(inbox: string, frame: MarksFrame): void {
@@ -315,56 +246,10 @@ export class Core {
     if (state.marks.marks(frame, state.sequence.seq)) this.marked(state);
   }
 
-  /** Marks came into force: own looks they agree with have served. */
+  /** Marks came into force. */
   marked(state: InboxState): void {
-    for (const [conv, glance] of this.glances) {
-      if (inboxOf(conv) !== state.id) continue;
-      const row = this.rows.get(conv);
-      if (row === undefined || row.att !== glance.att || this.agrees(row, glance.kind)) {
-        this.glances.delete(conv);
-      }
-    }
-    this.refreshAll(state.id);
-  }
-
-  /** Say at once what the server's marks will say. */
-  glanceAt(conv: string, att: string, kind: "read" | "unread"): void {
-    const glance = { att, kind };
-    this.glances.set(conv, glance);
-    this.refresh(conv);
-    this.out.later(GLANCE_MS, () => {
-      if (this.glances.get(conv) === glance) this.step(() => this.unglance(conv));
-    });
-  }
-
-  unglance(conv: string): void {
-    if (this.glances.delete(conv)) this.refresh(conv);
-  }
-
-  /** Something newer than "mark unread" has been said of it. */
-  superseded(conv: string): void {
-    if (this.glances.get(conv)?.kind === "unread") this.glances.delete(conv);
-  }
-
-  /** Forget looks that no marks have confirmed, of one inbox or of all; returns at what. */
-  forgetGlances(inbox?: string): string[] {
-    const all = [...this.glances.keys()];
-    const convs = inbox === undefined ? all : all.filter((conv) => inboxOf(conv) === inbox);
-    for (const conv of convs) this.unglance(conv);
-    return convs;
-  }
-
-  private glance(shown: Row): Glance {
-    const glance = this.glances.get(shown.id);
-    return glance !== undefined && glance.att === shown.att ? glance.kind : "";
-  }
-
-  private agrees(row: Row, kind: "read" | "unread"): boolean {
-    const state = this.state(inboxOf(row.id));
-    const place = viewOf(row, this.userId);
-    const unread =
-      place === "mine" ? state.marks.green(row.id) : place === "unassigned" && state.marks.blue(row.id);
-    return unread === (kind === "unread");
+    this.glances.marked(state);
+    this.views.refreshAll(state.id);
   }
 
   // Lists
@@ -411,14 +296,4 @@ export class Core {
     for (const list of this.dirty) list.flush();
     this.dirty.clear();
   }
-}
-
-function same(a: ConversationView, b: ConversationView): boolean {
-  return (
-    a.row === b.row &&
-    a.badge === b.badge &&
-    a.flag === b.flag &&
-    a.pending === b.pending &&
-    a.undoUntilMs === b.undoUntilMs
-  );
 }

@@ -206,7 +206,7 @@ export class Inflow {
       state.joined = inbox.joined;
       moved = true;
       core.totalsAre(inbox.id, state.badge);
-      core.refreshAll(inbox.id);
+      core.views.refreshAll(inbox.id);
     }
     if (moved) for (const list of core.lists.values()) core.attach(list);
   }
@@ -298,7 +298,7 @@ export class Inflow {
         core.pending.event(conv, seq, meta);
         core.counted(state);
       }
-      core.superseded(conv);
+      core.glances.superseded(conv);
       if (meta.whole === true) core.rows.erase(conv, seq);
       else core.rows.put(row, seq, true);
       core.changed(conv);
@@ -361,7 +361,7 @@ export class Inflow {
     state.counts = null;
     state.sequence.reset();
     state.invalidate();
-    for (const conv of core.rows.forget(state.id)) core.refresh(conv);
+    for (const conv of core.rows.forget(state.id)) core.views.refresh(conv);
     state.restart({ unassigned: Infinity, mine: Infinity, others: Infinity, done: Infinity });
   }
 

@@ -38,19 +38,19 @@ export class Looks {
   seenElsewhere(conv: string, att: string): void {
     if (isRoom(conv)) return this.core.step(() => this.core.rooms.glance(conv, Number(att)));
     const row = this.core.rows.get(conv);
-    if (row?.att === att) this.core.step(() => this.core.glanceAt(conv, att, "read"));
+    if (row?.att === att) this.core.step(() => this.core.glances.at(conv, att, "read"));
   }
 
   /** The connection is new: what no marks have confirmed may not have arrived. */
   reopened(): void {
-    this.core.forgetGlances();
+    this.core.glances.forget();
     this.core.rooms.reopened();
     for (const conv of this.looked) this.attention(conv);
   }
 
   /** Another history: what was read in the one before may be unread in it. */
   restarted(inbox: string): void {
-    this.core.forgetGlances(inbox);
+    this.core.glances.forget(inbox);
     for (const conv of this.looked) if (inboxOf(conv) === inbox) this.attention(conv);
   }
 
@@ -58,9 +58,9 @@ export class Looks {
     const { core } = this;
     if (isRoom(conv)) return this.readRoom(conv);
     const row = core.shown(conv);
-    if (row === undefined || row.att === "" || core.badge(conv) === "none") return;
+    if (row === undefined || row.att === "" || core.views.badge(conv) === "none") return;
     if (!core.out.tell([Op.SEEN, inboxOf(conv), conv, row.att])) return;
-    core.glanceAt(conv, row.att, "read");
+    core.glances.at(conv, row.att, "read");
     this.io.seen(conv, row.att);
   }
 

@@ -7,6 +7,7 @@ import type { Verb } from "../contract";
 import type { Row } from "../wire";
 import { inboxOf } from "./rows";
 import type { Ack, EventMeta } from "./shapes";
+import type { Unconfirmed } from "./unconfirmed";
 
 export interface Act {
   readonly cid: string;
@@ -57,7 +58,7 @@ function applied(row: Row, act: Act): Row {
 }
 
 /** Acts in flight, by conversation; each conversation has at most a few. */
-export class PendingActs {
+export class PendingActs implements Unconfirmed {
   private readonly acts = new Map<string, Act[]>();
 
   get size(): number {

@@ -294,7 +294,7 @@ export class Threads {
 
   private close(thread: Open): void {
     this.open.delete(thread.conv);
-    this.core.refresh(thread.conv); // it is pinned no more: what is not known is not shown
+    this.core.views.refresh(thread.conv); // it is pinned no more: what is not known is not shown
   }
 
   private evict(): void {
