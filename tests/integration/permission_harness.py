@@ -27,6 +27,8 @@ from .socket_harness import Peer, dial
 
 __all__ = ["ACTS", "WHO", "Case", "House", "Who", "housed"]
 
+_CELLS_PER_INBOX: Final = 25
+_SENDING: Final = frozenset({Action.REPLY, Action.COMPOSE, Action.RETRY})
 BODY: Final = bytes(msgpack.packb({"text": "hello", "media": []}))
 COLLEAGUE, RIVAL = "pat", "otto"  # a member to hand over to, and who has what somebody else has
 PEOPLE: Final = (
@@ -67,7 +69,7 @@ WHO: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An inbox of its own with one conversation, as it is before somebody acts on it."""
+    """A conversation of its own, as it is before somebody acts on it."""
 
     inbox: str
     conv: str
@@ -89,6 +91,7 @@ class House:
     ids: Any = field(default_factory=lambda: itertools.count(1))
     programs: frozenset[str] = BOTS  # who signs in by API token
     members: tuple[str, ...] = MEMBERS
+    boxes: dict[Any, tuple[str, str, int]] = field(default_factory=dict)
 
     async def browser(self, user: str) -> Browser:
         """A person's browser, signed in by password."""
@@ -141,12 +144,24 @@ class House:
         frame = answers()[0]
         return ("", frame[2]) if frame[0] == Op.OK else (frame[3], frame)
 
-    async def inbox(self) -> tuple[str, str]:
+    async def inbox(self, *, lets: bool) -> tuple[str, str]:
         """A new inbox and its number."""
         number = f"+1416556{next(self.ids):04}"
         name = f"box{number[-4:]}"
         await self.site.node.administration.create_inbox(Inbox(name, name, self.members, (number,)))
+        if lets:
+            options = InboxOptions(members_may_dispatch=True)
+            await self.site.node.store.set_options(inbox=name, options=options, at=2**40)
         return name, number
+
+    async def shared(self, *, lets: bool) -> tuple[str, str]:
+        """An inbox that some other cells have, too: each inbox makes the directory longer."""
+        key = (self.members, lets)
+        inbox, our, used = self.boxes.get(key, ("", "", _CELLS_PER_INBOX))
+        if used == _CELLS_PER_INBOX:
+            (inbox, our), used = await self.inbox(lets=lets), 0
+        self.boxes[key] = (inbox, our, used + 1)
+        return inbox, our
 
     async def receive(self, inbox: str, our: str, customer: str) -> str:
         """A customer's message."""
@@ -168,10 +183,10 @@ class House:
 
     async def case(self, action: Action, who: Who, *, lets: bool = False) -> Case:
         """The conversation in the state the cell speaks of; `lets`: members may hand out."""
-        inbox, our = await self.inbox()
-        if lets:
-            options = InboxOptions(members_may_dispatch=True)
-            await self.site.node.store.set_options(inbox=inbox, options=options, at=2**40)
+        # One's own where a cell may join somebody, or leaves a message that is sent later.
+        joins = who.standing is Standing.ADMIN and who.user not in self.members
+        alone = joins or action in _SENDING
+        inbox, our = await (self.inbox(lets=lets) if alone else self.shared(lets=lets))
         customer = f"+1647556{next(self.ids):04}"
         conv = await self.receive(inbox, our, customer)
         holder = {Held.NOBODY: "", Held.CALLER: who.user, Held.OTHER: RIVAL}[who.held]
@@ -356,7 +371,12 @@ async def housed(engine_url: str, space: str) -> AsyncIterator[House]:
 
     Its sockets wait for their turn through all other cells, and answer no PING.
     """
-    settings: dict[str, Any] = {"empty": True, "outbox_sweep_s": 3600.0, "ping_s": 3600.0}
+    settings: dict[str, Any] = {
+        "empty": True,
+        "outbox_sweep_s": 3600.0,
+        "ping_s": 3600.0,
+        "check_interval_s": 10.0,  # of hundreds of logs at the end
+    }
     async with served(engine_url, space, **settings) as site, AsyncExitStack() as stack:
         for user in PEOPLE:
             await site.node.administration.create_user(user)
