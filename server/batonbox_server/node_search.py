@@ -102,7 +102,7 @@ class NodeSearch:
             self._node.room_store,
             self._contacts,
             self._node.directory,
-            progress=lambda: self.feed.progress,
+            standing=self.feed,
         )
 
     @property

@@ -39,8 +39,8 @@ async def _search(call: Call) -> dict[str, Any]:
     count. "Words in quotes" follow each other. A phone number is found however it is written. Only
     what the caller may see is looked at, archived or not.
     """
-    query, search = call.query(Asked), call.services.search
-    found = await search.find(
+    query = call.query(Asked)
+    found = await call.services.search.find(
         call.principal, query.q, kinds=_kinds(query.kinds), after=query.after, n=query.limit
     )
     return {
@@ -69,7 +69,7 @@ async def _search(call: Call) -> dict[str, Any]:
             for user, marks in found.people
         ],
         "next": found.next or None,
-        "index": asdict(search.progress),
+        "index": asdict(found.index),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from .folding import digits_of, numbers_at, spans_of
 from .query import Clause
 
-__all__ = ["excerpt", "matches"]
+__all__ = ["excerpt", "matches", "shown"]
 
 _CHARS: Final = 160
 _BEFORE: Final = 40
@@ -35,6 +35,13 @@ def matches(text: str, clauses: Sequence[Clause]) -> tuple[Span, ...] | None:
     if not all(found):
         return None
     return tuple(_merged(span for spans in found for span in spans))
+
+
+def shown(text: str, clauses: Sequence[Clause]) -> tuple[str, tuple[Span, ...]] | None:
+    """`excerpt` of a text in which every clause is found; None: one is not."""
+    if matches(" ".join(text.split()), clauses) is None:
+        return None
+    return excerpt(text, clauses)
 
 
 def _cut(line: str, first: int) -> int:

@@ -20,7 +20,7 @@ from batonbox_server.service.search_port import (
     Talk,
 )
 
-from .excerpt import excerpt, matches
+from .excerpt import excerpt, matches, shown
 from .ft_query import CARD, CARDS, MESSAGE, SCHEMA, TALK, ft_query, hashed, tag
 from .query import Clause, parse
 
@@ -90,6 +90,10 @@ class FtIndex:
         """See the port."""
         clauses = parse(q)
         return [matches(text, clauses) for text in texts]
+
+    def shown(self, q: str, text: str) -> tuple[str, tuple[tuple[int, int], ...]] | None:
+        """See the port."""
+        return shown(text, parse(q))
 
     async def find(
         self, q: str, *, logs: Sequence[str], kinds: frozenset[str], after: str, n: int

@@ -10,7 +10,7 @@ from batonbox_server.errors import Refused
 from batonbox_server.service.search_port import Change, Hit, Place
 
 from .changes import Changes
-from .excerpt import matches
+from .excerpt import matches, shown
 from .finding import Finding
 from .query import parse
 from .sqlite import IndexFile
@@ -58,6 +58,10 @@ class SqliteIndex:
         """See the port."""
         clauses = parse(q)
         return [matches(text, clauses) for text in texts]
+
+    def shown(self, q: str, text: str) -> tuple[str, tuple[tuple[int, int], ...]] | None:
+        """See the port."""
+        return shown(text, parse(q))
 
     async def places(self) -> Mapping[str, Place]:
         """See the port."""

@@ -87,8 +87,17 @@ class InboxReads:
 
     async def row(self, principal: Principal, *, conv: str) -> dict[str, Any]:
         """The conversation's row."""
+        return (await self.row_at(principal, conv=conv))[0]
+
+    async def row_at(self, principal: Principal, *, conv: str) -> tuple[dict[str, Any], int]:
+        """The conversation's row, and the position of its log then."""
         thread = await self._store.history(conv=conv, actor=principal.user, before=0, n=1)
-        return thread.row
+        return thread.row, thread.seq
+
+    async def line(self, principal: Principal, *, conv: str, n: int) -> list[Any] | None:
+        """Line `n` as it is now, None where it is no more."""
+        thread = await self._store.history(conv=conv, actor=principal.user, before=n + 1, n=1)
+        return next((line for line in thread.messages if line[0] == n), None)
 
     async def newest(
         self, principal: Principal, *, inbox: str | None, view: str, after: str, n: int

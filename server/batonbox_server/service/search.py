@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeVar
 
-from batonbox_server.domain.model import RoomKind
+from batonbox_server.domain.model import RoomKind, inbox_of
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.contacts_port import Contact, ContactStore
 from batonbox_server.store.directory_port import User
 from batonbox_server.store.rooms_port import Channel, RoomStore
+from batonbox_server.store.scan_port import CONTACTS
 
 from .directory import LiveDirectory
 from .reads import InboxReads
-from .search_port import Hit, Progress, SearchIndex
+from .search_changes import line_of
+from .search_port import Hit, Progress, SearchIndex, Standing
 
 __all__ = ["KINDS", "Found", "Kind", "Marks", "Search"]
 
+K = TypeVar("K")
 T = TypeVar("T")
+_Kept = tuple[Hit, dict[str, Any], int]  # with its row, and where the log stood then
 Kind = Literal["messages", "conversations", "contacts", "channels", "people"]
 Marks = tuple[tuple[int, int], ...]
 KINDS: Final[tuple[Kind, ...]] = ("messages", "conversations", "contacts", "channels", "people")
 _HIDDEN: Final = frozenset({"forbidden", "not_found"})
+_TRIES: Final = 8
+_UNKNOWN: Final = Progress(complete=False, behind=0, done=0, total=0)
 
 
 @dataclass(slots=True)
@@ -40,10 +46,21 @@ class Found:
     channels: list[tuple[Channel, bool, Marks]] = field(default_factory=list)
     people: list[tuple[User, Marks]] = field(default_factory=list)
     next: str = ""
+    index: Progress = _UNKNOWN
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Whose search, and in which logs; `part`: something that was found could not be read."""
+
+    principal: Principal
+    q: str
+    logs: Sequence[str]
+    part: bool = False
 
 
 class Search:
-    """`find` over everything; `progress` says how far the index is."""
+    """`find` over everything."""
 
     def __init__(
         self,
@@ -53,19 +70,14 @@ class Search:
         contacts: ContactStore,
         directory: LiveDirectory,
         *,
-        progress: Callable[[], Progress],
+        standing: Standing,
     ) -> None:
-        self._progress = progress
+        self._standing = standing
         self._index = index
         self._reads = reads
         self._rooms = rooms
         self._contacts = contacts
         self._directory = directory
-
-    @property
-    def progress(self) -> Progress:
-        """How far the index is."""
-        return self._progress()
 
     async def find(
         self, principal: Principal, q: str, *, kinds: Sequence[Kind], after: str, n: int
@@ -75,16 +87,14 @@ class Search:
             raise Refused("bad_request", "after: it continues one kind; name it with kinds.")
         found = Found()
         mine = await self._rooms.index_of(user=principal.user)
-        logs = [*self._directory.inboxes_of(principal.user), *mine]
+        asked = _Asked(principal, q, [*self._directory.inboxes_of(principal.user), *mine])
         for kind in dict.fromkeys(kinds):
             if kind == "messages":
-                hits, found.next = await self._hits(q, logs, "message", after, n)
-                found.messages = await self._with_rows(principal, hits)
+                found.messages, found.next = await self._seen(asked, "message", after, n)
             elif kind == "conversations":
-                hits, found.next = await self._hits(q, logs, "conversation", after, n)
-                found.conversations = await self._with_rows(principal, hits)
+                found.conversations, found.next = await self._seen(asked, "conversation", after, n)
             elif kind == "contacts":
-                hits, found.next = await self._hits(q, logs, "contact", after, n)
+                hits, found.next = await self._hits(asked, "contact", after, n)
                 found.contacts = await self._with_contacts(hits)
             elif kind == "channels" and not after:
                 found.channels = await self._channels(principal, q, mine, n)
@@ -92,30 +102,72 @@ class Search:
                 found.people = self._people(q, n)
         if len(kinds) > 1:
             found.next = ""
+        # Of other people's logs not even how many there are.
+        progress = self._standing.progress_in({CONTACTS, *asked.logs})
+        found.index = replace(progress, complete=progress.complete and not asked.part)
         return found
 
-    async def _hits(
-        self, q: str, logs: Sequence[str], kind: str, after: str, n: int
-    ) -> tuple[list[Hit], str]:
-        return await self._index.find(q, logs=logs, kinds=frozenset({kind}), after=after, n=n)
+    async def _hits(self, asked: _Asked, kind: str, after: str, n: int) -> tuple[list[Hit], str]:
+        kinds = frozenset({kind})
+        return await self._index.find(asked.q, logs=asked.logs, kinds=kinds, after=after, n=n)
 
-    async def _with_rows(
-        self, principal: Principal, hits: Sequence[Hit]
-    ) -> list[tuple[Hit, dict[str, Any]]]:
-        """The engine decides, when the row is read: what a node knows of memberships may be old."""
-        convs = list(dict.fromkeys(hit.conv for hit in hits))
-        rows = dict(
-            zip(convs, await _each(self._row(principal, conv) for conv in convs), strict=True)
+    async def _seen(
+        self, asked: _Asked, kind: str, after: str, n: int
+    ) -> tuple[list[tuple[Hit, dict[str, Any]]], str]:
+        """The engine decides, when the row is read: what a node knows of memberships may be old.
+
+        The index is asked again without a log that is not theirs, so that no cursor tells of it.
+        """
+        for _ in range(_TRIES):
+            seqs = self._standing.seqs_in(asked.logs)
+            hits, cursor = await self._hits(asked, kind, after, n)
+            convs = list(dict.fromkeys(hit.conv for hit in hits))
+            rows = await _each(
+                {conv: self._reads.row_at(asked.principal, conv=conv) for conv in convs}
+            )
+            closed = {inbox_of(conv) for conv in convs if _slug(rows[conv]) == "forbidden"}
+            if not closed:
+                break
+            asked.logs = [log for log in asked.logs if log not in closed]
+            cursor = ""  # unless the next try finds theirs alone
+        there = self._there(asked, rows)
+        kept = [(hit, *there[hit.conv]) for hit in hits if hit.conv in there]
+        if kind == "message":
+            kept = await self._as_they_are(asked, kept, seqs)
+        return [(hit, row) for hit, row, _ in kept], cursor
+
+    def _there(self, asked: _Asked, read: Mapping[K, T | Refused]) -> dict[K, T]:
+        """What could be read; raises Refused where all of it is away for now."""
+        there = {name: it for name, it in read.items() if not isinstance(it, Refused)}
+        away = [it for it in read.values() if isinstance(it, Refused) and it.slug not in _HIDDEN]
+        if away and not there:
+            raise away[0]
+        asked.part = asked.part or bool(away)
+        return there
+
+    async def _as_they_are(
+        self, asked: _Asked, kept: list[_Kept], seqs: Mapping[str, int]
+    ) -> list[_Kept]:
+        """Where the index is behind its log, messages may be others by now, or no more."""
+        late = [hit for hit, _, seq in kept if seqs.get(inbox_of(hit.conv)) != seq]
+        if not late:
+            return kept
+        lines = await _each(
+            {
+                (hit.conv, hit.n): self._reads.line(asked.principal, conv=hit.conv, n=hit.n)
+                for hit in late
+            }
         )
-        return [(hit, row) for hit in hits if (row := rows[hit.conv]) is not None]
+        there = self._there(asked, lines)
+        now = {hit: self._now(asked.q, hit, there.get((hit.conv, hit.n))) for hit in late}
+        found = [(now.get(hit, hit), row, seq) for hit, row, seq in kept]
+        return [(hit, row, seq) for hit, row, seq in found if hit is not None]
 
-    async def _row(self, principal: Principal, conv: str) -> dict[str, Any] | None:
-        try:
-            return await self._reads.row(principal, conv=conv)
-        except Refused as refused:
-            if refused.slug in _HIDDEN:
-                return None
-            raise
+    def _now(self, q: str, hit: Hit, line: list[Any] | None) -> Hit | None:
+        """The hit, if this is its message now and is one still."""
+        said = line_of(hit.conv, line) if line else None
+        shown = self._index.shown(q, said.text) if said else None
+        return replace(hit, excerpt=shown[0], marks=shown[1]) if shown else None
 
     async def _with_contacts(self, hits: Sequence[Hit]) -> list[tuple[Hit, Contact]]:
         if not hits:
@@ -161,5 +213,16 @@ class Search:
         ]
 
 
-async def _each(calls: Iterable[Awaitable[T]]) -> list[T]:
-    return list(await asyncio.gather(*calls))
+async def _each(calls: Mapping[K, Awaitable[T]]) -> dict[K, T | Refused]:
+    """What they end in, side by side; raises what is no refusal."""
+    done = await asyncio.gather(*calls.values(), return_exceptions=True)
+    found: dict[K, T | Refused] = {}
+    for name, it in zip(calls, done, strict=True):
+        if isinstance(it, BaseException) and not isinstance(it, Refused):
+            raise it
+        found[name] = it
+    return found
+
+
+def _slug(read: object) -> str:
+    return read.slug if isinstance(read, Refused) else ""

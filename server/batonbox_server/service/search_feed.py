@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -103,22 +104,31 @@ class SearchFeed:
 
     @property
     def progress(self) -> Progress:
+        """In all logs."""
+        return self.progress_in(self._ends.keys() | (self._places or {}).keys())
+
+    def progress_in(self, logs: Collection[str]) -> Progress:
         """See the port."""
-        places = self._places or {}
-        reading = [place for place in places.values() if place.step]
+        known = self._places or {}
+        places = {log: known[log] for log in logs if log in known}
+        ends = {log: self._ends[log][1] for log in logs if log in self._ends}
         behind = sum(
-            max(0, end[1] - (places[log].seq if log in places else 0))
-            for log, end in self._ends.items()
+            max(0, seq - (places[log].seq if log in places else 0)) for log, seq in ends.items()
         )
         complete = (
             self._places is not None
             and self._swept_s > _NEVER
-            and not reading
-            and places.keys() == self._ends.keys()
+            and not any(place.step for place in places.values())
+            and places.keys() == ends.keys()
         )
         done = sum(place.done for place in places.values())
         total = sum(max(place.done, place.total) for place in places.values())
         return Progress(complete, behind, done, total)
+
+    def seqs_in(self, logs: Collection[str]) -> Mapping[str, int]:
+        """See the port."""
+        known = self._places or {}
+        return {log: known[log].seq for log in logs if log in known}
 
     async def _run(self) -> None:
         pause_s = _ERROR_PAUSE_S

@@ -5,7 +5,7 @@ An index is a projection of the logs: it may be thrown away at any time and is m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,7 @@ __all__ = [
     "Progress",
     "Purged",
     "SearchIndex",
+    "Standing",
     "Talk",
 ]
 
@@ -122,6 +123,14 @@ class Place:
     total: int = 0
 
 
+class Standing(Protocol):
+    """How far the index is in some logs; what it finds is as they were there, or newer."""
+
+    def progress_in(self, logs: Collection[str]) -> Progress: ...
+
+    def seqs_in(self, logs: Collection[str]) -> Mapping[str, int]: ...
+
+
 class SearchIndex(Protocol):
     """One per node (SQLite FTS5), or the engine's own (FT.SEARCH).
 
@@ -144,6 +153,9 @@ class SearchIndex(Protocol):
 
     def matches(self, q: str, texts: Sequence[str]) -> list[tuple[tuple[int, int], ...] | None]:
         """Where each of these one-line texts has what is asked for; None: it has not all of it."""
+
+    def shown(self, q: str, text: str) -> tuple[str, tuple[tuple[int, int], ...]] | None:
+        """A hit's excerpt and marks, if this text is one."""
 
     async def places(self) -> Mapping[str, Place]:
         """Every log of which something is known."""
