@@ -68,3 +68,25 @@ def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "all").write_text("precious")
     with pytest.raises(Refused):
         Saving(tmp_path / "all", lambda _: None)
+
+
+async def test_what_was_left_there_is_not_written_into(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    (tmp_path / "all.part").symlink_to(elsewhere)
+    (tmp_path / "more.part").write_text("of before")
+    (tmp_path / "more.part").chmod(0o644)
+    for name in ("all", "more"):
+        await Saving(tmp_path / name, lambda _: None).take(pieces(ended(LINES), 16))
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    assert elsewhere.read_text() == "precious"
+
+
+async def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "all"
+    saving = Saving(file, lambda _: None)
+    monkeypatch.setattr(saving, "_opened", lambda: open("/dev/full", "wb", buffering=0))  # noqa: PTH123, SIM115
+    with pytest.raises(Refused) as caught:
+        await saving.take(pieces(ended(LINES), 16))
+    assert "No space left" in caught.value.message
+    assert not file.exists()

@@ -38,18 +38,32 @@ class Saving:
         with self._opened() as part:
             async for piece in pieces:
                 self._look(piece)
-                part.write(piece)
-            part.flush()
-            os.fsync(part.fileno())
+                self._write(part, piece)
+            self._write(part, b"", last=True)
         self._finish()
+
+    def _write(self, part: BinaryIO, piece: bytes, *, last: bool = False) -> None:
+        """Raises Refused("bad_request") of a disk that is full and the like."""
+        rest = memoryview(piece)
+        try:
+            while rest:
+                rest = rest[part.write(rest) :]
+            if last:
+                os.fsync(part.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _opened(self) -> BinaryIO:
         try:
-            return os.fdopen(
-                os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-            )
+            # What stands there may be readable for others, or be a link to somewhere else.
+            self._part.unlink(missing_ok=True)
+            made = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise Refused("bad_request", f"{self._part}: {error.strerror}.") from error
+            raise self._failed(error) from error
+        return os.fdopen(made, "wb", buffering=0)
+
+    def _failed(self, error: OSError) -> Refused:
+        return Refused("bad_request", f"{self._part}: {error.strerror}.")
 
     def _look(self, piece: bytes) -> None:
         *lines, self._rest = (self._rest + piece).split(b"\n")
