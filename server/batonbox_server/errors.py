@@ -11,6 +11,7 @@ from typing import Any, Final
 
 __all__ = [
     "CODES",
+    "Away",
     "BatonboxError",
     "Code",
     "EngineUnavailable",
@@ -87,6 +88,13 @@ class Refused(BatonboxError):
     def slug(self) -> str:
         """The code's stable name."""
         return self.code.slug
+
+
+class Away(Refused):
+    """`unavailable`: the conversation is in an archive that cannot be read now."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("unavailable", message)
 
 
 class EngineUnavailable(BatonboxError):

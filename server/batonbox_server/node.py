@@ -141,7 +141,9 @@ class Node(Organisation):
             self.opt_outs,
             Answers(self.directory, accounts),
             on_outbound=self.outbox.poke,
+            on_awaited=lambda: self.archiver.hurry(),  # noqa: PLW0108 - made later
         )
+        self.unrouted = Unrouted(self.organisation, self.administration, self.intake)
         self.races = Races(self.intake, self.commands, self.administration, self.directory)
         self.presence = LivePresence(
             self.live_store,
@@ -153,7 +155,7 @@ class Node(Organisation):
         self.closing.push_async_callback(self.presence.aclose)
         await self.presence.start()
         self.timers = Timers(self.store, self.administration, self.directory, self.sessions)
-        self.archiver = archiver_of(self, purger_of(self))
+        self.archiver = archiver_of(self, purger_of(self), on_round=self.unrouted.awaited)
         self._tell_webhooks()
         self.contacts = NodeContacts(settings, self.client, keys=self.keys)
         await self.contacts.store.open()
@@ -224,7 +226,7 @@ class Node(Organisation):
             interactions=Interactions(reads, rooms),
             intake=self.intake,
             media=self.media,
-            unrouted=Unrouted(self.organisation, self.administration, self.intake),
+            unrouted=self.unrouted,
             diagnosis=Diagnosis(
                 self.store, self.organisation, self.intake, self.hub, self.carriers.accounts
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -77,7 +77,12 @@ async def adopt_archive(organisation: Organisation, *, source: str, give_up: boo
                 await archive.aclose()
 
 
-def archiver_of(node: Organisation, retention: Retention | None = None) -> Archiver:
+def archiver_of(
+    node: Organisation,
+    retention: Retention | None = None,
+    *,
+    on_round: Callable[[], Awaitable[None]] | None = None,
+) -> Archiver:
     """Who moves things there; not started yet."""
     settings = node.settings
     return Archiver(
@@ -94,6 +99,7 @@ def archiver_of(node: Organisation, retention: Retention | None = None) -> Archi
         ),
         holder=secrets.token_hex(8),
         retention=retention,
+        on_round=on_round,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from batonbox_server.config import ConfigError, Settings
 from batonbox_server.domain.model import inbox_of, is_room
 from batonbox_server.node import Node, Organisation
 from batonbox_server.node_archive import adopt_archive
+from batonbox_server.service.intake import AWAITED, Inbound
 from tests.chaos.processes import Server, serving
 from tests.integration.store_harness import refused
 from tests.integration.test_cli import run
 from tests.served import CUSTOMER, SALES, Served, served
+from tests.support import eventually
 
 EAGER: dict[str, Any] = {
     "archive_keep_messages": 5,
@@ -231,6 +234,48 @@ async def test_another_archive_takes_over_with_everything_or_with_nothing(
         for number in range(20, 40):
             await node.texts(f"message {number}")
         await until(node, lambda status: status.lines > 0)
+
+
+async def test_a_message_is_kept_while_the_archive_has_its_conversation_and_cannot_be_read(
+    engine_url: str, prefix: str, tmp_path: Path
+) -> None:
+    """It is in its conversation once the archive is back, once, however often it was sent."""
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    async with archiving(engine_url, prefix, archive, archive_done_days=0) as node:
+        conv = await node.texts("one")
+        own_tok = (await node.act("agent1", conv, "assign")).json()["own_tok"]
+        await node.act("agent1", conv, "done", own_tok=own_tok)
+        await until(node, lambda status: status.rows == 1)
+        await gone_from_engine(node, conv)
+        archive.rename(tmp_path / "unplugged")
+        intake = node.node.intake
+        again = Inbound("loopback", "p2", SALES, CUSTOMER, "two")
+        for message in (again, again, replace(again, provider_id="p3", text="three")):
+            assert (await refused(intake.receive(message))).slug == "unavailable"
+        kept = await node.get("admin", "/v1/admin/unrouted")
+        assert [(one["text"], one["reason"]) for one in kept["items"]] == [
+            ("three", AWAITED),
+            ("two", AWAITED),
+        ]
+        (tmp_path / "unplugged").rename(archive)
+        await eventually(lambda: node.node.archiver.trouble == "", what="the archive again")
+        for _ in range(500):
+            if not (await node.get("admin", "/v1/admin/unrouted"))["items"]:
+                break
+            await asyncio.sleep(0.02)
+        assert await texts_of(node, conv) == ["one", "two", "three"]
+        assert (await intake.receive(again)).duplicate
+
+
+async def gone_from_engine(node: Served, conv: str) -> None:
+    """Until the conversation is in the archive alone."""
+    key = f"{node.node.keys.inbox(inbox_of(conv))}:c:{conv}"
+    for _ in range(500):
+        if not await node.node.client.execute("EXISTS", key):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it stays")
 
 
 async def test_a_url_of_no_archive_is_told_at_the_start(tmp_path: Path) -> None:

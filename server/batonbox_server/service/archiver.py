@@ -66,8 +66,9 @@ class Bounds:
 class Archiver:
     """Every node looks; a lease per log lets one of them move its things.
 
-    `logs()` gives every inbox and room. Doubles are harmless: the engine lets go only of what is
-    as it was read.
+    `logs()` gives every inbox and room; `on_round()` is called before everything is looked at,
+    when the archive can be read. Doubles are harmless: the engine lets go only of what is as it was
+    read.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Archiver:
         bounds: Bounds,
         holder: str,
         retention: Retention | None = None,
+        on_round: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._waiting = waiting
@@ -88,6 +90,7 @@ class Archiver:
         self._bounds = bounds
         self._holder = holder
         self._retention = retention
+        self._on_round = on_round
         self.moved = Moved()
         self._mover = Mover(store, archive, still=self._leased, moved=self.moved)
         self._written: dict[str, None] = {}
@@ -146,6 +149,8 @@ class Archiver:
         everything = time.monotonic() >= self._round_due_s
         if everything:
             self._status = await self._archive.status()  # refused where it is another
+            if self._on_round is not None:
+                await self._on_round()
         await self._weigh()
         logs = list(self._written)
         if everything or self._full:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 
 from batonbox_server.domain.model import Delivery, inbox_of
-from batonbox_server.errors import Refused
+from batonbox_server.errors import Away, Refused
 from batonbox_server.store.directory_port import DirectoryStore, Pin, Route
 from batonbox_server.store.port import InboxStore, Received
 
@@ -19,13 +19,15 @@ from .media import Media
 from .opt_outs import OptOuts, Said
 from .texts import e164, message_body, preview
 
-__all__ = ["Inbound", "Intake"]
+__all__ = ["AWAITED", "Inbound", "Intake"]
 
 _log = structlog.get_logger(__name__)
 # The inbox a message is pinned to may be deleted, or lose the number, between two steps.
 _ATTEMPTS: Final = 3
 _REFUSED: Final = "refused"
 _NO_PHONE: Final = "no phone number"
+# Kept until the archive can be read, where its conversation is.
+AWAITED: Final = "the archive is unreachable"
 _LONGEST_NAME: Final = 40
 
 
@@ -57,7 +59,7 @@ class Intake:
     """Returns only after the engine has the message; the same provider id is kept once.
 
     `on_outbound(inbox)` is told of automatic answers, and when a receipt ends a message that
-    others wait behind.
+    others wait behind; `on_awaited()` when one is kept until the archive can be read.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Intake:
         answers: Answers,
         *,
         on_outbound: Callable[[str], None],
+        on_awaited: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._organisation = organisation
@@ -76,12 +79,15 @@ class Intake:
         self._opt_outs = opt_outs
         self._answers = answers
         self._on_outbound = on_outbound
+        self._on_awaited = on_awaited
 
     async def receive(self, message: Inbound) -> Received:
         """Deliver the message to its inbox.
 
         Raises:
             Refused: `bad_request`, or `number_not_routed`: then it is kept in the unrouted list.
+            Away: it is kept there until the archive can be read, and delivered then; whoever sends
+                it again meanwhile doubles nothing.
         """
         arrived = await self._arrived(message)
         refused, kept = 0, ""
@@ -102,6 +108,10 @@ class Intake:
                 continue
             try:
                 received = await self._store_it(arrived, pin, route)
+            except Away:
+                await self._keep_arrived(arrived, AWAITED)
+                self._on_awaited()
+                raise
             except Refused as refusal:
                 if refusal.slug != "number_not_routed":
                     raise

@@ -10,7 +10,7 @@ from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import DirectoryStore, Route
 
 from .administration import Administration
-from .intake import Inbound, Intake
+from .intake import AWAITED, Inbound, Intake
 
 __all__ = ["Routed", "Unrouted"]
 
@@ -46,6 +46,19 @@ class Unrouted:
     async def discard(self, number: str) -> None:
         """Throw away what is kept for a number."""
         for kept in await self.of(number):
+            await self._organisation.drop_unrouted(kept["id"])
+
+    async def awaited(self) -> None:
+        """Deliver what is kept only because the archive could not be read; once, as `route`."""
+        for kept in await self._organisation.unrouted():
+            if kept["reason"] != AWAITED:
+                continue
+            try:
+                await self._intake.receive(_inbound(kept))
+            except Refused as refused:
+                if refused.slug == "unavailable":
+                    return  # still, or again
+                continue  # un-assigned meanwhile: it waits for somebody who routes it
             await self._organisation.drop_unrouted(kept["id"])
 
     async def route(self, number: str, *, inbox: str) -> Routed:

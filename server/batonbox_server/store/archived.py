@@ -13,7 +13,7 @@ import msgpack  # type: ignore[import-untyped]
 import structlog
 
 from batonbox_server.domain.model import inbox_of
-from batonbox_server.errors import Refused
+from batonbox_server.errors import Away, Refused
 from batonbox_server.store import port
 from batonbox_server.store.archive_port import Archive, ArchivedRow
 from batonbox_server.store.by import pack_for_lua
@@ -65,7 +65,8 @@ class Archived(InboxCalls):
     async def _known(self, call: Callable[[], Any], *, inbox: str, pair: str) -> list[Any]:
         """A script that names a customer (`pair`): their conversation is brought back for it.
 
-        One that the archive has lost for good must not keep them from ever writing again.
+        One that the archive has lost for good must not keep them from ever writing again. Raises
+        Away while it cannot be had.
         """
         for _ in range(TRIES):
             reply: list[Any] = await call()
@@ -73,8 +74,14 @@ class Archived(InboxCalls):
                 return reply
             conv = reply[1].decode()
             if self._archive is None:
-                raise Refused("unavailable", _NONE)
-            if not await self.bring_back(conv=conv):
+                raise Away(_NONE)
+            try:
+                found = await self.bring_back(conv=conv)
+            except Refused as refusal:
+                if refusal.slug != "unavailable":
+                    raise
+                raise Away(refusal.message) from refusal
+            if not found:
                 _log.error("conversation_lost", conv=conv)
                 await self._scripts.forget(self._keys.inbox(inbox), conv=conv, pair=pair)
         raise Refused("unavailable")
