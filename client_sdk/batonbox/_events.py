@@ -29,6 +29,7 @@ __all__ = [
     "MessageReceived",
     "Noted",
     "Notified",
+    "Purged",
     "Replied",
     "Resync",
     "Returned",
@@ -226,6 +227,18 @@ class InboxChanged(LogEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Purged(LogEvent):
+    """The retention rule erased the messages of `conv` (or of the room) up to number `n`.
+
+    `whole`: the conversation itself is no more. Whoever has copies shall erase theirs.
+    """
+
+    conv: str
+    n: int
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownEvent(LogEvent):
     """Of a type newer than this client."""
 
@@ -314,7 +327,7 @@ def _extras(kind: str, meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def event_of_log(applied: Applied) -> LogEvent:
-    """An event about no conversation: memberships, the inbox itself, or an unknown one."""
+    """An event of nobody's command, of memberships, the log itself, or an unknown one."""
     meta, log = applied.meta, log_fields(applied)
     kind = str(meta.get("type", ""))
     if kind == "member_joined":
@@ -324,6 +337,9 @@ def event_of_log(applied: Applied) -> LogEvent:
         )
     if kind == "member_removed":
         return MemberRemoved(**log, user=str(meta["user"]))
+    if kind == "purged":
+        whole = bool(meta.get("whole"))
+        return Purged(**log, conv=str(meta["conv"]), n=int(meta["n"]), whole=whole)
     if kind.startswith("inbox_"):
         return InboxChanged(**log, change=kind.removeprefix("inbox_"))
     return UnknownEvent(**log, type=kind, body=applied.body)

@@ -232,6 +232,8 @@ class Inflow:
 
     def _applied(self, applied: on.Applied) -> None:
         self.known.put(applied.meta.get("row"))
+        if applied.meta.get("type") == "purged" and applied.meta.get("whole"):
+            self.rows.forget(str(applied.meta["conv"]))
         if self.streams:
             self._tell(self.known.event(applied))
 

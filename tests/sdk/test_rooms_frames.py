@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from batonbox import Client, Invalid, MessageReceived, Posted, Room, RoomRow, RoomTotals
+from batonbox import Client, Invalid, MessageReceived, Posted, Purged, Room, RoomRow, RoomTotals
+from batonbox._known import Known
+from batonbox._session import Applied
 from batonbox._wire import Op
 from tests.sdk.conftest import SignIn
 from tests.sdk.scripted import TIP, Peer
@@ -47,6 +49,15 @@ def posted(seq: int) -> list[Any]:
 def snap(seq: int, epoch: str = "e1") -> list[Any]:
     """SNAP of the room."""
     return [int(Op.SNAP), "~c1", epoch, seq, f"tip{seq}", {"members": 1}, {}, [row(rev=seq)], None]
+
+
+@pytest.mark.parametrize(("log", "conv"), [("~c1", "~c1"), ("sales", "sales.c1")])
+def test_what_the_retention_rule_erased_is_an_event_of_its_own(log: str, conv: str) -> None:
+    meta = {"type": "purged", "conv": conv, "actor": "", "cid": "", "n": 4, "whole": True}
+    meta["row"] = row() if log == conv else {"id": conv}
+    event = Known().event(Applied(log, 9, meta, None, "tip9"))
+    assert isinstance(event, Purged)
+    assert (event.inbox, event.conv, event.n, event.whole, event.seq) == (log, conv, 4, True, 9)
 
 
 async def followed(client: Client, peer: Peer, stack: AsyncExitStack) -> Any:
