@@ -1,20 +1,19 @@
 /** The client: its parts put together, and what goes between them. */
-import { computed, signal, type ReadonlySignal } from "@preact/signals";
-import type { ContactName, Link, List, ListView, Outcome, Store, Thread } from "../contract";
+import { computed, signal } from "@preact/signals";
+import type { Link, List, ListView, Store, Thread } from "../contract";
 import { Socket } from "../net/socket";
 import { TabChannel, type TabMessage } from "../tabs/channel";
 import { DraftBook } from "../tabs/drafts";
 import { Leader } from "../tabs/leader";
 import { KeptOutbox } from "../tabs/outbox";
 import { VERSION, type ServerFrame, type WelcomeFrame } from "../wire";
-import type { Contacts } from "./contacts";
-import { ACTS, type Acting } from "./acting";
 import { Core } from "./core";
-import type { Deeds, DeedsParts } from "./deeds";
 import type { Environment, Wakeup } from "./environment";
 import { Inflow } from "./inflow";
+import { Later } from "./later";
 import { Loading } from "./loading";
 import { Looks } from "./looks";
+import { Outgoing } from "./outgoing";
 import type { Sizes } from "./outward";
 import { Requests } from "./requests";
 import { isRoom } from "./rooms";
@@ -38,25 +37,18 @@ export class Client {
   readonly core: Core;
   readonly requests = new Requests();
   private readonly subscriptions = new Subscriptions();
-  private readonly contacts = signal<Contacts | null>(null);
-  private loadingContacts: Promise<void> | null = null;
-  private wantsContacts = false;
   private readonly link = signal<Link>({ state: "connecting" });
   private readonly leader: Leader;
   private readonly channel: TabChannel;
   readonly drafts: DraftBook;
   private readonly loading: Loading;
   private readonly looks: Looks;
-  private readonly deedsParts: DeedsParts;
-  private deeds: Deeds | null = null;
-  private readonly prepared = signal(false);
-  private loadingDeeds: Promise<Deeds> | null = null;
+  private readonly later: Later;
   private readonly inflow: Inflow;
   private readonly socket: Socket;
   private readonly stopListening: () => void;
   private outbox: KeptOutbox;
-  private outgoing: (readonly unknown[])[] = [];
-  private cancelDue: (() => void) | null = null;
+  private readonly outgoing: Outgoing;
   private user = "";
   private build = "";
 
@@ -83,31 +75,34 @@ export class Client {
     });
     const io = { live: () => this.link.peek().state === "live", cid: () => env.unique() };
     const { drafts } = this;
-    this.deedsParts = { core, show: (inbox) => this.show(inbox), nextId: () => requests.nextId(), looks: this.looks, outbox: () => this.outbox, drafts, io };
+    this.later = new Later({ core, show: (inbox) => this.show(inbox), nextId: () => requests.nextId(), looks: this.looks, outbox: () => this.outbox, drafts, io }, env);
+    const later = this.later;
     this.inflow = new Inflow({
       core,
       requests,
-      threads: () => this.deeds?.threads ?? null,
-      feed: () => this.deeds?.feed ?? null,
+      threads: () => later.deeds?.threads ?? null,
+      feed: () => later.deeds?.feed ?? null,
       loading: this.loading,
       subscriptions,
-      losses: () => this.deeds?.losses ?? null,
-      contacts: () => this.contacts.peek(),
-      hasDraft: (conv) => this.drafts.holds(conv),
+      losses: () => later.deeds?.losses ?? null,
+      contacts: () => later.contacts,
+      hasDraft: (conv) => drafts.holds(conv),
+      happened: (meta) => later.tell((deeds) => deeds.happened(meta)),
       attention: (conv) => this.looks.attention(conv),
       restarted: (inbox) => this.looks.restarted(inbox),
       welcomed: (frame) => this.welcomed(frame),
       opened: () => this.opened(),
     });
-    core.pinned = (conv) => this.deeds?.threads.has(conv) ?? false;
-    core.onLostHistory = (log) => (isRoom(log.id) ? this.deeds?.feed.lost(log) : this.inflow.lostHistory(log));
+    core.pinned = (conv) => this.later.deeds?.threads.has(conv) ?? false;
+    core.onLostHistory = (log) => (isRoom(log.id) ? this.later.deeds?.feed.lost(log) : this.inflow.lostHistory(log));
     core.onMore = (list) => core.step(() => this.loading.more(list));
+    this.outgoing = new Outgoing(requests, env, () => this.socket, () => core.step(() => undefined));
     core.out = {
       ask: (op, rest, answered, more) => requests.add(op, rest, answered, more) !== null,
-      tell: (frame) => this.tell(frame),
+      tell: (frame) => this.outgoing.tell(frame),
       nowMs: () => env.nowMs(),
       later: (ms, run) => env.later(ms, run),
-      flush: () => this.flush(),
+      flush: () => this.outgoing.flush(),
     };
     this.socket = new Socket(
       {
@@ -131,7 +126,7 @@ export class Client {
   }
 
   store(): ClosableStore {
-    const { core, looks } = this;
+    const { core, looks, later } = this;
     return {
       me: core.me,
       people: core.people,
@@ -148,37 +143,37 @@ export class Client {
         return { away: mode !== "", release: mode === "release" };
       }),
       watchers: (id) => core.others.watchers(id),
-      typing: (id) => this.deeds?.watching.typing(id),
+      typing: (id) => this.later.deeds?.watching.typing(id),
       totalsOf: (inbox) => core.totalsOf(inbox),
       list: (view, inbox) => this.list(view, inbox),
       conversation: (id) => core.views.of(id),
-      prepared: this.prepared,
-      prepare: () => void this.prepare().catch(() => undefined), // who wants it, asks again
+      prepared: later.prepared,
+      prepare: () => void later.prepare().catch(() => undefined), // who wants it, asks again
       thread: (id) => {
-        const { deeds } = this;
+        const { deeds } = later;
         return deeds === null ? UNREAD : this.within(() => deeds.threads.thread(id));
       },
-      around: (id, n) => this.deeds?.around(id, n) ?? { ...UNREAD, atEnd: signal(false), newer: () => undefined },
+      around: (id, n) => this.later.deeds?.around(id, n) ?? { ...UNREAD, atEnd: signal(false), newer: () => undefined },
       draft: (id) => this.drafts.draft(id),
       attached: (id) => this.drafts.attached(id),
       look: (id) => {
-        this.within(() => this.deeds?.threads.look(id));
+        this.within(() => this.later.deeds?.threads.look(id));
         looks.look(id);
-        this.watch(({ watching }) => watching.look(id));
+        later.watch(({ watching }) => watching.look(id));
       },
       leave: (id) => {
         looks.leave(id);
-        this.watch(({ watching }) => watching.leave(id));
+        later.watch(({ watching }) => watching.leave(id));
         this.within(() => {
-          this.deeds?.threads.leave(id);
-          this.deeds?.feed.leave(id);
+          this.later.deeds?.threads.leave(id);
+          this.later.deeds?.feed.leave(id);
         });
       },
-      ...this.acting(),
+      ...later.acting(),
       rooms: core.rooms.list,
       roomTotals: core.rooms.totals,
       room: (id) => core.rooms.room(id),
-      contact: (number) => this.contact(number),
+      contact: (number) => later.contact(number),
       reconnectNow: () => this.socket.now(),
       signOut: (everywhere) => this.signOut(everywhere ?? false),
       onNotice: (listener) => core.onNotice(listener),
@@ -187,59 +182,8 @@ export class Client {
   }
 
   /** Load what conversations and acts take. */
-  prepare(): Promise<Deeds> {
-    this.loadingDeeds ??= import("./deeds").then(
-      ({ Deeds: Loaded }) => {
-        const deeds = (this.deeds ??= new Loaded(this.deedsParts));
-        this.prepared.value = true;
-        return deeds;
-      },
-      (error: unknown) => {
-        this.loadingDeeds = null;
-        throw error;
-      },
-    );
-    return this.loadingDeeds;
-  }
-
-  private acting(): Acting {
-    type Act = (...words: unknown[]) => Promise<Outcome>;
-    const act = (name: keyof Acting): [string, Act] => [
-      name,
-      (...words) => this.deed(({ acting }) => (acting[name] as Act)(...words)),
-    ];
-    return Object.fromEntries(ACTS.map(act)) as unknown as Acting;
-  }
-
-  /** The names come after the numbers: the first paint does without what asks for them. */
-  private contact(number: string): ReadonlySignal<ContactName | undefined> {
-    const { contacts } = this;
-    this.wantsContacts = true;
-    this.loadContacts();
-    return contacts.peek()?.contact(number) ?? computed(() => contacts.value?.contact(number).value);
-  }
-
-  private loadContacts(): void {
-    if (!this.wantsContacts) return;
-    this.loadingContacts ??= import("./contacts").then(
-      (part) => void (this.contacts.value = new part.Contacts(this.env)),
-      () => void (this.loadingContacts = null), // asked for again with the next number or connection
-    );
-  }
-
-  /** At once where it can be: what a person does shows before anything is awaited. */
-  private deed(act: (deeds: Deeds) => Promise<Outcome>): Promise<Outcome> {
-    if (this.deeds !== null) return act(this.deeds);
-    return this.prepare().then(act, () => {
-      this.core.notice({ kind: "offline" });
-      const message = "This part of the page could not be loaded; nothing was changed.";
-      return { ok: false, slug: "offline", message, owner: "" };
-    });
-  }
-
-  /** In the order in which it was asked, once there is what it takes. */
-  private watch(then: (deeds: Deeds) => void): void {
-    this.prepare().then(then, () => undefined);
+  async prepare(): Promise<void> {
+    await this.later.prepare();
   }
 
   private within<T>(work: () => T): T {
@@ -289,7 +233,7 @@ export class Client {
     if (was === "live" && link.state !== "live") {
       this.requests.requeue();
       this.core.others.lost();
-      this.deeds?.replies.closed();
+      this.later.deeds?.replies.closed();
     }
     if (link.state === "signed_out" && was !== "signed_out") this.leave();
   }
@@ -320,11 +264,11 @@ export class Client {
   }
 
   private opened(): void {
-    this.deeds?.feed.opened();
-    this.deeds?.replies.opened();
-    this.deeds?.watching.opened();
+    this.later.deeds?.feed.opened();
+    this.later.deeds?.replies.opened();
+    this.later.deeds?.watching.opened();
     this.looks.reopened();
-    this.loadContacts();
+    this.later.opened();
     if (this.leader.leads.peek() || this.standing) return;
     this.standing = true;
     this.leader.stand(this.user, () => this.adoptSoon());
@@ -339,30 +283,8 @@ export class Client {
 
   private async adopt(): Promise<void> {
     if (this.outbox.empty) return;
-    const { replies } = await this.prepare();
+    const { replies } = await this.later.prepare();
     replies.adopt(this.outbox.orphans(await this.leader.living()));
-  }
-
-  private tell(frame: readonly unknown[]): boolean {
-    if (!this.socket.live) return false;
-    this.outgoing.push(frame);
-    return true;
-  }
-
-  private flush(): void {
-    if (!this.socket.live) {
-      this.outgoing = [];
-      return;
-    }
-    const nowMs = this.env.nowMs();
-    const { outgoing } = this;
-    this.outgoing = [];
-    this.socket.send([...outgoing, ...this.requests.due(nowMs)]);
-    this.cancelDue?.();
-    this.cancelDue = null;
-    const next = this.requests.nextDueMs();
-    if (next === Infinity || next <= nowMs) return;
-    this.cancelDue = this.env.later(next - nowMs, () => this.core.step(() => undefined));
   }
 
   private tick(): void {
@@ -379,14 +301,14 @@ export class Client {
         this.socket.wake(wakeup === "online");
         break;
       case "shown":
-        this.deeds?.watching.show(true);
+        this.later.deeds?.watching.show(true);
         this.socket.wake(false);
         break;
       case "offline":
         this.socket.offline();
         break;
       case "leaving":
-        this.deeds?.watching.show(false);
+        this.later.deeds?.watching.show(false);
         this.drafts.flush();
     }
   }
@@ -429,8 +351,8 @@ export class Client {
     this.drafts.flush();
     this.stopListening();
     this.socket.stop();
-    this.cancelDue?.();
-    this.deeds?.watching.close();
+    this.outgoing.close();
+    this.later.deeds?.watching.close();
     this.leader.resign();
     this.channel.close();
   }

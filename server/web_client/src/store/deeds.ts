@@ -6,12 +6,14 @@ import { Away } from "./away";
 import type { Core } from "./core";
 import type { Looks } from "./looks";
 import { Losses } from "./losses";
+import { noticesOf } from "./notices";
 import { Past } from "./past";
 import { RoomActs } from "./room_acts";
 import { RoomFeed } from "./room_feed";
 import { isRoom } from "./rooms";
 import { inboxOf } from "./rows";
 import { Replies, type Drafts, type Outbox } from "./replies";
+import type { EventMeta } from "./shapes";
 import { Threads } from "./threads";
 import { Watching } from "./watching";
 import { Writes } from "./writes";
@@ -38,6 +40,7 @@ export class Deeds {
   readonly losses: Losses;
   readonly acting: Acting;
   private readonly core: Core;
+  private readonly drafts: Drafts;
 
   constructor({ core, show, nextId, looks, outbox, drafts, io }: DeedsParts) {
     const follow = (conv: string): boolean => {
@@ -46,6 +49,7 @@ export class Deeds {
       return false;
     };
     this.core = core;
+    this.drafts = drafts;
     const threads = (this.threads = new Threads(core, follow));
     const writes = new Writes();
     this.losses = new Losses(core, writes);
@@ -98,6 +102,13 @@ export class Deeds {
         return rooms.markUnread(id);
       },
     };
+  }
+
+  /** Tell of an event of an inbox that this person has joined. */
+  happened(meta: EventMeta): void {
+    const { core, drafts } = this;
+    const notices = noticesOf(meta, core.userId, core.serverNowMs, (conv) => drafts.holds(conv));
+    for (const notice of notices) core.notice(notice);
   }
 
   /** The stretch around the line `n`. */

@@ -14,7 +14,6 @@ import type { Core } from "./core";
 import type { InboxState } from "./inbox";
 import type { Loading } from "./loading";
 import type { LogState } from "./log";
-import { noticesOf } from "./notices";
 import { organisationAfter, type Organisation } from "./organisation";
 import type { Losses } from "./losses";
 import type { Requests } from "./requests";
@@ -37,6 +36,8 @@ export interface InflowParts {
   /** Null before a number was shown. */
   readonly contacts: () => Contacts | null;
   readonly hasDraft: (conv: string) => boolean;
+  /** Somebody may want to be told of it. */
+  readonly happened: (meta: EventMeta) => void;
   /** A new attention mark on a conversation. */
   readonly attention: (conv: string) => void;
   /** An inbox shows a history that does not continue the one before. */
@@ -317,14 +318,13 @@ export class Inflow {
   }
 
   private tellAbout(state: InboxState, meta: EventMeta): void {
-    const { core, hasDraft, attention } = this.parts;
+    const { attention, happened } = this.parts;
     const { conv, row } = meta;
     if (conv === undefined || row === undefined) return;
     if (row.att !== "" && row.att !== meta.before?.att) attention(conv);
     // A snapshot may be some events old: what happened before is shown, but was told then, or never.
     if (!state.joined || row.last_ms < this.openedMs) return;
-    const notices = noticesOf(meta, core.userId, core.serverNowMs, hasDraft);
-    for (const notice of notices) core.notice(notice);
+    happened(meta);
   }
 
   private marks(frame: MeFrame): void {

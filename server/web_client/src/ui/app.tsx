@@ -9,9 +9,8 @@ import { startKeyboard } from "./keyboard";
 import { ListPane } from "./list_pane";
 import { Nav } from "./nav";
 import { ConnectionPill, Notifications } from "./notifications";
-import { Admin, AwayStrip, Contacts, Dialogs, Interaction, InteractionsList, loadAhead, loadNotices, Phone, Settings } from "./parts";
+import { Admin, AwayStrip, awake, Contacts, Dialogs, Interaction, InteractionsList, loadAhead, loadNotices, Phone, Resizer, Settings } from "./parts";
 import { listWidth } from "./prefs";
-import { Resizer } from "./resizer";
 import { opens, route } from "./route";
 import { panes } from "./screen";
 import { ThreadPane } from "./thread_pane";
@@ -24,7 +23,7 @@ function Panes({ name, list, opened }: { name: string; list: JSX.Element; opened
     <main class="inboxes" style={{ "--list-width": `${listWidth.value}rem` }}>
       <h1 class="hidden-text">{name}</h1>
       {one && open ? null : list}
-      {panes.value === 3 ? <Resizer /> : null}
+      {panes.value === 3 && awake.value ? <Resizer /> : null}
       {one && !open ? null : opened}
     </main>
   );

@@ -1,4 +1,5 @@
 /** The parts of the page that are loaded later, each when it is wanted or when there is time. */
+import { signal } from "@preact/signals";
 import { lazy } from "./lazy";
 import { go, opening } from "./route";
 
@@ -20,9 +21,13 @@ export const Contacts = lazy(() => import("./contacts").then((part) => part.Cont
 export const Admin = lazy(() => import("./admin/admin").then((part) => part.Admin));
 export const AwayStrip = lazy(() => import("./availability").then((part) => part.AwayStrip));
 export const Toasts = lazy(() => loadToasts().then((part) => part.Toasts));
+export const Resizer = lazy(() => import("./resizer").then((part) => part.Resizer));
 export const SignIn = lazy(() => import("./sign_in").then((part) => part.SignIn));
 
 const openConversation = (conv: string): void => go(opening(conv));
+
+/** Somebody is there, or there was time: what nobody sees before they move may be loaded. */
+export const awake = signal(false);
 
 const IDLE_MS = 5_000;
 const SIGNS = ["pointermove", "pointerdown", "keydown", "touchstart"] as const;
@@ -35,6 +40,7 @@ export function loadAhead(prepare: () => void): void {
   const load = (): void => {
     clearTimeout(timer);
     for (const sign of SIGNS) removeEventListener(sign, load);
+    awake.value = true;
     void import("../pwa").then(({ startWorker }) => startWorker(openConversation), () => undefined);
     prepare();
     for (const part of [loadConversation, loadDialogs, loadNotices, loadToasts, loadCalling]) part().catch(() => undefined);
