@@ -18,6 +18,7 @@ __all__ = ["NodeContacts"]
 
 Names = dict[str, dict[str, str] | None]
 _PUSH_S: Final = 0.1
+_FORGET_S: Final = 1.0  # between two such frames, after each of which every client asks
 _PUSH_MOST: Final = 200  # numbers in one frame; beyond that clients forget all and ask again
 
 
@@ -36,6 +37,7 @@ class NodeContacts:
         self._all = False
         self._timer: asyncio.TimerHandle | None = None
         self._pushed_s = 0.0
+        self._forgot_s = float("-inf")
 
     async def follow(self, hub: Hub, push: Callable[[Names | None], None]) -> None:
         """Begin. Raises Refused("unavailable")."""
@@ -69,7 +71,13 @@ class NodeContacts:
             self._timer = loop.call_at(at_s, self._tell)
 
     def _tell(self) -> None:
-        self._timer = None
-        self._pushed_s = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._timer, now_s = None, loop.time()
+        if self._all:
+            if now_s < self._forgot_s + _FORGET_S:
+                self._timer = loop.call_at(self._forgot_s + _FORGET_S, self._tell)
+                return
+            self._forgot_s = now_s
+        self._pushed_s = now_s
         (due, self._due), (everything, self._all) = (self._due, {}), (self._all, False)
         self._push(None if everything else due)
