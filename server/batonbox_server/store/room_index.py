@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
@@ -49,14 +49,27 @@ class Change:
     holds: tuple[str, str] = ("", "")
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Of a room, as of its row's `rev`, what the index holds: None is a direct one's `channel`."""
+
+    channel: Channel | None
+    inside: frozenset[str]
+    rev: int = field(compare=False)
+
+
 class RoomIndex:
-    """The organisation's half of `store.rooms_port`; `most` bounds the rooms of one person."""
+    """The organisation's half of `store.rooms_port`; `most` bounds the rooms of one person.
+
+    `put_out(room, user)` takes somebody out of a channel, as nobody's act.
+    """
 
     def __init__(
         self,
         client: EngineClient,
         *,
         keys: Keys,
+        put_out: Callable[[str, str], Awaitable[object]],
         most: int,
         audit_entries: int = AUDIT_ENTRIES,
         job_lease_s: float = 30.0,
@@ -64,6 +77,7 @@ class RoomIndex:
         self._client = client
         self._org = keys.org
         self._keys = keys
+        self._put_out = put_out
         self._most = most
         self._audit_entries = audit_entries
         self._lease_ms = round(1000 * job_lease_s)
@@ -93,16 +107,19 @@ class RoomIndex:
     async def settle(self, job: Job, *, done: bool = True) -> None:
         """Make the index what the room says; the last look decides, and ends the job.
 
-        `done` False: nothing was changed, so that there is nothing to write down.
+        Who was put into a channel while they were deactivated is taken out again. `done` False:
+        nothing was changed, so that there is nothing to tell the nodes and to write down.
         """
         room, users = job.inbox, list(job.data["users"])
-        state = await self._room(room)
+        seen = await self._look(room, users)
         while True:
-            await self._write(room, state, users, job.data["names"])
-            before, state = _seen(state, users), await self._room(room)
-            if _seen(state, users) == before:
+            gone = await self._write(job, seen, users, tell=done)
+            for user in gone:
+                await self._put_out(room, user)
+            before, seen = seen, await self._look(room, users)
+            if seen == before:
                 break
-        took = done and _holds(job.data["holds"], state)
+        took = done and _holds(job.data["holds"], seen)
         by = job.data["by"] if took else by_organisation(keep=self._audit_entries)
         await self._scripts.org_room_finish(self._org, job=job.id, by=by)
 
@@ -128,27 +145,33 @@ class RoomIndex:
         return words(list(await self._client.ask(*args)))
 
     async def _write(
-        self, room: str, state: RoomState | None, users: Sequence[str], names: Sequence[str]
-    ) -> None:
-        members: Mapping[str, int] = state.members if state else {}
-        channel = _channel_of(state)
-        shown = _channel_map(channel) if channel else None
-        ok(
+        self, job: Job, seen: _Seen | None, users: Sequence[str], *, tell: bool
+    ) -> list[str]:
+        """Returns who is in the channel and may not be."""
+        inside = seen.inside if seen else frozenset()
+        shown = _channel_map(seen.channel) if seen and seen.channel else None
+        (gone,) = ok(
             await self._scripts.org_room_settle(
                 self._org,
-                room=room,
-                inside=" ".join(user for user in users if user in members),
-                outside=" ".join(user for user in users if user not in members),
-                record=pack_for_lua(shown) if shown else b"",
-                own=folded(channel.name) if channel else "",
-                names=pack_for_lua(list(names)),
-                body=pack({"room": shown, "users": list(users)}),
+                room=job.inbox,
+                job=job.id,
+                inside=" ".join(user for user in users if user in inside),
+                outside=" ".join(user for user in users if user not in inside),
+                there="1" if seen else "",
+                record=pack_for_lua({**shown, "rev": seen.rev}) if seen and shown else b"",
+                names=pack_for_lua(list(job.data["names"])),
+                body=pack({"room": shown, "users": list(users)}) if tell else b"",
             )
         )
+        return words(list(gone))
 
-    async def _room(self, room: str) -> RoomState | None:
-        reply = await self._scripts.room_state(self._keys.inbox(room))
-        return None if reply[0] == b"not_found" else state_of(reply)
+    async def _look(self, room: str, users: Sequence[str]) -> _Seen | None:
+        reply = await self._scripts.room_look(self._keys.inbox(room), users=" ".join(users))
+        if reply[0] == b"not_found":
+            return None
+        packed, inside = ok(reply)
+        row = msgpack.unpackb(packed)
+        return _Seen(_channel_of(row), frozenset(words(list(inside))), row["rev"])
 
     def _data(self, change: Change) -> dict[str, Any]:
         acts = []
@@ -182,32 +205,23 @@ def state_of(reply: list[Any]) -> RoomState:
     return RoomState(epoch.decode(), seq, tip.decode(), msgpack.unpackb(row), members)
 
 
-def _seen(state: RoomState | None, users: Sequence[str]) -> object:
-    """Of a room what the index holds."""
-    if state is None:
-        return None
-    return _channel_of(state), [user in state.members for user in users]
-
-
-def _holds(wanted: Sequence[str], state: RoomState | None) -> bool:
-    if state is None:
-        return False
+def _holds(wanted: Sequence[str], seen: _Seen | None) -> bool:
+    channel = seen.channel if seen else None
     match wanted:
         case ("in", user):
-            return user in state.members
+            return seen is not None and user in seen.inside
         case ("out", user):
-            return user not in state.members
+            return seen is not None and user not in seen.inside
         case ("name", name):
-            return bool(state.row["name"] == name)
+            return channel is not None and channel.name == name
         case ("archived", on):
-            return bool(state.row["archived"]) == (on == "1")
-    return True
+            return channel is not None and bool(channel.archived) == (on == "1")
+    return seen is not None
 
 
-def _channel_of(state: RoomState | None) -> Channel | None:
-    if state is None or state.row["kind"] == RoomKind.DIRECT:
+def _channel_of(row: Mapping[str, Any]) -> Channel | None:
+    if row["kind"] == RoomKind.DIRECT:
         return None
-    row = state.row
     return Channel(row["id"], row["name"], RoomKind(row["kind"]), row["archived"])
 
 

@@ -54,7 +54,12 @@ class RedisRooms:
         self._audit_entries = audit_entries
         self._scripts = Scripts(client)
         self._index = RoomIndex(
-            client, keys=keys, most=most, audit_entries=audit_entries, job_lease_s=job_lease_s
+            client,
+            keys=keys,
+            put_out=self._put_out,
+            most=most,
+            audit_entries=audit_entries,
+            job_lease_s=job_lease_s,
         )
 
     def on_write(self, told: Callable[[str], None]) -> None:
@@ -299,6 +304,11 @@ class RedisRooms:
                 "room_member", room, actor, cid, user=user, on=int(on), admin=int(admin)
             ),
         )
+
+    async def _put_out(self, room: str, user: str) -> None:
+        # By a command of its own: whoever left, came back and leaves again does leave.
+        cid = secrets.token_hex(16)
+        await self._command("room_member", room, "", cid, user=user, on=0, admin=1)
 
     async def _edit(
         self, room: str, actor: str, cid: str, *, admin: int = 0, **change: str | bytes | int

@@ -18,7 +18,7 @@ local cx = open()
 if not cx then return {"not_found"} end
 if name ~= "" then
   local whose = redis.call("HGET", key("rn"), name)
-  if whose and whose ~= room then return {"conflict"} end
+  if whose and string.match(whose, "^%S+") ~= room then return {"conflict"} end
 end
 for user in string.gmatch(users, "%S+") do
   local mine = redis.call("SCARD", key("ru", user))
@@ -26,7 +26,7 @@ for user in string.gmatch(users, "%S+") do
     return {"too_many", user}
   end
 end
-if name ~= "" then redis.call("HSET", key("rn"), name, room) end
+if name ~= "" then redis.call("HSET", key("rn"), name, room .. " " .. job) end
 for user in string.gmatch(users, "%S+") do redis.call("SADD", key("ru", user), room) end
 redis.call("ZADD", key("ra"), 0, room)
 redis.call("HSET", key("jobs"), job, packed)

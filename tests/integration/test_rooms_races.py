@@ -1,0 +1,106 @@
+"""Rooms while several things happen at once: names, deactivations, and what came to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from batonbox_server.domain.model import Role
+from batonbox_server.errors import Refused
+from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.directory_port import User
+from tests.integration.rooms_harness import Rooms, cid
+
+
+@pytest.fixture
+async def rooms(client: EngineClient, prefix: str) -> Rooms:
+    """An organisation of the test's own, with its admin and Ann."""
+    rooms = Rooms(client, prefix)
+    await rooms.open()
+    for user in (User("adm", "Ada", Role.ADMIN), User("ann", "Ann", Role.MEMBER)):
+        await rooms.organisation.create_user(user)
+    return rooms
+
+
+def _before(
+    rooms: Rooms,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    happens: Callable[[], Awaitable[object]],
+) -> None:
+    """Once, before the next script of this name, something else happens."""
+    for scripts in (rooms.store._scripts, rooms.store._index._scripts):
+        script = getattr(scripts, step)
+
+        async def delayed(*args: Any, _script: Any = script, **more: Any) -> Any:
+            monkeypatch.undo()
+            await happens()
+            return await _script(*args, **more)
+
+        monkeypatch.setitem(scripts.__dict__, step, delayed)
+
+
+async def _deactivate(rooms: Rooms) -> None:
+    await rooms.organisation.deactivate_user("ann")
+    await rooms.store.leave_all(user="ann")
+
+
+@pytest.mark.parametrize("step", ["room_member", "org_room_settle"])
+async def test_who_is_deactivated_while_being_invited_is_in_no_channel(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    room = await rooms.channel("dispatch")
+    _before(rooms, monkeypatch, step, lambda: _deactivate(rooms))
+    await rooms.put(room, "ann")
+    assert set((await rooms.store.room_state(room=room)).members) == {"adm"}
+    assert await rooms.store.index_of(user="ann") == frozenset()
+
+
+async def test_who_is_deactivated_while_a_channel_is_made_is_not_in_it(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _before(rooms, monkeypatch, "room_create", lambda: _deactivate(rooms))
+    room = await rooms.channel("dispatch", "ann")
+    assert set((await rooms.store.room_state(room=room)).members) == {"adm"}
+    assert await rooms.store.index_of(user="ann") == frozenset()
+
+
+async def test_a_direct_room_keeps_who_is_deactivated(rooms: Rooms) -> None:
+    room = await rooms.direct("ann", "adm")
+    await _deactivate(rooms)
+    await rooms.direct("adm", "ann")
+    assert set((await rooms.store.room_state(room=room)).members) == {"adm", "ann"}
+
+
+async def test_a_name_that_is_taken_back_meanwhile_stays_its_channels(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first renaming, settled late, gives back no name that the second has claimed."""
+    room = await rooms.channel("day")
+
+    async def rename(name: str) -> None:
+        await rooms.store.rename(room=room, actor="adm", cid=cid(), name=name)
+
+    _before(rooms, monkeypatch, "org_room_settle", lambda: rename("day"))
+    await rename("night")
+    with pytest.raises(Refused, match="already"):
+        await rooms.channel("Day")
+    await rooms.channel("night")
+
+
+async def test_what_came_to_nothing_leaves_nothing_and_is_told_nobody(rooms: Rooms) -> None:
+    room = await rooms.channel("dispatch", private=True)
+    log = rooms.keys.org
+    told = len(await rooms.events(log))
+    for where in (room, "~c" + "0" * 32, "~d" + "0" * 32):
+        with pytest.raises(Refused):
+            await rooms.store.add_member(
+                room=where, user="ann", actor="ann", cid=cid(), admin=False
+            )
+    await rooms.put(room, "adm")  # who is in it
+    assert len(await rooms.events(log)) == told
+    assert await rooms.store.all_rooms() == [room]
+    assert await rooms.store.index_of(user="ann") == frozenset()
+    assert await rooms.finish_jobs() == 0
