@@ -115,3 +115,15 @@ def test_marks_are_in_what_is_shown() -> None:
 
 def test_an_excerpt_without_a_find_is_the_beginning() -> None:
     assert excerpt("short", parse("zebra")) == ("short", ())
+
+
+@pytest.mark.parametrize(
+    "text", ["5550142 99 times", "1234567 (416)555-0142", "00 44 20 7946 0000"]
+)
+def test_a_number_between_others_is_marked_as_it_is_found(text: str) -> None:
+    q = "02079460000" if "7946" in text else "+1 416 555 0142"
+    assert matches(text, parse(q)) == ((0, len(text.removesuffix(" times"))),)
+
+
+def test_a_row_of_digits_that_is_too_long_for_a_number_is_none() -> None:
+    assert matches("12345674165550142", parse("4165550142")) is None

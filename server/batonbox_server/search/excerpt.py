@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from .folding import digits_of, numbers_at, spans_of
+from .folding import numbers_at, numbers_in, spans_of
 from .query import Clause
 
 __all__ = ["excerpt", "matches", "shown"]
@@ -73,10 +73,9 @@ def _follows(words: list[str], clause: Clause) -> bool:
 
 
 def _in_number(written: str, clause: Clause) -> bool:
-    digits = digits_of(written)
-    if any(part in digits for part in clause.digits):
-        return True
-    return any(digits.lstrip("0") == tail for tail in clause.tails)
+    rows = numbers_in(written)  # as the index has them
+    found = any(part in row for row in rows for part in clause.digits)
+    return found or not set(rows).isdisjoint(clause.tails)
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
