@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -201,6 +202,51 @@ async def test_narrow_and_large_text_scroll_in_one_direction(
     await expect(ana.panel.get_by_role("button", name="Send", exact=True)).to_be_in_viewport()
     await ana.act("Transfer")
     assert await fits()
+
+
+@pytest.mark.parametrize(("width", "text"), [(320, 100), (1280, 200)])
+async def test_where_one_can_go_is_said_in_whole_words(
+    site: Served, sign_in: SignIn, width: int, text: int
+) -> None:
+    page = await sign_in("admin")
+    ana = Desk(page)
+    await page.set_viewport_size({"width": width, "height": 700})
+    await page.evaluate("(size) => { document.documentElement.style.fontSize = size }", f"{text}%")
+    for name in ("Inboxes", "Interactions", "Contacts", "Admin"):
+        await ana.nav.get_by_role("link", name=re.compile(f"^{name}")).click()
+        cut = await ana.nav.locator(".nav-label:visible").evaluate_all(
+            "(all) => all.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)"
+        )
+        assert cut == []
+
+
+async def test_the_edge_of_the_list_is_moved_by_keys(site: Served, sign_in: SignIn) -> None:
+    page = await sign_in("agent1")
+    await Desk(page).ready()
+    await page.keyboard.press("Shift")
+    edge = page.get_by_role("separator", name="Width of the list")
+    before = int(await edge.get_attribute("aria-valuenow") or 0)
+    await edge.press("ArrowRight")
+    await expect(edge).to_have_attribute("aria-valuenow", str(before + 1))
+
+
+async def test_what_is_new_and_open_can_be_read_in_forced_colours(
+    site: Served, sign_in: SignIn
+) -> None:
+    conv = await site.texts("Hi")
+    page = await sign_in("agent1")
+    await page.emulate_media(forced_colors="active")
+    ana = Desk(page)
+    await ana.open(conv)
+    colours = await ana.row(conv).evaluate(
+        """(row) => {
+          row.classList.add("row-selected", "row-unread"); // it is read soon
+          const parts = [row, ...row.querySelectorAll(".row-customer, .row-time, .row-preview")];
+          return parts.map((part) => getComputedStyle(part).color);
+        }"""
+    )
+    assert len(colours) == 4
+    assert len(set(colours)) == 1
 
 
 async def test_reduced_motion_and_forced_colours_are_obeyed(site: Served, sign_in: SignIn) -> None:

@@ -72,6 +72,17 @@ async def test_an_inbox_comes_into_being_on_a_members_open_page(
     await looked_over(page)
 
 
+async def test_what_can_be_done_to_an_inbox_is_in_sight(site: Served, sign_in: SignIn) -> None:
+    page = await sign_in("admin")
+    main = await at(page, site, "/admin/inboxes", "Inboxes")
+    for width in (1280, 1024):
+        await page.set_viewport_size({"width": width, "height": 800})
+        button = main.get_by_role("button", name="Delete Sales")
+        hidden = """(button) => button.getBoundingClientRect().right
+          - button.closest(".table-box").getBoundingClientRect().right"""
+        assert await button.evaluate(hidden) <= 0
+
+
 async def test_an_inbox_is_added_and_fed_by_keyboard_alone(site: Served, sign_in: SignIn) -> None:
     page, main, table = await opened(sign_in, site)
     opener = main.get_by_role("button", name="Add inbox")
