@@ -74,17 +74,23 @@ async def test_a_direct_room_keeps_who_is_deactivated(rooms: Rooms) -> None:
     assert set((await rooms.store.room_state(room=room)).members) == {"adm", "ann"}
 
 
+@pytest.mark.parametrize(
+    ("step", "first", "second"),
+    [("org_room_settle", "night", "day"), ("room_change", "day", "night")],
+    ids=["settled late", "claimed and not yet taken"],
+)
 async def test_a_name_that_is_taken_back_meanwhile_stays_its_channels(
-    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch, step: str, first: str, second: str
 ) -> None:
-    """The first renaming, settled late, gives back no name that the second has claimed."""
+    """One renaming gives back no name that another has claimed."""
     room = await rooms.channel("day")
 
     async def rename(name: str) -> None:
         await rooms.store.rename(room=room, actor="adm", cid=cid(), name=name)
 
-    _before(rooms, monkeypatch, "org_room_settle", lambda: rename("day"))
-    await rename("night")
+    _before(rooms, monkeypatch, step, lambda: rename(second))
+    await rename(first)
+    assert [channel.name for channel in await rooms.store.channels()] == ["day"]
     with pytest.raises(Refused, match="already"):
         await rooms.channel("Day")
     await rooms.channel("night")
