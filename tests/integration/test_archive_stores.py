@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,27 @@ class TestBoth:
         assert [await page(None), await page(30), await page(10)] == [[40, 30], [20, 10], []]
         up = [await page(None, ascending=True), await page(20, ascending=True)]
         assert up == [[10, 20], [30, 40]]
+
+    async def test_a_row_shows_nothing_of_what_was_purged_after_it_was_read(
+        self, archive: Archive
+    ) -> None:
+        old = replace(row(CONV, 7, preview="secret"), raw={"preview": b"secret", "n": b"3"})
+        told = replace(row(OTHER, 7, preview="new"), raw={"preview": b"new", "purged": b"2"})
+        for each in (old, told):
+            await archive.put_row(each)
+            await archive.purge(conv=each.conv, upto=2)
+        found = await archive.row(conv=CONV)
+        assert found is not None and found.row["preview"] == ""
+        assert found.raw == {"preview": b"", "n": b"3", "purged": b"2"}
+        assert await archive.row(conv=OTHER) == told
+
+    async def test_lines_of_a_lost_history_do_not_make_newer_ones_old(
+        self, archive: Archive
+    ) -> None:
+        lost = [replace(line(n), n=n + 4) for n in (3, 4)]
+        await archive.put_lines(conv=CONV, lines=[*to(2), line(5), line(6), *lost])
+        found = await archive.expired(before_ms=5 * DAY_MS, rooms=False)
+        assert found == [(CONV, 4)], "numbers 5 and 6 are not older"
 
     async def test_purging_takes_the_oldest_or_everything(self, archive: Archive) -> None:
         await archive.put_lines(conv=CONV, lines=to(5))

@@ -17,10 +17,8 @@ from batonbox_server.store.media import RedisMedia
 from batonbox_server.store.port import Keyword
 from batonbox_server.store.retention_port import Rules
 from tests.integration.archived_box import ArchivedBox
-from tests.integration.audit_harness import audit
 from tests.integration.rooms_harness import Rooms
 from tests.integration.store_harness import BODY, CUSTOMER, OUR, refused
-from tests.served import Served, served
 
 DAY_MS = 86_400_000
 OTHER = "+15550201"
@@ -110,6 +108,21 @@ class TestErasing:
         await box.sweep()
         row = await box.row(conv)
         assert (row["preview"], row["status"], row["n"]) == ("", "unassigned", 2)
+
+    async def test_the_archives_row_of_one_that_came_back_shows_nothing_of_it_either(
+        self, box: Kept
+    ) -> None:
+        conv = await box.finished()
+        await box.ages(conv, 11)
+        await box.away(conv)
+        await box.receive()
+        stale = await box.archive.row(conv=conv)
+        assert stale is not None and stale.row["preview"] == "hello"
+        await box.sweep()
+        after = await box.archive.row(conv=conv)
+        assert after is not None and after.row["preview"] == ""
+        assert (after.raw["preview"], after.raw["purged"]) == (b"", str(stale.row["n"]).encode())
+        assert after.raw["own_tok"] == stale.raw["own_tok"]
 
     async def test_a_finished_conversation_without_messages_is_gone_wholly(self, box: Kept) -> None:
         here, away = await box.finished(), await box.finished(OTHER, times=3)
@@ -303,82 +316,3 @@ class TestRooms:
         await box.sweep(room)
         assert await box.media.get([file.id]) == {}
         assert await box.media.sweep(n=10) == [file.id]
-
-
-@pytest.fixture
-async def site(engine_url: str, prefix: str, tmp_path: Path) -> AsyncIterator[Served]:
-    """A node with an archive."""
-    url = f"sqlite://{tmp_path}/archive.sqlite"
-    async with served(engine_url, prefix, archive_url=url) as site:
-        yield site
-
-
-class TestHttp:
-    """What admins say over HTTP."""
-
-    async def test_the_rule_is_set_and_audited(self, site: Served) -> None:
-        assert await site.get("admin", "/v1/retention") == {"external_days": 0, "internal_days": 0}
-        rules = {"external_days": 365, "internal_days": 30}
-        for _ in range(2):
-            done = await site.call("admin", "PUT", "/v1/retention", rules)
-            assert done.json() == rules
-        assert await site.get("admin", "/v1/retention") == rules
-        entries = [e for e in await audit(site) if e["action"] == "retention_changed"]
-        assert [(e["actor"], e["before"], e["after"]) for e in entries] == [
-            ("admin", {"external_days": 0, "internal_days": 0}, rules)
-        ]
-        for wrong in (-1, 40_000):
-            bad = await site.call(
-                "admin", "PUT", "/v1/retention", {**rules, "internal_days": wrong}
-            )
-            assert bad.status_code == 400
-            assert "internal_days" in bad.text
-
-    async def test_a_conversation_is_held_and_let_go(self, site: Served) -> None:
-        conv = await site.texts("hello")
-        path = f"/v1/conversations/{conv}/hold"
-        no = await site.call("admin", "POST", path, {"on": True})
-        assert no.status_code == 400
-        held = (await site.call("admin", "POST", path, {"on": True, "reason": "case 7"})).json()
-        assert (held["hold"]["reason"], held["hold"]["by"]) == ("case 7", "admin")
-        assert (await site.get("admin", "/v1/holds"))["items"] == [held["hold"]]
-        again = await site.call("admin", "POST", path, {"on": True, "reason": "case 8"})
-        assert again.json() == held
-        ended = await site.call("admin", "POST", path, {"on": False})
-        assert ended.json() == {"hold": None}
-        assert (await site.get("admin", "/v1/holds"))["items"] == []
-        acts = [e["action"] for e in await audit(site) if e["conv"] == conv]
-        assert [act for act in acts if "hold" in act] == ["hold", "release_hold"]
-        unknown = await site.call("admin", "POST", f"{path}x", {"on": True, "reason": "r"})
-        assert unknown.status_code == 404
-
-    async def test_an_inbox_is_not_deleted_over_a_hold(self, site: Served) -> None:
-        conv = await site.texts("hello")
-        path = f"/v1/conversations/{conv}/hold"
-        await site.call("admin", "POST", path, {"on": True, "reason": "case 7"})
-        inbox = conv.partition(".")[0]
-        no = await site.call("admin", "DELETE", f"/v1/admin/inboxes/{inbox}")
-        assert no.json()["code"] == "conflict"
-        assert "hold" in no.json()["detail"]
-        await site.call("admin", "POST", path, {"on": False})
-        done = await site.call("admin", "DELETE", f"/v1/admin/inboxes/{inbox}")
-        assert done.status_code == 204
-
-    async def test_a_room_is_held_by_whoever_is_not_in_it(self, site: Served) -> None:
-        made = await site.call("agent1", "POST", "/v1/rooms/direct", {"user": "agent2"})
-        assert made.is_success, made.text
-        room = made.json()["conv"]
-        path = f"/v1/rooms/{room}/hold"
-        held = await site.call("admin", "POST", path, {"on": True, "reason": "case 7"})
-        assert held.is_success, held.text
-        (item,) = (await site.get("admin", "/v1/holds"))["items"]
-        assert (item["conv"], item["inbox"]) == (room, "")
-        entries = [e for e in await audit(site) if e["action"] == "hold"]
-        assert [(e["actor"], e["target"]) for e in entries] == [("admin", room)]
-
-    async def test_without_an_archive_there_is_no_rule(self, engine_url: str, prefix: str) -> None:
-        async with served(engine_url, prefix) as site:
-            rules = {"external_days": 1, "internal_days": 0}
-            no = await site.call("admin", "PUT", "/v1/retention", rules)
-            assert no.status_code == 400
-            assert "BATONBOX_ARCHIVE_URL" in no.text

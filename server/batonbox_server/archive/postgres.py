@@ -8,7 +8,7 @@ from typing import Any, Final
 from batonbox_server.domain.model import inbox_of
 from batonbox_server.store.archive_port import ArchivedRow, ArchiveStatus, Line
 
-from .packed import pack_row, unpack_row
+from .packed import pack_row, unpack_row, without
 from .postgres_pool import PostgresPool
 
 __all__ = ["PostgresArchive"]
@@ -38,6 +38,7 @@ _LINES_OF: Final = (
     "SELECT n, seq, at_ms, packed, read_ms FROM batonbox_lines"
     " WHERE k=(SELECT k FROM batonbox_convs WHERE conv=$1)"
 )
+_ROW: Final = "SELECT conv, last_ms, packed, read_ms FROM batonbox_rows WHERE conv=$1"
 _PUT_ROW: Final = (
     "INSERT INTO batonbox_rows VALUES ($1, $2, $3, $4, $5) ON CONFLICT (conv) DO UPDATE SET"
     " last_ms=excluded.last_ms, packed=excluded.packed, read_ms=excluded.read_ms"
@@ -49,7 +50,9 @@ _LATER: Final = (
 )
 _LATER_ROW: Final = "SELECT read_ms FROM batonbox_rows WHERE conv=$1 AND read_ms>$2"
 _EXPIRED: Final = (
-    "SELECT conv, (SELECT max(n) FROM batonbox_lines l WHERE l.k=c.k AND l.at_ms<$1) AS upto"
+    "SELECT conv, coalesce("
+    "(SELECT n-1 FROM batonbox_lines l WHERE l.k=c.k AND l.at_ms>=$1 ORDER BY n LIMIT 1),"
+    " (SELECT max(n) FROM batonbox_lines l WHERE l.k=c.k))"
     " FROM batonbox_convs c WHERE conv>$2 AND first_ms<$1 AND starts_with(conv, '~')=$3"
     " ORDER BY conv LIMIT $4"
 )
@@ -106,8 +109,7 @@ class PostgresArchive:
 
     async def row(self, *, conv: str) -> ArchivedRow | None:
         """See the port."""
-        asked = "SELECT conv, last_ms, packed, read_ms FROM batonbox_rows WHERE conv=$1"
-        found = await self._fetch(asked, conv)
+        found = await self._fetch(_ROW, conv)
         return unpack_row(*found[0]) if found else None
 
     async def drop_row(self, *, conv: str) -> None:
@@ -145,7 +147,7 @@ class PostgresArchive:
     ) -> list[tuple[str, int]]:
         """See the port."""
         found = await self._fetch(_EXPIRED, before_ms, after, rooms, n)
-        return [(conv, upto) for conv, upto in found if upto is not None]
+        return [(conv, upto) for conv, upto in found if upto]
 
     async def walk(
         self, *, log: str = "", after: str = ""
@@ -193,6 +195,10 @@ async def _purge(db: Any, conv: str, upto: int | None) -> None:
     """Its lines up to this number; None: all of them and its row."""
     if upto is None:
         await db.execute("DELETE FROM batonbox_rows WHERE conv=$1", conv)
+    elif (found := await db.fetchrow(f"{_ROW} FOR UPDATE", conv)) and (
+        less := without(unpack_row(*found), upto)
+    ):
+        await db.execute("UPDATE batonbox_rows SET packed=$2 WHERE conv=$1", conv, pack_row(less))
     k = await db.fetchval("SELECT k FROM batonbox_convs WHERE conv=$1 FOR UPDATE", conv)
     if k is None:
         return

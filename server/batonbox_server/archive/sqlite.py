@@ -13,7 +13,7 @@ from batonbox_server.domain.model import inbox_of
 from batonbox_server.store.archive_port import ArchivedRow, ArchiveStatus, Line
 from batonbox_server.tasks import cancel_all, spawn
 
-from .packed import pack_row, unpack_row
+from .packed import pack_row, unpack_row, without
 from .sqlite_thread import FileThread
 
 __all__ = ["SqliteArchive"]
@@ -79,12 +79,7 @@ class SqliteArchive:
 
     async def row(self, *, conv: str) -> ArchivedRow | None:
         """See the port."""
-        found = await self._reader.run(
-            lambda db: db.execute(
-                "SELECT last_ms, packed, read_ms FROM rows WHERE conv=?", (conv,)
-            ).fetchone()
-        )
-        return None if found is None else unpack_row(conv, *found)
+        return await self._reader.run(partial(_row, conv=conv))
 
     async def drop_row(self, *, conv: str) -> None:
         """See the port."""
@@ -192,6 +187,12 @@ def _cancel(works: list[tuple[_Work, asyncio.Future[Any]]]) -> None:
         done.cancel()
 
 
+def _row(db: sqlite3.Connection, *, conv: str) -> ArchivedRow | None:
+    asked = "SELECT last_ms, packed, read_ms FROM rows WHERE conv=?"
+    found = db.execute(asked, (conv,)).fetchone()
+    return None if found is None else unpack_row(conv, *found)
+
+
 def _number(db: sqlite3.Connection, conv: str) -> int | None:
     found = db.execute("SELECT k FROM convs WHERE conv=?", (conv,)).fetchone()
     return None if found is None else int(found[0])
@@ -245,6 +246,8 @@ def _lines(db: sqlite3.Connection, *, conv: str, first: int, last: int) -> list[
 def _purge(db: sqlite3.Connection, *, conv: str, upto: int, whole: bool) -> None:
     if whole:
         db.execute("DELETE FROM rows WHERE conv=?", (conv,))
+    elif (row := _row(db, conv=conv)) and (less := without(row, upto)):
+        db.execute("UPDATE rows SET packed=? WHERE conv=?", (pack_row(less), conv))
     k = _number(db, conv)
     if k is None:
         return
@@ -267,11 +270,13 @@ def _expired(
     db: sqlite3.Connection, *, before_ms: int, rooms: bool, after: str, n: int
 ) -> list[tuple[str, int]]:
     found = db.execute(
-        "SELECT conv, (SELECT max(n) FROM lines WHERE lines.k=convs.k AND at_ms<?) FROM convs"
+        "SELECT conv, coalesce("
+        "(SELECT n-1 FROM lines WHERE lines.k=convs.k AND at_ms>=? ORDER BY n LIMIT 1),"
+        " (SELECT max(n) FROM lines WHERE lines.k=convs.k)) FROM convs"
         " WHERE conv>? AND first_ms<? AND (substr(conv, 1, 1)='~')=? ORDER BY conv LIMIT ?",
         (before_ms, after, before_ms, int(rooms), n),
     )
-    return [(conv, int(upto)) for conv, upto in found if upto is not None]
+    return [(conv, int(upto)) for conv, upto in found if upto]
 
 
 def _convs(db: sqlite3.Connection, *, log: str, after: str) -> list[str]:

@@ -71,15 +71,21 @@ class Retention:
         reason = reason.strip()
         if on and not 0 < len(reason) <= _REASON_CHARS:
             raise Refused("bad_request", f"reason: 1 to {_REASON_CHARS} characters.")
-        # A room's slot has no audit log: the organisation's is written before a hold ends.
-        if is_room(conv) and not on:
-            await self._audit.write(action="release_hold", target=conv, detail={})
-        held = await self._store.hold(
+        if is_room(conv):
+            await self._tell_of_room(conv, on=on, reason=reason)
+        return await self._store.hold(
             conv=conv, actor=principal.user, cid=cid, on=on, reason=reason
         )
-        if is_room(conv) and on:
-            await self._audit.write(action="hold", target=conv, detail={"reason": reason})
-        return held
+
+    async def _tell_of_room(self, room: str, *, on: bool, reason: str) -> None:
+        """A room's slot has no audit log: the organisation's is written before anything changes.
+
+        Whatever dies in between leaves an entry too many, never a hold that nobody is told of.
+        """
+        await self._store.lines_out(conv=room, keep=0, n=1)  # refused where there is no such room
+        if on != bool(await self._store.holds(log=room)):
+            action, detail = ("hold", {"reason": reason}) if on else ("release_hold", {})
+            await self._audit.write(action=action, target=room, detail=detail)
 
     async def holds(self) -> list[Hold]:
         """Everything that is held, the oldest first."""

@@ -82,7 +82,10 @@ class Archive(Protocol):
         """Rows of an inbox below `after_ms` newest first, or above it oldest first; None: all."""
 
     async def purge(self, *, conv: str, upto: int, whole: bool = False) -> None:
-        """Erase lines up to number `upto`, and with `whole` the row and every line."""
+        """Erase lines up to number `upto`, and with `whole` the row and every line.
+
+        A row that was read before the engine erased them loses its preview.
+        """
 
     async def purge_log(self, *, log: str) -> None:
         """Erase everything of a deleted inbox or room, named by its id."""
@@ -90,7 +93,10 @@ class Archive(Protocol):
     async def expired(
         self, *, before_ms: int, rooms: bool, after: str = "", n: int = 200
     ) -> list[tuple[str, int]]:
-        """(conv, n of its newest line that is older) of conversations with such lines, by conv."""
+        """(conv, n) of conversations whose lines up to number n are older, by conv.
+
+        Lines of a history that a failover lost may stand behind newer ones: these count by those.
+        """
 
     def walk(self, *, log: str = "", after: str = "") -> AsyncIterator[tuple[str, list[Line]]]:
         """Every conversation (of one log) with its lines, by id behind `after`.
