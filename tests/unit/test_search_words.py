@@ -127,3 +127,15 @@ def test_a_number_between_others_is_marked_as_it_is_found(text: str) -> None:
 
 def test_a_row_of_digits_that_is_too_long_for_a_number_is_none() -> None:
     assert matches("12345674165550142", parse("4165550142")) is None
+
+
+def test_a_text_is_taken_apart_once_for_all_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(text: str) -> list[tuple[str, int, int]]:
+        read.append(text)
+        return spans_of(text)
+
+    monkeypatch.setattr("batonbox_server.search.excerpt.spans_of", counted)
+    assert excerpt("one two three", parse('one "two three" t'))[1] == ((0, 3), (4, 13))
+    assert read == ["one two three"]

@@ -19,7 +19,8 @@ Span = tuple[int, int]
 def excerpt(text: str, clauses: Sequence[Clause]) -> tuple[str, tuple[Span, ...]]:
     """One line around what was found first, and the (start, end) of every find in it."""
     line = unicodedata.normalize("NFC", " ".join(text.split()))
-    marks = _merged(span for clause in clauses for span in _found(line, clause))
+    words = spans_of(line)
+    marks = _merged(span for clause in clauses for span in _found(line, words, clause))
     begin = _cut(line, marks[0][0] if marks else 0)
     end = min(len(line), begin + _CHARS)
     before, after = "…" if begin else "", "…" if end < len(line) else ""
@@ -31,7 +32,8 @@ def excerpt(text: str, clauses: Sequence[Clause]) -> tuple[str, tuple[Span, ...]
 def matches(text: str, clauses: Sequence[Clause]) -> tuple[Span, ...] | None:
     """Where every clause is found in a text of one line; None: one is not."""
     line = unicodedata.normalize("NFC", text)
-    found = [_found(line, clause) for clause in clauses]
+    words = spans_of(line)
+    found = [_found(line, words, clause) for clause in clauses]
     if not all(found):
         return None
     return tuple(_merged(span for spans in found for span in spans))
@@ -53,12 +55,13 @@ def _cut(line: str, first: int) -> int:
     return begin if blank < 0 else blank + 1
 
 
-def _found(line: str, clause: Clause) -> list[Span]:
-    spans, size = spans_of(line), len(clause.words)
+def _found(line: str, spans: Sequence[tuple[str, int, int]], clause: Clause) -> list[Span]:
+    first, size = clause.words[0] if clause.words else "", len(clause.words)
     found = [
         (spans[at][1], spans[at + size - 1][2])
         for at in range(len(spans) - size + 1 if size else 0)
-        if _follows([word for word, _, _ in spans[at : at + size]], clause)
+        if spans[at][0].startswith(first)
+        and _follows([word for word, _, _ in spans[at : at + size]], clause)
     ]
     if clause.digits:
         found += [(a, b) for a, b, written in numbers_at(line) if _in_number(written, clause)]
