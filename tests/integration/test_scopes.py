@@ -169,6 +169,22 @@ async def test_without_read_a_connection_is_sent_no_badges(house: House) -> None
     assert acts.all(Op.BADGE) == []
 
 
+async def test_without_read_nothing_that_was_written_is_answered(house: House) -> None:
+    """A command's answer has the row, and that the newest message."""
+    for user, reads in (("key-act", False), ("key-work", True)):
+        case = await _case(house, user)
+        answer = await house.http(user, "POST", f"/v1/conversations/{case.conv}/assign", {})
+        assert answer.is_success and ("hello" in answer.text) is reads
+        made = await house.http("key-all", "POST", "/v1/rooms", {"name": uuid.uuid4().hex})
+        room = made.json()["conv"]
+        await house.http("key-all", "POST", f"/v1/rooms/{room}/post", {"text": "secret"})
+        answer = await house.http(user, "POST", f"/v1/rooms/{room}/join", {})
+        assert answer.is_success and ("secret" in answer.text) is reads
+        join = {"cid": uuid.uuid4().hex, "conv": room}
+        slug, result = await house.ask(user, Op.CMD, "join", join)
+        assert (slug, "row" in result) == ("", reads)
+
+
 async def test_an_admin_who_joined_nothing_acts_nowhere_with_a_members_key(house: House) -> None:
     members, house.members = house.members, MEMBERS
     try:

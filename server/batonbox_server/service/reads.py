@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from batonbox_server.domain.model import inbox_of, is_room
+from batonbox_server.domain.policy import Action
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.port import InboxStore
@@ -16,6 +17,7 @@ from batonbox_server.store.rooms_port import RoomStore
 from .directory import LiveDirectory
 from .media import Media
 from .rooms import private_to_its_two
+from .scopes import check_scope
 
 __all__ = ["InboxReads", "Place", "after_place", "place_after", "place_of"]
 
@@ -86,7 +88,8 @@ class InboxReads:
             return await self._rooms.room_seen(room=conv, actor=principal.user, read=int(att))
 
     async def row(self, principal: Principal, *, conv: str) -> dict[str, Any]:
-        """The conversation's row."""
+        """The conversation's row; Refused("forbidden") to a token that may not read."""
+        check_scope(principal, Action.SEE)
         return (await self.row_at(principal, conv=conv))[0]
 
     async def row_at(self, principal: Principal, *, conv: str) -> tuple[dict[str, Any], int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batonbox_server.domain.model import ROOM_SIGN, Role, RoomKind
+from batonbox_server.domain.policy import Action, missing_scope
 from batonbox_server.errors import Refused
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.rooms_port import (
@@ -72,7 +73,12 @@ class Rooms:
         return await self._store.versions(room=room, n=n)
 
     async def row(self, principal: Principal, *, room: str) -> dict[str, Any] | None:
-        """The room's row as it is now, None for who is not in it: an admin may have acted on it."""
+        """The room's row as it is now; None for who may not read it or is not in it.
+
+        An admin may have acted on it, and so may a token without the scope.
+        """
+        if missing_scope(Action.SEE, principal.scopes) is not None:
+            return None
         mine = await self._store.room_of(room=room, user=principal.user)
         return mine.row if mine is not None else None
 
