@@ -10,7 +10,7 @@ import pytest
 
 from batonbox_server.store.archive_port import ArchivedRow
 from batonbox_server.store.connect import EngineClient
-from tests.integration.archive_site import Site
+from tests.integration.archive_site import CUSTOMERS, Site, swept
 from tests.integration.store_harness import OUR
 
 
@@ -47,3 +47,67 @@ async def test_an_engine_whose_clock_went_back_loses_nothing_to_what_it_said_bef
     for conv in before["done"]:
         assert await site.store.bring_back(conv=conv)
     assert await site.proof() == before
+
+
+class Restored:
+    """Everything of a key space, put back as it was: an engine of an older backup."""
+
+    def __init__(self, site: Site) -> None:
+        self._client = site.client
+        self._pattern = site.keys.inbox("*").replace("{ib:*}", "*")
+        self._kept: dict[bytes, bytes] = {}
+
+    async def keep(self) -> None:
+        """This is the backup."""
+        for name in await self._names():
+            self._kept[name] = await self._client.execute("DUMP", name)
+
+    async def restore(self) -> None:
+        """What was written since is gone; scripts' caches and expiries aside."""
+        for name in await self._names():
+            await self._client.execute("DEL", name)
+        for name, dumped in self._kept.items():
+            await self._client.execute("RESTORE", name, 0, dumped)
+
+    async def _names(self) -> list[bytes]:
+        found: list[bytes] = await self._client.execute("KEYS", self._pattern)
+        return [name for name in found if not name.endswith(b":arl")]
+
+
+@pytest.mark.parametrize("moved_before", [False, True])
+async def test_an_older_engine_shows_its_own_history_over_an_archive_that_is_ahead(
+    site: Site, moved_before: bool
+) -> None:
+    """Lines newer than the engine knows are in the archive, until it writes its own over them."""
+    await site.write(times=9)
+    if moved_before:
+        await swept(site.archiver())
+    backup, before = Restored(site), await site.proof()
+    await backup.keep()
+    # What will be lost: done ones come back and go again, the open one grows, all of it moves.
+    for customer in CUSTOMERS:
+        for _ in range(20):
+            await site.receive(customer)
+    await site.finish(await site.receive(CUSTOMERS[2]))
+    await swept(site.archiver())
+    assert not await site.is_here((await site.paged("done"))[0])
+    await backup.restore()
+    after = await site.proof()
+    for conv in before["open"] + before["done"]:
+        known = len(before[conv][1])
+        assert after[conv][1][:known] == before[conv][1]
+        if await site.is_here(conv):
+            assert after[conv] == before[conv]
+    # It goes on: what it writes takes the numbers of what was lost, in the archive too.
+    for customer in CUSTOMERS:
+        await site.receive(customer)
+        conv = await site.receive(customer)
+        was = after[conv][1]
+        assert (await site.messages(conv))[: len(was)] == was
+    said = await site.proof()
+    for conv in said["open"]:
+        assert [line[0] for line in said[conv][1]] == list(range(1, len(said[conv][1]) + 1))
+        await site.finish(conv)
+    said = await site.proof()
+    await swept(site.archiver())
+    assert await site.proof() == said
