@@ -175,7 +175,8 @@ class OfOperator:
         here = lines[0][0] if lines else last + 1
         away = await self._archive.lines(conv=room, first=first, last=here - 1)
         found = [msgpack.unpackb(line.packed) for line in away] + lines
-        return Part(row, found, bool(found) and found[0][0] > 1)
+        # Where they begin later than asked for, those before are erased.
+        return Part(row, found, bool(found) and 1 < found[0][0] == first)
 
 
 async def read_thread(source: Source, conv: str) -> Thread:
@@ -189,13 +190,22 @@ async def _ascending(source: Source, conv: str, newest: Part) -> AsyncIterator[l
     at = 0
     while newest.older and at + 1 < behind:
         end = min(at + PAGE + 1, behind)
-        part = await patient(lambda: source.part(conv, before=end))  # noqa: B023 - awaited at once
+        part = await patient(partial(_whole_part, source, conv, above=at, before=end))
         lines = [line for line in part.lines if at < line[0] < behind]
         if lines:
             yield lines
         at = end - 1
     if newest.lines:
         yield newest.lines
+
+
+async def _whole_part(source: Source, conv: str, *, above: int, before: int) -> Part:
+    """Lines between these numbers, which are fewer than a page's."""
+    part = await source.part(conv, before=before)
+    if part.older and part.lines and part.lines[0][0] > above + 1:
+        # While the archive is away a page begins where the engine's lines do.
+        raise Refused("unavailable", "Older messages are in the archive, which cannot be read.")
+    return part
 
 
 async def everybody(contacts: ContactStore) -> AsyncIterator[list[Contact]]:
