@@ -37,12 +37,16 @@ class RoomNotified(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomEvent(LogEvent):
-    """About a room; `row` is its state right after, `n` the line that it is about."""
+    """About a room; `row` is its state right after, `n` the line that it is about.
+
+    `at_ms`: when, epoch ms.
+    """
 
     room: Room
     row: RoomRow
     cid: str
     n: int
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,7 @@ def room_event_of(applied: Applied, room_of: Callable[[RoomRow], Room]) -> LogEv
         "row": row,
         "cid": str(meta.get("cid") or ""),
         "n": int(meta.get("n") or 0),
+        "at_ms": int(meta.get("at_ms") or row.last_ms),
     }
     if kind in _WORDS:
         return _WORDS[kind](**common, **_said(applied.body))

@@ -232,6 +232,19 @@ async def test_every_node_is_told_whose_rooms_changed(rooms: Rooms) -> None:
     assert await rooms.store.all_rooms() == [room]
 
 
+async def test_every_event_says_when_as_its_line_does(rooms: Rooms) -> None:
+    room = await rooms.channel("dispatch", "ann")
+    n = (await rooms.post(room, "ann")).n
+    await rooms.take(room, "ann")
+    await rooms.put(room, "ann")
+    await rooms.store.rename(room=room, actor="adm", cid=cid(), name="night")
+    lines = (await rooms.reads.history(conv=room, actor="adm", n=200)).messages
+    events = await rooms.events(rooms.keys.inbox(room))
+    assert [(m["n"], m["at_ms"]) for m in events] == [(line[0], line[2]) for line in lines]
+    await rooms.store.delete(room=room, actor="ann", cid=cid(), n=n, admin=False)
+    assert (await rooms.events(rooms.keys.inbox(room)))[-1]["at_ms"] > events[-1]["at_ms"]
+
+
 def _cut(rooms: Rooms, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """The node dies before this script."""
     index = rooms.store._index

@@ -106,6 +106,7 @@ async def test_a_days_work_in_a_channel(three: Three) -> None:
         await room.rename(f"{room.now.name} 2")
         assert isinstance(changed := await next_of(events), RoomChanged)
         assert changed.row.name == room.now.name
+        assert 0 < posted.at_ms < edited.at_ms < deleted.at_ms < changed.at_ms
         await room.remove("agent2")
         assert isinstance(removed := await next_of(events), MemberRemoved)
         assert removed.user == "agent2"

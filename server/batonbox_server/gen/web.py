@@ -109,6 +109,7 @@ export interface Meta {
   role?: string;
   joined?: boolean;
   whole?: boolean;
+  at_ms?: number;
 }
 
 /** A file of a message; `type` is "" and `size` 0 until it has been fetched from the carrier. */

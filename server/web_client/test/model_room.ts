@@ -166,14 +166,14 @@ export class ModelRoom {
   private line(kind: Kind, actor: string, body: Body, cid = "", more: Partial<Meta> = {}): number {
     const n = this.row.n + 1;
     this.row = { ...this.row, n };
-    const seq = this.emit({ type: kind, conv: this.id, actor, cid, n, ...more }, body);
+    const seq = this.emit({ type: kind, conv: this.id, actor, cid, n, at_ms: this.nowMs(), ...more }, body);
     this.lines.push([n, seq, this.nowMs(), kind, actor, cid, "", body]);
     return n;
   }
 
   private change(n: number, state: "edited" | "deleted", body: Body): void {
     const actor = this.lines[n - 1]?.[4] ?? "";
-    this.emit({ type: state, conv: this.id, actor, cid: "", n, state: state as Meta["state"] } as Meta, body);
+    this.emit({ type: state, conv: this.id, actor, cid: "", n, at_ms: this.nowMs(), state: state as Meta["state"] } as Meta, body);
     this.lines = this.lines.map((line) => {
       if (line[0] !== n) return line;
       const changed = [...line] as Message;

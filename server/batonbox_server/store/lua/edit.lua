@@ -39,8 +39,8 @@ local at = tick(cx)
 c.rev = cx.seq + 1
 if n == c.last_n then c.preview = preview end
 local before = "\147" .. cmsgpack.pack(at) .. cmsgpack.pack(actor) .. entry.body
-emit(cx, {type = state, conv = ID, actor = actor, cid = cx.by.cid, n = n, state = state,
-  row = public(c)}, body)
+emit(cx, {type = state, conv = ID, actor = actor, cid = cx.by.cid, n = n, at_ms = at,
+  state = state, row = public(c)}, body)
 entry.body = body
 redis.call("RPUSH", key("e", n), before)
 set_state(ID, entry, state)

@@ -3,22 +3,17 @@ import { Op, type EvFrame, type ResetFrame, type SnapFrame, type UnsubdFrame } f
 import type { Core } from "./core";
 import type { LogState } from "./log";
 import type { Losses } from "./losses";
-import type { EventMeta } from "./shapes";
 import type { Threads } from "./threads";
 
 const LOGS_KEPT = 64;
 const AGAIN_MS = 1000;
-const REREAD_MS = 300;
 /** 100 internal, 111 rate_limited, 130 unavailable: the subscription may be had later. */
 const TRANSIENT: ReadonlySet<number> = new Set([100, 111, 130]);
-/** Their rows say when they happened; of other events only the line in the thread does. */
-const TIMED: ReadonlySet<string> = new Set(["posted", "edited", "deleted"]);
 
 export type RoomLogFrame = SnapFrame | EvFrame | ResetFrame | UnsubdFrame;
 
 export class RoomFeed {
   private readonly subscribing = new Map<number, string>();
-  private readonly untimed = new Set<string>();
 
   constructor(
     private readonly core: Core,
@@ -131,22 +126,8 @@ export class RoomFeed {
     if (verdict === "gap") return this.gap(log);
     if (verdict === "ignore") return;
     if (!log.passed(seq, tip, meta)) return this.lost(log);
-    this.threads.event(room, seq, this.timed(room, meta), body);
+    this.threads.event(room, seq, meta, body);
     log.release();
-  }
-
-  /** What has no time of its own gets this moment's, until it has been read. */
-  private timed(room: string, meta: EventMeta): EventMeta {
-    const { row } = meta;
-    if (row === undefined || TIMED.has(meta.type)) return meta;
-    if (!this.untimed.has(room)) {
-      this.untimed.add(room);
-      this.core.out.later(REREAD_MS, () => {
-        this.untimed.delete(room);
-        this.core.step(() => this.threads.reread(room));
-      });
-    }
-    return { ...meta, row: { ...row, last_ms: this.core.serverNowMs } };
   }
 
   /** What is shown stays until the snapshot is there. */

@@ -103,7 +103,7 @@ export class ThreadModel {
     }
     if (this.confirmed.length > 0 && n !== this.highest + 1) return "gap";
     const { actor = "", cid = "", state = "" } = meta;
-    this.push([n, seq, row.last_ms, meta.type, actor, cid, state, body ?? {}] as Message, seq);
+    this.push([n, seq, meta.at_ms ?? row.last_ms, meta.type, actor, cid, state, body ?? {}] as Message, seq);
     return "changed";
   }
 

@@ -24,8 +24,8 @@ local function record(cx, c, kind, more)
   c.n, c.rev = c.n + 1, cx.seq + 1
   local by, body = cx.by, more.body or cmsgpack.pack({to = more.user or "", name = more.name})
   local seq = emit(cx, {
-    type = kind, conv = ID, actor = by.actor, cid = by.cid, n = c.n, mentions = more.mentions,
-    user = more.user, role = more.role, joined = more.joined, fresh = more.joined, row = public(c),
+    type = kind, conv = ID, actor = by.actor, cid = by.cid, n = c.n, at_ms = cx.last_ms,
+    mentions = more.mentions, user = more.user, role = more.role, joined = more.joined, fresh = more.joined, row = public(c),
   }, body)
   local head = {c.n, seq, cx.last_ms, kind, by.actor, by.cid, ""}
   for i = 1, 7 do head[i] = cmsgpack.pack(head[i]) end
