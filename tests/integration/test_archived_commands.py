@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -189,6 +190,29 @@ class TestProofs:
         assert await box.store.thaw(row=row)
         assert (await box.store.snapshot(inbox="box")).counts["done"] == 1
 
+    async def test_whoever_read_the_archive_before_puts_nothing_older_back(
+        self, box: ArchivedBox
+    ) -> None:
+        conv = await box.finished()
+        await box.away(conv)
+        before = await box.archive.row(conv=conv)
+        assert before is not None
+        await box.finish(await box.receive())
+        await box.away(conv)
+        numbers = await box.numbers(conv)
+        assert not await box.store.thaw(row=before)
+        assert not await box.is_here(conv)
+        assert await box.numbers(conv) == numbers
+        newest, asked = await box.archive.row(conv=conv), []
+
+        async def late(*, conv: str) -> Any:
+            asked.append(conv)
+            return before if len(asked) == 1 else newest
+
+        box.archive.row = late  # type: ignore[method-assign]
+        await box.receive()
+        assert await box.numbers(conv) == [*numbers, len(numbers) + 1]
+
     async def test_one_worker_moves_at_a_time(self, box: ArchivedBox) -> None:
         lease = box.store.lease_archiving
         assert await lease(log="box", holder="one", lease_ms=60_000)
@@ -241,4 +265,4 @@ class TestDeleted:
         assert await box.archive.lines(conv=conv, first=1, last=99) == []
         left = await box.client.execute("KEYS", f"{box.log}:*")
         kinds = {key.decode().removeprefix(box.log).split(":")[1] for key in left}
-        assert kinds <= {"i", "p", "pm", "arl"}  # these end by themselves
+        assert kinds <= {"i", "p", "pm", "arl", "left"}  # these end by themselves

@@ -28,6 +28,7 @@ MISSING: Final = (
     "The archive does not have this: it is not the one that belongs to this engine."
     " `batonbox-server archive status` tells which is."
 )
+_BACK: Final = frozenset({"ok", "here"})
 _NONE: Final = "Older messages are in an archive that this server was started without."
 
 
@@ -53,14 +54,20 @@ class Archived(InboxCalls):
 
     async def bring_back(self, *, conv: str) -> bool:
         """Have a conversation's row in the engine; False where there is none to be had."""
-        row = None if self._archive is None else await self._archive.row(conv=conv)
-        return row is not None and await self._thaw(row)
+        if self._archive is None:
+            return False
+        for _ in range(TRIES):
+            row = await self._archive.row(conv=conv)
+            word = await self._thaw(row) if row else ""
+            if word != "older":  # than the one that has left meanwhile
+                return word in _BACK
+        raise Refused("unavailable")
 
-    async def _thaw(self, row: ArchivedRow) -> bool:
+    async def _thaw(self, row: ArchivedRow) -> str:
         flat = [part for pair in sorted(row.raw.items()) for part in pair]
         prefix = self._keys.inbox(inbox_of(row.conv))
         reply = await self._scripts.thaw(prefix, conv=row.conv, raw=pack_for_lua(flat))
-        return reply[0] in {b"ok", b"here"}
+        return str(reply[0].decode())
 
     async def _known(self, call: Callable[[], Any], *, inbox: str, pair: str) -> list[Any]:
         """A script that names a customer (`pair`): their conversation is brought back for it.

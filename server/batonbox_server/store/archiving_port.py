@@ -112,7 +112,7 @@ class ArchivingStore(Protocol):
         """The archive has this row and all its lines; False: it has changed since."""
 
     async def thaw(self, *, row: ArchivedRow) -> bool:
-        """Put a row back as it was; False: it is there, or is no more."""
+        """Put a row back as it was, or it is there; False: it is no more, or has been another."""
 
     async def expired_here(
         self, *, log: str, before_ms: int, after: str = "", n: int = 100

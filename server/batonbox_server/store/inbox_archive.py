@@ -94,7 +94,7 @@ class InboxArchive(Archived):
 
     async def thaw(self, *, row: ArchivedRow) -> bool:
         """See the port."""
-        return await self._thaw(row)
+        return await self._thaw(row) in {"ok", "here"}
 
     async def expired_here(
         self, *, log: str, before_ms: int, after: str = "", n: int = 100
