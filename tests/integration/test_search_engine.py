@@ -45,7 +45,7 @@ def searching_url() -> Iterator[str]:
     settings = {"port": "0", "unixsocket": str(socket), "dir": str(folder), "save": "",
                 "appendonly": "no", "loadmodule": str(module)}  # fmt: skip
     given = [part for key, value in settings.items() for part in (f"--{key}", value)]
-    binary = locate(os.environ.get("BATONBOX_TEST_ENGINE")).path
+    binary = locate().path  # always the package's: the module does not live in a Redis 7.0
     log = folder / "log"
     with log.open("wb") as written:
         process = subprocess.Popen([binary, *given], stdout=written, stderr=written)

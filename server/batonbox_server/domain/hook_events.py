@@ -34,8 +34,21 @@ EVENTS: Final[dict[str, str]] = {
     "member.removed": "A team member left an inbox.",
 }
 
-# Entries of logs that no webhook is told about: the administration's own, seen over its API.
-UNTOLD: Final = frozenset({Kind.INBOX_CREATED, Kind.INBOX_CHANGED, Kind.INBOX_DELETED})
+# Entries of logs that no webhook is told about: the administration's own, seen over its API, what the
+# retention rule erases, and all that is said in rooms, which are the team's alone.
+UNTOLD: Final = frozenset(
+    {
+        Kind.INBOX_CREATED,
+        Kind.INBOX_CHANGED,
+        Kind.INBOX_DELETED,
+        Kind.PURGED,
+        Kind.ROOM_CREATED,
+        Kind.ROOM_CHANGED,
+        Kind.POSTED,
+        Kind.EDITED,
+        Kind.DELETED,
+    }
+)
 
 _ALWAYS: Final[dict[str, str]] = {
     Kind.RECEIVED: "message.received",
