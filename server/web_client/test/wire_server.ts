@@ -130,6 +130,12 @@ export class WireServer {
     }
   }
 
+  /** A page is read beside everything else: it may overtake what was asked before. */
+  overtake(): void {
+    const at = this.requests.findIndex(([op]) => op === Op.HISTORY);
+    if (at > 0) this.requests.unshift(...this.requests.splice(at, 1));
+  }
+
   /** Deliver something that waits, as one message of several frames perhaps; false: nothing waits. */
   deliver(max = 4): boolean {
     const frames: Frame[] = [];
