@@ -34,8 +34,8 @@ EVENTS: Final[dict[str, str]] = {
     "member.removed": "A team member left an inbox.",
 }
 
-# Entries of logs that no webhook is told about: the administration's own, seen over its API, what the
-# retention rule erases, and all that is said in rooms, which are the team's alone.
+# Entries of logs that no webhook is told about: the administration's own, seen over its API, what
+# the retention rule erases, and all that is said in rooms, which are the team's alone.
 UNTOLD: Final = frozenset(
     {
         Kind.INBOX_CREATED,
