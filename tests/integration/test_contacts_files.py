@@ -143,6 +143,31 @@ async def test_an_id_in_the_file_says_who_it_is_and_what_they_have(site: Served)
     assert (now["name"], now["numbers"], now["note"]) == ("Leigh", [MAY], "")
 
 
+async def test_lines_about_one_contact_that_disagree_do_not_undo_each_other(site: Served) -> None:
+    lee = (await made(site, "Lee", LEE, MAY))["id"]
+    text = "\n".join(
+        [
+            "id,name,number,number2,note",
+            f",Leigh,{LEE},,",  # 2
+            f",May,{MAY},,",  # 3: the same contact, by another number
+            f"{lee},Leigh,{LEE},,",  # 4: takes a number away
+            "ct_b,Bo,+14165550145,,",  # 5: has this number, and no other
+            ",Bo,+14165550145,+14165550146,",  # 6
+        ]
+    )
+    lines, _ = await upload(site, text)
+    outcomes = [(2, "updated"), (3, "error"), (4, "error"), (5, "created"), (6, "error")]
+    assert told(lines) == outcomes
+    assert ["Line 2" in lines[1]["error"], "Line 2" in lines[2]["error"]] == [True, True]
+    assert "Line 5" in lines[4]["error"]
+    before = await everybody(site)
+    assert Counter(line["outcome"] for line in (await upload(site, text))[0]) == {
+        "unchanged": 2,
+        "error": 3,
+    }
+    assert await everybody(site) == before
+
+
 async def test_a_file_that_is_none_is_refused_before_anything_is_done(site: Served) -> None:
     headers = {"authorization": f"Bearer {await site.token('admin')}"}
     data = "name,number\nok,+14165550142\nL\xe9e,1\n".encode("latin-1")

@@ -77,6 +77,7 @@ class Import:
         self._lines = lines
         self._actor = actor
         self._said: dict[str, int] = {}  # numbers and ids, and the line that was about them
+        self._exact: set[str] = set()  # contacts whose numbers a line has told all of
         self.counts = Counts()
 
     async def reports(self) -> AsyncIterator[list[Report]]:
@@ -133,10 +134,17 @@ class Import:
         if len(wanted.numbers) > NUMBERS_MOST:
             told = f"With these it would have more than {NUMBERS_MOST} numbers; part the contact."
             return _error(line, told)
-        said = [self._said[name] for name in (line.id, *line.numbers) if name in self._said]
-        if old is not None and said and (old.name, old.note) != (wanted.name, wanted.note):
+        said = [self._said[name] for name in _names(line, wanted) if name in self._said]
+        if old is not None and said and self._contradicts(wanted, old):
             return _error(line, f"Line {said[0]} says another thing; leave one of them out.")
         return _Step(line, old, wanted)
+
+    def _contradicts(self, wanted: Contact, old: Contact) -> bool:
+        """Whether what an earlier line has made would be undone, or by it when sent again."""
+        if old.id in self._exact:
+            return wanted != old
+        kept = set(old.numbers) <= set(wanted.numbers)
+        return not kept or (old.name, old.note) != (wanted.name, wanted.note)
 
     async def _write(self, steps: list[_Step], found: dict[int, Report]) -> list[ContactLine]:
         """Returns the lines that have to be looked at again: somebody else was faster."""
@@ -153,9 +161,10 @@ class Import:
                 told = f"There are {CONTACTS_MOST} contacts already; delete some first."
                 found[line.line] = _error(line, told)
             elif word == "ok":
-                for name in (line.id, *line.numbers):
+                for name in _names(line, step.wanted):
                     self._said.setdefault(name, line.line)
-                self._said.pop("", None)
+                if line.id == step.wanted.id:
+                    self._exact.add(line.id)
                 found[line.line] = Report(line.line, outcome, step.wanted.id, step.wanted.name)
             else:
                 again.append(line)
@@ -207,6 +216,11 @@ def _wanted(line: ContactLine, old: Contact | None, *, exact: bool) -> Contact:
     numbers = line.numbers if exact else tuple(dict.fromkeys([*old.numbers, *line.numbers]))
     note = line.note if line.note is not None and (exact or line.note) else old.note
     return replace(old, name=line.name, numbers=numbers, note=note)
+
+
+def _names(line: ContactLine, wanted: Contact) -> list[str]:
+    """By what a later line may be about the same contact."""
+    return [name for name in (line.id, *line.numbers, wanted.id) if name]
 
 
 def _error(line: ContactLine, told: str) -> Report:
