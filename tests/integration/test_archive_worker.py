@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
+from structlog.testing import capture_logs
 
 from batonbox_server.archive.guarded import GuardedArchive
 from batonbox_server.archive.sqlite import SqliteArchive
@@ -248,6 +249,13 @@ async def test_a_full_engine_lets_the_oldest_done_go_first_and_then_all_but_ten_
             stay = await client.execute("LLEN", f"{site.log}:m:{conv}")
             assert 10 <= stay <= 20
             assert len(await site.numbers(conv)) == 30
+        # What is left cannot leave: it is told once, and looked at no more often than usual.
+        slow = site.archiver(keep=50, done_days=30.0, memory_max=1, sweep_s=60.0)
+        with capture_logs() as logged:
+            for _ in range(2):
+                await swept(slow)
+        assert slow._full and slow._rest_s() >= 30.0
+        assert [x["event"] for x in logged].count("engine_stays_full") == 1
     finally:
         await client.aclose()
         await site.archive.aclose()

@@ -38,6 +38,8 @@ _ROWS: Final = 2000
 _ROWS_WHEN_FULL: Final = 48
 # So long it makes room at most before it looks at everything else again.
 _EASE_S: Final = 20.0
+# And so long it rests then, while that is of use.
+_HURRY_S: Final = 0.5
 
 
 class Retention(Protocol):
@@ -96,11 +98,12 @@ class Archiver:
         self._written: dict[str, None] = {}
         self._waits: dict[str, Waiting] = {}
         self._round_due_s = 0.0
-        self._full = False
+        self._full = self._easing = False
         self._share = 0.0
         self._memory = Memory(0, 0)
         self._status = ArchiveStatus("none", "", 0, 0, 0)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._told_stays = False
         self.trouble = ""  # why nothing is moved; "" while all is well
 
     @property
@@ -157,8 +160,7 @@ class Archiver:
             logs = [log async for log in self._logs()]
             self._waits = {log: waits for log, waits in self._waits.items() if log in set(logs)}
         self._written.clear()
-        if self._full:
-            await self._ease(logs)
+        self._easing = self._full and await self._ease(logs)
         for log in logs if everything or not self._full else ():
             await self._look(log)
         if everything:
@@ -181,8 +183,11 @@ class Archiver:
             except Exception as error:  # the next turn may go well
                 self._said(repr(error))
                 _log.exception("archiver_failed")
-            rest_s = self._bounds.sweep_s * (0.5 + random.random())  # noqa: S311
-            await asyncio.sleep(min(rest_s, 0.5) if self._full and not self.trouble else rest_s)
+            await asyncio.sleep(self._rest_s())
+
+    def _rest_s(self) -> float:
+        rest_s = self._bounds.sweep_s * (0.5 + random.random())  # noqa: S311
+        return min(rest_s, _HURRY_S) if self._easing and not self.trouble else rest_s
 
     def _said(self, trouble: str) -> None:
         if trouble and trouble != self.trouble:
@@ -202,6 +207,7 @@ class Archiver:
         self._share = self._memory.used / bound if (bound := self._bound()) else 0.0
         if self._full != (full := self._share > (_EASED if self._full else _FULL)):
             _log.info("engine_full" if full else "engine_eased", used=self._memory.used)
+            self._told_stays = False
         self._full = full
 
     def _usual(self) -> Load:
@@ -228,17 +234,31 @@ class Archiver:
             log=log, keep=usual.keep, before_ms=usual.before_ms
         )
 
-    async def _ease(self, logs: list[str]) -> None:
-        """What is done leaves, the oldest first; then all but a few messages of what is not."""
+    async def _ease(self, logs: list[str]) -> bool:
+        """What is done leaves, the oldest first; then all but a few messages of what is not.
+
+        False: nothing could, so that there is no use in trying again at once.
+        """
+        before = (self.moved.lines, self.moved.rows)
+        await self._make_room(logs)
+        if (self.moved.lines, self.moved.rows) != before:
+            return True
+        if self._full and not self._told_stays:
+            self._told_stays = True
+            _log.warning("engine_stays_full", used=self._memory.used, bound=self._bound())
+        return False
+
+    async def _make_room(self, logs: list[str]) -> None:
+        inboxes = {log for log in logs if not is_room(log)}
         load = Load(
             keep=min(_KEPT_WHEN_FULL, self._bounds.keep),
             before_ms=round(time.time() * 1000)
             + (_DAY_MS if self._share > _SCARCE else -_YOUNG_MS),
-            rows=_ROWS_WHEN_FULL,
+            # Each turn asks every inbox how old its oldest is: as many leave at least.
+            rows=max(_ROWS_WHEN_FULL, len(inboxes)),
             rest=0.25,
         )
         until_s = time.monotonic() + _EASE_S
-        inboxes = {log for log in logs if not is_room(log)}
         while self._full and time.monotonic() < until_s:
             log, rows = await self._oldest(inboxes, load), self.moved.rows
             if not log:
