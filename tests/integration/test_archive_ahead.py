@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from batonbox_server.errors import Refused
 from batonbox_server.store.archive_port import ArchivedRow
 from batonbox_server.store.connect import EngineClient
 from tests.integration.archive_site import CUSTOMERS, Site, swept
@@ -47,6 +50,27 @@ async def test_an_engine_whose_clock_went_back_loses_nothing_to_what_it_said_bef
     for conv in before["done"]:
         assert await site.store.bring_back(conv=conv)
     assert await site.proof() == before
+
+
+@pytest.mark.parametrize("step", ["put_lines", "put_row"])
+async def test_what_is_archived_while_its_inbox_is_deleted_goes_with_it(
+    site: Site, step: str
+) -> None:
+    """The worker has read it, and writes it when the archive of the inbox is erased already."""
+    conv = await site.finished(times=3)
+    await site.guarded.claim()
+    archiver, put = site.archiver(), getattr(site.guarded, step)
+
+    async def late(*given: Any, **named: Any) -> int:
+        while not await site.store.delete_inbox(inbox="box"):
+            pass
+        return int(await put(*given, **named))
+
+    setattr(site.guarded, step, late)
+    with contextlib.suppress(Refused):
+        await archiver.sweep()
+    assert await site.archive.lines(conv=conv, first=1, last=99) == []
+    assert await site.archive.row(conv=conv) is None
 
 
 class Restored:

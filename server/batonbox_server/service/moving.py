@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from batonbox_server.domain.model import inbox_of
 from batonbox_server.errors import Refused
 from batonbox_server.store.archive_port import Archive
 from batonbox_server.store.archiving_port import ArchivingStore, LinesOut
@@ -131,6 +132,7 @@ class Mover:
         if later_ms and await self._archive.put_row(replace(row, read_ms=later_ms + 1)):
             return False
         if not await self._store.evict(row=row):
+            await self._too_late(conv)
             return False
         self.moved.rows += 1
         return True
@@ -151,9 +153,15 @@ class Mover:
             if await self._archive.put_lines(conv=conv, lines=lines):
                 return None
         if not await self._store.trim(conv=conv, out=out):
+            await self._too_late(conv)
             return None
         self.moved.lines += len(out.lines)
         return out
+
+    async def _too_late(self, conv: str) -> None:
+        """Its inbox was deleted, perhaps, and its archive erased before this was written."""
+        if await self._store.is_deleted(log=inbox_of(conv)):
+            await self._archive.purge(conv=conv, upto=0, whole=True)
 
     async def _each(
         self, step: Callable[[str], Awaitable[bool]], convs: Iterable[str]

@@ -139,6 +139,9 @@ class ArchivingStore(Protocol):
     async def known_archive(self) -> str:
         """That id; "" before anything was moved."""
 
+    async def is_deleted(self, *, log: str) -> bool:
+        """Whether an inbox is no more, of an engine that has not lost everything."""
+
     async def adopt_archive(self, *, archive: str) -> None:
         """From now on another archive; only while no server runs, which would not notice."""
 

@@ -154,6 +154,11 @@ class InboxArchive(Archived):
         raw = await self._execute("GET", f"{self._keys.org}:archive")
         return "" if raw is None else str(raw.decode())
 
+    async def is_deleted(self, *, log: str) -> bool:
+        """See the port."""
+        found = await self._execute("HMGET", f"{self._keys.inbox(log)}:meta", "epoch", "deleted")
+        return (found[0] is None or found[1] is not None) and bool(await self.known_archive())
+
     async def adopt_archive(self, *, archive: str) -> None:
         """See the port."""
         await self._execute("SET", f"{self._keys.org}:archive", archive)
