@@ -123,6 +123,27 @@ async def test_letters_for_a_field_that_has_gone_are_no_commands(
     await ana.status("Assigned to you")
 
 
+async def test_a_file_dropped_on_a_note_goes_nowhere(site: Served, sign_in: SignIn) -> None:
+    """Not to the customer, and not into the page's place."""
+    page = await sign_in("agent1")
+    ana = Desk(page)
+    await mine(site, ana)
+    await mode(ana, "Note").click()
+    taken = await field(ana).evaluate(
+        """(field) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File(["secret"], "secret.txt", { type: "text/plain" }));
+          const init = { dataTransfer, bubbles: true, cancelable: true };
+          return ["dragover", "drop"].map(
+            (name) => !field.dispatchEvent(new DragEvent(name, init)),
+          );
+        }"""
+    )
+    assert taken == [True, True]
+    await mode(ana, "Reply").click()
+    await expect(ana.panel.get_by_text("secret.txt")).to_have_count(0)
+
+
 async def test_a_note_that_was_refused_is_kept_before_what_was_written_since(
     site: Served, sign_in: SignIn
 ) -> None:

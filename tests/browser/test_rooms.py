@@ -340,3 +340,18 @@ async def test_what_one_tab_reads_is_read_in_the_other(site: Served, sign_in: Si
     for tab in (first, second):
         await tab.expect_unread(0)
         await expect(tab.row(room)).not_to_contain_text("unread")
+
+
+async def test_a_message_far_up_that_is_deleted_is_not_shown_any_longer(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    for number in range(120):
+        n = await post(site, "agent2", room, f"text {number}")
+    talk = Talk(await sign_in("agent1"))
+    await talk.page.goto(f"{site.url}/interactions?c={room}&n={n - 90}")
+    await expect(talk.line(n - 90)).to_be_focused()
+    answer = await site.call("agent2", "POST", f"/v1/rooms/{room}/delete", {"n": n - 90})
+    assert answer.is_success, answer.text
+    await expect(talk.line(n - 90)).to_have_text("This message was deleted")
+    await expect(talk.line(n - 89)).to_contain_text("text")

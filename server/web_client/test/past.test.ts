@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { Core } from "../src/store/core";
 import { PAST_MAX, Past } from "../src/store/past";
 import type { Answer } from "../src/store/requests";
+import type { EventMeta } from "../src/store/shapes";
 import type { Message } from "../src/wire";
 
 const message = (n: number): Message => [n, n, 1000 * n, "received", "", "", "", { text: `text ${n}` }] as unknown as Message;
@@ -79,4 +80,16 @@ test("it is bounded", () => {
   face.older();
   face.newer();
   expect(asked).toHaveLength(0);
+});
+
+test("what is deleted, edited or erased meanwhile does not go on being shown", () => {
+  const past = new Past(core, "~c1", 10);
+  answer(30);
+  const texts = () => past.face.lines.value.map(({ n, text, state }) => [n, text, state]);
+  past.event("~c1", { type: "deleted", n: 10, state: "deleted" } as unknown as EventMeta, {});
+  past.event("~c1", { type: "edited", n: 11, state: "edited" } as unknown as EventMeta, { text: "better" });
+  past.event("~c2", { type: "deleted", n: 12, state: "deleted" } as unknown as EventMeta, {});
+  expect(texts().slice(9, 12)).toEqual([[10, "", "deleted"], [11, "better", "edited"], [12, "text 12", ""]]);
+  past.event("~c1", { type: "purged", n: 12 } as unknown as EventMeta, null);
+  expect(texts()[0]).toEqual([13, "text 13", ""]);
 });

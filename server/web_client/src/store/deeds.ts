@@ -113,6 +113,6 @@ export class Deeds {
 
   /** The stretch around the line `n`. */
   around(conv: string, n: number): PastFace {
-    return new Past(this.core, conv, n).face;
+    return (this.threads.past = new Past(this.core, conv, n)).face;
   }
 }

@@ -3,7 +3,8 @@ import { signal } from "@preact/signals";
 import type { Line, Past as Face } from "../contract";
 import { Op, type Message } from "../wire";
 import type { Core } from "./core";
-import { lineOf } from "./thread";
+import type { Body, EventMeta } from "./shapes";
+import { changeOf, lineOf } from "./thread";
 
 const AROUND = 25;
 const PAGE = 50;
@@ -14,7 +15,7 @@ interface Page {
   readonly next: number | null;
 }
 
-/** Contiguous lines, read when they are asked for; no event changes them. */
+/** Contiguous lines, read when they are asked for. Events add none, and change or erase those that are there. */
 export class Past {
   private readonly lines = signal<readonly Line[]>([]);
   private readonly loading = signal(true);
@@ -34,6 +35,16 @@ export class Past {
       atStart.value = !next;
       atEnd.value = messages.length === 0 || this.last < line + AROUND - 1;
     });
+  }
+
+  /** An event of a conversation that is followed. */
+  event(conv: string, meta: EventMeta, body: Body | null): void {
+    const { n = 0 } = meta;
+    if (conv !== this.conv) return;
+    const lines = this.lines.peek();
+    if (meta.type === "purged") this.lines.value = lines.filter((line) => line.n > n);
+    const change = changeOf(meta, body);
+    if (change !== null) this.lines.value = lines.map((line) => (line.n === n ? { ...line, ...change } : line));
   }
 
   private get first(): number {

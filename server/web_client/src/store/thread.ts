@@ -43,7 +43,7 @@ export function lineOf(message: Message): Line {
 }
 
 /** What an event makes of a line that is there: how far it came, or what was written over it. */
-function changeOf(meta: EventMeta, body: Body | null): Partial<Line> | null {
+export function changeOf(meta: EventMeta, body: Body | null): Partial<Line> | null {
   const state = (meta.state ?? "") as Line["state"];
   if (meta.type === "delivery_changed") return { state, reason: meta.reason ?? "" };
   if (meta.type !== "edited" && meta.type !== "deleted") return null;

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { Line, Thread } from "../contract";
 import { Op, type Message, type RoomRow, type Row } from "../wire";
 import type { Core } from "./core";
+import type { Past } from "./past";
 import type { Answer } from "./requests";
 import { isRoom } from "./rooms";
 import { inboxOf } from "./rows";
@@ -64,6 +65,8 @@ class Open {
 
 export class Threads {
   private readonly open = new Map<string, Open>();
+  /** What was last opened away from the newest end. */
+  past: Past | null = null;
 
   constructor(
     private readonly core: Core,
@@ -121,6 +124,7 @@ export class Threads {
 
   /** The next event of the conversation's inbox. */
   event(conv: string, seq: number, meta: EventMeta, body: Body | null): void {
+    this.past?.event(conv, meta, body);
     const thread = this.open.get(conv);
     if (thread === undefined) return;
     const { model } = thread;

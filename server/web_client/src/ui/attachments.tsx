@@ -33,6 +33,16 @@ export function useAttaching(place: string, files: Signal<readonly MediaRef[]>):
   return { tray, problem, take, paste };
 }
 
+/** Where nothing takes a file, beside a note too, it would be opened in the page's place. */
+function missed(event: DragEvent): void {
+  if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
+}
+
+window.addEventListener("dragover", missed);
+window.addEventListener("drop", missed);
+
 /** Files dropped on the element are taken; it shows that it would take them. */
 export function useDrop(find: () => HTMLElement | null | undefined, take: (files: readonly File[]) => void): void {
   const latest = useRef(take);
@@ -54,20 +64,10 @@ export function useDrop(find: () => HTMLElement | null | undefined, take: (files
       event.preventDefault();
       latest.current(files);
     };
-    // Missed, a file would be opened in the page's place.
-    const missed = (event: DragEvent): void => {
-      if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      event.dataTransfer.dropEffect = "none";
-    };
-    window.addEventListener("dragover", missed);
-    window.addEventListener("drop", missed);
     element.addEventListener("dragover", over);
     element.addEventListener("dragleave", end);
     element.addEventListener("drop", end);
     return () => {
-      window.removeEventListener("dragover", missed);
-      window.removeEventListener("drop", missed);
       element.removeEventListener("dragover", over);
       element.removeEventListener("dragleave", end);
       element.removeEventListener("drop", end);

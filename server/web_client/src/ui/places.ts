@@ -25,6 +25,8 @@ export function at<K extends "composer" | "filter" | "search" | "log">(place: K)
 }
 
 const FRAMES_MAX = 60;
+/** For so many frames what is typed is taken to be for where the focus will be. */
+const COMING_FRAMES = 10;
 
 let coming = 0;
 
@@ -41,9 +43,10 @@ export function focusSoon(find: () => HTMLElement | null): void {
   const stays = (): boolean => document.activeElement === from || document.activeElement === document.body;
   const look = (): void => {
     const found = find();
-    if (!found && ++frames < FRAMES_MAX && stays()) return void requestAnimationFrame(look);
-    coming--;
-    found?.focus({ preventScroll: true });
+    const more = !found && ++frames < FRAMES_MAX && stays();
+    if (frames === COMING_FRAMES || (!more && frames < COMING_FRAMES)) coming--;
+    if (more) requestAnimationFrame(look);
+    else found?.focus({ preventScroll: true });
   };
   coming++;
   requestAnimationFrame(() => requestAnimationFrame(look));
