@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from batonbox_server.asgi import streamed
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.session.ports import Principal
 from tests.integration.audit_harness import audit
@@ -233,6 +234,24 @@ async def test_an_import_that_is_cut_is_finished_by_sending_it_again(site: Serve
     assert (end["created"], end["unchanged"]) == (3000 - cut, cut)
     entries = [e for e in await audit(site) if e["action"] == "contacts_imported"]
     assert [e["detail"]["whole"] for e in entries] == [False, True]
+
+
+async def test_who_does_not_read_the_answer_keeps_nobody_from_importing(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamed, "_STALL_S", 0.3)
+    text = "name,number\n" + "".join(f"C{n},12\n" for n in range(100_000))
+    head = ["POST /v1/contacts/import HTTP/1.1", "host: x", f"content-length: {len(text)}"]
+    asked = [*head, f"authorization: Bearer {await site.token('admin')}", "", text]
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, limit=1024)
+    writer.write("\r\n".join(asked).encode())
+    assert b" 200 " in await reader.readline()
+    contacts = site.node.contacts.contacts
+    assert contacts._running is not None
+    await eventually(lambda: contacts._running is None, timeout_s=20)
+    lines, _ = await upload(site, f"name,number\nLee,{LEE}\n")
+    assert told(lines) == [(2, "created")]
+    writer.close()
 
 
 async def test_an_import_and_an_export_outlast_the_engine(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from batonbox_server.domain.policy import Action
 from batonbox_server.errors import Refused
@@ -20,6 +20,7 @@ from .answers_contacts import ContactItem, ContactList, LookedUp
 from .endpoint import Call, Endpoint
 from .rest import admitted_cid
 from .shapes import contact_json
+from .streamed import Streamed
 
 __all__ = ["ENDPOINTS"]
 
@@ -162,7 +163,7 @@ async def _import(call: Call) -> Response:
     found = await call.services.contacts.begin_import(
         data, actor=call.principal.user, region=region, dry=dry
     )
-    return StreamingResponse(
+    return Streamed(
         _reports(found, dry=dry), media_type=_NDJSON, headers={"cache-control": "no-store"}
     )
 
@@ -174,7 +175,7 @@ async def _export(call: Call) -> Response:
         "content-disposition": 'attachment; filename="contacts.csv"',
         "cache-control": "no-store",
     }
-    return StreamingResponse(found, media_type=_CSV, headers=headers)
+    return Streamed(found, media_type=_CSV, headers=headers)
 
 
 async def _reports(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from batonbox_server.domain.model import is_room
 from batonbox_server.domain.policy import Action
@@ -15,6 +15,7 @@ from batonbox_server.service.export_thread import ThreadExport
 from batonbox_server.service.scopes import check_scope
 
 from .endpoint import Call, Endpoint
+from .streamed import Streamed
 
 __all__ = ["ENDPOINTS"]
 
@@ -52,7 +53,7 @@ async def _organisation(call: Call) -> Response:
     check_scope(call.principal, Action.SEE)
     chunks = await call.services.exports.organisation(call.principal)
     name = "batonbox-export.ndjson"
-    return StreamingResponse(chunks, media_type=_NDJSON, headers=_headers(name))
+    return Streamed(chunks, media_type=_NDJSON, headers=_headers(name))
 
 
 async def _thread(call: Call, conv: str) -> Response:
@@ -69,7 +70,7 @@ async def _thread(call: Call, conv: str) -> Response:
         headers["content-disposition"] = headers["content-disposition"].replace(
             "attachment", "inline"
         )
-    return StreamingResponse(chunks, media_type=kind, headers=headers)
+    return Streamed(chunks, media_type=kind, headers=headers)
 
 
 def _written(found: ThreadExport, form: str) -> tuple[Any, str]:
