@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
@@ -13,6 +14,7 @@ from batonbox_server.hub.follower import Limits, Reads
 from batonbox_server.hub.room import Person, RoomFollower
 from batonbox_server.hub.unread import Reader
 from batonbox_server.hub.viewer import Viewer
+from batonbox_server.store.rooms_port import RoomMarks
 from batonbox_server.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Op
 
 ROOMS: Final = 100
@@ -22,11 +24,11 @@ ROW: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
-def room(number: int) -> RoomFollower:
-    """A room of five posts, without an engine: nothing of it is read here."""
+def room(number: int, reads: Any = None) -> RoomFollower:
+    """A room of five posts, of which nothing is read here but by `reads`."""
     nothing: Any = None
     follower = RoomFollower(
-        Reads(nothing, nothing, Limits()), nothing, inbox=f"~c{number}", log="", channel="",
+        Reads(nothing, nothing, Limits()), reads, inbox=f"~c{number}", log="", channel="",
         on_moved=lambda _: None, on_gone=lambda _: None, watching=nothing,
     )  # fmt: skip
     follower.unread.restart(7, row={**ROW, "id": f"~c{number}"}, members=1000)
@@ -45,6 +47,31 @@ def connected(user: str, subprotocol: str = MSGPACK_SUBPROTOCOL) -> Person:
     """Somebody who has got ROOMS."""
     viewer = Viewer(user, subprotocol, wake=lambda: None, overflow=lambda: None)
     return Person(user, viewers={viewer: None})
+
+
+class Asked:
+    """The engine's rooms, as far as marks are read from them."""
+
+    def __init__(self) -> None:
+        self.reads: list[int] = []
+
+    async def room_marks_of(self, *, room: str, users: Sequence[str]) -> dict[str, RoomMarks]:
+        """Everybody has read everything."""
+        assert room == "~c1"
+        self.reads.append(len(users))
+        return {user: RoomMarks(7, "", 1, 1, 5) for user in users}
+
+
+async def test_a_thousand_people_who_come_at_once_are_read_in_a_few_steps() -> None:
+    """Each step lets all look who wait."""
+    asked: Any = Asked()
+    follower = room(1, asked)
+    people = [connected(f"user{number}") for number in range(1000)]
+    for person in people:
+        follower.admit(person)
+    await follower.until(lambda: all(follower.knows(person.user) for person in people))
+    assert sum(asked.reads) == 1000
+    assert len(asked.reads) <= 4
 
 
 def test_somebody_with_a_hundred_rooms_costs_a_node_less_than_forty_kilobytes() -> None:

@@ -57,7 +57,7 @@ class RoomReads(Protocol):
         """`store.rooms_port.RoomState`."""
 
     async def room_marks_of(self, *, room: str, users: Sequence[str]) -> Any:
-        """`store.rooms_port.RoomMarks` by user, for each of at most 100."""
+        """`store.rooms_port.RoomMarks` by user, for each of at most 256."""
 
     async def index_of(self, *, user: str) -> frozenset[str]: ...
 

@@ -23,7 +23,6 @@ __all__ = ["OnMoved", "SeatedFollower"]
 _CHUNK_EVENTS: Final = 256
 _SNAPSHOT_BEHIND_MAX: Final = 256
 _SNAPSHOT_TRIES: Final = 5
-_MARKS_AT_ONCE: Final = 32
 _AGAIN_S: Final = 0.1
 
 OnMoved = Callable[["SeatedFollower"], None]
@@ -35,6 +34,8 @@ class SeatedFollower(Follower):
     `on_moved(self)` is called when what people are told unasked may have moved; the hub then calls
     `push`, at its own pace. Nobody gets anything whose marks do not say that they are a member.
     """
+
+    marks_at_once = 32
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class SeatedFollower(Follower):
     # For subclasses
 
     async def read_marks(self, users: Sequence[str]) -> Mapping[str, Any]:
-        """Marks of at most 32, no entry: try again. Raises Refused, `not_found`: of the log."""
+        """Some users' marks, no entry: try again. Raises Refused, `not_found`: of the log."""
         raise NotImplementedError
 
     async def snapshot(self) -> SnapshotFrame:
@@ -376,7 +377,7 @@ class SeatedFollower(Follower):
     async def _marks_reader(self) -> None:
         try:
             while self._marks.needs and not self.closed:
-                some = sorted(self._marks.needs)[:_MARKS_AT_ONCE]
+                some = sorted(self._marks.needs)[: self.marks_at_once]
                 await self._load(some)
                 self.settled()
                 if self._marks.needs & set(some):

@@ -157,7 +157,7 @@ class RoomStore(Protocol):
         """Refused("not_found")."""
 
     async def room_marks_of(self, *, room: str, users: Sequence[str]) -> dict[str, RoomMarks]:
-        """The same of several people (at most 100), at one position; each of them has an entry."""
+        """The same of several people (at most 256), at one position; each of them has an entry."""
 
     async def room_of(self, *, room: str, user: str) -> RoomOf | None:
         """A room as this person has it; None for who is not in it. Reads nothing of others."""
