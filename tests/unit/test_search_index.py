@@ -284,3 +284,16 @@ async def test_too_many_searches_at_once_are_refused(index: SqliteIndex) -> None
     assert len(answers) - len(refused) == 64
     assert {refusal.slug for refusal in refused} == {"unavailable"}
     assert len(await messages(index, "gnu", ["a"])) == 1
+
+
+async def test_what_is_erased_is_not_in_the_file_any_more(tmp_path: Path) -> None:
+    file = tmp_path / "search.sqlite"
+    index = SqliteIndex(file)
+    await index.open()
+    await index.restart("box", place=AT)
+    texts = [Message("c", n, n, f"the secret of {n}.") for n in range(1, 200)]
+    await index.apply("box", [Talk("c", "", 1), *texts], place=AT)
+    await index.apply("box", [Purged("c", 100), Message("c", 150, 150, "")], place=AT)
+    await index.aclose()
+    there = [n for n in range(1, 200) if f"the secret of {n}.".encode() in file.read_bytes()]
+    assert there == [n for n in range(101, 200) if n != 150]

@@ -59,6 +59,8 @@ _PRAGMAS: Final = (
     "PRAGMA cache_size=-32768",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA busy_timeout=5000",
+    # What is deleted or erased is not left in free pages.
+    "PRAGMA secure_delete=ON",
 )
 
 
