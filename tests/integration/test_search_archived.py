@@ -74,5 +74,19 @@ async def test_archived_messages_are_found_before_and_after_a_rebuilding(prefix:
         assert purged.n == 10
         kept = {hit for hit in after if hit[0] != conv or hit[1] > 10}
         assert set(await _all(site, "agent1", "wombat")) == kept
+        # Nor a post that was deleted when it was archived already, and had not left.
+        body = {"text": "a badger"}
+        post = await site.call("agent1", "POST", f"/v1/rooms/{room}/post", body)
+        out = await node.store.lines_out(conv=room, keep=0)
+        await node.archive.put_lines(conv=room, lines=out.lines)
+        assert await _all(site, "agent1", "badger") == [(room, out.lines[-1].n)]
+        body = {"n": post.json()["n"]}
+        assert (await site.call("agent1", "POST", f"/v1/rooms/{room}/delete", body)).is_success
         await node.search.feed.rebuild()
         assert set(await _all(site, "agent1", "wombat")) == kept
+        assert await _all(site, "agent1", "badger") == []
+        # Nor a whole conversation.
+        whole = await node.store.purge(conv=done, upto=100)
+        assert whole.whole and await node.archive.row(conv=done) is not None
+        await node.search.feed.rebuild()
+        assert set(await _all(site, "agent1", "wombat")) == kept - {(done, 1)}

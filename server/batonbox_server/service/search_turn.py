@@ -155,22 +155,28 @@ class Turn:
         return at
 
     async def _archived(self, pieces: Sequence[tuple[str, list[Line]]]) -> list[Change]:
-        purged = await self._scan.purged([conv for conv, _ in pieces])
+        here = await self._scan.trimmed([conv for conv, _ in pieces])
         changes: list[Change] = []
         for conv, lines in pieces:
-            row, upto = await self._row_of(conv), purged.get(conv, 0)
-            if row is not None:
-                changes.append(Talk(conv, row.row.get("customer", ""), row.last_ms))
-                upto = max(upto, int(row.raw.get("purged", 0)))
-            elif conv not in purged:
-                continue  # erased for everybody, in the archive not yet
-            live = (line for line in lines if line.n > upto)
+            upto, last = here.get(conv, (0, 0))
+            if conv not in here:
+                row = await self._row_of(conv)
+                if row is None:
+                    continue  # erased for everybody, in the archive not yet
+                changes.append(Talk(conv, row.row["customer"], row.last_ms))
+                upto, last = int(row.raw.get("purged", 0)), int(row.row["n"])
+            live = (line for line in lines if upto < line.n <= last)
             changes += [made for line in live if (made := archived(conv, line)) is not None]
         return changes
 
     async def _row_of(self, conv: str) -> ArchivedRow | None:
+        """Of a conversation that is in the archive alone."""
         archive = self._sources.archive
-        return await archive.row(conv=conv) if archive is not None else None
+        row = await archive.row(conv=conv) if archive is not None else None
+        if row is None:
+            return None
+        pair = f"{row.row['our']}|{row.row['customer']}"
+        return row if await self._scan.is_away(conv, pair=pair) else None
 
     async def _of_contacts(self, place: Place) -> tuple[list[Change], Place]:
         page = await self._sources.contacts.page(after=place.walked, n=_CARDS)

@@ -83,14 +83,23 @@ class RedisScan:
         ]
         return Scanned(epoch.decode(), seq, tip.decode(), further.decode(), total, threads)
 
-    async def purged(self, convs: Sequence[str]) -> Mapping[str, int]:
+    async def trimmed(self, convs: Sequence[str]) -> Mapping[str, tuple[int, int]]:
         """See the port."""
         asked = [
-            self._client.ask("HMGET", f"{self.prefix(inbox_of(conv))}:c:{conv}", "id", "purged")
+            self._client.ask("HMGET", f"{self._of(conv)}:c:{conv}", "id", "purged", "trimmed")
             for conv in convs
         ]
         found = zip(convs, await asyncio.gather(*asked), strict=True)
-        return {conv: int(purged or 0) for conv, (name, purged) in found if name}
+        return {
+            conv: (int(upto or 0), int(left or 0)) for conv, (name, upto, left) in found if name
+        }
+
+    async def is_away(self, conv: str, *, pair: str) -> bool:
+        """See the port."""
+        return bool(await self._client.ask("HGET", f"{self._of(conv)}:cx", pair) == conv.encode())
+
+    def _of(self, conv: str) -> str:
+        return self.prefix(inbox_of(conv))
 
     async def _scan_room(self, room: str, first: int) -> Scanned | None:
         reply = await self._lines(room, room, first)

@@ -54,5 +54,11 @@ class ScanStore(Protocol):
         A row that changes while the scan goes on comes once more, and is never missed.
         """
 
-    async def purged(self, convs: Sequence[str]) -> Mapping[str, int]:
-        """Of those that the engine has a row of: up to which number their lines are erased."""
+    async def trimmed(self, convs: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """Of those that the engine has a row of: which lines count in the archive.
+
+        Those above the first number are not erased, those up to the second have left.
+        """
+
+    async def is_away(self, conv: str, *, pair: str) -> bool:
+        """Whether it is the conversation of "our|customer", though the engine has no row of it."""
