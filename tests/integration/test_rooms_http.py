@@ -13,6 +13,7 @@ import pytest_asyncio
 from batonbox_server.domain.model import Role
 from batonbox_server.domain.policy import Scope
 from tests.integration.media_harness import uploaded
+from tests.integration.sign_in_harness import Browser
 from tests.integration.talk_harness import channel, code, lines, ok, person
 from tests.served import SALES, Served, served
 
@@ -278,15 +279,23 @@ async def test_a_late_job_takes_nobody_out_who_came_back(site: Served) -> None:
 async def test_nobody_gets_a_deleted_persons_id_and_with_it_their_direct_messages(
     site: Served,
 ) -> None:
-    pat, mia = await person(site), await person(site)
+    pat, mia = uuid.uuid4().hex[:12], await person(site)
+    invited = {"user": pat, "name": "Another", "role": "member"}
+    early: httpx2.Response = await site.call("admin", "POST", "/v1/admin/invites", invited)
+    body = {"id": pat, "name": "Pat", "role": "member"}
+    assert (await site.call("admin", "POST", "/v1/admin/users", body)).is_success
     direct = (await ok(site, pat, "/direct", user=mia))["conv"]
     await ok(site, pat, f"/{direct}/post", text="between us")
+    told = (await site.call("admin", "POST", "/v1/admin/users", body)).json()
+    assert (told["code"], "already" in told["detail"]) == ("conflict", True)
     assert (await site.call("admin", "DELETE", f"/v1/admin/users/{pat}")).is_success
     assert (await lines(site, mia, str(direct)))[-1]["body"]["text"] == "between us"
-    body = {"id": pat, "name": "Another", "role": "member"}
     assert (await site.call("admin", "POST", "/v1/admin/users", body)).json()["code"] == "conflict"
+    taken = {"code": early.json()["code"], "password": "a password of some length"}
+    answer: httpx2.Response = await Browser(site).call("POST", "/v1/session/invite", taken)
+    assert answer.json()["code"] == "conflict", answer.text
     invited = {"user": pat, "name": "Another", "role": "member"}
-    answer: httpx2.Response = await site.call("admin", "POST", "/v1/admin/invites", invited)
+    answer = await site.call("admin", "POST", "/v1/admin/invites", invited)
     assert answer.json()["code"] == "conflict", answer.text
     invited = {"name": pat, "role": "member"}
     answer = await site.call("admin", "POST", "/v1/admin/invites", invited)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -22,6 +22,7 @@ from .opt_outs import OptOuts
 __all__ = ["Administration"]
 
 _log = structlog.get_logger(__name__)
+_KEPT: Final = "was somebody's whose messages are kept."
 
 
 class Administration:
@@ -66,7 +67,9 @@ class Administration:
     async def create_user(self, user: User) -> None:
         """A new user; Refused("conflict") when the id is taken."""
         if await self.is_kept(user.id):
-            raise Refused("conflict", f"{user.id!r} was somebody's whose messages are kept.")
+            here = user.id in self._directory.users
+            told = "is a user already; choose another id." if here else _KEPT
+            raise Refused("conflict", f"{user.id!r} {told}")
         await self._apply(await self._organisation.create_user(user))
 
     async def edit_user(self, user: str, *, name: str | None, role: Role | None) -> None:
@@ -98,9 +101,10 @@ class Administration:
         await self._apply(await self._organisation.reactivate_user(user, inboxes=inboxes))
 
     async def is_kept(self, user: str) -> bool:
-        """Whether this id is nobody's, and yet has direct rooms: whoever got it would read them."""
-        if user in self._directory.users:
-            return False
+        """Whether this id has rooms, which whoever else got it would read.
+
+        Whose it is now is not asked: this node may not know yet that they were deleted.
+        """
         return bool(await self._rooms.index_of(user=user))
 
     async def accept_invite(self, sha256: str, *, password: str) -> User:

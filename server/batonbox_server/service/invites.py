@@ -63,7 +63,7 @@ class Invites:
             while await self._administration.is_kept(user):
                 taken.add(user)
                 user = free_id(name, taken=taken)
-        elif await self._administration.is_kept(user):
+        elif user not in self._directory.users and await self._administration.is_kept(user):
             raise Refused("conflict", f"{user!r} was somebody's whose messages are kept.")
         code = secrets.token_urlsafe(32)
         invite = Invite(
@@ -105,6 +105,8 @@ class Invites:
         """Make the user and sign them in. Raises Refused as `look`, and `conflict`."""
         check_password(password)
         invite = await self.look(code, address=address)
+        if await self._administration.is_kept(invite.user):  # came and went meanwhile
+            raise Refused("conflict", f"{invite.user!r} was somebody's whose messages are kept.")
         hash_ = await self._passwords.hash(password)
         user = await self._administration.accept_invite(invite.sha256, password=hash_)
         _log.info("invite_accepted", user=user.id, invite=invite.id)
