@@ -105,6 +105,20 @@ async def test_letters_typed_before_the_note_field_is_there_are_no_commands(
     await ana.status("Assigned to you")
 
 
+async def test_what_is_typed_at_once_stands_in_the_note(site: Served, sign_in: SignIn) -> None:
+    page = await sign_in("agent1")
+    ana = Desk(page)
+    await mine(site, ana)
+    await page.keyboard.press("Escape")
+    await page.keyboard.type("nread @")
+    await expect(field(ana)).to_have_value("read @")
+    await expect(offered(ana)).not_to_have_count(0)
+    banner = ana.panel.get_by_text("Internal note: the customer does not see this")
+    lists = await ana.panel.get_by_role("listbox", name="Colleagues").bounding_box()
+    words = await banner.bounding_box()
+    assert lists and words and lists["y"] + lists["height"] <= words["y"]
+
+
 async def test_letters_for_a_field_that_has_gone_are_no_commands(
     site: Served, sign_in: SignIn
 ) -> None:

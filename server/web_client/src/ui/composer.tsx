@@ -1,7 +1,7 @@
 /** Below the thread: the reply field of who owns it, or why there is none and what to do. */
 import { useSignal, type Signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { useLayoutEffect } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ConversationView, Person, Store, Thread } from "../contract";
 import { assignAndWrite, online } from "./acts";
 import { AttachButton, Attachments, useAttaching, useDrop } from "./attachments";
@@ -44,10 +44,7 @@ function Modes({ mode }: { mode: Signal<Mode> }): JSX.Element {
       type="button"
       aria-pressed={mode.value === name}
       title={shortcuts.value ? `Key ${key}` : undefined}
-      onClick={() => {
-        mode.value = name;
-        focusSoon(() => places.composer);
-      }}
+      onClick={() => places.write?.(name)}
     >
       {children}
     </button>
@@ -188,10 +185,21 @@ function doneWords(view: ConversationView, thread: Thread, naming: (id: string) 
 export function Composer({ conv, view, thread }: Props): JSX.Element {
   const store = useStore();
   const mode = useSignal<Mode>("reply");
+  const turned = useRef(false);
+  // The field has the focus before the next key arrives: what is typed at once is written in it.
+  const focus = (): void => {
+    turned.current = false;
+    places.composer?.focus({ preventScroll: true });
+  };
+  useLayoutEffect(() => {
+    if (turned.current) focus();
+  }, [mode.value]);
   useLayoutEffect(() => {
     const write = (what: Mode): void => {
+      if (mode.peek() === what) return focus();
+      turned.current = true;
       mode.value = what;
-      focusSoon(() => places.composer);
+      focusSoon(() => places.composer); // until then no letter is a command
     };
     places.write = write;
     return () => {

@@ -135,7 +135,7 @@ export function Field({ label, text, send, describedBy, paste, typed, people = N
   const offers = offer.found.length > 0;
   const calling = people.length ? ({ "aria-autocomplete": "list", "aria-haspopup": "listbox" } as const) : {};
   return (
-    <div class="field-place">
+    <div>
       {people.length ? <Offered offer={offer} id={list} /> : null}
       <textarea
         class="composer-field"
