@@ -251,9 +251,12 @@ class RedisRooms:
 
     async def member_counts(self, rooms: Sequence[str]) -> dict[str, int]:
         """See the port."""
-        ask = self._client.ask
-        asked = [ask("HLEN", f"{self._keys.inbox(room)}:mem") for room in rooms]
-        return dict(zip(rooms, await asyncio.gather(*asked), strict=True))
+        ask, found = self._client.ask, dict[str, int]()
+        for first in range(0, len(rooms), _AT_ONCE):
+            some = rooms[first : first + _AT_ONCE]
+            asked = [ask("HLEN", f"{self._keys.inbox(room)}:mem") for room in some]
+            found.update(zip(some, await asyncio.gather(*asked), strict=True))
+        return found
 
     async def all_rooms(self, *, after: str = "", n: int = 500) -> list[str]:
         """See the port."""
