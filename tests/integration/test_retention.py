@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,14 @@ class TestErasing:
         assert await box.numbers(conv) == [4, 5, 6]
         assert await box.receive() == conv
         assert await box.numbers(conv) == [4, 5, 6, 7]
+
+    async def test_a_node_whose_clock_is_ahead_erases_nothing_for_it(
+        self, box: Kept, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        conv, ahead_s = await box.talk(3), time.time() + 400 * 86_400
+        monkeypatch.setattr("time.time", lambda: ahead_s)
+        await box.sweep()
+        assert await box.numbers(conv) == [1, 2, 3]
 
     async def test_what_is_on_its_way_to_the_customer_is_not_erased(self, box: Kept) -> None:
         await box.talk(1)

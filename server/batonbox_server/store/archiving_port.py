@@ -145,5 +145,8 @@ class ArchivingStore(Protocol):
     async def adopt_archive(self, *, archive: str) -> None:
         """From now on another archive; only while no server runs, which would not notice."""
 
+    async def now_ms(self) -> int:
+        """The engine's clock, by which messages have their time."""
+
     async def memory(self) -> Memory:
         """What the engine says of itself."""

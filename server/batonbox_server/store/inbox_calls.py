@@ -48,6 +48,11 @@ class InboxCalls:
         """`told(prefix)` is called after whatever may have appended to that log from here."""
         self._scripts.on_write = told
 
+    async def now_ms(self) -> int:
+        """The engine's clock."""
+        seconds, micros = await self._execute("TIME")
+        return 1000 * int(seconds) + int(micros) // 1000
+
     async def _command(
         self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
     ) -> port.Applied:

@@ -63,8 +63,7 @@ class InboxOutbox(Archived):
             told[_STATE:] = [str(state), told[_STATE + 1]]
             if state is Delivery.FAILED and reason:
                 told.append(reason)
-            seconds, micros = await self._execute("TIME")
-            at = max(lines[0].read_ms, 1000 * int(seconds) + int(micros) // 1000)
+            at = max(lines[0].read_ms, await self.now_ms())
             line = replace(lines[0], packed=msgpack.packb(told), read_ms=at)
             await self._archive.put_lines(conv=conv, lines=[line])
         return True
