@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -297,3 +298,22 @@ async def test_what_is_erased_is_not_in_the_file_any_more(tmp_path: Path) -> Non
     await index.aclose()
     there = [n for n in range(1, 200) if f"the secret of {n}.".encode() in file.read_bytes()]
     assert there == [n for n in range(101, 200) if n != 150]
+
+
+async def test_a_file_that_another_server_left_is_removed_after_a_week(tmp_path: Path) -> None:
+    weeks_ago = time.time() - 8 * 86_400
+    running = [SqliteIndex(tmp_path / "search.sqlite") for _ in range(4)]
+    for index in running:
+        await index.open()
+    for index in (running[0], running[2], running[3]):  # the second goes on
+        await index.aclose()
+    names = ["search.sqlite", "search-2.sqlite", "search-3.sqlite", "search-4.sqlite"]
+    assert [name for name in names if (tmp_path / name).exists()] == names
+    for name in names[:3]:
+        os.utime(tmp_path / name, (weeks_ago, weeks_ago))
+    index = SqliteIndex(tmp_path / "search.sqlite")
+    await index.open()
+    left = [name for name in names if (tmp_path / name).exists()]
+    assert left == ["search.sqlite", "search-2.sqlite", "search-4.sqlite"]
+    for one in (index, running[1]):
+        await one.aclose()

@@ -10,6 +10,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 # what was indexed one way cannot be taken out another way.
 SCHEMA: Final = 100_000 + int(unicodedata.unidata_version.replace(".", ""))
 _SERVERS: Final = 16
+_LEFT_S: Final = 7 * 86_400.0  # after which a file that nobody has is nobody's
 _READ_S: Final = 3.0  # a search that takes longer ends, so that others get their turn
 _WAITING_MOST: Final = 64
 _WAIT_S: Final = 10.0
@@ -174,23 +176,37 @@ class IndexFile:
 
     def _claim(self) -> None:
         """Choose a file that no other process has, for as long as this one lives."""
-        for n in range(1, _SERVERS + 1):
-            path = self._wanted if n == 1 else self._wanted.with_stem(f"{self._wanted.stem}-{n}")
-            lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(lock)
-                continue
-            self.path, self._lock = path, lock
-            return
+        for path in self._files():
+            lock = _locked(path)
+            if lock >= 0:
+                self.path, self._lock = path, lock
+                return
         raise Refused("unavailable", f"Too many servers search in {self._wanted.parent}.")
+
+    def _files(self) -> list[Path]:
+        stem = self._wanted.stem
+        more = [self._wanted.with_stem(f"{stem}-{n}") for n in range(2, _SERVERS + 1)]
+        return [self._wanted, *more]
+
+    def _remove_left(self) -> None:
+        """Files of servers that were here once: what has been erased since stands in them still."""
+        for path in self._files():
+            # It may only be restarting, or be somebody else's for good.
+            with suppress(OSError):
+                if path == self.path or time.time() - path.stat().st_mtime < _LEFT_S:
+                    continue
+                lock = _locked(path)
+                if lock >= 0:
+                    _log.info("search_index_removed", file=str(path))
+                    _remove(path)
+                    os.close(lock)
 
     def _opened(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             if self._lock < 0:
                 self._claim()
+                self._remove_left()
             connection = _connect(self.path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == SCHEMA:
@@ -203,7 +219,7 @@ class IndexFile:
             if not _damaged(error):
                 raise
             _log.warning("search_index_replaced", file=str(self.path), error=str(error))
-        self._remove()
+        _remove(self.path)
         connection = _connect(self.path)
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={SCHEMA}; COMMIT;")
         return connection
@@ -213,12 +229,8 @@ class IndexFile:
             return  # told of one that was replaced already
         self._close_writing()
         _log.warning("search_index_replaced", file=str(self.path), error=reason)
-        self._remove()
+        _remove(self.path)
         self._on_anew()
-
-    def _remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     def _close_reading(self) -> None:
         if self._reading is not None:
@@ -229,6 +241,22 @@ class IndexFile:
         if self._writing is not None:
             self._writing.close()
             self._writing = None
+
+
+def _locked(path: Path) -> int:
+    """The descriptor by which this process has the file, -1: another one has it."""
+    lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return -1
+    return lock
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
