@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -94,6 +95,26 @@ async def test_a_name_that_is_taken_back_meanwhile_stays_its_channels(
     with pytest.raises(Refused, match="already"):
         await rooms.channel("Day")
     await rooms.channel("night")
+
+
+async def test_a_job_that_two_nodes_do_at_once_is_written_down_once(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = await rooms.channel("dispatch")
+
+    async def dies() -> None:
+        raise asyncio.CancelledError
+
+    _before(rooms, monkeypatch, "org_room_settle", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await rooms.put(room, "ann")
+    audit = f"{rooms.keys.org}:au"
+    before = await rooms.client.execute("XLEN", audit)
+    (job,) = await rooms.organisation.lease_jobs()
+    await asyncio.gather(*(rooms.store.run_job(job) for _ in range(8)))
+    assert await rooms.client.execute("XLEN", audit) == before + 1
+    assert await rooms.store.index_of(user="ann") == {room}
+    assert await rooms.finish_jobs() == 0
 
 
 async def test_what_came_to_nothing_leaves_nothing_and_is_told_nobody(rooms: Rooms) -> None:
