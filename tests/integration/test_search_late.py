@@ -53,6 +53,24 @@ async def test_a_message_is_shown_as_it_is_or_not_at_all(site: Served) -> None:
     assert (await now(site, "agent2", "pangolin"))["messages"] == []
 
 
+async def test_a_contact_is_shown_as_it_is_or_not_at_all(site: Served) -> None:
+    body = {"name": "Ada Pangolin", "numbers": ["+16045550142"], "note": "owes us"}
+    made = (await site.call("agent1", "POST", "/v1/contacts", body)).json()["id"]
+    await settled(site)
+    await site.node.search.feed.aclose()
+    path = f"/v1/contacts/{made}"
+    await site.call("agent1", "PATCH", path, {"note": "has paid"})
+    answer = await site.get("agent1", "/v1/search?q=pangolin&kinds=contacts")
+    assert [(hit["excerpt"], hit["marks"]) for hit in answer["contacts"]] == [
+        ("Ada Pangolin · +16045550142 · has paid", [[4, 12]])
+    ]
+    answer = await site.get("agent1", "/v1/search?q=owes&kinds=contacts")
+    assert answer["contacts"] == []
+    await site.call("admin", "DELETE", path)
+    answer = await site.get("agent1", "/v1/search?q=pangolin&kinds=contacts")
+    assert answer["contacts"] == []
+
+
 async def test_no_cursor_tells_of_a_log_that_is_somebody_else_s_by_now(site: Served) -> None:
     for n in range(3):
         await site.texts(f"an ocelot in sales {n}", customer=customers())

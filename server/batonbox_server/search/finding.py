@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from batonbox_server.errors import Refused
-from batonbox_server.service.search_port import Hit
+from batonbox_server.service.search_port import Hit, card_line
 
 from .changes import at_ms_of
 from .excerpt import excerpt
@@ -87,8 +87,7 @@ class Finding:
             contact, name, numbers, note = self._db.execute(
                 "SELECT contact, name, numbers, note FROM card WHERE id = ?", (rowid >> 1,)
             ).fetchone()
-            line = f"{name} · {numbers.replace(' ', ', ')}" + (f" · {note}" if note else "")
-            shown, marks = excerpt(line, self._clauses)
+            shown, marks = excerpt(card_line(name, numbers.split(), note), self._clauses)
             hits.append(Hit("contact", id=contact, excerpt=shown, marks=marks))
         return hits, str(rows[n - 1]) if len(rows) > n else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from batonbox_server.service.search_port import Card, Message, Talk
+from batonbox_server.service.search_port import Card, Message, Talk, card_line
 
 from .match import phones_of, words_column
 from .query import Clause
@@ -50,7 +50,7 @@ def hashed(change: Message | Talk | Card, *, place: str) -> tuple[str, Fields]:
             }  # fmt: skip
         case Card(id=contact, name=name, numbers=numbers, note=note):
             phones = phones_of([number.lstrip("+") for number in numbers], text=note)
-            line = f"{name} · {', '.join(numbers)}" + (f" · {note}" if note else "")
+            line = card_line(name, numbers, note)
             return f"c:{contact}", {
                 "kind": CARD, "place": CARDS, "conv": tag(contact), "in": contact, "at": 0,
                 "text": line, "words": words_column(f"{name}\n{note}"), "phones": phones,

@@ -18,7 +18,7 @@ from batonbox_server.store.scan_port import CONTACTS
 from .directory import LiveDirectory
 from .reads import InboxReads
 from .search_changes import line_of
-from .search_port import Hit, Progress, SearchIndex, Standing
+from .search_port import Hit, Progress, SearchIndex, Standing, card_line
 
 __all__ = ["KINDS", "Found", "Kind", "Marks", "Search"]
 
@@ -94,8 +94,7 @@ class Search:
             elif kind == "conversations":
                 found.conversations, found.next = await self._seen(asked, "conversation", after, n)
             elif kind == "contacts":
-                hits, found.next = await self._hits(asked, "contact", after, n)
-                found.contacts = await self._with_contacts(hits)
+                found.contacts, found.next = await self._cards(asked, after, n)
             elif kind == "channels" and not after:
                 found.channels = await self._channels(principal, q, mine, n)
             elif kind == "people" and not after:
@@ -166,14 +165,29 @@ class Search:
     def _now(self, q: str, hit: Hit, line: list[Any] | None) -> Hit | None:
         """The hit, if this is its message now and is one still."""
         said = line_of(hit.conv, line) if line else None
-        shown = self._index.shown(q, said.text) if said else None
+        return self._showing(q, hit, said.text) if said else None
+
+    def _showing(self, q: str, hit: Hit, text: str) -> Hit | None:
+        shown = self._index.shown(q, text)
         return replace(hit, excerpt=shown[0], marks=shown[1]) if shown else None
 
-    async def _with_contacts(self, hits: Sequence[Hit]) -> list[tuple[Hit, Contact]]:
-        if not hits:
-            return []
-        known = await self._contacts.by_ids([hit.id for hit in hits])
-        return [(hit, known[hit.id]) for hit in hits if hit.id in known]
+    async def _cards(
+        self, asked: _Asked, after: str, n: int
+    ) -> tuple[list[tuple[Hit, Contact]], str]:
+        """Contacts as they are: one that has changed since is looked at, and may be no hit."""
+        seq = self._standing.seqs_in([CONTACTS]).get(CONTACTS, 0)
+        hits, cursor = await self._hits(asked, "contact", after, n)
+        known = await self._contacts.by_ids([hit.id for hit in hits]) if hits else {}
+        found: list[tuple[Hit, Contact]] = []
+        for hit in hits:
+            contact = known.get(hit.id)
+            if contact is None:
+                continue
+            line = card_line(contact.name, contact.numbers, contact.note)
+            now = self._showing(asked.q, hit, line) if contact.rev > seq else hit
+            if now is not None:
+                found.append((now, contact))
+        return found, cursor
 
     async def _channels(
         self, principal: Principal, q: str, mine: frozenset[str], n: int

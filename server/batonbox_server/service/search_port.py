@@ -21,6 +21,7 @@ __all__ = [
     "SearchIndex",
     "Standing",
     "Talk",
+    "card_line",
 ]
 
 
@@ -121,6 +122,11 @@ class Place:
     walked: str = ""
     done: int = 0
     total: int = 0
+
+
+def card_line(name: str, numbers: Sequence[str], note: str) -> str:
+    """What the excerpt of a contact is taken from."""
+    return f"{name} · {', '.join(numbers)}" + (f" · {note}" if note else "")
 
 
 class Standing(Protocol):
