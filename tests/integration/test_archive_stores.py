@@ -13,6 +13,7 @@ import msgpack  # type: ignore[import-untyped]
 import pytest
 
 from batonbox_server.archive.choice import chosen
+from batonbox_server.archive.postgres import PostgresArchive
 from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.store.archive_port import Archive, ArchivedRow, Line
 from tests.integration.store_harness import refused
@@ -302,6 +303,30 @@ async def test_a_database_that_comes_back_is_used_again(postgres: Any, tmp_path:
             await asyncio.to_thread(postgres.start)
         await archive.put_lines(conv=CONV, lines=to(3))
         assert await numbers(archive, CONV) == [1, 2, 3]
+    finally:
+        await archive.aclose()
+
+
+async def test_every_commit_waits_for_the_disk_whatever_the_databases_default(
+    postgres: Any,
+) -> None:
+    archive = PostgresArchive(f"{await postgres.schema()}&synchronous_commit=off")
+    try:
+        for n in range(1, 4):
+            await archive.put_lines(conv=CONV, lines=[line(n)])
+            assert (await archive._fetch("SHOW synchronous_commit"))[0][0] == "on"
+    finally:
+        await archive.aclose()
+
+
+async def test_after_an_error_it_connects_anew(postgres: Any) -> None:
+    """A failover leaves connections to what is a standby now."""
+    archive = PostgresArchive(await postgres.schema())
+    try:
+        first = (await archive._fetch("SELECT pg_backend_pid()"))[0][0]
+        assert (await archive._fetch("SELECT pg_backend_pid()"))[0][0] == first
+        assert (await refused(archive._fetch("SELECT 1 / 0"))).slug == "unavailable"
+        assert (await archive._fetch("SELECT pg_backend_pid()"))[0][0] != first
     finally:
         await archive.aclose()
 

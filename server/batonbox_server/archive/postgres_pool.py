@@ -58,6 +58,9 @@ class PostgresPool:
             async with pool.acquire(timeout=_ACQUIRE_S) as connection:
                 yield connection
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            if self._pool is not None:
+                # They may lead to what is a read-only standby since a moment ago.
+                await self._pool.expire_connections()
             raise Refused("unavailable", f"The archive's PostgreSQL: {_told(error)}.") from error
 
     async def aclose(self) -> None:
@@ -101,8 +104,13 @@ class PostgresPool:
                     max_inactive_connection_lifetime=60,
                     server_settings={"application_name": "batonbox"},
                     init=self._begin,
+                    reset=_as_it_is,
                 )
         return self._pool
+
+
+async def _as_it_is(_: Any) -> None:
+    """Nothing between two uses: asyncpg would undo what `_begin` has set."""
 
 
 async def _make_tables(connection: Any) -> None:
