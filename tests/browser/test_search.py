@@ -175,6 +175,25 @@ async def test_what_is_outdated_is_neither_asked_for_nor_shown(
     assert asked == ["alpha", "beta"]
 
 
+async def test_enter_opens_what_was_typed_last(site: Served, sign_in: SignIn) -> None:
+    """Pressed before the answer it waits for it, and takes nothing of the words before."""
+    await site.texts("alpha one")
+    await site.texts("beta two", customer="+14165550143")
+    await indexed(site, "agent1", "beta")
+    page = await sign_in("agent1")
+    await page.goto(f"{site.url}/interactions")
+    await box(page).fill("alpha")
+    await expect(found(page, "Messages")).to_have_count(1)
+    await box(page).fill("beta")
+    await page.keyboard.press("Enter")
+    log = page.get_by_role("log", name="Messages")
+    await expect(log).to_contain_text("beta two")
+    await palette(page)
+    await page.keyboard.insert_text("alpha")
+    await page.keyboard.press("Enter")
+    await expect(log).to_contain_text("alpha one")
+
+
 async def test_older_messages_are_a_press_away(site: Served, sign_in: SignIn) -> None:
     for n in range(1, 31):
         await site.texts(f"pigeon {n}")

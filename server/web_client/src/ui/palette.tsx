@@ -57,7 +57,7 @@ export function Palette(): JSX.Element {
     if (!option.stays) closeDialog();
     option.run();
   };
-  const choosing = useChoosing("palette-list", groups, run);
+  const choosing = useChoosing("palette-list", groups, options.length > 0 || search.current, run);
   return (
     <Dialog label="Command palette" bare>
       <input

@@ -53,7 +53,8 @@ export function SearchBox(): JSX.Element {
   const close = (): void => {
     open.value = false;
   };
-  const choosing = useChoosing(list, groups, (option) => {
+  const choosing = useChoosing(list, groups, search.current, (option) => {
+    if (!open.peek()) return; // left before there was anything
     option.run();
     if (!option.stays) close();
   });

@@ -1,6 +1,7 @@
 /** What was found, in groups, beneath the field that asked; one of them is the active one. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { fullTime, shortTime } from "./format";
 import type { Piece } from "./search_model";
 import { minute } from "./time";
@@ -29,9 +30,11 @@ export interface Choosing {
   readonly key: (event: KeyboardEvent) => boolean;
 }
 
-/** Arrow keys, Home and End with Ctrl, and Enter, for a field whose list has these groups. */
-export function useChoosing(list: string, groups: readonly OptionGroup[], run: (option: Option) => void): Choosing {
+/** Arrow keys and Enter, for a field whose list has these groups; what is not `current` cannot be chosen by Enter. */
+export function useChoosing(list: string, groups: readonly OptionGroup[], current: boolean, run: (option: Option) => void): Choosing {
   const at = useSignal(0);
+  /** Enter was pressed before there was anything for the words: it counts once there is. */
+  const entered = useRef(false);
   const all = groups.flatMap(({ options }) => options);
   const active = Math.max(0, Math.min(at.value, all.length - 1));
   const key = (event: KeyboardEvent): boolean => {
@@ -40,12 +43,21 @@ export function useChoosing(list: string, groups: readonly OptionGroup[], run: (
     if (next !== undefined && all.length) {
       at.value = (next + all.length) % all.length;
       requestAnimationFrame(() => document.getElementById(`${list}-${at.peek()}`)?.scrollIntoView({ block: "nearest" }));
-    } else if (event.key === "Enter" && all[active]) run(all[active]);
+    } else if (event.key === "Enter" && !current) entered.current = true;
+    else if (event.key === "Enter" && all[active]) run(all[active]);
     else return false;
     event.preventDefault();
     return true;
   };
-  return { active, key, reset: () => (at.value = 0), point: (place) => (at.value = place) };
+  useEffect(() => {
+    if (current && entered.current && all[active]) run(all[active]);
+    if (current) entered.current = false;
+  }, [current]);
+  const reset = (): void => {
+    at.value = 0;
+    entered.current = false;
+  };
+  return { active, key, reset, point: (place) => (at.value = place) };
 }
 
 function Label({ pieces }: { pieces: readonly Piece[] }): JSX.Element {

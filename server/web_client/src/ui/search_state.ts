@@ -19,16 +19,20 @@ export interface Search {
   readonly found: Found | null;
   readonly problem: string;
   readonly busy: boolean;
+  /** What is shown, or that nothing is, is of the words as they are now. */
+  readonly current: boolean;
   /** Load more messages; null where there are no more. */
   readonly more: (() => void) | null;
 }
 
-type State = Omit<Search, "more"> & {
+type State = Omit<Search, "more" | "current"> & {
+  /** For which it was found. */
+  readonly words: string;
   /** Behind the messages that are shown; null: there are no more. */
   readonly cursor: string | null;
 };
 
-const IDLE: State = { found: null, problem: "", busy: false, cursor: null };
+const IDLE: State = { words: "", found: null, problem: "", busy: false, cursor: null };
 
 function withOlder(found: Found, older: Found, cursor: string): Found {
   const before = cursor ? found.messages : [];
@@ -45,10 +49,10 @@ export function useSearch(typed: string): Search {
     state.value = { ...state.peek(), busy: true };
     asked(signal).then(
       (answer) => {
-        if (!signal.aborted) state.value = { ...answer, problem: "", busy: false };
+        if (!signal.aborted) state.value = { ...answer, words, problem: "", busy: false };
       },
       (error: unknown) => {
-        if (!signal.aborted) state.value = { ...IDLE, problem: wordsOf(error) };
+        if (!signal.aborted) state.value = { ...IDLE, words, problem: wordsOf(error) };
       },
     );
   };
@@ -76,7 +80,8 @@ export function useSearch(typed: string): Search {
       const older = await moreMessages(words, cursor ?? "", signal);
       return { found: found && withOlder(found, older, cursor ?? ""), cursor: older.next };
     });
-  return { found, problem, busy, more: found && cursor !== null && !busy ? more : null };
+  const current = !searchable(words) || state.value.words === words;
+  return { found, problem, busy, current, more: found && cursor !== null && !busy ? more : null };
 }
 
 /** Names as the store knows them; subscribes to those that are asked for. */
