@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from batonbox_server.archive.adopting import adopt
+from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.errors import Refused
 from batonbox_server.store.archive_port import ArchivedRow
 from batonbox_server.store.connect import EngineClient
 from tests.integration.archive_site import CUSTOMERS, Site, swept
-from tests.integration.store_harness import OUR
+from tests.integration.store_harness import OUR, refused
 
 
 @pytest.fixture
@@ -135,3 +137,26 @@ async def test_an_older_engine_shows_its_own_history_over_an_archive_that_is_ahe
     said = await site.proof()
     await swept(site.archiver())
     assert await site.proof() == said
+
+
+async def test_an_archive_of_which_a_part_was_not_copied_is_not_adopted(
+    site: Site, tmp_path: Path
+) -> None:
+    """A server that runs on moves something meanwhile."""
+    await site.write(times=3)
+    await site.archiver().sweep()
+    known = await site.store.known_archive()
+    other = SqliteArchive(tmp_path / "other.sqlite")
+
+    class Busy(SqliteArchive):
+        async def logs(self) -> list[str]:
+            return []
+
+    busy = Busy(tmp_path / "archive.sqlite")
+    try:
+        error = await refused(adopt(other, site.store, owner="us", copy_of=busy))
+        assert error.slug == "conflict" and "0 of 2" in error.message
+        assert await site.store.known_archive() == known
+    finally:
+        await busy.aclose()
+        await other.aclose()

@@ -36,7 +36,8 @@ async def adopt(
     No server may run meanwhile. Done again after a failure it copies again, over what is there.
 
     Raises:
-        Refused: `conflict` where either is another engine's, or `copy_of` not the one in use.
+        Refused: `conflict` where either is another engine's, `copy_of` not the one in use, or not
+            everything was copied.
     """
     if await archive.belongs(owner=owner) != owner:
         raise Refused("conflict", "The new archive belongs to another engine's organisation.")
@@ -46,6 +47,13 @@ async def adopt(
         if (await copy_of.status()).id != known:
             raise Refused("conflict", f"Messages are in archive {known}, which this is not.")
         lines, rows = await _copy(copy_of, archive)
+        has = (await copy_of.status()).rows
+        if rows != has:
+            raise Refused(
+                "conflict",
+                f"{rows} of {has} conversations were copied. Stop every server of this engine,"
+                " and do it again.",
+            )
     name = (await archive.status()).id
     await engine.adopt_archive(archive=name)
     return Adopted(name, lines, rows)
