@@ -72,7 +72,8 @@ describe("groups", () => {
 test.each([
   [{ complete: true, done: 0, total: 0 }, ""],
   [{ complete: false, done: 42, total: 100 }, "The index is being built: 42 %. There may be more than what is found."],
-  [{ complete: false, done: 100, total: 100 }, "The index is being built: 99 %. There may be more than what is found."],
+  [{ complete: false, done: 999, total: 1000 }, "The index is being built: 99 %. There may be more than what is found."],
+  [{ complete: false, done: 100, total: 100 }, "Not everything can be looked through now. There may be more than what is found."],
   [{ complete: false, done: 0, total: 0 }, "The index is being built: 0 %. There may be more than what is found."],
 ])("%j", (index, words) => expect(indexWords(index)).toBe(words));
 

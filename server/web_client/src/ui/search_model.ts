@@ -132,11 +132,12 @@ export function groupsOf(found: Found, names: Names): readonly Group[] {
   return groups.filter(({ choices }) => choices.length > 0);
 }
 
-/** "The index is being built: 42 %."; "" when it is complete. */
+/** "The index is being built: 42 %."; "" when it is complete. With all read, what was found is in an archive that is away. */
 export function indexWords({ complete, done, total }: Index): string {
   if (complete) return "";
-  const share = total > 0 ? Math.min(99, Math.floor((100 * done) / total)) : 0;
-  return `The index is being built: ${share} %. There may be more than what is found.`;
+  const share = total > 0 ? Math.floor((100 * done) / total) : 0;
+  const what = share < 100 ? `The index is being built: ${share} %.` : "Not everything can be looked through now.";
+  return `${what} There may be more than what is found.`;
 }
 
 /** For who does not see the list. */
