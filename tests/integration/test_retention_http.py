@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batonbox_server.domain.model import inbox_of
 from batonbox_server.errors import Refused
 from batonbox_server.node_retention import retention_of
 from batonbox_server.session.ports import Principal
@@ -74,6 +75,23 @@ class TestHttp:
         await site.call("admin", "POST", path, {"on": False})
         done = await site.call("admin", "DELETE", f"/v1/admin/inboxes/{inbox}")
         assert done.status_code == 204
+
+    async def test_a_hold_that_stops_the_deletion_of_its_inbox_can_be_ended(
+        self, site: Served
+    ) -> None:
+        conv = await site.texts("hello")
+        path, node = f"/v1/conversations/{conv}/hold", site.node
+        await site.call("admin", "POST", path, {"on": True, "reason": "case 7"})
+        # As if it had been said after the deletion had looked for holds.
+        await node.organisation.delete_inbox(inbox_of(conv))
+        await node.directory.refresh()
+        assert (await refused(node.store.delete_inbox(inbox=inbox_of(conv)))).slug == "conflict"
+        again = await site.call("admin", "POST", path, {"on": True, "reason": "case 7"})
+        assert again.status_code == 404
+        ended = await site.call("admin", "POST", path, {"on": False})
+        assert ended.json() == {"hold": None}
+        while not await node.store.delete_inbox(inbox=inbox_of(conv)):
+            pass
 
     async def test_a_room_is_held_by_whoever_is_not_in_it(self, site: Served) -> None:
         made = await site.call("agent1", "POST", "/v1/rooms/direct", {"user": "agent2"})

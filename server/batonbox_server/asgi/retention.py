@@ -70,7 +70,7 @@ async def _set_rules(call: Call) -> dict[str, Any]:
 async def _hold_conversation(call: Call) -> dict[str, Any]:
     """Erase nothing of a conversation whatever its age, or let the rule count again."""
     conv = call.path("conv")
-    if is_room(conv) or inbox_of(conv) not in call.services.directory.inboxes:
+    if is_room(conv):
         raise Refused("not_found")
     return await _hold(call, conv)
 
@@ -89,6 +89,10 @@ async def _hold_room(call: Call) -> dict[str, Any]:
 async def _hold(call: Call, conv: str) -> dict[str, Any]:
     cid = admitted_cid(call)
     body = await call.body(HoldChange)
+    # One that was said while its inbox was being deleted stops that; it can be ended all the same.
+    known = is_room(conv) or inbox_of(conv) in call.services.directory.inboxes
+    if body.on and not known:
+        raise Refused("not_found")
     held = await call.services.retention.hold(
         call.principal, conv=conv, cid=cid, on=body.on, reason=body.reason
     )
