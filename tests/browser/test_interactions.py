@@ -126,6 +126,26 @@ async def test_a_saved_contact_is_found_in_the_one_box(site: Served, sign_in: Si
     await expect(compose.get_by_label("To", exact=True)).to_have_value("+14165550188")
 
 
+async def test_enter_never_chooses_a_contact_of_the_words_before(
+    site: Served, sign_in: SignIn
+) -> None:
+    """A text for one customer would go to another."""
+    for name, number in (("Lee & Sons", "+14165550188"), ("Zoe", "+14165550199")):
+        contact = {"name": name, "numbers": [number]}
+        assert (await site.call("agent2", "POST", "/v1/contacts", contact)).is_success
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.list.get_by_role("button", name="New", exact=True).click()
+    dialog = ana.page.get_by_role("dialog", name="New message")
+    box = dialog.get_by_role("combobox", name="To")
+    await box.fill("lee")
+    await expect(dialog.get_by_role("option", name=re.compile("Lee & Sons"))).to_be_visible()
+    await box.fill("zoe")
+    await box.press("Enter")
+    compose = ana.page.get_by_role("dialog", name="New conversation")
+    await expect(compose.get_by_label("To", exact=True)).to_have_value("+14165550199")
+
+
 async def test_the_whole_of_it_by_keyboard(site: Served, sign_in: SignIn) -> None:
     room = await channel(site, "dispatch", "agent1", "agent2")
     await post(site, "agent2", room, "anybody?")

@@ -1,7 +1,7 @@
 /** To whom: a colleague, a saved contact or a number, in one box. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Store } from "../contract";
 import { page, wordsOf } from "./admin/api";
 import { useStore } from "./context";
@@ -30,19 +30,17 @@ interface Choice {
   readonly run: () => Promise<void> | void;
 }
 
-/** Contacts that these words find, asked for once somebody stops typing. */
-function useContacts(words: string): readonly Contact[] {
-  const found = useSignal<readonly Contact[]>([]);
+/** Contacts that these words find, asked for once somebody stops typing; null until they are known. */
+function useContacts(words: string): readonly Contact[] | null {
+  const found = useSignal<{ readonly words: string; readonly items: readonly Contact[] }>({ words: "", items: [] });
   useEffect(() => {
-    if (!words) {
-      found.value = [];
-      return;
-    }
+    if (!words) return;
     let current = true;
+    const known = (items: readonly Contact[]): void => void (current && (found.value = { words, items }));
     const timer = setTimeout(() => {
       page<Contact>("/v1/contacts", { q: words, limit: String(CONTACTS_MAX) }).then(
-        ({ items }) => void (current && (found.value = items)),
-        () => undefined, // colleagues and numbers are there without
+        ({ items }) => known(items),
+        () => known([]), // colleagues and numbers are there without
       );
     }, WAIT_MS);
     return () => {
@@ -50,7 +48,8 @@ function useContacts(words: string): readonly Contact[] {
       clearTimeout(timer);
     };
   }, [words]);
-  return found.value;
+  if (!words) return [];
+  return found.value.words === words ? found.value.items : null;
 }
 
 const compose = (to: string) => (): void => openDialog({ kind: "compose", to });
@@ -88,7 +87,9 @@ export function NewMessage(): JSX.Element {
   const problem = useSignal("");
   const asked = words.value.trim();
   const contacts = useContacts(asked);
-  const found = choicesOf(store, asked, contacts);
+  const found = choicesOf(store, asked, contacts ?? []);
+  /** Enter was pressed before anybody was found: it counts once somebody is. */
+  const entered = useRef(false);
   const active = Math.min(at.value, found.length - 1);
   const run = (choice: Choice | undefined): void => {
     if (!choice) return;
@@ -103,9 +104,15 @@ export function NewMessage(): JSX.Element {
       requestAnimationFrame(() => document.getElementById(`to-${at.peek()}`)?.scrollIntoView({ block: "nearest" }));
     } else if (event.key === "Enter" && !event.isComposing) {
       event.preventDefault();
-      run(found[active]);
+      if (found[active]) run(found[active]);
+      else entered.current = contacts === null;
     }
   };
+  useEffect(() => {
+    if (contacts === null) return;
+    if (entered.current) run(found[active]);
+    entered.current = false;
+  }, [contacts === null]);
   return (
     <Dialog label="New message">
       <label class="field">
@@ -124,6 +131,7 @@ export function NewMessage(): JSX.Element {
           onInput={(event) => {
             words.value = event.currentTarget.value;
             at.value = 0;
+            entered.current = false;
           }}
           onKeyDown={keys}
         />
@@ -139,7 +147,7 @@ export function NewMessage(): JSX.Element {
         </div>
       ) : (
         <p class="section-empty" id="to-list">
-          Nobody has that name. A number is written with its country code, like +1 416 555 0142.
+          {contacts === null ? "Searching…" : "Nobody has that name. A number is written with its country code, like +1 416 555 0142."}
         </p>
       )}
       {problem.value ? (
