@@ -8,6 +8,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Any, Final
 
 import pytest
@@ -146,9 +147,7 @@ def exercise(
 
     Raises a group of the faults, at most one per operation.
     """
-    schema = schemathesis.openapi.from_dict(strict(json.loads(json.dumps(openapi()))))
-    operations = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
-    operations.sort(key=_turn)
+    operations = _operations()
     seen: dict[str, Counter[str]] = {operation.label: Counter() for operation in operations}
     faults: list[Exception] = []
     for operation in operations:
@@ -159,6 +158,14 @@ def exercise(
     if faults:
         raise ExceptionGroup("answers that the document does not name", faults)
     return seen
+
+
+@cache
+def _operations() -> list[Any]:
+    """In their turn; once for all callers, since their strategies take long to make."""
+    schema = schemathesis.openapi.from_dict(strict(json.loads(json.dumps(openapi()))))
+    operations = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
+    return sorted(operations, key=_turn)
 
 
 def _turn(operation: Any) -> tuple[int, int]:
@@ -223,26 +230,24 @@ def _exercise(
     check()
 
 
-@pytest.mark.parametrize(
-    ("path", "media_type"),
-    [
-        ("/openapi.json", "application/json"),
-        ("/asyncapi.json", "application/json"),
-        ("/docs/api", "text/html; charset=utf-8"),
-        ("/docs/api.css", "text/css; charset=utf-8"),
-    ],
-)
-async def test_the_documents_are_served_to_anybody(
-    site: Served, path: str, media_type: str
-) -> None:
+DOCUMENTS: Final = {
+    "/openapi.json": "application/json",
+    "/asyncapi.json": "application/json",
+    "/docs/api": "text/html; charset=utf-8",
+    "/docs/api.css": "text/css; charset=utf-8",
+}
+
+
+async def test_the_documents_are_served_to_anybody(site: Served) -> None:
     """Under a policy that stops every script and every other origin."""
-    answer = await site.call("", "GET", path)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
-    policy = answer.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; style-src 'self';"), policy
-    assert "script-src" not in policy
-    if path == "/openapi.json":
-        assert answer.json() == openapi()
+    for path, media_type in DOCUMENTS.items():
+        answer = await site.call("", "GET", path)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, media_type), path
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self';"), policy
+        assert "script-src" not in policy
+        if path == "/openapi.json":
+            assert answer.json() == openapi()
 
 
 @pytest.mark.parametrize("user", ["admin", "agent1", ""])
