@@ -272,6 +272,11 @@ async def test_the_operator_reads_a_channel_that_everybody_has_left(
     thread = threads(parsed(b"".join(chunks)))[where]
     assert texts_of(thread) == [f"post {n}" for n in range(20)]
     assert [line["n"] for line in thread] == list(range(1, 23))
+    # Erased for everybody, and in the archive not yet.
+    assert (await site.node.store.purge(conv=where, upto=5)).n == 5
+    chunks = [chunk async for chunk in await operator_export(site.node, direct=False)]
+    told = [line for line in parsed(b"".join(chunks)) if line.get("conv") == where]
+    assert [line["n"] for line in told if "event" in line] == list(range(6, 23))
 
 
 async def talk(site: Served) -> str:

@@ -173,7 +173,10 @@ class OfOperator:
         threads = scanned.threads if scanned else ()
         lines = [list(line) for t in threads for line in t.lines if first <= line[0] <= last]
         here = lines[0][0] if lines else last + 1
-        away = await self._archive.lines(conv=room, first=first, last=here - 1)
+        # What is erased may be in the archive still, until its worker has been there.
+        erased, _ = (await self._scan.trimmed([room])).get(room, (0, 0))
+        above = max(first, erased + 1)
+        away = await self._archive.lines(conv=room, first=above, last=here - 1)
         found = [msgpack.unpackb(line.packed) for line in away] + lines
         # Where they begin later than asked for, those before are erased.
         return Part(row, found, bool(found) and 1 < found[0][0] == first)
