@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from batonbox_server.archive.adopting import adopt
+from batonbox_server.archive.guarded import GuardedArchive
 from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.errors import Refused
 from batonbox_server.store.archive_port import ArchivedRow
@@ -52,6 +53,23 @@ async def test_an_engine_whose_clock_went_back_loses_nothing_to_what_it_said_bef
     for conv in before["done"]:
         assert await site.store.bring_back(conv=conv)
     assert await site.proof() == before
+
+
+async def test_an_engine_that_lost_the_archives_name_takes_no_conversation_for_lost(
+    site: Site,
+) -> None:
+    """A failover of the part of a cluster with the organisation's keys, right after the start."""
+    await site.write(times=3)
+    await site.archiver().sweep()
+    before = await site.proof()
+    await site.client.execute("DEL", f"{site.keys.org}:archive")
+    site.guarded = GuardedArchive(site.archive, site.store, owner="us")
+    site.store.read_through(site.guarded)
+    assert (await refused(site.receive(CUSTOMERS[0]))).slug == "unavailable"
+    await site.guarded.claim()
+    assert await site.proof() == before
+    conv = await site.receive(CUSTOMERS[0])
+    assert (await site.messages(conv))[:-1] == before[conv][1]
 
 
 @pytest.mark.parametrize("step", ["put_lines", "put_row"])

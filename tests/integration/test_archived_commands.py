@@ -104,6 +104,7 @@ class TestBack:
         await box.away(conv)
         empty = SqliteArchive(tmp_path / "another.sqlite")
         box.store.read_through(empty)
+        await box.store.adopt_archive(archive="another")
         again = await box.receive()
         assert again != conv
         assert await box.receive() == again

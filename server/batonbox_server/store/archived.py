@@ -29,6 +29,9 @@ MISSING: Final = (
     " `batonbox-server archive status` tells which is."
 )
 _BACK: Final = frozenset({"ok", "here"})
+_FORGOTTEN: Final = (
+    "The engine does not know any more which archive this is in; the next message that moves tells."
+)
 _NONE: Final = "Older messages are in an archive that this server was started without."
 
 
@@ -51,6 +54,11 @@ class Archived(InboxCalls):
                 if refusal.slug != "not_found" or not await self.bring_back(conv=conv):
                     raise
         raise Refused("unavailable")
+
+    async def known_archive(self) -> str:
+        """The id of the archive that this engine's things are in, "" before anything was moved."""
+        raw = await self._execute("GET", f"{self._keys.org}:archive")
+        return "" if raw is None else str(raw.decode())
 
     async def bring_back(self, *, conv: str) -> bool:
         """Have a conversation's row in the engine; False where there is none to be had."""
@@ -88,6 +96,8 @@ class Archived(InboxCalls):
                 if refusal.slug != "unavailable":
                     raise
                 raise Away(refusal.message) from refusal
+            if not found and not await self.known_archive():
+                raise Away(_FORGOTTEN)
             if not found:
                 _log.error("conversation_lost", conv=conv)
                 await self._scripts.forget(self._keys.inbox(inbox), conv=conv, pair=pair)

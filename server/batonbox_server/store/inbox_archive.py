@@ -149,11 +149,6 @@ class InboxArchive(Archived):
         await self._execute("SET", f"{self._keys.org}:archive", archive, "NX")
         return await self.known_archive()
 
-    async def known_archive(self) -> str:
-        """See the port."""
-        raw = await self._execute("GET", f"{self._keys.org}:archive")
-        return "" if raw is None else str(raw.decode())
-
     async def is_deleted(self, *, log: str) -> bool:
         """See the port."""
         found = await self._execute("HMGET", f"{self._keys.inbox(log)}:meta", "epoch", "deleted")
