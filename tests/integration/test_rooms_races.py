@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory_port import User
+from batonbox_server.store.room_index import folded
 from tests.integration.rooms_harness import Rooms, cid
 
 
@@ -115,6 +117,52 @@ async def test_a_job_that_two_nodes_do_at_once_is_written_down_once(
     assert await rooms.client.execute("XLEN", audit) == before + 1
     assert await rooms.store.index_of(user="ann") == {room}
     assert await rooms.finish_jobs() == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_index_is_what_the_rooms_say_whatever_happened_at_once(
+    rooms: Rooms, client: EngineClient, prefix: str, seed: int
+) -> None:
+    """Two nodes, few names, few people: channels are made, renamed, joined and left together."""
+    rng, nodes = random.Random(seed), (rooms, Rooms(client, prefix))
+    people = ("adm", "ann", "bob", "cat")
+    for user in people[2:]:
+        await rooms.organisation.create_user(User(user, user, Role.MEMBER))
+    made = [await rooms.channel(f"room {n}", *people) for n in range(3)]
+
+    async def act() -> None:
+        node, room, user = rng.choice(nodes), rng.choice(made), rng.choice(people[1:])
+        name = f"name {rng.randrange(4)}"
+        await asyncio.sleep(rng.random() / 100)
+        match rng.randrange(6):
+            case 0:
+                made.append(await node.channel(name, user))
+            case 1 | 2:
+                await node.store.rename(room=room, actor="adm", cid=cid(), name=name)
+            case 3:
+                await node.put(room, user)
+            case 4:
+                await node.take(room, user)
+            case _ if user == "cat":
+                await node.organisation.deactivate_user(user)
+                await node.store.leave_all(user=user)
+
+    done = await asyncio.gather(*(act() for _ in range(60)), return_exceptions=True)
+    assert {type(one) for one in done} <= {type(None), Refused}, done
+    states = {room: await rooms.store.room_state(room=room) for room in made}
+    names = {folded(state.row["name"]): room for room, state in states.items()}
+    assert len(names) == len(made), "two channels share a name"
+    claims = await client.execute("HGETALL", f"{rooms.keys.org}:rn")
+    claimed = {k.decode(): v.decode().split()[0] for k, v in zip(*[iter(claims)] * 2, strict=True)}
+    assert claimed == names
+    assert {c.id: folded(c.name) for c in await rooms.store.channels()} == {
+        room: name for name, room in names.items()
+    }
+    for user in people:
+        inside = {room for room, state in states.items() if user in state.members}
+        assert await rooms.store.index_of(user=user) == inside
+    users = (await rooms.organisation.state()).users
+    assert all(users[user].active for state in states.values() for user in state.members)
 
 
 async def test_what_came_to_nothing_leaves_nothing_and_is_told_nobody(rooms: Rooms) -> None:
