@@ -170,11 +170,14 @@ async def test_without_read_a_connection_is_sent_no_badges(house: House) -> None
 
 
 async def test_without_read_nothing_that_was_written_is_answered(house: House) -> None:
-    """A command's answer has the row, and that the newest message."""
+    """A command's answer or refusal has the row, and that the newest message."""
     for user, reads in (("key-act", False), ("key-work", True)):
         case = await _case(house, user)
         answer = await house.http(user, "POST", f"/v1/conversations/{case.conv}/assign", {})
         assert answer.is_success and ("hello" in answer.text) is reads
+        taken = await _case(house, user, Held.OTHER)
+        answer = await house.http(user, "POST", f"/v1/conversations/{taken.conv}/assign", {})
+        assert answer.status_code == 409 and ("hello" in answer.text) is reads
         made = await house.http("key-all", "POST", "/v1/rooms", {"name": uuid.uuid4().hex})
         room = made.json()["conv"]
         await house.http("key-all", "POST", f"/v1/rooms/{room}/post", {"text": "secret"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batonbox_server.domain.model import Availability, Role, inbox_of
-from batonbox_server.domain.policy import COMMANDS, Action, may_ever
+from batonbox_server.domain.policy import COMMANDS, Action, may_ever, missing_scope
 from batonbox_server.domain.segments import segments
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.session.ports import Principal
@@ -104,7 +104,12 @@ class InboxCommands:
             return await self._set_away(principal.user, args)
         if is_of_room(name, args):
             return await self._rooms.run(principal, name, args)
-        applied = await self._verbs[name](_Call(principal.user, args.cid), args)
+        try:
+            applied = await self._verbs[name](_Call(principal.user, args.cid), args)
+        except Refused as refused:
+            if missing_scope(Action.SEE, principal.scopes) is not None:
+                refused.cur = None  # it has the newest message
+            raise
         inbox = inbox_of(applied.conv)
         if name in _SENDING:
             self._on_outbound(inbox)
