@@ -355,3 +355,33 @@ async def test_a_message_far_up_that_is_deleted_is_not_shown_any_longer(
     assert answer.is_success, answer.text
     await expect(talk.line(n - 90)).to_have_text("This message was deleted")
     await expect(talk.line(n - 89)).to_contain_text("text")
+
+
+async def test_a_change_is_saved_once_however_often_enter_is_pressed(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "dispatch", "agent1")
+    n = await post(site, "agent1", room, "frist")
+    page = await sign_in("agent1")
+    sent: list[str | bytes] = []
+
+    def heard(frame: str | bytes) -> None:
+        sent.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framesent", heard))
+    await page.reload()
+    talk = Talk(page)
+    await talk.enter()
+    await talk.open(room)
+    await talk.composer.press("ArrowUp")
+    editor = talk.messages.get_by_role("textbox", name="Edit message")
+    await editor.fill("first")
+    await editor.evaluate(
+        """(field) => {
+          for (let times = 0; times < 3; times++)
+            field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+        }"""
+    )
+    await expect(talk.line(n)).to_contain_text("edited")
+    await expect(talk.composer).to_be_focused()
+    assert sum('"edit"' in str(frame) for frame in sent) == 1

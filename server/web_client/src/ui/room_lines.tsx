@@ -50,7 +50,9 @@ function Editor({ room, line, people, editing }: PostProps): JSX.Element {
     box.current?.focus();
     box.current?.setSelectionRange(line.text.length, line.text.length);
   }, []);
+  const saving = useRef(false);
   const end = (): void => {
+    if (editing.peek() !== line.n) return; // another one is being changed by now
     editing.value = 0;
     focusSoon(() => places.composer ?? places.log);
   };
@@ -58,8 +60,10 @@ function Editor({ room, line, people, editing }: PostProps): JSX.Element {
     const written = text.peek().trim();
     if (written === line.text) return end();
     if (!written && !line.media.length) return void (problem.value = "Nothing is left of it. Delete the message instead.");
-    if (!online(store)) return;
+    if (saving.current || !online(store)) return;
+    saving.current = true;
     const outcome = await store.editPost(room.id, line.n, written, mentioned(written, people));
+    saving.current = false;
     if (outcome.ok) end();
     else problem.value = refusalWords(outcome.slug, outcome.message);
   };
