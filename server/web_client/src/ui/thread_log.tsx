@@ -48,16 +48,16 @@ interface LogProps<T> extends Props<T> {
   readonly found: number;
 }
 
-/** Brings a line into sight and the focus to it, once; true when it has. */
-function reveal(box: HTMLElement, line: number): boolean {
+/** Brings a line into sight and the focus to it; null where it is not there. */
+function reveal(box: HTMLElement, line: number): HTMLElement | null {
   const element = box.querySelector<HTMLElement>(`[data-n="${line}"]`);
-  if (!element) return false;
+  if (!element) return null;
   for (const before of box.querySelectorAll(".line-found")) before.classList.remove("line-found");
   element.classList.add("line-found");
   element.tabIndex = -1;
   element.scrollIntoView({ block: "center" });
   element.focus({ preventScroll: true });
-  return true;
+  return element;
 }
 
 function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): JSX.Element {
@@ -67,7 +67,8 @@ function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): J
   const atEnd = useSignal(true);
   /** The newest message that was there when the reader left the end. */
   const left = useRef(0);
-  const revealed = useRef(0);
+  /** What was brought into sight; a thread that is read anew draws its lines anew. */
+  const revealed = useRef<HTMLElement | null>(null);
   /** What was not seen begins above what is in sight. */
   const newAbove = useSignal(false);
   const items = useComputed(() => arrange(thread.lines.value));
@@ -126,8 +127,11 @@ function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): J
   }, [items.value, skeleton, older]);
   useLayoutEffect(() => {
     const element = box.current;
-    if (!element || !found || revealed.current === found || !reveal(element, found)) return;
-    revealed.current = found;
+    const there = revealed.current;
+    if (!element || !found || (there?.isConnected && there.dataset["n"] === String(found))) return;
+    const line = reveal(element, found);
+    if (!line) return;
+    revealed.current = line;
     atEnd.value = false;
     left.current = thread.lines.peek().at(-1)?.n ?? 0;
     anchor.current = anchorIn(element);
