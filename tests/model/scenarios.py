@@ -22,15 +22,15 @@ class Stage:
         """As the model has it."""
         return self.world.model.rows[self.conv]
 
-    async def receive(self, word: str = "", at: int = 0) -> None:
-        """The customer writes, perhaps a keyword."""
+    async def receive(self, word: str = "", at: int = 0, provider_id: str = "") -> None:
+        """The customer writes, perhaps a keyword, perhaps what came before."""
         customer = f"+1{int(self.conv.encode().hex(), 16) % 10**10}"
         command = Command(
             verb="receive",
             conv=self.conv,
             our=NUMBERS[0],
             customer=customer,
-            provider_id=uuid.uuid4().hex,
+            provider_id=provider_id or uuid.uuid4().hex,
             body=BODY,
             text="x",
             word=word,
@@ -54,6 +54,18 @@ async def undo_into_done_over_a_question(world: World) -> None:
     await stage.do("assign", "ann")
     await stage.receive()
     await stage.do("undo", "ann")
+
+
+async def brought_twice(world: World) -> None:
+    """The carrier has not heard that we have it; and an answer comes under yesterday's token."""
+    stage = Stage(world, "twice")
+    await stage.receive(provider_id="same")
+    await stage.receive(provider_id="same")
+    await stage.do("assign", "ann")
+    before = stage.row.own_tok
+    await stage.do("release", "ann")
+    await stage.do("assign", "ann")
+    await stage.do("reply", "ann", own_tok=before)
 
 
 async def undo_by_somebody_else(world: World) -> None:
@@ -173,6 +185,7 @@ async def opts_out_asleep(world: World) -> None:
 
 
 SCENARIOS = (
+    brought_twice,
     opts_out,
     opts_out_asleep,
     undo_into_done_over_a_question,
