@@ -11,10 +11,24 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
-from batonbox._errors import ConnectionLost, Forbidden, ProtocolError, Unauthorized
+from batonbox._errors import (
+    BatonboxError,
+    ConnectionLost,
+    Forbidden,
+    ProtocolError,
+    Unauthorized,
+)
 from batonbox._wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 
-__all__ = ["Closed", "Codec", "Transport", "base_url", "open_websocket", "websocket_url"]
+__all__ = [
+    "Closed",
+    "Codec",
+    "Transport",
+    "base_url",
+    "open_websocket",
+    "refused_upgrade",
+    "websocket_url",
+]
 
 Codec = Literal["msgpack", "json"]
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -113,7 +127,7 @@ async def open_websocket(url: str, *, codec: Codec, timeout_s: float) -> Transpo
             proxy=None if _is_loopback(address) else True,
         )
     except InvalidStatus as error:
-        raise _refused(error.response.status_code) from error
+        raise refused_upgrade(error.response.status_code) from error
     except InvalidURI as error:
         raise ProtocolError(str(error)) from error
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as error:
@@ -125,8 +139,8 @@ async def open_websocket(url: str, *, codec: Codec, timeout_s: float) -> Transpo
     return websocket
 
 
-def _refused(status: int) -> Exception:
-    """The server refused the upgrade."""
+def refused_upgrade(status: int) -> BatonboxError:
+    """What an HTTP status instead of the upgrade means."""
     if status == 401:
         return Unauthorized(101, "unauthorized", "The server refused the token.")
     if status == 403:
