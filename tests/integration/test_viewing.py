@@ -116,7 +116,7 @@ async def test_what_is_not_said_again_is_forgotten(
     await sees(ana, conv, {"agent2": "viewing"}, within_s=3)
     await tab.send([Op.VIEWING, conv, False])
     await sees(ana, conv, {}, within_s=6)
-    assert town.sites[1].node.hub._watching._rooms == {}
+    await eventually(lambda: town.sites[1].node.hub._watching._rooms == {})
 
 
 async def test_a_node_that_dies_takes_its_viewers_with_it(
