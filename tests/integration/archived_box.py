@@ -46,7 +46,7 @@ class ArchivedBox(Box):
         """Move what may leave but the newest `keep`."""
         out = await self.store.lines_out(conv=conv, keep=keep)
         await self.archive.put_lines(conv=conv, lines=out.lines)
-        assert await self.store.trim(conv=conv, out=out)
+        assert await self.store.trim(conv=conv, out=out) == len(out.lines)
         return out
 
     async def away(self, conv: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -15,6 +17,8 @@ from batonbox_server.archive.guarded import GuardedArchive
 from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.errors import Refused
+from batonbox_server.service.moving import Load, Moved, Mover
+from batonbox_server.store.archiving_port import LinesOut
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.waiting import RedisWaiting
 from batonbox_server.store.waiting_port import Waiting
@@ -76,6 +80,30 @@ async def test_two_at_once_with_one_lease_or_none_move_each_once(site: Site) -> 
     status = await site.archive.status()
     assert status.lines == sum(archiver.moved.lines for archiver in pair)
     assert status.rows == sum(archiver.moved.rows for archiver in pair) == 2
+
+
+async def test_what_two_have_read_is_counted_by_the_one_whose_it_was_to_let_go(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read every conversation before either of them writes."""
+    await site.write(times=30)
+    everybody, reads = asyncio.Barrier(2 * len(CUSTOMERS)), itertools.count()
+    read = site.store.lines_out
+
+    async def together(**given: Any) -> LinesOut:
+        out = await read(**given)
+        if next(reads) < everybody.parties:
+            await everybody.wait()
+        return out
+
+    async def still(_: str) -> bool:
+        return True
+
+    monkeypatch.setattr(site.store, "lines_out", together)
+    load = Load(keep=2, before_ms=0, rows=10, rest=0.0)
+    pair = [Mover(site.store, site.archive, still=still, moved=Moved()) for _ in range(2)]
+    await asyncio.gather(*(mover.lines("box", load) for mover in pair))
+    assert sum(mover.moved.lines for mover in pair) == (await site.archive.status()).lines == 90
 
 
 async def test_messages_that_come_while_it_moves_stay(site: Site) -> None:

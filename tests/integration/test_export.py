@@ -94,7 +94,7 @@ async def archive(site: Served, conv: str, *, row: bool) -> None:
     out = await store.lines_out(conv=conv, keep=0 if row else 2)
     assert out.lines
     await away.put_lines(conv=conv, lines=out.lines)
-    assert await store.trim(conv=conv, out=out)
+    assert await store.trim(conv=conv, out=out) == len(out.lines)
     if row:
         gone = await store.row_out(conv=conv)
         assert gone is not None

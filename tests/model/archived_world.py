@@ -103,10 +103,10 @@ class ArchivedWorld(World):
         trimmed = self.model.trimmed.get(conv, 0)
         same = [msgpack.unpackb(x.packed) for x in out.lines] == self.lines[conv][trimmed:upto]
         want = now is not None and conv not in self.away and (upto <= trimmed or same)
-        assert told == want, (conv, trimmed, upto)
+        assert told == (max(0, upto - trimmed) if want else None), (conv, trimmed, upto)
         if told:
             self.model.trimmed[conv] = max(trimmed, upto)
-        self.counts[f"trim:{told}"] += 1
+        self.counts[f"trim:{told is not None}"] += 1
 
     async def reads_row(self, row: Row, pick: int) -> None:
         """All its lines, and the row; not before them."""
@@ -116,7 +116,7 @@ class ArchivedWorld(World):
             assert await self.store.row_out(conv=row.id) is None
         while (out := await self.store.lines_out(conv=row.id, keep=0)).lines:
             await self.archive.put_lines(conv=row.id, lines=out.lines)
-            assert await self.store.trim(conv=row.id, out=out)
+            assert await self.store.trim(conv=row.id, out=out) == len(out.lines)
             self.model.trimmed[row.id] = out.lines[-1].n
         told = await self.store.row_out(conv=row.id)
         assert (told is not None) == self._may_leave(row), row

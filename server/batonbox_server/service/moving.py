@@ -42,7 +42,7 @@ class Load:
 
 @dataclass(slots=True)
 class Moved:
-    """What has left the engine."""
+    """What has left the engine by this node; over all nodes, each line and row once."""
 
     lines: int = 0
     rows: int = 0
@@ -152,10 +152,11 @@ class Mover:
             lines = [replace(line, read_ms=later_ms + 1) for line in out.lines]
             if await self._archive.put_lines(conv=conv, lines=lines):
                 return None
-        if not await self._store.trim(conv=conv, out=out):
+        left = await self._store.trim(conv=conv, out=out)
+        if left is None:
             await self._too_late(conv)
             return None
-        self.moved.lines += len(out.lines)
+        self.moved.lines += left
         return out
 
     async def _too_late(self, conv: str) -> None:

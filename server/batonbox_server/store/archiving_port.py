@@ -99,8 +99,11 @@ class ArchivingStore(Protocol):
         `before_ms`: none that is as new.
         """
 
-    async def trim(self, *, conv: str, out: LinesOut) -> bool:
-        """The archive has these; False: they have changed since, read them anew."""
+    async def trim(self, *, conv: str, out: LinesOut) -> int | None:
+        """The archive has these: how many left now; None: they have changed since, read them anew.
+
+        0 where another let go of them before.
+        """
 
     async def done_before(self, *, log: str, before_ms: int, after: str = "", n: int = 50) -> Convs:
         """Conversations that are done, not held, not changed since `before_ms`, oldest first."""

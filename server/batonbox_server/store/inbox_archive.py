@@ -62,13 +62,13 @@ class InboxArchive(Archived):
         ]
         return LinesOut(lines, digest.decode(), all_out=not lines and left == 0)
 
-    async def trim(self, *, conv: str, out: LinesOut) -> bool:
+    async def trim(self, *, conv: str, out: LinesOut) -> int | None:
         """See the port."""
         if not out.lines:
-            return True
+            return 0
         prefix = self._keys.inbox(inbox_of(conv))
         reply = await self._scripts.trim(prefix, conv=conv, upto=out.lines[-1].n, digest=out.digest)
-        return bool(reply[0] == b"ok")
+        return int(reply[1]) if reply[0] == b"ok" else None
 
     async def done_before(self, *, log: str, before_ms: int, after: str = "", n: int = 50) -> Convs:
         """See the port."""
