@@ -10,6 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from batonbox_server.asgi.upgrade import Upgrade
+
 __all__ = ["free_port", "on_port"]
 
 
@@ -29,9 +31,7 @@ async def on_port(app: Any, *, port: int = 0, **more: Any) -> AsyncIterator[int]
     given: dict[str, Any] = {
         "log_level": "critical",
         "lifespan": "off",
-        "ws": "websockets-sansio",
-        "ws_per_message_deflate": False,
-        "ws_ping_interval": None,
+        "ws": Upgrade,
         **more,
     }
     config = uvicorn.Config(app, port=port, **given)

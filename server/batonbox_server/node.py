@@ -193,7 +193,6 @@ class Node(Organisation):
             admission=admission,
             origins=settings.origins.split(","),
             handshakes_per_s=settings.handshakes_per_s,
-            write_batch_bytes=settings.write_batch_bytes,
             write_timeout_s=settings.write_timeout_s,
             build=web.build,
             used=self.uses.used,

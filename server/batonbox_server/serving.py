@@ -18,6 +18,7 @@ import uvicorn
 
 from batonbox_server import control, demo
 from batonbox_server.asgi.origins import is_loopback
+from batonbox_server.asgi.upgrade import Upgrade
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
@@ -221,8 +222,7 @@ def _config(node: Node) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
+        ws=Upgrade,
         ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
         timeout_graceful_shutdown=5,
     )

@@ -334,14 +334,14 @@ async def test_a_client_that_stops_reading_is_closed_and_costs_no_queue(
         await ann.send([Op.HELLO, "tok-ann", ""], [Op.SUB, 1, [["box", "list"]]])
         await eventually(lambda: any(c.viewer.seats for c in node.pump.connections))
         stalled = next(iter(node.pump.connections))
-        handed, send = 0, stalled._send
+        handed, write = 0, stalled.viewer.write
 
-        async def counted(message: Any) -> None:
+        def counted(data: bytes) -> None:
             nonlocal handed
-            handed += len(message.get("bytes") or b"")
-            await send(message)
+            handed += len(data)
+            write(data)
 
-        stalled._send = counted
+        stalled.viewer.write = counted
         body = bytes(msgpack.packb({"text": "x" * 60_000}))
         for number in range(400):
             await node.store.receive(

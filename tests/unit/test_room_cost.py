@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from batonbox_server import wire
+from batonbox_server.hub.flushing import Flush
 from batonbox_server.hub.follower import Limits, Reads
 from batonbox_server.hub.room import Person, RoomFollower
 from batonbox_server.hub.unread import Reader
@@ -28,7 +29,7 @@ def room(number: int, reads: Any = None) -> RoomFollower:
     """A room of five posts, of which nothing is read here but by `reads`."""
     nothing: Any = None
     follower = RoomFollower(
-        Reads(nothing, nothing, Limits()), reads, inbox=f"~c{number}", log="", channel="",
+        Reads(nothing, nothing, Limits(), Flush()), reads, inbox=f"~c{number}", log="", channel="",
         on_moved=lambda _: None, on_gone=lambda _: None, watching=nothing,
     )  # fmt: skip
     follower.unread.restart(7, row={**ROW, "id": f"~c{number}"}, members=1000)
@@ -45,7 +46,9 @@ def put(person: Person, follower: RoomFollower, *, read: int) -> None:
 
 def connected(user: str, subprotocol: str = MSGPACK_SUBPROTOCOL) -> Person:
     """Somebody who has got ROOMS."""
-    viewer = Viewer(user, subprotocol, wake=lambda: None, overflow=lambda: None)
+    nothing: Any = None
+    viewer = Viewer(user, subprotocol, write=lambda _: None, sink=nothing, flush=Flush())
+    viewer.stalled = True  # what is queued stays, to be looked at
     return Person(user, viewers={viewer: None})
 
 

@@ -1,11 +1,10 @@
-"""One websocket connection: its session, its place in the hub, and its writer."""
+"""One websocket connection: its session, its place in the hub, and its end."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -20,9 +19,10 @@ from batonbox_server.session.steps import Answer, Shut, Step, refusal
 from batonbox_server.tasks import spawn
 from batonbox_server.wire import Close
 
-from .eager import Suspended, start
+from .eager import start
 from .origins import Credentials
 from .requests import Requests
+from .transport import WebSocketTransport
 
 if TYPE_CHECKING:
     from .socket import SocketPump
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "now_ms"]
 
 _log = structlog.get_logger(__name__)
-_CLOSE_TIMEOUT_S: Final = 2.0
+_CLOSE_TIMEOUT_MS: Final = 2000
 _REASON_MAX_BYTES: Final = 123
 
 
@@ -40,102 +40,141 @@ def now_ms() -> int:
 
 
 class Connection:
-    """Reads in the ASGI task; a writing task lives only while a write has to wait."""
+    """The peer of a `WebSocketTransport`, and the sink of its viewer.
+
+    It has no task, queue or timer: messages call it, the wheel ticks it, the hub writes past it.
+    """
+
+    __slots__ = (
+        "_close_by_ms",
+        "_credentials",
+        "_pump",
+        "_requests",
+        "_stalled_ms",
+        "_transport",
+        "_waits",
+        "closing",
+        "id",
+        "origin",
+        "session",
+        "slot",
+        "viewer",
+    )
 
     def __init__(
         self,
         pump: SocketPump,
+        transport: WebSocketTransport,
         *,
         subprotocol: str,
-        receive: Callable[[], Awaitable[Any]],
-        send: Callable[[Any], Awaitable[None]],
         credentials: Credentials,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.session = Session(subprotocol=subprotocol, limits=pump.limits, now_ms=now_ms())
-        self.viewer = Viewer("", subprotocol, wake=self._wake, overflow=self._overflow)
+        self.viewer = Viewer(
+            "", subprotocol, write=transport.write, sink=self, flush=pump.hub.flush
+        )
         self.origin: Origin = SYSTEM  # until somebody has signed in
         self.closing: Shut | None = None
-        self.ended = asyncio.Event()
+        self.slot = 0  # of the wheel
         self._pump = pump
-        self._receive = receive
-        self._send = send
+        self._transport = transport
         self._credentials = credentials
-        self._text = subprotocol == wire.JSON_SUBPROTOCOL
-        self._writer: asyncio.Task[Any] | None = None
-        self._due = False
-        self._room = asyncio.Event()
         self._requests = Requests(self, pump)
-        self._gone = False
-        self._reader: asyncio.Task[Any] | None = None
-        self._abandoned = False
+        self._stalled_ms = 0
+        self._close_by_ms = 0
+        self._waits = False  # for its answers to be read
 
     @property
     def principal(self) -> Principal | None:
         return self.session.principal
 
-    # Reading
+    # Reading: the peer of the transport
 
-    async def run(self) -> None:
-        """Until the connection has ended."""
-        self._reader = asyncio.current_task()
+    def received(self, message: bytes | str) -> None:
+        """See `transport.Peer`."""
         try:
-            while self.closing is None:
-                message = await self._receive()
-                if message["type"] != "websocket.receive":
-                    self._gone = True
-                    break
-                data = message.get("bytes")
-                await self._perform_all(data if data is not None else message["text"])
-                await self._until_read()
-        except asyncio.CancelledError:
-            if not self._abandoned:
-                raise
+            self._perform_all(self.session.receive(message, now_ms()))
         except Exception:
-            _log.exception("connection_failed", conn=self.id)
-            self.shut(Shut(Close.DRAIN, "internal error"))
-        finally:
-            self._pump.forget(self)
-            await self._finish()
-            self.ended.set()
+            self._failed()
 
-    async def _perform_all(self, data: bytes | str) -> None:
-        for step in self.session.receive(data, now_ms()):
+    def stalled(self) -> None:
+        """See `transport.Peer`."""
+        self.viewer.stalled = True
+        self._stalled_ms = now_ms()
+        self._pump.wheel.add(self)
+
+    def drained(self) -> None:
+        """See `transport.Peer`."""
+        if self.closing is None:
+            self._stalled_ms = 0
+            self.viewer.stalled = False
+            self.viewer.wake()
+
+    def lost(self) -> None:
+        """See `transport.Peer`."""
+        self.viewer.stalled = True
+        self._pump.hub.detach(self.viewer)
+        self._pump.forget(self)
+
+    def _perform_all(self, steps: Iterator[Step]) -> None:
+        for step in steps:
             if self.closing is not None:
                 return
-            await self._perform(step)
+            if isinstance(step, wire.Hello):
+                self._hello(step, steps)
+                return
+            self._perform(step)
+        if self.viewer.congested and self.closing is None:
+            # A client gets no answers faster than it reads them.
+            self._waits = True
+            self._transport.hold()
 
-    async def _perform(self, step: Step) -> None:
+    def _perform(self, step: Step) -> None:
         if isinstance(step, Answer):
             self.viewer.send(step.frame)
         elif isinstance(step, Shut):
             self.shut(step)
-        elif isinstance(step, wire.Hello):
-            await self._hello(step)
         elif isinstance(step, wire.Unsub):
             for inbox in step.inboxes:
                 self._pump.hub.unsubscribe(self.viewer, inbox)
         elif not isinstance(step, wire.Pong):
             self._requests.begin(step)
 
-    async def _until_read(self) -> None:
-        # A client gets no answers faster than it reads them; a writer that is stuck closes.
-        while self.viewer.congested and self.closing is None and not self._gone:
-            self._room.clear()
-            await self._room.wait()
+    def _failed(self) -> None:
+        _log.exception("connection_failed", conn=self.id)
+        self.shut(Shut(Close.DRAIN, "internal error"))
 
-    async def _hello(self, hello: wire.Hello) -> None:
+    # Signing in
+
+    def _hello(self, hello: wire.Hello, rest: Iterator[Step]) -> None:
+        """Sign in, then perform the rest; nothing more is read until that is done."""
+        suspended = start(self._sign_in(hello, rest))
+        if suspended is not None:
+            self._transport.hold()
+            spawn(self._pump.tasks, self._signing_in(suspended.finish()), name="sign-in")
+
+    async def _signing_in(self, rest: Awaitable[None]) -> None:
+        try:
+            await rest
+        except Exception:
+            self._failed()
+        self._transport.release()
+
+    async def _sign_in(self, hello: wire.Hello, rest: Iterator[Step]) -> None:
         try:
             principal = await self.authenticate(hello.tok)
         except Refused as refused:
             self.shut(_rejected(refused))
             return
-        if self.closing is None:
-            refused_by = self._pump.admit(self, principal)
-            if refused_by is not None:
-                self.shut(refused_by)
-                return
-            self._welcome(principal, hello.tok)
+        if self.closing is not None or self not in self._pump.connections:
+            return
+        refused_by = self._pump.admit(self, principal)
+        if refused_by is not None:
+            self.shut(refused_by)
+            return
+        self._welcome(principal, hello.tok)
+        self._perform_all(rest)
 
     def authenticate(self, token: str) -> Awaitable[Principal]:
         """Who the token stands for; an empty one: the upgrade request's, or its session."""
@@ -171,10 +210,23 @@ class Connection:
 
     @property
     def due_ms(self) -> int:
-        return self.session.due_ms
+        """When the wheel has to tick it, at the latest."""
+        if self._close_by_ms:
+            return self._close_by_ms
+        due_ms = self.session.due_ms
+        if self._stalled_ms:
+            due_ms = min(due_ms, self._stalled_ms + self._pump.write_timeout_ms)
+        return due_ms
 
     def tick(self, at_ms: int) -> None:
         """Called by the wheel."""
+        if self._close_by_ms:
+            if at_ms >= self._close_by_ms:
+                self._transport.abort()  # no goodbye came, or ours cannot be written
+            return
+        if self._stalled_ms and at_ms - self._stalled_ms >= self._pump.write_timeout_ms:
+            self.shut(Shut(Close.SLOW, "reading too slowly"))
+            return
         for step in self.session.tick(at_ms):
             if isinstance(step, Answer):
                 self.viewer.send(step.frame)
@@ -192,94 +244,34 @@ class Connection:
         except Exception:
             _log.exception("request_failed", conn=self.id)
             frame = refusal(request, Refused("internal"))
-        if not self._gone:
+        if self.closing is None and not self.viewer.closed:
             self.viewer.send(frame)
 
-    # Writing and ending
+    # Writing and ending: the sink of the viewer
 
-    def shut(self, shut: Shut) -> None:
-        """Close once what is queued has been written; the first reason counts."""
-        if self.closing is None:
-            self.closing = shut
-            self._pump.hub.detach(self.viewer)
-            self._room.set()
-            self._wake(always=True)
+    def flushed(self) -> None:
+        """See `hub.viewer.Sink`."""
+        if self._waits and not self.viewer.congested:
+            self._waits = False
+            self._transport.release()
 
-    def _wake(self, *, always: bool = False) -> None:
-        if self._writer is None and not self._due and (always or self.closing is None):
-            # In the next turn of the loop: what comes until then is written together.
-            self._due = True
-            asyncio.get_running_loop().call_soon(self._write)
-
-    def _overflow(self) -> None:
+    def overflow(self) -> None:
+        """See `hub.viewer.Sink`."""
         self.shut(Shut(Close.SLOW, "not reading what is addressed to you"))
 
-    def _write(self) -> None:
-        """Write what there is; a task, a timeout and a wait only for who reads too slowly."""
-        if not self._due:
+    def shut(self, shut: Shut) -> None:
+        """Write what is queued, say goodbye, and end; idempotent."""
+        if self.closing is not None:
             return
-        self._due = False
-        try:
-            while not self._gone and (data := self.viewer.take(self._pump.write_batch_bytes)):
-                suspended = start(self._send_data(data))
-                if suspended is not None:
-                    rest = self._write_slowly(suspended)
-                    self._writer = spawn(self._pump.tasks, rest, name="socket-writer")
-                    return
-        except Exception:  # the peer is gone: how a server says so is its own affair
-            self._gone = True
-        self._room.set()
-        if self.closing is not None and not self._gone:
-            ending = self._close(self.closing)
-            self._writer = spawn(self._pump.tasks, ending, name="socket-close")
-
-    async def _write_slowly(self, suspended: Suspended) -> None:
-        try:
-            async with asyncio.timeout(self._pump.write_timeout_s):
-                await suspended.finish()
-        except TimeoutError:
-            self.closing = self.closing or Shut(Close.SLOW, "reading too slowly")
-            await self._close(self.closing)
-        except Exception:  # as above
-            self._gone = True
-        finally:
-            self._writer = None
-            self._room.set()
-        if not self._gone:
-            self._due = True
-            self._write()
-
-    async def _send_data(self, data: bytes) -> None:
-        if self._text:
-            await self._send({"type": "websocket.send", "text": data.decode()})
-        else:
-            await self._send({"type": "websocket.send", "bytes": data})
-
-    async def _close(self, shut: Shut) -> None:
-        self._gone = True
-        reason = shut.reason.encode()[:_REASON_MAX_BYTES].decode(errors="ignore")
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._send(
-                    {"type": "websocket.close", "code": int(shut.code), "reason": reason}
-                )
-        except Exception:  # gone already, or so stuck that the server has to drop it
-            _log.debug("close_unsent", conn=self.id, code=int(shut.code))
-            reader = self._reader
-            if reader is not None and reader is not asyncio.current_task():
-                self._abandoned = True
-                reader.cancel()
-
-    async def _finish(self) -> None:
+        self.closing = shut
         self._pump.hub.detach(self.viewer)
-        self._room.set()
-        self._write()
-        writer = self._writer
-        if writer is not None:
-            await asyncio.wait([writer], timeout=_CLOSE_TIMEOUT_S)
-        if self.closing is not None and not self._gone:
-            await self._close(self.closing)
-        self._gone = True
+        self.viewer.flush()
+        self.viewer.stalled = True  # nothing more
+        reason = shut.reason.encode()[:_REASON_MAX_BYTES].decode(errors="ignore")
+        self._close_by_ms = now_ms() + _CLOSE_TIMEOUT_MS
+        self._transport.close(int(shut.code), reason)
+        if self in self._pump.connections:
+            self._pump.wheel.add(self)
 
 
 def _rejected(refused: Refused) -> Shut:

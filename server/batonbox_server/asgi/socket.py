@@ -30,6 +30,7 @@ from batonbox_server.wire import Close, Op
 from .connection import Connection, now_ms
 from .handshake import Denial, Handshakes, deny
 from .origins import Credentials, Origins
+from .upgrade import ACCEPT
 from .wheel import Wheel
 
 __all__ = ["CommandAdmission", "SocketPump"]
@@ -81,7 +82,6 @@ class SocketPump:
         admission: CommandAdmission,
         origins: Iterable[str] = (),
         handshakes_per_s: float = 500.0,
-        write_batch_bytes: int = 65536,
         write_timeout_s: float = 30.0,
         build: str = __version__,
         used: Callable[[str], None] = lambda _: None,
@@ -96,13 +96,13 @@ class SocketPump:
         self.directory = directory
         self.limits = limits
         self.admission = admission
-        self.write_batch_bytes = write_batch_bytes
-        self.write_timeout_s = write_timeout_s
+        self.write_timeout_ms = round(1000 * write_timeout_s)
         self.build = build
         self.wheel = Wheel(now_ms())
         self.tasks: set[asyncio.Task[Any]] = set()
         self.connections: dict[Connection, None] = {}
         self._by_user: dict[str, dict[Connection, None]] = {}
+        self._empty = asyncio.Event()
         self._origins = Origins(origins)
         self._handshakes = Handshakes(origins=origins, per_s=handshakes_per_s)
         self._unlisten: Callable[[], None] = lambda: None
@@ -132,7 +132,7 @@ class SocketPump:
         await self._until_empty(_CLOSING_S)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One websocket, from the upgrade request to its end."""
+        """One upgrade request; a websocket that is accepted lives on without this task."""
         if scope["type"] != "websocket":
             await _upgrade_required(send)
             return
@@ -141,17 +141,19 @@ class SocketPump:
         if isinstance(verdict, Denial):
             await deny(verdict, scope, send)
             return
-        await send({"type": "websocket.accept", "subprotocol": verdict})
+        transport = scope["extensions"][ACCEPT](verdict)
+        if transport is None:
+            return
         connection = Connection(
             self,
+            transport,
             subprotocol=verdict,
-            receive=receive,
-            send=send,
             credentials=Credentials(scope, self._origins),
         )
+        self._empty.clear()
         self.connections[connection] = None
         self.wheel.add(connection)
-        await connection.run()
+        transport.attach(connection)
 
     # Called by connections
 
@@ -184,6 +186,8 @@ class SocketPump:
     def forget(self, connection: Connection) -> None:
         """The connection has ended."""
         self.connections.pop(connection, None)
+        if not self.connections:
+            self._empty.set()
         self.wheel.remove(connection)
         user = connection.viewer.user
         mine = self._by_user.get(user)
@@ -283,11 +287,13 @@ class SocketPump:
             self.wheel.turn(now_ms())
 
     async def _until_empty(self, within_s: float) -> None:
-        waiting = [spawn(self.tasks, c.ended.wait(), name="drain") for c in self.connections]
-        if waiting:
-            _, late = await asyncio.wait(waiting, timeout=within_s)
-            for task in late:
-                task.cancel()
+        if not self.connections:
+            return
+        try:
+            async with asyncio.timeout(within_s):
+                await self._empty.wait()
+        except TimeoutError:
+            pass
 
 
 def _sees(connection: Connection) -> bool:

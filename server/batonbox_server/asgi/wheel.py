@@ -10,7 +10,9 @@ _SLOT_MS: Final = 250
 
 
 class Ticked(Protocol):
-    """Something that has to be looked at by a certain time."""
+    """Something that has to be looked at by a certain time; `slot` is the wheel's, 0 at first."""
+
+    slot: int
 
     @property
     def due_ms(self) -> int: ...
@@ -26,7 +28,6 @@ class Wheel:
 
     def __init__(self, now_ms: int) -> None:
         self._slots: dict[int, dict[Ticked, None]] = {}
-        self._place: dict[Ticked, int] = {}
         self._turned = now_ms // _SLOT_MS
 
     def add(self, member: Ticked, *, no_earlier_ms: int = 0) -> None:
@@ -34,12 +35,12 @@ class Wheel:
         self.remove(member)
         slot = max(-(-max(member.due_ms, no_earlier_ms) // _SLOT_MS), self._turned + 1)
         self._slots.setdefault(slot, {})[member] = None
-        self._place[member] = slot
+        member.slot = slot
 
     def remove(self, member: Ticked) -> None:
         """Idempotent."""
-        slot = self._place.pop(member, None)
-        if slot is not None and slot in self._slots:
+        slot, member.slot = member.slot, 0
+        if slot in self._slots:
             self._slots[slot].pop(member, None)
 
     def turn(self, now_ms: int) -> None:
@@ -47,7 +48,7 @@ class Wheel:
         now_slot = now_ms // _SLOT_MS
         for slot in sorted(slot for slot in self._slots if slot <= now_slot):
             for member in self._slots.pop(slot):
-                self._place.pop(member, None)
+                member.slot = 0
                 if member.due_ms <= now_ms:
                     member.tick(now_ms)
                 self.add(member, no_earlier_ms=now_ms)

@@ -13,6 +13,7 @@ from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.tasks import spawn
 
 from .feed import Appended, Broken, Effect, Feed, Need, Reason
+from .flushing import Flush
 from .frames import Look, Mark, Moved, Published, parse
 from .port import Channel, Logs
 from .ring import Ring
@@ -47,6 +48,7 @@ class Reads:
     logs: Logs
     channel: Channel
     limits: Limits
+    flush: Flush
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     pace: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(32))
 
@@ -85,7 +87,9 @@ class Follower:
         self.log = log
         self.channel = channel
         self.ring = Ring(
-            max_events=limits.ring_events // ring_share, max_bytes=limits.ring_bytes // ring_share
+            max_events=limits.ring_events // ring_share,
+            max_bytes=limits.ring_bytes // ring_share,
+            batch_bytes=limits.write_batch_bytes,
         )
         self.feed = Feed(self.ring, debug=limits.debug)
         self.closed = False

@@ -12,6 +12,7 @@ import structlog
 from batonbox_server.errors import Refused
 from batonbox_server.tasks import cancel_all, spawn
 
+from .flushing import Flush
 from .follower import Follower, Limits, Position, Reads
 from .followers import Followers
 from .frames import Look, Moved, Published
@@ -84,7 +85,8 @@ class Hub:
         self.degraded = False
         self.audits = 0
         self.mismatches = 0
-        self._reads = Reads(logs, channel, limits)
+        self.flush = Flush(limits.write_batch_bytes)
+        self._reads = Reads(logs, channel, limits, self.flush)
         self._channel_of = channel_of
         self._limits = limits
         self._on_status = on_status
@@ -238,9 +240,9 @@ class Hub:
     def viewers(self) -> dict[str, int]:
         """Clients of this node above level `badge`, by inbox."""
         return {
-            follower.inbox: len(follower.listeners)
+            follower.inbox: len(follower.delivery.seats)
             for follower in self.followers.all.values()
-            if isinstance(follower, InboxFollower) and follower.listeners
+            if isinstance(follower, InboxFollower) and follower.delivery.seats
         }
 
     @property

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Final
 
 from .frames import Published
+from .framing import framed
 
 __all__ = ["Ring", "Slice"]
 
@@ -16,7 +17,10 @@ _MEMO_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Events behind a cursor, joined for one codec; `last` is the new cursor."""
+    """Events behind a cursor, joined for one codec; `last` is the new cursor.
+
+    Bare to be joined with other frames, or as a whole websocket message.
+    """
 
     data: bytes
     last: int
@@ -28,11 +32,13 @@ class Ring:
     `base` and `base_tip` name the position just before `first`, so an empty ring has one too.
     """
 
-    def __init__(self, *, max_events: int, max_bytes: int) -> None:
+    def __init__(self, *, max_events: int, max_bytes: int, batch_bytes: int = 65536) -> None:
         self._max_events = max(1, max_events)
         self._max_bytes = max_bytes
+        self._batch_bytes = batch_bytes
         self._events: deque[Published] = deque()
         self._memo: dict[tuple[int, bool, int], Slice] = {}
+        self._messages: dict[tuple[int, bool], Slice] = {}
         self.size_bytes = 0
         self.base = 0
         self.base_tip = ""
@@ -48,13 +54,13 @@ class Ring:
     def restart(self, seq: int, tip: str) -> None:
         """Empty, standing at a position."""
         self._events.clear()
-        self._memo.clear()
+        self._forget()
         self.size_bytes = 0
         self.base, self.base_tip = seq, tip
 
     def append(self, event: Published) -> None:
         """The next event; the caller has checked that it chains."""
-        self._memo.clear()
+        self._forget()
         self._events.append(event)
         self.size_bytes += len(event.frame)
         while len(self._events) > 1 and (
@@ -66,7 +72,7 @@ class Ring:
 
     def truncate(self, seq: int) -> None:
         """Forget what lies beyond `seq` (`base <= seq`)."""
-        self._memo.clear()
+        self._forget()
         while self._events and self._events[-1].seq > seq:
             self.size_bytes -= len(self._events.pop().frame)
 
@@ -95,6 +101,22 @@ class Ring:
                 self._memo.clear()
             found = self._memo[key] = self._join(cursor, max_bytes, as_json)
         return found
+
+    def message(self, cursor: int, *, text: bool) -> Slice:
+        """The same as one websocket message, of the size that is set for one write."""
+        key = (cursor, text)
+        found = self._messages.get(key)
+        if found is None:
+            part = self.slice(cursor, max_bytes=self._batch_bytes, as_json=text)
+            if len(self._messages) >= _MEMO_MAX:
+                self._messages.clear()
+            found = self._messages[key] = Slice(framed(part.data, text=text), part.last)
+        return found
+
+    def _forget(self) -> None:
+        if self._memo:
+            self._memo.clear()
+            self._messages.clear()
 
     def _join(self, cursor: int, max_bytes: int, as_json: bool) -> Slice:
         parts: list[bytes] = []

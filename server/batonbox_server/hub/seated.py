@@ -11,6 +11,7 @@ from batonbox_server.tasks import spawn
 from batonbox_server.wire import Op
 
 from .backlog import Chunk, SharedRead, SnapshotFrame, chunk_of
+from .delivery import Delivery
 from .feed import Reason
 from .follower import Follower, Position, Reads
 from .frames import Look, Mark, Moved
@@ -52,12 +53,12 @@ class SeatedFollower(Follower):
         super().__init__(reads, log=log, channel=channel, ring_share=ring_share)
         self.inbox = inbox
         self.by_user: dict[str, set[Seat]] = {}
-        self.listeners: dict[Seat, None] = {}
         self.idle_since_s = self.pushed_at_s = 0.0
         self.watching = watching
         self._marks = marks
         self._on_moved = on_moved
         self._member_at: dict[str, int] = {}  # the log position at which membership was confirmed
+        self.delivery = Delivery(self.ring, self._member_at, reads.flush)
         self._reading = False
         self._snapshots = SharedRead[SnapshotFrame](reads.tasks, fresh=self._still_serves)
         self._chunks = SharedRead[Chunk | None](reads.tasks, fresh=lambda _: True)
@@ -129,8 +130,8 @@ class SeatedFollower(Follower):
         if viewer.seats.get(self.inbox) is seat:
             del viewer.seats[self.inbox]
         viewer.withdraw(self.inbox)
-        viewer.marked.pop(seat, None)
-        self.listeners.pop(seat, None)
+        viewer.unmark(seat)
+        self.delivery.seats.pop(seat, None)
         seats = self.by_user.get(viewer.user)
         if seats is not None:
             seats.discard(seat)
@@ -205,7 +206,7 @@ class SeatedFollower(Follower):
         # Positions of another history confirm nothing: nobody gets more before marks are re-read.
         self._member_at.clear()
         void = []
-        for seat in list(self.listeners):
+        for seat in list(self.delivery.seats):
             seat.chunk = None
             if common is None or seat.cursor > common:
                 self._silence(seat)
@@ -219,10 +220,7 @@ class SeatedFollower(Follower):
         """See Follower."""
         super().settled()
         self._confirm()
-        last = self.ring.last
-        for seat in self.listeners:
-            if seat.cursor < last or seat.chunk is not None:
-                seat.viewer.mark(seat)
+        self.delivery.due()
         self._read_marks()
         self._on_moved(self)
 
@@ -285,14 +283,14 @@ class SeatedFollower(Follower):
     def _deliver_from(self, seat: Seat, seq: int) -> None:
         seat.cursor = seq
         seat.listening = True
-        self.listeners[seat] = None
+        self.delivery.seats[seat] = None
         seat.viewer.mark(seat)
 
     def _silence(self, seat: Seat) -> None:
         seat.listening = False
         seat.chunk = None
-        seat.viewer.marked.pop(seat, None)
-        self.listeners.pop(seat, None)
+        seat.viewer.unmark(seat)
+        self.delivery.seats.pop(seat, None)
 
     async def _mismatch(self, position: Position, seat: Seat) -> str | None:
         """Why the position cannot be continued, or None."""
@@ -354,7 +352,7 @@ class SeatedFollower(Follower):
             seat.viewer.mark(seat)
             return
         if chunk is not None:
-            seat.chunk = (chunk.data(as_json=seat.viewer.as_json), chunk.last)
+            seat.chunk = (chunk.data(as_json=seat.viewer.text), chunk.last)
             seat.viewer.mark(seat)
             return
         self._silence(seat)

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from batonbox_server import wire
+
+from .flushing import Flush
+from .framing import framed
 
 if TYPE_CHECKING:
     from .seated import SeatedFollower
 
-__all__ = ["Seat", "Viewer"]
+__all__ = ["Seat", "Sink", "Viewer", "Write"]
 
 _URGENT_MAX: Final = 1024
 # Above this the connection is not read any more: a client gets no answers faster than it reads.
 _URGENT_BYTES: Final = 1 << 18
 
 Pieces = Sequence[bytes]
+Write: TypeAlias = Callable[[bytes], object]
 
 
 @dataclass(eq=False, slots=True)
@@ -58,36 +62,65 @@ class Seat:
             data, self.cursor = self.chunk
             self.chunk = None
             return data
-        part = self.follower.ring.slice(
-            self.cursor, max_bytes=max_bytes, as_json=self.viewer.as_json
-        )
+        part = self.follower.ring.slice(self.cursor, max_bytes=max_bytes, as_json=self.viewer.text)
         self.cursor = part.last
         return part.data
 
 
-@dataclass(eq=False, slots=True)
+class Sink(Protocol):
+    """What the hub needs of a connection."""
+
+    def overflow(self) -> None:
+        """It does not read what is addressed to it alone; synchronous, and must not raise."""
+
+    def flushed(self) -> None:
+        """What there was has been written."""
+
+
 class Viewer:
     """One connection as the hub sees it.
 
-    `wake` is called whenever `take` may have something; `overflow` when the connection does not
-    read what is addressed to it alone.  Both are synchronous and must not raise.
+    `write` takes whole websocket messages (`hub.framing`) for as long as the connection is not
+    `stalled`.  What is queued is written in the next turn of the loop, as one message where it can.
     """
 
-    user: str
-    subprotocol: str
-    wake: Callable[[], None]
-    overflow: Callable[[], None]
-    seats: dict[str, Seat] = field(default_factory=dict)
-    marked: dict[Seat, None] = field(default_factory=dict)
-    urgent_bytes: int = 0
-    closed: bool = False
-    looks: int = 0  # how often it said what it looks at: the last word counts
-    _urgent: deque[Pieces] = field(default_factory=deque, init=False)
-    _latest: dict[tuple[int, str], bytes] = field(default_factory=dict, init=False)
+    __slots__ = (
+        "_flush",
+        "_latest",
+        "_urgent",
+        "closed",
+        "due",
+        "looks",
+        "marked",
+        "seats",
+        "sink",
+        "stalled",
+        "subprotocol",
+        "text",
+        "urgent_bytes",
+        "user",
+        "write",
+    )
 
-    @property
-    def as_json(self) -> bool:
-        return self.subprotocol == wire.JSON_SUBPROTOCOL
+    def __init__(
+        self, user: str, subprotocol: str, *, write: Write, sink: Sink, flush: Flush
+    ) -> None:
+        self.user = user
+        self.subprotocol = subprotocol
+        self.text = subprotocol == wire.JSON_SUBPROTOCOL
+        self.write = write
+        self.sink = sink
+        self.seats: dict[str, Seat] = {}
+        self.marked: dict[Seat, None] | None = None
+        self.urgent_bytes = 0
+        self.looks = 0  # how often it said what it looks at: the last word counts
+        self.closed = False
+        self.stalled = False
+        self.due = False  # its turn to be flushed is to come
+        self._flush = flush
+        # Most connections have nothing queued nearly always: nothing is kept for that.
+        self._urgent: deque[Pieces] | None = None
+        self._latest: dict[tuple[int, str], bytes] | None = None
 
     @property
     def congested(self) -> bool:
@@ -100,8 +133,10 @@ class Viewer:
 
     def send_pieces(self, pieces: Pieces) -> None:
         """One encoded frame in pieces that may be shared with other connections."""
-        if len(self._urgent) >= _URGENT_MAX:
-            self.overflow()
+        if self._urgent is None:
+            self._urgent = deque()
+        elif len(self._urgent) >= _URGENT_MAX:
+            self.sink.overflow()
             return
         self._urgent.append(pieces)
         self.urgent_bytes += sum(map(len, pieces))
@@ -116,38 +151,68 @@ class Viewer:
 
     def send_encoded(self, op: int, about: str, data: bytes) -> None:
         """The same of a frame that others may share; `data` is of this connection's codec."""
+        if self._latest is None:
+            self._latest = {}
         self._latest[op, about] = data
         self.wake()
 
     def take_back(self, op: int, about: str) -> None:
         """Such a frame is not to be sent any more, if it was not."""
-        self._latest.pop((op, about), None)
+        if self._latest is not None:
+            self._latest.pop((op, about), None)
 
     def withdraw(self, inbox: str) -> None:
         """Nothing that needs a seat at this inbox or room is to be sent any more."""
-        for op, about in list(self._latest):
-            if op != wire.Op.ROOM and about.partition(".")[0] == inbox:
+        for op, about in list(self._latest or ()):
+            if self._latest and op != wire.Op.ROOM and about.partition(".")[0] == inbox:
                 del self._latest[op, about]
 
     def mark(self, seat: Seat) -> None:
         """The seat may have events to write."""
+        if self.marked is None:
+            self.marked = {}
         if seat not in self.marked:
             self.marked[seat] = None
             self.wake()
 
+    def unmark(self, seat: Seat) -> None:
+        """The seat has nothing to write any more."""
+        if self.marked is not None:
+            self.marked.pop(seat, None)
+
+    def wake(self) -> None:
+        """Flush it in this turn, unless it cannot be written to."""
+        if not self.due and not self.stalled:
+            self.due = True
+            self._flush.viewer(self)
+
+    def flush(self) -> None:
+        """Write what there is, until it stalls."""
+        self.due = False
+        while not self.stalled and (data := self.take(self._flush.batch_bytes)):
+            try:
+                self.write(framed(data, text=self.text))
+            except Exception:  # closed: how a transport says so is its own affair
+                self.stalled = True
+        if not self.stalled:
+            self.sink.flushed()
+
     def take(self, max_bytes: int) -> bytes:
         """The next websocket message, b"" when there is nothing: answers, badges, then events."""
         parts, size = self._take_urgent(max_bytes)
+        marked = self.marked
         # The same limit for every slice, so that equal cursors share one joined batch.
-        while self.marked and size < max_bytes:
-            seat = next(iter(self.marked))
-            del self.marked[seat]
+        while marked and size < max_bytes:
+            seat = next(iter(marked))
+            del marked[seat]
             if not seat.ready:
                 seat.follower.catch_up(seat)
                 continue
             parts.append(seat.take(max_bytes))
             size += len(parts[-1])
-            self.marked[seat] = None  # behind the others; found empty, it leaves
+            marked[seat] = None  # behind the others; found empty, it leaves
+        if not marked:
+            self.marked = None
         return parts[0] if len(parts) == 1 else wire.join(parts, self.subprotocol)
 
     def _take_urgent(self, max_bytes: int) -> tuple[list[bytes], int]:
@@ -158,6 +223,8 @@ class Viewer:
             size += len(parts[-1])
         self.urgent_bytes -= size
         if not self._urgent:
-            parts.extend(self._latest.values())
-            self._latest.clear()
+            self._urgent = None
+            if self._latest:
+                parts.extend(self._latest.values())
+            self._latest = None
         return parts, size

@@ -1,0 +1,71 @@
+"""A log's new events to its listeners: equal cursors get the same bytes, framed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from .flushing import Flush
+from .ring import Ring
+
+if TYPE_CHECKING:
+    from .viewer import Seat
+
+__all__ = ["Delivery"]
+
+
+class Delivery:
+    """The seats that listen to one ring; `members` are those who may get its events now.
+
+    A round goes through all seats once, in as many turns as it takes; what is appended meanwhile
+    goes to those whose turn is still to come, and makes a new round for the others.
+    """
+
+    def __init__(self, ring: Ring, members: Mapping[str, int], flush: Flush) -> None:
+        self._ring = ring
+        self._members = members
+        self._flush = flush
+        self._round: list[Seat] = []  # whose turn is to come, the next one last
+        self.seats: dict[Seat, None] = {}
+
+    def due(self) -> None:
+        """There may be something new."""
+        if self.seats:
+            self._flush.delivery(self)
+
+    def turn(self, most: int) -> int:
+        """Write to at most so many connections; how many of that are left, 0: call again."""
+        ring = self._ring
+        if not self._round:
+            last = ring.last
+            self._round = [seat for seat in self.seats if seat.cursor < last]
+            self._round.reverse()
+        batch = self._round[-most:]
+        del self._round[-most:]
+        batch.reverse()
+        self._write(batch)
+        if self._round:
+            return 0
+        return most - len(batch)
+
+    def _write(self, seats: Iterable[Seat]) -> None:
+        ring, members = self._ring, self._members
+        last, base = ring.last, ring.base
+        for seat in seats:
+            cursor, viewer = seat.cursor, seat.viewer
+            if not seat.listening or cursor >= last:
+                continue
+            # Whoever waits for more than these events, or cannot take them now, gets them in
+            # their own turn, joined with the rest.
+            busy = viewer.due or viewer.stalled or seat.chunk is not None
+            if busy or cursor < base or viewer.user not in members:
+                viewer.mark(seat)
+                continue
+            part = ring.message(cursor, text=viewer.text)
+            seat.cursor = part.last
+            try:
+                viewer.write(part.data)
+            except Exception:  # closed: how a transport says so is its own affair
+                viewer.stalled = True
+            if part.last < last:
+                viewer.mark(seat)
