@@ -14,7 +14,7 @@ import msgspec
 
 from batonbox_server.errors import BatonboxError, Refused
 
-__all__ = ["Answer", "ask", "listening", "streaming"]
+__all__ = ["Answer", "Handler", "ask", "listening", "streaming"]
 
 # One line, or many that the other side reads at its own pace.
 Answer = dict[str, Any] | AsyncIterator[bytes]
@@ -25,17 +25,24 @@ _LINE_MAX_BYTES: Final = 65536
 _PIECE_BYTES: Final = 1 << 16
 
 
-async def ask(folder: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """The running server's answer, None when none listens. Raises Refused with its refusal."""
+async def ask(
+    folder: Path, request: dict[str, Any], *, name: str = _NAME, timeout_s: float = _TIMEOUT_S
+) -> dict[str, Any] | None:
+    """The running server's answer, None when none listens. Raises Refused, TimeoutError.
+
+    `name` is that of the socket's file: a worker has one of its own.
+    """
     try:
-        with _short(folder) as path:
+        with _short(folder, name) as path:
             reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_MAX_BYTES)
     except OSError:
         return None
     try:
         writer.write(msgspec.json.encode(request) + b"\n")
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             line = await reader.readline()
+    except ConnectionError:
+        return None  # it has ended meanwhile
     finally:
         writer.close()
     if not line:
@@ -48,11 +55,11 @@ async def ask(folder: Path, request: dict[str, Any]) -> dict[str, Any] | None:
 
 @contextlib.asynccontextmanager
 async def streaming(
-    folder: Path, request: dict[str, Any]
+    folder: Path, request: dict[str, Any], *, name: str = _NAME
 ) -> AsyncIterator[AsyncIterator[bytes] | None]:
     """The running server's answer in pieces, None when none listens. Raises Refused while read."""
     try:
-        with _short(folder) as path:
+        with _short(folder, name) as path:
             reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_MAX_BYTES)
     except OSError:
         yield None
@@ -79,24 +86,24 @@ async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def listening(folder: Path, handler: Handler) -> AsyncIterator[bool]:
+async def listening(folder: Path, handler: Handler, *, name: str = _NAME) -> AsyncIterator[bool]:
     """Serve requests while the block runs; False when another server already does, in this folder.
 
     Two servers of one folder (each with an engine by URL) speak about the same organisation.
     """
-    if await ask(folder, {"op": "ping"}) is not None:
+    if await ask(folder, {"op": "ping"}, name=name) is not None:
         yield False
         return
     server = await asyncio.start_unix_server(
         lambda reader, writer: _serve(reader, writer, handler),
-        sock=_bind(folder),
+        sock=_bind(folder, name),
         limit=_LINE_MAX_BYTES,
     )
     try:
         yield True
     finally:
         server.close()
-        _unlink(folder)
+        (folder / name).unlink(missing_ok=True)
 
 
 async def _serve(
@@ -132,32 +139,28 @@ async def _answer(line: bytes, handler: Handler) -> Answer:
         return {"error": "bad_request", "message": str(error)}
 
 
-def _bind(folder: Path) -> socket.socket:
+def _bind(folder: Path, name: str) -> socket.socket:
     folder.mkdir(parents=True, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    _unlink(folder)
+    (folder / name).unlink(missing_ok=True)
     before = os.umask(0o177)  # nobody else may connect, from the first moment on
     try:
-        with _short(folder) as path:
+        with _short(folder, name) as path:
             listener.bind(path)
     finally:
         os.umask(before)
     return listener
 
 
-def _unlink(folder: Path) -> None:
-    (folder / _NAME).unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
-def _short(folder: Path) -> Iterator[str]:
+def _short(folder: Path, name: str) -> Iterator[str]:
     """A path to the socket below the kernel's 107 bytes, however deep the folder is."""
-    path = folder / _NAME
+    path = folder / name
     if len(os.fsencode(path)) <= 100 or not Path("/proc/self/fd").is_dir():
         yield str(path)
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{descriptor}/{_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)

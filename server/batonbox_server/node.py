@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -66,14 +67,23 @@ __all__ = ["Node", "Organisation"]
 class Node(Organisation):
     """One server process; `app` is its ASGI application once it is open.
 
-    `demo`: it shows itself on somebody's own machine, and lets them in more easily.
+    `demo`: it shows itself on somebody's own machine, and lets them in more easily. `metrics` gives
+    those of all workers where it is one of several.
     """
 
     app: Starlette
 
-    def __init__(self, settings: Settings, *, demo: bool = False) -> None:
-        super().__init__(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        demo: bool = False,
+        engine_url: str = "",
+        metrics: Callable[[], Awaitable[bytes]] | None = None,
+    ) -> None:
+        super().__init__(settings, engine_url=engine_url)
         self.demo = demo
+        self._metrics = metrics
 
     async def open(self) -> None:
         """See Organisation; then follow the organisation's log and begin to work."""
@@ -164,9 +174,12 @@ class Node(Organisation):
         self._assemble()
         await self._begin()
 
-    async def drain(self, *, within_s: float) -> None:
-        """Stop being ready, and let the clients move elsewhere."""
-        self.readiness.draining = True
+    async def drain(self, *, within_s: float, replaced: bool = False) -> None:
+        """Let the clients move elsewhere; `replaced`: to this port, where another worker serves.
+
+        Otherwise it stops being ready.
+        """
+        self.readiness.draining = not replaced
         self.presence.drain()
         await self.pump.drain(within_s=within_s)
 
@@ -243,6 +256,7 @@ class Node(Organisation):
             admission=admission,
             limits=Limits(settings.message_max_bytes, settings.text_max_chars),
             readiness=self.readiness,
+            metrics=self._metrics,
             accounts=self.carriers.accounts,
             account_admin=self.carriers.admin,
             phones=EnginePhones(self.client, keys=self.keys) if settings.loopback else None,

@@ -41,14 +41,16 @@ class Organisation:
     `await open()`, then use; `await close()` ends it. Raises EngineUnsuitable or EngineUnavailable.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, engine_url: str = "") -> None:
+        """`engine_url`: of an embedded engine that another process of this server runs."""
         self.settings = settings
+        self._engine_url = engine_url
         self.keys = Keys(settings.key_space)
         self.closing = AsyncExitStack()
 
     async def open(self) -> None:
         """Start the embedded engine unless another is named; connect; read the directory."""
-        url = self.settings.redis_url or await self._embedded()
+        url = self._engine_url or self.settings.redis_url or await self._embedded()
         self.url = url
         self.client = EngineClient(url, command_timeout_s=self.settings.engine_timeout_s)
         await self.client.connect()

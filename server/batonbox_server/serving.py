@@ -1,15 +1,13 @@
-"""Running one server process: the socket, the signals, the order of going down."""
+"""Running one server process: what it accepts on, its greeting, the order of going down."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import shlex
-import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,26 +16,36 @@ import uvicorn
 
 from batonbox_server import control, demo
 from batonbox_server.asgi.origins import is_loopback
-from batonbox_server.asgi.upgrade import Upgrade
-from batonbox_server.config import ConfigError, Settings
+from batonbox_server.config import Settings
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
+from batonbox_server.listeners import BACKLOG, listen, url_of
 from batonbox_server.node import Node, Organisation
 from batonbox_server.node_archive import archive_report
 from batonbox_server.node_export import operator_export
 from batonbox_server.origin import Origin, act_as
 from batonbox_server.service.passwords import random_password
 from batonbox_server.service.texts import check_id
+from batonbox_server.signals import Stop
 from batonbox_server.store.directory_port import User
 
-__all__ = ["answer", "serve"]
+__all__ = [
+    "Server",
+    "answer",
+    "greeting",
+    "links_at",
+    "respond",
+    "run",
+    "serve",
+    "server_of",
+]
 
 _log = structlog.get_logger(__name__)
-_BACKLOG: Final = 4096
 # Far above a connection's own limit, which answers with a close code instead of 1009.
 _FRAME_MAX_BYTES: Final = 1 << 20
 # Ctrl-C is pressed by somebody who waits at a terminal; SIGTERM comes from a rolling restart.
 _DRAIN_AT_CTRL_C_S: Final = 1.0
+_NO_TURNS: Final = "only `serve --workers 2` or more restarts without an interruption"
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _NO_LINKS: Final = (
     "One-click links exist while `batonbox-server serve --demo` runs on this machine's own address;"
@@ -47,27 +55,34 @@ _NO_LINKS: Final = (
 _SPURIOUS: Final = "ASGI callable returned without completing handshake."
 
 
-class _Stop(asyncio.Event):
-    """Set by SIGTERM and SIGINT."""
+class Server(uvicorn.Server):
+    """Accepts on those of its `listeners` that it is told to.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.interrupted = False
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.set)
-        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+    Not run by `serve`: uvicorn's signals close every websocket with 1012 before anything else.
+    """
 
-    def _interrupt(self) -> None:
-        self.interrupted = True
-        self.set()
+    def __init__(self, config: uvicorn.Config, listeners: Sequence[socket.socket]) -> None:
+        super().__init__(config)
+        config.load()
+        self.lifespan = config.lifespan_class(config)
+        self.servers = []
+        self._listeners = listeners
+        self._accepting: dict[int, Any] = {}
+        self._turn = asyncio.Lock()
 
+    async def accept(self, which: Collection[int]) -> None:
+        """From now on accept on these listeners, by their numbers, and on no other.
 
-class _Server(uvicorn.Server):
-    """Without uvicorn's signals: its way closes every websocket with 1012 before anything else."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        What waits in a listener's queue stays there for whoever accepts on it next.
+        """
+        async with self._turn:
+            for number in self._accepting.keys() - set(which):
+                self._accepting.pop(number).close()
+            for number in set(which) - self._accepting.keys():
+                # uvicorn closes what it is given, and another process may accept on the original.
+                await self.startup(sockets=[self._listeners[number].dup()])
+                (self._accepting[number],) = self.servers
+            self.servers = list(self._accepting.values())
 
 
 async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
@@ -75,28 +90,33 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
 
     `say(text)` shows the greeting. Raises ConfigError, EngineUnsuitable, EngineUnavailable.
     """
-    stop = _Stop()
-    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _SPURIOUS)
-    listener = _listen(settings)
+    stop = Stop(on_hangup=lambda: _log.warning("hangup_ignored", remedy=_NO_TURNS))
+    listeners = listen(settings)
     node = Node(settings, demo=with_demo)
-    url = _url(settings, listener)
-    links = url if with_demo and is_loopback(settings.host) else ""
+    url = url_of(settings, listeners[0])
+    links = links_at(settings, url) if with_demo else ""
     try:
         await node.open()
         if with_demo:
             await demo.seed(node)
         async with control.listening(
-            Path(settings.data_dir), lambda r: _respond(node, r, links=links)
+            Path(settings.data_dir), lambda r: respond(node, r, links=links)
         ):
             # Made before the first client can be answered, so that it is printed before, too.
-            text = await _greeting(node, url, links)
-            await _run(node, listener, stop, greet=lambda: say(text))
+            text = await greeting(node, url, links, with_demo=with_demo)
+            server = server_of(node, listeners)
+            await run(node, server, stop, accept=[0], ready=lambda: say(text))
     finally:
-        listener.close()
         await node.close()
+        listeners[0].close()
 
 
-async def _respond(node: Node, request: dict[str, Any], *, links: str) -> control.Answer:
+def links_at(settings: Settings, url: str) -> str:
+    """The address of one-click links, "" where others than this machine's could open them."""
+    return url if is_loopback(settings.host) else ""
+
+
+async def respond(node: Node, request: dict[str, Any], *, links: str) -> control.Answer:
     """`answer`, or an export in pieces."""
     if request.get("op") != "export":
         return await answer(node, request, links=links)
@@ -154,14 +174,16 @@ async def _first_user(organisation: Organisation, user: str) -> None:
         await organisation.administration.create_user(User(user, user, Role.ADMIN))
 
 
-async def _greeting(node: Node, url: str, links: str) -> str:
-    engine = f"{node.client.server_name} {node.client.server_version}"
-    if not node.demo:
-        token = await node.setup.offer()
+async def greeting(organisation: Organisation, url: str, links: str, *, with_demo: bool) -> str:
+    """What to print once the server serves; every start makes a new link for setting up."""
+    client, settings = organisation.client, organisation.settings
+    engine = f"{client.server_name} {client.server_version}"
+    if not with_demo:
+        token = await organisation.setup.offer()
         listens = f"batonbox listens on {url} (engine: {engine})"
-        return "\n".join([listens, *_invitation(node.settings, url, token)]) if token else listens
-    access = await demo.open_access(node, url=links)
-    return demo.greeting(node.settings, access, url=url, engine=engine)
+        return "\n".join([listens, *_invitation(settings, url, token)]) if token else listens
+    access = await demo.open_access(organisation, url=links)
+    return demo.greeting(settings, access, url=url, engine=engine)
 
 
 def _invitation(settings: Settings, url: str, token: str) -> list[str]:
@@ -182,23 +204,28 @@ def _invitation(settings: Settings, url: str, token: str) -> list[str]:
     return lines
 
 
-async def _run(
-    node: Node, listener: socket.socket, stop: _Stop, *, greet: Callable[[], None]
+def server_of(node: Node, listeners: Sequence[socket.socket]) -> Server:
+    """The HTTP server of an open node; it accepts nothing yet."""
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _SPURIOUS)
+    return Server(_config(node), listeners)
+
+
+async def run(
+    node: Node, server: Server, stop: Stop, *, accept: Collection[int], ready: Callable[[], None]
 ) -> None:
-    server = _Server(_config(node))
-    serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
-    greet()
+    """Serve from `ready()` on until `stop`, drain, end."""
+    serving = asyncio.get_running_loop().create_task(server.main_loop())
+    ready()
+    await server.accept(accept)
     _settle_memory()
-    stopping = asyncio.get_running_loop().create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not serving.done():
-        await _drain(node, stop)
+    await stop.wait()
+    await _drain(node, stop)
     server.should_exit = True
     await serving
+    await server.shutdown()
 
 
-async def _drain(node: Node, stop: _Stop) -> None:
+async def _drain(node: Node, stop: Stop) -> None:
     """Let the clients move away; a second signal ends the waiting."""
     stop.clear()
     loop = asyncio.get_running_loop()
@@ -221,27 +248,12 @@ def _config(node: Node) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        backlog=_BACKLOG,
-        ws=Upgrade,
+        backlog=BACKLOG,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
         ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
         timeout_graceful_shutdown=5,
     )
-
-
-def _url(settings: Settings, listener: socket.socket) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{listener.getsockname()[1]}"
-
-
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
-            "stop what uses it or choose another port (BATONBOX_PORT)."
-        ) from error
 
 
 def _settle_memory() -> None:

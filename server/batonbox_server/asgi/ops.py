@@ -42,8 +42,10 @@ async def _readyz(call: Call) -> Response:
 
 
 async def _metrics(call: Call) -> Response:
-    """Metrics in the Prometheus text format."""
-    return Response(exposition(call.services.readiness), media_type=CONTENT_TYPE)
+    """Metrics in the Prometheus text format; with several workers, of each under its label."""
+    of_all = call.services.metrics
+    text = await of_all() if of_all is not None else exposition(call.services.readiness)
+    return Response(text, media_type=CONTENT_TYPE)
 
 
 ENDPOINTS: Final = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -95,7 +95,7 @@ class Services:
     """Everything endpoints call; `phones`, `races` and `webhook_secret` only with those carriers.
 
     `demo`: this server shows itself, on one's own machine (`serve --demo`). `build` names what
-    clients should have loaded, as WELCOME does.
+    clients should have loaded, as WELCOME does. `metrics`: of all workers, where this is one.
     """
 
     store: InboxStore
@@ -128,6 +128,7 @@ class Services:
     readiness: Readiness
     accounts: Accounts
     account_admin: AccountAdmin
+    metrics: Callable[[], Awaitable[bytes]] | None = None
     phones: Phones | None = None
     races: Races | None = None
     webhook_secret: bytes = b""

@@ -14,11 +14,12 @@ import structlog
 
 from batonbox_server.errors import EngineUnsuitable
 from batonbox_server.tasks import cancel_all, spawn
+from batonbox_server.tied import Tie, default_tie
 
 from .configuration import render
 from .folder import lock_folder, socket_path
 from .locate import EngineBinary, locate
-from .process import EngineProcess, Tie, default_tie
+from .process import EngineProcess
 from .readiness import wait_ready
 
 __all__ = ["EmbeddedEngine"]

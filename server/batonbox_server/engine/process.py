@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 
 from batonbox_server.errors import EngineUnsuitable
+from batonbox_server.tied import Tie, Watchdog, die_with_us
 
 from .locate import EngineBinary
 
-__all__ = ["EngineProcess", "Tie"]
-
-Tie = Literal["death_signal", "pipe"]
+__all__ = ["EngineProcess"]
 
 _log = structlog.get_logger(__name__)
-_PR_SET_PDEATHSIG: Final = 1
 _KEPT_LINES: Final = 200
 # "123:M 23 Nov 2026 23:43:53.000 * Ready to accept connections": pid, role, time, level, text
 _LINE = re.compile(r"^\d+:[A-Z] .{20,26} ([.\-*#]) (.*)$")
@@ -59,9 +54,9 @@ class EngineProcess:
             stderr=subprocess.STDOUT,
             pass_fds=(lock,),
             start_new_session=True,  # Ctrl-C is for us; we stop the engine after draining
-            preexec_fn=_die_with(os.getpid()) if tie == "death_signal" else None,  # noqa: PLW1509
+            preexec_fn=die_with_us(tie),  # noqa: PLW1509
         )
-        self._watchdog = _watch_by_pipe(self._child.pid) if tie == "pipe" else None
+        self._watchdog = Watchdog(self._child.pid) if tie == "pipe" else None
         self._feed(configuration)
         self._reader = threading.Thread(target=self._pump, name="engine-log", daemon=True)
         self._reader.start()
@@ -102,8 +97,7 @@ class EngineProcess:
                 self._note(raw.decode(errors="replace").rstrip())
         # The watchdog goes first: once reaped, the engine's pid may belong to somebody else.
         if self._watchdog is not None:
-            self._watchdog.kill()
-            self._watchdog.communicate()
+            self._watchdog.end()
         self._child.wait()
         self._on_exit()
 
@@ -115,32 +109,3 @@ class EngineProcess:
             # The engine also says goodbye at its highest level; that is no warning of ours.
             telling = level == "#" and _TELLING.search(text)
             (_log.warning if telling else _log.debug)("engine_log", line=text, pid=self.pid)
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def tie() -> None:
-        # SIGKILL: with `appendfsync always` nothing acknowledged is lost, and it also ends an
-        # engine that is stopped or inside a long script.
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return tie
-
-
-def _watch_by_pipe(pid: int) -> subprocess.Popen[bytes]:
-    """For systems without a death signal: a shell that sees our end of a pipe close."""
-    return subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", 'cat >/dev/null; kill -9 "$0"', str(pid)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def default_tie() -> Tie:
-    """What this system offers."""
-    return "death_signal" if sys.platform == "linux" else "pipe"
