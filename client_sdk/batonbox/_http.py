@@ -36,6 +36,10 @@ class Http:
         """The same with a body that is no JSON but of this content type."""
         return _decoded(await asyncio.to_thread(self._send, method, path, data, kind))
 
+    async def text(self, path: str) -> str:
+        """What a GET answers, as it stands."""
+        return (await asyncio.to_thread(self._send, "GET", path, None)).decode()
+
     async def download(self, path: str, *, deadline_s: float) -> bytes:
         """A file; asked for again while the server says that it will be there soon."""
         return await self._insist(lambda: self._send("GET", path, None), deadline_s)

@@ -25,7 +25,7 @@ from batonbox._errors import (
     RequestTimeout,
 )
 from batonbox._race_report import Attempt, Report, Watch, judge
-from batonbox._race_scratch import Scratch
+from batonbox._scratch import Scratch
 from batonbox._tasks import cancel_all, spawn
 
 __all__ = ["Race", "run_race"]
@@ -52,7 +52,7 @@ class Race:
 
 async def run_race(race: Race) -> Report:
     """Set up, race, read back, judge; removes what it made however it ends."""
-    scratch = Scratch(race.url, race.token, run=race.run)
+    scratch = Scratch(race.url, race.token, run=race.run, kind="race")
     try:
         race.progress(f"making {race.agents} agents and an inbox")
         tokens = await scratch.make(race.agents)
@@ -99,7 +99,7 @@ async def _open(race: Race, tokens: list[str], stack: AsyncExitStack) -> list[Cl
     return clients
 
 
-async def _each(count: int, work: Callable[[int], Awaitable[None]], *, at_once: int) -> None:
+async def _each(count: int, work: Callable[[int], Awaitable[Any]], *, at_once: int) -> None:
     """`work(0)` to `work(count - 1)`, a few at once."""
     numbers = iter(range(count))
 

@@ -1,4 +1,4 @@
-"""`batonbox`: watch, act, simulate a customer, race."""
+"""`batonbox`: watch, act, simulate a customer, race, measure."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from batonbox._events import (
 from batonbox._http import Http
 from batonbox._race import Race, run_race
 from batonbox._transport import base_url, websocket_url
+from batonbox.bench.command import configure, fastest_loop, measured
 
 __all__ = ["main"]
 
@@ -170,6 +171,12 @@ async def race(args: argparse.Namespace) -> int:
     return OK if report.passed else REFUSED
 
 
+async def bench(args: argparse.Namespace) -> int:
+    """Measure a server of yours: fan-out, latency, memory, handshakes, commands, a storm."""
+    right = await measured(args, show=lambda text: print(text, flush=True), say=_say)
+    return OK if right else REFUSED
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their arguments."""
     shared = argparse.ArgumentParser(add_help=False)
@@ -182,7 +189,9 @@ def parser() -> argparse.ArgumentParser:
 
     def add(run: Command, name: str) -> argparse.ArgumentParser:
         says = run.__doc__ or ""
-        sub = commands.add_parser(name, help=says, description=says, parents=[shared])
+        sub = commands.add_parser(
+            name, help=says, description=says, parents=[shared], conflict_handler="resolve"
+        )
         sub.set_defaults(run=run)
         return sub
 
@@ -208,6 +217,7 @@ def parser() -> argparse.ArgumentParser:
     sub = add(race, "race")
     sub.add_argument("--agents", type=_positive, default=200, metavar="N")
     sub.add_argument("--conversations", type=_positive, default=100, metavar="N")
+    configure(add(bench, "bench"))
     return top
 
 
@@ -219,8 +229,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("batonbox: no token; pass --token or set BATONBOX_TOKEN")
         return UNAUTHORIZED
     try:
-        status: int = asyncio.run(args.run(args))
-        return status
+        with asyncio.Runner(loop_factory=fastest_loop if args.run is bench else None) as runner:
+            status: int = runner.run(args.run(args))
+            return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

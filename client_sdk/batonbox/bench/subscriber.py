@@ -13,6 +13,7 @@ from batonbox._wire import Frame, Op
 from batonbox.bench.address import Address
 from batonbox.bench.digest import Digests, Run
 from batonbox.bench.lean import Lean, packed
+from batonbox.bench.meter import until
 from batonbox.bench.tally import Account, Tally
 
 __all__ = ["Audience", "Subscriber"]
@@ -57,14 +58,15 @@ class Audience:
                 )
         return result
 
-    async def until(self, upto: dict[str, int], *, timeout_s: float) -> bool:
+    async def until(
+        self, upto: dict[str, int], *, timeout_s: float, every_s: float = 0.005
+    ) -> bool:
         """Wait until everybody has got everything; False when the time is over first."""
-        give_up_s = time.perf_counter() + timeout_s
-        while any(self.slowest(inbox) < seq for inbox, seq in upto.items()):
-            if time.perf_counter() > give_up_s:
-                return False
-            await asyncio.sleep(0.005)
-        return True
+        return await until(
+            lambda: all(self.slowest(inbox) >= seq for inbox, seq in upto.items()),
+            timeout_s=timeout_s,
+            every_s=every_s,
+        )
 
 
 class Subscriber(Lean):

@@ -1,10 +1,11 @@
-"""The race's own inbox, agents and tokens: made with an admin's token, removed afterwards."""
+"""Inboxes, agents and tokens of a run's own: made with an admin's token, removed afterwards."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from batonbox._errors import ApiError, BatonboxError, Conflict, NotFound
@@ -28,51 +29,76 @@ PER_AREA = 100
 
 
 class Scratch:
-    """What one run makes; every name carries the run's id."""
+    """What one run makes; every name carries the run's kind and id."""
 
-    def __init__(self, url: str, token: str, *, run: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        run: str,
+        kind: str,
+        limits: Mapping[str, int] = LIMITS,
+        inboxes: int = 1,
+    ) -> None:
         self._url = url
         self._own = Http(url, token)
         self._admin = self._own
-        self._run = run
+        self._name = f"{kind}-{run}"
+        self._limits = dict(limits)
         self._made_token = ("", "")
-        self._made_inbox = False
+        self._made: list[str] = []
         self._users: list[str] = []
+        self._give_up_s = 0.0
         self._areas = random.sample(AREA_CODES, len(AREA_CODES))
         self.admin_token = token
-        self.inbox = f"race-{run}"
-        self.number = self._phone(self._areas[0], random.randrange(PER_AREA))  # noqa: S311
+        first = random.randrange(PER_AREA)  # noqa: S311
+        self._numbers = {
+            f"{self._name}-{n}" if n else self._name: self._phone(self._areas[0], first + n)
+            for n in range(inboxes)
+        }
+
+    @property
+    def inbox(self) -> str:
+        """The first inbox."""
+        return self._name
+
+    @property
+    def inboxes(self) -> list[str]:
+        """All inboxes; the same people are members of each."""
+        return list(self._numbers)
 
     async def make(self, agents: int) -> list[str]:
-        """An inbox with `agents` members; returns their tokens."""
+        """The inboxes with `agents` members; returns their tokens."""
         await self._raise_own_limits()
-        users = [f"race-{self._run}-{number:04d}" for number in range(agents)]
+        users = [f"{self._name}-{number:04d}" for number in range(agents)]
         await self._all(users, self._make_user)
-        self._made_inbox = True
-        body = {
-            "id": self.inbox,
-            "name": f"Race {self._run}",
-            "numbers": [self.number],
-            "members": users,
-        }
-        await self._once("POST", "/v1/admin/inboxes", body)
+        for inbox, number in self._numbers.items():
+            self._made.append(inbox)
+            name = inbox.replace("-", " ").capitalize()
+            body = {"id": inbox, "name": name, "numbers": [number], "members": users}
+            await self._once("POST", "/v1/admin/inboxes", body)
         return await self._all(users, self._make_token)
 
-    async def inbound(self, number: int) -> None:
-        """The `number`-th customer writes; the id makes repeating it harmless."""
-        body = {
-            "from": self._phone(self._areas[1 + number // PER_AREA], number % PER_AREA),
-            "to": self.number,
-            "text": f"Is anybody there? ({number})",
-            "id": f"race-{self._run}-{number}",
-        }
-        await self._admin.insist("POST", "/v1/loopback/inbound", body)
+    async def inbound(self, number: int, *, inbox: str = "") -> str:
+        """The `number`-th customer writes to an inbox (the first one); returns the conversation.
 
-    async def remove(self) -> list[str]:
+        The id makes repeating it harmless.
+        """
+        body = {
+            "from": self._phone(self._areas[1 + number // PER_AREA], number),
+            "to": self._numbers[inbox or self.inbox],
+            "text": f"Is anybody there? ({number})",
+            "id": f"{inbox or self.inbox}-{number}",
+        }
+        result = await self._admin.insist("POST", "/v1/loopback/inbound", body)
+        return str(result["conv"])
+
+    async def remove(self, *, within_s: float = REMOVAL_S) -> list[str]:
         """Remove everything; returns what could not be removed."""
-        left = []
-        if self._made_inbox and not await self._gone(f"/v1/admin/inboxes/{self.inbox}"):
-            left.append(f"inbox {self.inbox}")
+        self._give_up_s = time.monotonic() + within_s
+        gone = await self._all(list(self._made), self._remove_inbox)
+        left = [f"inbox {inbox}" for inbox in gone if inbox]
         results = await self._all(list(self._users), self._remove_user)
         left += [f"user {user}" for user in results if user]
         user, token = self._made_token
@@ -97,7 +123,7 @@ class Scratch:
         return str((await self._admin.insist("POST", path, self._token_body()))["token"])
 
     def _token_body(self) -> dict[str, Any]:
-        return {"label": f"race {self._run}", "limits": LIMITS}
+        return {"label": self._name.replace("-", " "), "limits": self._limits}
 
     async def _once(self, method: str, path: str, body: Any) -> None:
         """Repeatable: what an unanswered first try made already answers with a conflict."""
@@ -114,9 +140,13 @@ class Scratch:
     async def _remove_user(self, user: str) -> str:
         return "" if await self._gone(f"/v1/admin/users/{user}") else user
 
+    async def _remove_inbox(self, inbox: str) -> str:
+        return "" if await self._gone(f"/v1/admin/inboxes/{inbox}") else inbox
+
     async def _gone(self, path: str, *, own: bool = False) -> bool:
+        http = self._own if own else self._admin
         try:
-            await (self._own if own else self._admin).insist("DELETE", path, deadline_s=REMOVAL_S)
+            await http.insist("DELETE", path, deadline_s=self._give_up_s - time.monotonic())
         except NotFound:
             pass
         except BatonboxError:
@@ -137,4 +167,4 @@ class Scratch:
 
     @staticmethod
     def _phone(area: int, last: int) -> str:
-        return f"+1{area}55501{last:02d}"
+        return f"+1{area}55501{last % PER_AREA:02d}"

@@ -1,0 +1,139 @@
+"""Fan-out, saturated: as many events as the window allows, each to every subscriber."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from statistics import median
+from typing import Final
+
+from batonbox._errors import ConnectionLost
+from batonbox._wire import Frame
+from batonbox.bench.commander import Commander, failure
+from batonbox.bench.digest import stamp
+from batonbox.bench.floor import floor_per_s
+from batonbox.bench.ground import Ground
+from batonbox.bench.meter import Meter, quiet, until
+from batonbox.bench.opening import Turned
+from batonbox.bench.plan import Result
+from batonbox.bench.remedies import of_ends, of_refusals, of_status
+from batonbox.bench.subscriber import Audience
+
+__all__ = ["Fan", "fan_out"]
+
+EVENT_BYTES: Final = 200
+_SLICES: Final = 5
+_WARM_UP_S: Final = 1.0
+_LAST_S: Final = 15.0
+
+
+class Fan:
+    """One inbox: a commander whose notes go to an audience, at most `window` in the air.
+
+    In the air is what has been sent and not yet been received by everybody.  Nobody else may write
+    to this inbox meanwhile.
+    """
+
+    def __init__(
+        self, sender: Commander, audience: Audience, *, inbox: str, conv: str, run: str
+    ) -> None:
+        self.sender, self.audience = sender, audience
+        self.inbox, self.conv = inbox, conv
+        self.sent = self.refused = self.top = 0
+        self.window = 0
+        self.took_s: list[float] = []
+        self._run = run
+        self._base = audience.slowest(inbox)
+        self._text = "x" * EVENT_BYTES
+
+    def begin(self, window: int) -> None:
+        """Keep the window full until `end`."""
+        self.window = window
+        self.audience.reached = self._fill
+        self._fill()
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self.window = 0
+        self.audience.threshold = float("inf")
+
+    def send(self) -> None:
+        """One event."""
+        now_s = time.perf_counter()
+        cid = stamp(f"{self._run}.{self.sent}", now_s)
+        self.sent += 1
+
+        def then(frame: Frame) -> None:
+            self.took_s.append(time.perf_counter() - now_s)
+            if failure(frame) is not None:
+                self.refused += 1
+            else:
+                self.top = max(self.top, int(frame[2]["seq"]))
+
+        self.sender.command("note", {"conv": self.conv, "text": self._text, "cid": cid}, then)
+
+    async def settled(self) -> bool:
+        """Wait until all is answered and everybody has everything; raises ConnectionLost."""
+        await until(lambda: not self.sender.in_flight, timeout_s=_LAST_S)
+        if self.sender.ended:
+            raise ConnectionLost(self.sender.ended)
+        return await self.audience.until({self.inbox: self.top}, timeout_s=_LAST_S)
+
+    def _fill(self) -> None:
+        audience = self.audience
+        in_air = self.sent - self.refused - (audience.slowest(self.inbox) - self._base)
+        for _ in range(self.window - in_air):
+            self.send()
+        if self.window:
+            # Looking at everybody costs: once a quarter of the window has come, or all of it.
+            step = len(audience.members) * max(1, min(in_air, self.window) // 4)
+            audience.threshold = audience.total + step
+
+
+async def fan_out(ground: Ground) -> Result:
+    """Deliveries per second with the window always full."""
+    plan, turned, audience = ground.plan, Turned(), Audience()
+    count = plan.count("fanout")
+    plan.progress(f"fan-out: {count} subscribers, window {plan.window}")
+    members = await ground.subscribers(audience, count, turned=turned)
+    (sender,) = await ground.commanders(1)
+    conv = ground.conversations[0]
+    fan = Fan(sender, audience, inbox=ground.inbox, conv=conv, run=plan.run)
+    try:
+        with quiet():
+            fan.begin(plan.window)
+            await asyncio.sleep(_WARM_UP_S)
+            meter, sent, messages = Meter(), fan.sent, audience.messages
+            total, part_s = audience.total, plan.seconds / _SLICES
+            rates = [await _slice(audience, part_s) for _ in range(_SLICES)]
+            seconds, busy = meter.seconds, meter.busy
+            deliveries = audience.total - total
+            per_message = deliveries / max(1, audience.messages - messages)
+            fan.end()
+        await fan.settled()
+        account, notes = audience.account({ground.inbox: fan.top}), of_ends(members)
+    finally:
+        for link in (*members, sender):
+            link.close()
+    figures = {
+        "subscribers": count,
+        "window": plan.window,
+        "deliveries_per_s": round(median(rates)),
+        "slowest_slice_per_s": round(min(rates)),
+        "fastest_slice_per_s": round(max(rates)),
+        "events_per_s": round((fan.sent - sent) / seconds, 1),
+        "events_per_message": round(per_message, 1),
+        "client_ceiling_per_s": round(
+            await floor_per_s(count, per_message=round(per_message), event_bytes=EVENT_BYTES)
+        ),
+    }
+    notes += of_refusals(sender.refused) + of_status(turned.away)
+    return Result(
+        workload="fanout", figures=figures, account=account, client_busy=busy, notes=notes
+    )
+
+
+async def _slice(audience: Audience, seconds: float) -> float:
+    before, began_s = audience.total, time.perf_counter()
+    await asyncio.sleep(seconds)
+    return (audience.total - before) / (time.perf_counter() - began_s)
