@@ -20,6 +20,7 @@ from batonbox_server.node import Organisation
 from batonbox_server.node_archive import adopt_archive, archive_text
 from batonbox_server.node_export import export_file
 from batonbox_server.node_search import reindex
+from batonbox_server.planning import plan_command
 from batonbox_server.serving import answer, serve
 
 __all__ = ["main"]
@@ -167,6 +168,9 @@ def archive_adopt_command(source: str, give_up: bool, **overrides: Any) -> None:
     _log_to_stderr("error")
     adopted = _run(lambda: _adopt(settings, source, give_up=give_up))
     click.echo(f"archive {adopted.id}: {adopted.lines} messages, {adopted.rows} conversations")
+
+
+main.add_command(plan_command)
 
 
 @main.command("config")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2] / "server" / "batonbox_server"
-BASE = {"domain", "wire", "errors", "tasks", "origin"}
+BASE = {"domain", "wire", "errors", "tasks", "origin", "turn"}
 EVERYTHING = {"*"}
 ROOMS: dict[str, set[str]] = {
     "__init__": set(),
@@ -16,10 +16,11 @@ ROOMS: dict[str, set[str]] = {
     "origin": set(),
     "tasks": set(),
     "tied": set(),
+    "turn": set(),
     "wire": set(),
     "domain": set(),
     "session": {"wire", "errors"},
-    "store": {"domain", "wire", "errors", "tasks", "origin"},
+    "store": {"domain", "wire", "errors", "tasks", "origin", "turn"},
     "archive": {"domain", "errors", "tasks", "store.archive_port"},
     "engine": {"errors", "tasks", "tied"},
     "hub": {"wire", "errors", "tasks"},
@@ -58,6 +59,9 @@ ROOMS: dict[str, set[str]] = {
     },
     "carriers": {"errors", "tasks"},
     "asgi": BASE | {"session", "store", "hub", "service", "carriers"},
+    "capacity": set(),
+    "capacity_simulation": {"capacity"},
+    "planning": {"capacity", "capacity_simulation"},
     "control": {"errors"},
     "signals": set(),
     "listeners": {"config"},
