@@ -182,16 +182,16 @@ def parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--url", help="server's base address (default: $BATONBOX_URL or :8080)")
     shared.add_argument("--token", help="API token (default: $BATONBOX_TOKEN)")
-    shared.add_argument("--json", action="store_true", help="one JSON value per line")
     shared.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait")
+    lines = argparse.ArgumentParser(add_help=False)
+    lines.add_argument("--json", action="store_true", help="one JSON value per line")
     top = argparse.ArgumentParser(prog="batonbox", description="A team's inboxes, from a shell.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(run: Command, name: str) -> argparse.ArgumentParser:
         says = run.__doc__ or ""
-        sub = commands.add_parser(
-            name, help=says, description=says, parents=[shared], conflict_handler="resolve"
-        )
+        parents = [shared] if run is bench else [shared, lines]
+        sub = commands.add_parser(name, help=says, description=says, parents=parents)
         sub.set_defaults(run=run)
         return sub
 
