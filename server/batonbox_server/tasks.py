@@ -22,14 +22,14 @@ def spawn(
     """
     task = asyncio.get_running_loop().create_task(coroutine, name=name)
     owner.add(task)
-    task.add_done_callback(owner.discard)
-    task.add_done_callback(_report)
+
+    def ended(task: asyncio.Task[Any]) -> None:
+        owner.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("task_crashed", task=task.get_name(), exc_info=error)
+
+    task.add_done_callback(ended)
     return task
-
-
-def _report(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("task_crashed", task=task.get_name(), exc_info=error)
 
 
 async def cancel_all(owner: set[asyncio.Task[Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from batonbox_server.service.scopes import check_scope
 from batonbox_server.session.ports import Principal
 from batonbox_server.session.steps import Run, Step
 from batonbox_server.tasks import spawn
+from batonbox_server.turn import Turn, turn
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -30,40 +30,36 @@ _SUBSCRIPTIONS: Final = ""  # the chain of SUBs; conversations' ids are never em
 
 
 class Requests:
-    """Requests about one conversation run in the order they came, others side by side.
+    """Requests about one conversation take effect in the order they came, others side by side.
 
-    Their number is bounded by the session.  They outlive the connection: a command that was sent
-    takes effect, whether or not its sender is still there.
+    The next one begins once the one before has been handed to the engine (`turn.pass_turn`), so
+    that a burst costs one round trip.  Their number is bounded by the session.  They outlive the
+    connection: a command that was sent takes effect, whether or not its sender is still there.
     """
 
     def __init__(self, connection: Connection, pump: SocketPump) -> None:
         self._connection = connection
         self._pump = pump
-        self._last: dict[str, asyncio.Task[Any]] = {}
+        self._last: dict[str, Turn] = {}
 
     def begin(self, step: Step) -> None:
         """Start a request of a signed-in connection."""
         chain = _chain(step)
-        before = self._last.get(chain) if chain is not None else None
-        task = spawn(self._pump.tasks, self._run(step, before), name="request")
+        mine = Turn(self._last.get(chain) if chain is not None else None)
         if chain is not None:
-            self._last[chain] = task
-            task.add_done_callback(lambda done: self._unchain(chain, done))
+            self._last[chain] = mine
+        spawn(self._pump.tasks, self._run(step, mine, chain), name="request")
 
-    def _unchain(self, chain: str, done: asyncio.Task[Any]) -> None:
-        if self._last.get(chain) is done:
-            del self._last[chain]
-
-    async def _run(self, step: Step, before: asyncio.Task[Any] | None) -> None:
-        if before is not None and not before.done():
-            await asyncio.wait([before])
+    async def _run(self, step: Step, mine: Turn, chain: str | None) -> None:
         connection = self._connection
-        principal = connection.principal
-        if principal is None:
-            raise AssertionError("a request before signing in")
-        self._pump.used(principal.token)
-        acting.set(Acting(principal.user, connection.origin))  # this task's own
         try:
+            await mine.come()
+            principal = connection.principal
+            if principal is None:
+                raise AssertionError("a request before signing in")
+            self._pump.used(principal.token)
+            acting.set(Acting(principal.user, connection.origin))  # this task's own
+            turn.set(mine)
             if isinstance(step, wire.Seen):
                 await self._seen(principal, step)
             elif isinstance(step, wire.Viewing):
@@ -71,6 +67,9 @@ class Requests:
             else:
                 await connection.answer(step.id, self._work(principal, step))  # type: ignore[union-attr]
         finally:
+            mine.over()
+            if chain is not None and self._last.get(chain) is mine:
+                del self._last[chain]
             connection.session.finished()
 
     async def _work(self, principal: Principal, step: Step) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from batonbox_server.errors import Away, Refused
 from batonbox_server.store import port
 from batonbox_server.store.archive_port import Archive, ArchivedRow
 from batonbox_server.store.by import pack_for_lua
+from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.inbox_calls import InboxCalls, ok
+from batonbox_server.turn import Turn, in_turn
 
 __all__ = ["MISSING", "TRIES", "Archived"]
 
@@ -40,6 +42,10 @@ class Archived(InboxCalls):
 
     _archive: Archive | None = None
 
+    def __init__(self, client: EngineClient, **more: Any) -> None:
+        super().__init__(client, **more)
+        self._returning: dict[str, Turn] = {}  # whoever waits for a conversation to be back
+
     def read_through(self, archive: Archive) -> None:
         """Read what is not in the engine from there."""
         self._archive = archive
@@ -47,13 +53,21 @@ class Archived(InboxCalls):
     async def _command(
         self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
     ) -> port.Applied:
-        for _ in range(TRIES):
+        if conv not in self._returning:
             try:
                 return await super()._command(name, conv, actor, cid, **args)
             except Refused as refusal:
-                if refusal.slug != "not_found" or not await self.bring_back(conv=conv):
+                if refusal.slug != "not_found" or self._archive is None:
                     raise
-        raise Refused("unavailable")
+        # Those about one conversation go on in the order in which they were refused or came.
+        async with in_turn(self._returning, conv):
+            for _ in range(TRIES):
+                try:
+                    return await super()._command(name, conv, actor, cid, **args)
+                except Refused as refusal:
+                    if refusal.slug != "not_found" or not await self.bring_back(conv=conv):
+                        raise
+            raise Refused("unavailable")
 
     async def known_archive(self) -> str:
         """The id of the archive that this engine's things are in, "" before anything was moved."""

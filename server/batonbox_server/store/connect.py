@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as NotServed
+from redis.exceptions import NoScriptError
 
 from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
 
 from .link import Jobs, Link
-from .resp import Argument, pack, replies, send
+from .resp import Argument, drained, pack, replies, request, write
 
-__all__ = ["EngineClient"]
+__all__ = ["RESEND_S", "EngineClient"]
 
-_Waiting = asyncio.Future[Any]
+# How long a script whose outcome is unknown is sent again before its caller is told so.
+RESEND_S: Final = 2.0
+# How often a script that the engine does not know is handed to it for one call.
+_LOADS_MOST: Final = 3
+
+
+class _Waiting(asyncio.Future[Any]):
+    """A command on its way: its bytes, and what may be done when it is not answered.
+
+    `repeats`: it may be sent again, and is about the key `prefix`.  `until_s`: since its outcome
+    became unknown, until when it is.
+    """
+
+    packed: bytes
+    repeats = False
+    prefix = ""
+    sent_s = until_s = 0.0
+    loads = 0
 
 
 class EngineClient:
     """Commands in, replies out, over one connection that is kept up in the background.
 
-    Commands take effect in the order of the calls of `execute`.  Nothing is ever sent twice.
+    Commands take effect in the order of the calls.  Those of `execute` are never sent twice, those
+    of `evaluate` are: after a lost connection, and when the engine has forgotten the script; then
+    before everything that was called later.
     `on_state` is called with True when the connection comes up (the first time included) and with
     False when it is lost; it must be cheap and must not raise.
     """
@@ -40,13 +60,20 @@ class EngineClient:
         self._max_in_flight = max_in_flight
         self.on_state = on_state
         self._up = False
-        self._unsent: list[tuple[bytes, _Waiting]] = []
-        self._sent: deque[tuple[float, _Waiting]] = deque()
+        self._connection: AbstractConnection | None = None
+        self._known: dict[str, bytes] = {}
+        # Every command is in one of these; in this order they were called, and take effect.
+        self._sent: deque[_Waiting] = deque()
+        self._unknown: list[_Waiting] = []  # to the engine as scripts, or for lack of a reply
+        self._unsent: list[_Waiting] = []
+        self._due = self._full = False
+        self._failure: Exception | None = None
         self._wake = asyncio.Event()
         self._link = Link(
             url,
             name="engine-client",
             timeout_s=command_timeout_s,
+            prepare=self._load_missing,
             jobs=self._jobs,
             on_up=self._came_up,
             on_down=self._went_down,
@@ -79,6 +106,11 @@ class EngineClient:
     async def aclose(self) -> None:
         """Close; commands still waiting for a reply end in `OutcomeUnknown`."""
         await self._link.aclose()
+        self._give_up(float("inf"))
+
+    def know(self, scripts: Mapping[str, bytes]) -> None:
+        """Sources by their SHA-1, for `evaluate`; the engine is told on every connect."""
+        self._known.update(scripts)
 
     async def ask(self, *args: Argument) -> Any:
         """`execute` of what may be repeated; raises Refused("unavailable") when it fails."""
@@ -97,28 +129,77 @@ class EngineClient:
             OutcomeUnknown: (awaited) the connection broke, or no reply came in time.
             redis.exceptions.ResponseError: (awaited) the engine's error reply.
         """
-        if not self._up:
-            raise EngineUnavailable("The engine is not reachable; retry with the same id.")
-        if len(self._unsent) + len(self._sent) >= self._max_in_flight:
-            raise EngineUnavailable("The engine is overloaded; retry with the same id.")
-        waiting: _Waiting = asyncio.get_running_loop().create_future()
-        self._unsent.append((pack(args), waiting))
-        self._wake.set()
+        return self._begin(args)
+
+    def evaluate(self, sha: str, prefix: str, args: Iterable[Argument]) -> asyncio.Future[Any]:
+        """`execute` of a known script with one key, which may be sent again.
+
+        Raises:
+            EngineUnavailable: as `execute`.
+            OutcomeUnknown: (awaited) it was sent again for RESEND_S, and never answered.
+        """
+        waiting = self._begin(("EVALSHA", sha, 1, prefix, *args))
+        waiting.repeats, waiting.prefix = True, prefix
         return waiting
 
-    def _jobs(self, connection: AbstractConnection) -> Jobs:
-        return self._write(connection), self._read(connection), self._watch()
+    def _begin(self, args: tuple[Argument, ...]) -> _Waiting:
+        if not self._up:
+            raise EngineUnavailable("The engine is not reachable; retry with the same id.")
+        if len(self._sent) + len(self._unknown) + len(self._unsent) >= self._max_in_flight:
+            raise EngineUnavailable("The engine is overloaded; retry with the same id.")
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(loop=loop)
+        waiting.packed = pack(args)
+        self._unsent.append(waiting)
+        if not self._due:
+            self._due = True
+            loop.call_soon(self._flush)
+        return waiting
 
-    async def _write(self, connection: AbstractConnection) -> None:
-        now_s = asyncio.get_running_loop().time
+    # Writing
+
+    def _flush(self) -> None:
+        """Write what was called in this turn of the loop, unless something has to come before."""
+        self._due = False
+        connection = self._connection
+        if connection is None or self._full or self._unknown or not self._unsent:
+            return
+        batch, self._unsent = self._unsent, []
+        at_s = asyncio.get_running_loop().time()
+        for waiting in batch:
+            waiting.sent_s = at_s
+        # Counted as sent before the write: a write that fails half-way may have arrived.
+        self._sent.extend(batch)
+        try:
+            self._full = not write(connection, b"".join([waiting.packed for waiting in batch]))
+        except Exception as error:  # uvloop raises on a closed transport: not the callers' affair
+            self._failure, self._full = error, True
+        if self._full:
+            self._wake.set()
+
+    def _jobs(self, connection: AbstractConnection) -> Jobs:
+        self._connection = connection
+        self._flush()
+        return self._keep_room(connection), self._read(connection), self._watch()
+
+    async def _keep_room(self, connection: AbstractConnection) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            batch, self._unsent = self._unsent, []
-            # Counted as sent before the write: a write that fails half-way may have arrived.
-            at_s = now_s()
-            self._sent.extend((at_s, waiting) for _, waiting in batch)
-            await send(connection, b"".join([packed for packed, _ in batch]))
+            if self._failure is not None:
+                raise self._failure
+            await drained(connection)
+            self._full = False
+            self._flush()
+
+    async def _watch(self) -> None:
+        now_s = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(self._timeout_s / 10)
+            if self._sent and now_s() - self._sent[0].sent_s > self._timeout_s:
+                raise TimeoutError(f"no reply within {self._timeout_s} s")
+
+    # Reading
 
     async def _read(self, connection: AbstractConnection) -> None:
         sent = self._sent
@@ -126,45 +207,110 @@ class EngineClient:
             for reply in batch:
                 if not sent:
                     raise ConnectionResetError(f"a reply nobody asked for: {reply!r}")
-                _, waiting = sent.popleft()
-                if not waiting.done():  # its caller may have been cancelled
-                    _resolve(waiting, reply)
+                waiting = sent.popleft()
+                if isinstance(reply, Exception):
+                    self._refused(waiting, reply)
+                else:
+                    if self._unknown:
+                        self._overtaken(waiting.prefix)
+                    if not waiting.done():  # its caller may have been cancelled
+                        waiting.set_result(reply)
+            if self._unknown and not sent:
+                self._load_and_repeat()
+            elif self._unsent and not self._due:
+                self._flush()  # what was held back
 
-    async def _watch(self) -> None:
-        now_s = asyncio.get_running_loop().time
-        while True:
-            await asyncio.sleep(self._timeout_s / 10)
-            if self._sent and now_s() - self._sent[0][0] > self._timeout_s:
-                raise TimeoutError(f"no reply within {self._timeout_s} s")
+    def _refused(self, waiting: _Waiting, error: Exception) -> None:
+        if isinstance(error, NoScriptError) and waiting.repeats and waiting.loads < _LOADS_MOST:
+            # Whatever was called later waits, or what was called first would come last.
+            waiting.loads += 1
+            self._unknown.append(waiting)
+        elif isinstance(error, NotServed):
+            # LOADING, NOAUTH and the like: certainly not executed
+            _fail(waiting, EngineUnavailable(str(error)))
+        else:
+            _fail(waiting, error)
+
+    def _overtaken(self, prefix: str) -> None:
+        """Somebody loaded scripts between two commands of ours: what came first was not done."""
+        late = [waiting for waiting in self._unknown if waiting.prefix == prefix]
+        self._unknown = [waiting for waiting in self._unknown if waiting.prefix != prefix]
+        for waiting in late:
+            _fail(waiting, EngineUnavailable("The engine had lost its scripts; retry."))
+
+    def _load_and_repeat(self) -> None:
+        """The engine has forgotten scripts, and everything that was sent has been answered."""
+        loads = []
+        for source in self._known.values():
+            load = _Waiting(loop=asyncio.get_running_loop())
+            load.packed = pack(("SCRIPT", "LOAD", source))
+            load.add_done_callback(_unheeded)
+            loads.append(load)
+        self._unsent = [*loads, *self._unknown, *self._unsent]
+        self._unknown = []
+        self._flush()
+
+    # The connection
+
+    async def _load_missing(self, connection: AbstractConnection) -> None:
+        known = list(self._known.items())
+        if not known:
+            return
+        there = await request(connection, "SCRIPT", "EXISTS", *(sha for sha, _ in known))
+        for (_, source), is_there in zip(known, there, strict=True):
+            if not is_there:
+                await request(connection, "SCRIPT", "LOAD", source)
 
     def _came_up(self) -> None:
         self._up = True
+        self._unsent, self._unknown = self._unknown, []
         if self.on_state is not None:
             self.on_state(True)
 
     def _went_down(self) -> None:
-        self._up = False
-        for _, waiting in self._sent:
-            _fail(waiting, OutcomeUnknown("The connection to the engine broke after sending."))
-        for _, waiting in self._unsent:
-            _fail(waiting, EngineUnavailable("The connection to the engine broke before sending."))
-        self._sent.clear()
-        self._unsent.clear()
+        loop = asyncio.get_running_loop()
+        self._up = self._full = False
+        self._connection = self._failure = None
         self._wake.clear()
+        now_s = loop.time()
+        sent, self._unknown, unsent = [*self._sent], [], [*self._unknown, *self._unsent]
+        self._sent.clear()
+        self._unsent = []
+        for waiting in sent:
+            if waiting.repeats:
+                waiting.until_s = waiting.until_s or now_s + RESEND_S
+                self._unknown.append(waiting)
+            else:
+                _fail(waiting, OutcomeUnknown("The connection to the engine broke after sending."))
+        for waiting in unsent:
+            if waiting.until_s:
+                self._unknown.append(waiting)
+            else:
+                why = "The connection to the engine broke before sending."
+                _fail(waiting, EngineUnavailable(why))
+        self._give_up(now_s)
+        if self._unknown:
+            loop.call_later(RESEND_S, self._expire)
         if self.on_state is not None:
             self.on_state(False)
 
+    def _expire(self) -> None:
+        if not self._up:
+            self._give_up(asyncio.get_running_loop().time())
 
-def _resolve(waiting: _Waiting, reply: Any) -> None:
-    if isinstance(reply, NotServed):
-        # LOADING, NOAUTH and the like: certainly not executed
-        _fail(waiting, EngineUnavailable(str(reply)))
-    elif isinstance(reply, Exception):
-        waiting.set_exception(reply)
-    else:
-        waiting.set_result(reply)
+    def _give_up(self, now_s: float) -> None:
+        late = [waiting for waiting in self._unknown if waiting.until_s <= now_s]
+        self._unknown = [waiting for waiting in self._unknown if waiting.until_s > now_s]
+        for waiting in late:
+            _fail(waiting, OutcomeUnknown("The outcome is unknown; retry with the same id."))
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.done():
         waiting.set_exception(error)
+
+
+def _unheeded(load: asyncio.Future[Any]) -> None:
+    """Whoever needs a script that could not be loaded is told so by the engine."""
+    if not load.cancelled():
+        load.exception()

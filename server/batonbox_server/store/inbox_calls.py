@@ -15,6 +15,7 @@ from batonbox_server.store.by import AUDIT_ENTRIES, by_command
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
+from batonbox_server.turn import pass_turn
 
 __all__ = ["InboxCalls", "applied", "digest_of", "entry_of", "ok", "standing_of", "words"]
 
@@ -56,11 +57,13 @@ class InboxCalls:
     async def _command(
         self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
     ) -> port.Applied:
-        script = getattr(self._scripts, name)
+        """Takes effect before whatever is called later; see `turn.pass_turn`."""
         digest = digest_of(name, {"conv": conv, **args})
         prefix = self._keys.inbox(inbox_of(conv))
-        reply = await script(prefix, conv=conv, by=self._by(actor, cid, digest), **args)
-        return applied(reply)
+        by = self._by(actor, cid, digest)
+        handed = getattr(self._scripts, name)(prefix, conv=conv, by=by, **args)
+        pass_turn()
+        return applied(await handed)
 
     def _by(self, actor: str, cid: str, digest: str) -> bytes:
         return by_command(actor=actor, cid=cid, digest=digest, keep=self._audit_entries)

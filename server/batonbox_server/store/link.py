@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeAlias
 
 import structlog
@@ -27,6 +27,7 @@ Jobs: TypeAlias = Iterable[Coroutine[Any, Any, None]]
 class Link:
     """Runs `jobs(connection)` while a connection lasts; the first job to raise ends it.
 
+    `prepare(connection)` ends before a connection counts as one; it may ask the engine.
     `on_up` precedes the jobs and `on_down` follows them, once each per connection; they must be
     cheap and must not raise.  Reconnects by itself until `aclose`.
     """
@@ -38,6 +39,7 @@ class Link:
         name: str,
         timeout_s: float,
         jobs: Callable[[AbstractConnection], Jobs],
+        prepare: Callable[[AbstractConnection], Awaitable[None]] | None = None,
         on_up: Callable[[], None],
         on_down: Callable[[], None],
     ) -> None:
@@ -45,6 +47,7 @@ class Link:
         self._name = name
         self._timeout_s = timeout_s
         self._jobs = jobs
+        self._prepare = prepare
         self._on_up = on_up
         self._on_down = on_down
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -110,6 +113,8 @@ class Link:
         try:
             async with asyncio.timeout(self._timeout_s):
                 self.server = await check_server(connection)
+                if self._prepare is not None:
+                    await self._prepare(connection)
         except (RedisError, OSError) as error:
             await close_connection(connection)
             raise EngineUnavailable(f"The engine does not answer: {error}") from error

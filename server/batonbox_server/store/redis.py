@@ -17,6 +17,7 @@ from batonbox_server.store.inbox_calls import applied, digest_of, ok, standing_o
 from batonbox_server.store.inbox_outbox import InboxOutbox
 from batonbox_server.store.inbox_reads import InboxReads
 from batonbox_server.store.inbox_timers import InboxTimers, unpack_options
+from batonbox_server.turn import pass_turn
 
 
 class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
@@ -219,7 +220,9 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
     async def seen(self, *, conv: str, actor: str, att: str) -> bool:
         """See the port."""
         prefix = self._keys.inbox(inbox_of(conv))
-        reply = await self._scripts.seen(prefix, conv=conv, actor=actor, att=att)
+        handed = self._scripts.seen(prefix, conv=conv, actor=actor, att=att)
+        pass_turn()
+        reply = await handed
         if reply[0] == b"not_found":
             # A conversation that is away has no badge; one that is not there is refused.
             await self.history(conv=conv, actor=actor, n=1)

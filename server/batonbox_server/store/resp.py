@@ -26,10 +26,22 @@ try:
 except ImportError:  # the extra [fast] is not installed
     hiredis = None
 
-__all__ = ["Argument", "close_connection", "open_connection", "pack", "replies", "request", "send"]
+__all__ = [
+    "Argument",
+    "close_connection",
+    "drained",
+    "open_connection",
+    "pack",
+    "replies",
+    "request",
+    "send",
+    "write",
+]
 
 Argument: TypeAlias = bytes | str | int | float
 _READ_BYTES: Final = 256 * 1024
+# So much may wait for an engine that does not read.
+_UNREAD_BYTES: Final = 1 << 20
 
 pack: Callable[[tuple[Argument, ...]], bytes] = (
     pack_command if hiredis is None else hiredis.pack_command
@@ -81,6 +93,26 @@ async def send(connection: AbstractConnection, packed: bytes) -> None:
     if not connection.is_connected:
         raise ConnectionResetError("the engine's connection is closed")
     await connection.send_packed_command(packed, check_health=False)
+
+
+def write(connection: AbstractConnection, packed: bytes) -> bool:
+    """Write packed commands at once; False: wait for `drained` before the next.
+
+    Raises what the event loop raises on a closed connection.
+    """
+    writer = connection._writer
+    if writer is None:
+        raise ConnectionResetError("the engine's connection is closed")
+    writer.write(packed)
+    return writer.transport.get_write_buffer_size() <= _UNREAD_BYTES
+
+
+async def drained(connection: AbstractConnection) -> None:
+    """Until the engine has read enough of what was written."""
+    writer = connection._writer
+    if writer is None:
+        raise ConnectionResetError("the engine's connection is closed")
+    await writer.drain()
 
 
 async def replies(connection: AbstractConnection) -> AsyncIterator[list[Any]]:

@@ -10,21 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError
-
 from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
 from batonbox_server.store.connect import EngineClient
 
 FOLDER: Final = Path(__file__).parent / "lua"
-# How long a command whose outcome is unknown is sent again before its caller is told so.
-RESEND_S: Final = 2.0
 _UNWRITTEN: Final = frozenset({b"idle", b"not_found"})
 _INCLUDE: Final = re.compile(r'^--- @include "([\w/]+)"$', re.MULTILINE)
 _KEY: Final = re.compile(r'\bkey\("(\w+)"')
@@ -61,7 +56,8 @@ def _own() -> dict[str, Script]:
 class Scripts:
     """`await scripts.assign(prefix, conv=..., actor=..., ...)`: one attribute per file.
 
-    Raises Refused("unavailable") when the engine is down, and after RESEND_S of unknown outcome.
+    Scripts take effect in the order of the calls, which hand them to the engine, awaited or not.
+    Raises (awaited) Refused("unavailable") when it is down, and when the outcome stays unknown.
     Every script may be sent again: it is idempotent by a stored reply, a provider id or its nature.
     `on_write(prefix)` is called after every script that may have appended to the prefix's log; one
     that answers `idle` or `not_found` has not.
@@ -70,6 +66,7 @@ class Scripts:
     def __init__(self, client: EngineClient, folder: Path | None = None) -> None:
         self._client = client
         self._scripts = load_folder(folder) if folder else _own()
+        client.know({script.sha: script.source for script in self._scripts.values()})
         self.on_write: Callable[[str], None] | None = None
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[list[Any]]]:
@@ -81,37 +78,37 @@ class Scripts:
         def call(prefix: str, **args: Any) -> Awaitable[list[Any]]:
             return self._call(script, prefix, args)
 
+        setattr(self, name, call)  # looked up once
         return call
 
-    async def _call(self, script: Script, prefix: str, args: dict[str, Any]) -> list[Any]:
-        if tuple(args) != script.params and set(args) != set(script.params):
-            raise TypeError(f"{script.name} takes {', '.join(script.params)}, not {sorted(args)}")
-        packed = [args[name] for name in script.params]
+    def _call(self, script: Script, prefix: str, args: dict[str, Any]) -> Awaitable[list[Any]]:
+        """Hands the call to the engine at once; await its answer."""
+        if tuple(args) != script.params:
+            if set(args) != set(script.params):
+                names = ", ".join(script.params)
+                raise TypeError(f"{script.name} takes {names}, not {sorted(args)}")
+            args = {name: args[name] for name in script.params}
+        handed: asyncio.Future[Any] | EngineUnavailable
         try:
-            return await self._evaluate(script, prefix, packed)
-        except OutcomeUnknown:
-            return await self._resend(script, prefix, packed)
+            handed = self._client.evaluate(script.sha, prefix, args.values())
+        except EngineUnavailable as error:
+            handed = error
+        return self._answered(script, prefix, handed)
+
+    async def _answered(
+        self, script: Script, prefix: str, handed: asyncio.Future[Any] | EngineUnavailable
+    ) -> list[Any]:
+        try:
+            if isinstance(handed, EngineUnavailable):
+                raise handed
+            reply: list[Any] = await handed
+        except OutcomeUnknown as error:
+            raise Refused("unavailable", str(error)) from error
         except EngineUnavailable as error:
             raise Refused("unavailable") from error
-
-    async def _resend(self, script: Script, prefix: str, packed: list[Any]) -> list[Any]:
-        deadline = time.monotonic() + RESEND_S
-        while time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
-            try:
-                return await self._evaluate(script, prefix, packed)
-            except EngineUnavailable:
-                continue
-        raise Refused("unavailable", "The outcome is unknown; retry with the same id.")
-
-    async def _evaluate(self, script: Script, prefix: str, packed: list[Any]) -> list[Any]:
-        try:
-            reply = await self._client.execute("EVALSHA", script.sha, 1, prefix, *packed)
-        except NoScriptError:
-            reply = await self._client.execute("EVAL", script.source, 1, prefix, *packed)
         if script.writes and reply[0] not in _UNWRITTEN and self.on_write is not None:
             self.on_write(prefix)
-        return list(reply)
+        return reply
 
 
 def load_script(path: Path, folder: Path = FOLDER) -> Script:
