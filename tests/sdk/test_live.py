@@ -24,7 +24,7 @@ class Directory(People):
 
     def state_for(self, user: str) -> dict[str, Any]:
         inboxes = [{"id": name, "members": USERS} for name in sorted(self.inboxes_of(user))]
-        return {"user": {"id": user, "role": "member"}, "inboxes": inboxes, "users": []}
+        return {"user": {"id": user, "role": "member"}, "inboxes": inboxes}
 
 
 @pytest.fixture

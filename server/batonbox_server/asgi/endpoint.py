@@ -168,7 +168,7 @@ async def _answer(
 ) -> Response:
     principal, origin = _NOBODY, _nobodys(endpoint, request)
     if endpoint.action is not None:
-        given = Credentials(request.scope, services.origins)
+        given = Credentials.of(request.scope, services.origins)
         principal = await given.principal(services.identity)
         origin = given.origin(principal)
         if not allowed(services, principal, endpoint.action):

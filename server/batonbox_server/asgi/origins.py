@@ -64,40 +64,61 @@ class Origins:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request brought to show who it is from: a token, else the cookie."""
+    """What a request brought to show who it is from: a token, else the cookie.
 
-    scope: Mapping[str, Any]
-    origins: Origins
+    A connection keeps it for as long as it lasts, so it holds what counts and not the request.
+    """
+
+    bearer: str
+    cookie: str
+    by_token: Via
+    address: str
+    agent: str
+    foreign: str  # why the cookie does not count, "" where it does
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any], origins: Origins) -> Credentials:
+        """Those of a request."""
+        headers = headers_of(scope)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        cookie, foreign = cookie_of(scope) if "cookie" in headers else "", ""
+        if cookie:
+            try:
+                origins.check(scope)
+            except Refused as refused:
+                foreign = refused.message
+        return cls(
+            bearer=token.strip() if scheme.lower() == "bearer" else "",
+            cookie=cookie,
+            by_token="socket" if scope["type"] == "websocket" else "api",
+            address=client_address(scope),
+            agent=agent_of(scope),
+            foreign=foreign,
+        )
 
     async def principal(self, identity: Identity, token: str = "") -> Principal:
         """Who it is from; `token` counts first.
 
         Raises Refused: `forbidden` for a cookie sent from a foreign page, and as `Identity`.
         """
-        token = token or self._bearer
+        token = token or self.bearer
         if token:
             return await identity.authenticate(token)
-        cookie = cookie_of(self.scope)
-        if not cookie:
+        if not self.cookie:
             raise Refused("unauthorized", "Sign in, or send Authorization: Bearer <token>.")
-        self.origins.check(self.scope)
-        return await identity.authenticate_session(cookie)
+        if self.foreign:
+            raise Refused("forbidden", self.foreign)
+        return await identity.authenticate_session(self.cookie)
 
     def origin(self, principal: Principal, token: str = "") -> Origin:
         """From where the principal of these credentials (and this `token`) acts."""
-        by_token: Via = "socket" if self.scope["type"] == "websocket" else "api"
         return Origin(
-            via=by_token if token or self._bearer else "web",
-            address=client_address(self.scope),
+            via=self.by_token if token or self.bearer else "web",
+            address=self.address,
             token=principal.token,
-            agent=agent_of(self.scope),
+            agent=self.agent,
             as_member=Scope.ADMIN not in principal.scopes,
         )
-
-    @property
-    def _bearer(self) -> str:
-        scheme, _, token = headers_of(self.scope).get("authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def cookie_of(scope: Mapping[str, Any]) -> str:

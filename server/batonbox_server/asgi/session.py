@@ -117,7 +117,7 @@ async def _change_password(call: Call) -> Response:
 
 
 async def _somebody(call: Call) -> Principal | None:
-    given = Credentials(call.request.scope, call.services.origins)
+    given = Credentials.of(call.request.scope, call.services.origins)
     try:
         return await given.principal(call.services.identity)
     except Refused as refused:

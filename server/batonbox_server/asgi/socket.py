@@ -28,6 +28,7 @@ from batonbox_server.tasks import cancel_all, spawn
 from batonbox_server.wire import Close, Op
 
 from .connection import Connection, now_ms
+from .greetings import Greetings
 from .handshake import Denial, Handshakes, deny
 from .origins import Credentials, Origins
 from .upgrade import ACCEPT
@@ -103,6 +104,7 @@ class SocketPump:
         self.connections: dict[Connection, None] = {}
         self._by_user: dict[str, dict[Connection, None]] = {}
         self._empty = asyncio.Event()
+        self._greetings = Greetings(directory)
         self._origins = Origins(origins)
         self._handshakes = Handshakes(origins=origins, per_s=handshakes_per_s)
         self._unlisten: Callable[[], None] = lambda: None
@@ -148,7 +150,7 @@ class SocketPump:
             self,
             transport,
             subprotocol=verdict,
-            credentials=Credentials(scope, self._origins),
+            credentials=Credentials.of(scope, self._origins),
         )
         self._empty.clear()
         self.connections[connection] = None
@@ -170,18 +172,17 @@ class SocketPump:
 
     def welcomed(self, connection: Connection) -> None:
         """Send what a fresh connection gets unasked: the directory, then badges and rooms."""
-        user = connection.viewer.user
-        state = self.directory.state_for(user)
-        if not _sees(connection):
-            state = {**state, "inboxes": []}
-        connection.viewer.send([Op.ORG, "state", state])
-        if self._attendance is not None and _sees(connection):
-            connection.viewer.send([Op.PRESENCE, self._attendance.shown()])
+        viewer = connection.viewer
+        user, sees = viewer.user, _sees(connection)
+        viewer.send_pieces(self._greetings.state(user, sees=sees, subprotocol=viewer.subprotocol))
+        if self._attendance is not None and sees:
+            shown = self._attendance.shown()
+            viewer.send_pieces(self._greetings.presence(shown, subprotocol=viewer.subprotocol))
         if self.hub.degraded:
             connection.viewer.send([Op.STATUS, {"degraded": True}])
         self._attach(connection, self.directory.joined_by(user))
-        if _sees(connection):
-            self.hub.came(connection.viewer)
+        if sees:
+            self.hub.came(viewer)
 
     def forget(self, connection: Connection) -> None:
         """The connection has ended."""
@@ -211,6 +212,7 @@ class SocketPump:
 
     def org_frame(self, users: frozenset[str] | None, kind: str, data: dict[str, Any]) -> None:
         """See `session.ports.OrgListener`."""
+        self._greetings.forget()
         of_inboxes = kind in {"inbox", "inbox_gone"}
         for connection in self._signed_in():
             if of_inboxes and not _sees(connection):
@@ -220,6 +222,7 @@ class SocketPump:
 
     def presence(self, states: dict[str, str]) -> None:
         """These people came, went, are away or back."""
+        self._greetings.moved()
         self._spread([Op.PRESENCE, states])
 
     def contacts(self, names: dict[str, dict[str, str] | None] | None) -> None:
@@ -228,6 +231,7 @@ class SocketPump:
 
     def grants_changed(self, user: str) -> None:
         """See `session.ports.OrgListener`."""
+        self._greetings.forget()
         allowed = self.directory.inboxes_of(user)
         joined = self.directory.joined_by(user)
         for connection in list(self._by_user.get(user, ())):

@@ -93,8 +93,11 @@ class LiveDirectory:
             "organisation": {"name": self.name},
             "user": frame_of_user(me) if me else _nobody(user),
             "inboxes": [frame_of_inbox(inbox) for inbox in visible],
-            "users": [frame_of_user(self.users[name]) for name in sorted(self.users)],
         }
+
+    def everybody(self) -> list[dict[str, Any]]:
+        """See the port."""
+        return [frame_of_user(self.users[name]) for name in sorted(self.users)]
 
     def inboxes_of(self, user: str) -> frozenset[str]:
         """See the port."""

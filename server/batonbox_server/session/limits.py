@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = ["Gcra", "Limiters", "SessionLimits"]
@@ -33,6 +34,9 @@ class SessionLimits:
 
     def raised(self, limits: Mapping[str, float]) -> SessionLimits:
         """With a token's own numbers; names that are no limits of a connection are ignored."""
+        return _raised(self, frozenset(limits.items())) if limits else self
+
+    def _with(self, limits: Mapping[str, float]) -> SessionLimits:
         known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
         return replace(
             self, **{name: known[name](value) for name, value in limits.items() if name in known}
@@ -49,6 +53,12 @@ class SessionLimits:
             "connections_per_user",
         )
         return {name: getattr(self, name) for name in names}
+
+
+@lru_cache(maxsize=256)
+def _raised(limits: SessionLimits, by: frozenset[tuple[str, float]]) -> SessionLimits:
+    # One for all connections of a token.
+    return limits._with(dict(by))
 
 
 class Gcra:

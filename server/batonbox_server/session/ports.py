@@ -101,7 +101,10 @@ class Directory(Protocol):
     """The node's copy of the organisation, following its log."""
 
     def state_for(self, user: str) -> dict[str, Any]:
-        """Data of ORG `state`: {user, inboxes, users}."""
+        """What of ORG `state` is the user's own: {organisation, user, inboxes}."""
+
+    def everybody(self) -> list[dict[str, Any]]:
+        """Its `users`, the same for everybody; whatever changes is told to the listeners."""
 
     def inboxes_of(self, user: str) -> frozenset[str]:
         """Inboxes the user may see (an admin: every one)."""
