@@ -13,6 +13,7 @@ from batonbox.bench.ground import Ground
 from batonbox.bench.meter import Meter, quiet, until
 from batonbox.bench.plan import Result, percentiles
 from batonbox.bench.remedies import of_ends, of_refusals
+from batonbox.bench.server import cpu_each, usage
 from batonbox.bench.subscriber import Audience
 
 __all__ = ["Worker", "commands"]
@@ -92,10 +93,11 @@ async def commands(ground: Ground) -> Result:
             await asyncio.sleep(_WARM_UP_S)
             for worker in workers:
                 worker.took_s.clear()
-            meter = Meter()
+            before, meter = await usage(ground.http), Meter()
             await asyncio.sleep(plan.seconds)
             took_s = [one for worker in workers for one in worker.took_s]
             seconds, busy = meter.seconds, meter.busy
+            after = await usage(ground.http)
         await _ended(workers, commanders)
         upto = {ground.inbox: max(worker.top for worker in workers)}
         await audience.until(upto, timeout_s=_LAST_S)
@@ -107,6 +109,7 @@ async def commands(ground: Ground) -> Result:
         "conversations": len(convs),
         "connections": len(commanders),
         "commands_per_s": round(len(took_s) / seconds),
+        **cpu_each(before, after, len(took_s)),
         **percentiles(took_s),
     }
     notes += of_refusals(_sum([commander.refused for commander in commanders]))

@@ -17,6 +17,7 @@ from batonbox.bench.meter import Meter, quiet, until
 from batonbox.bench.opening import Turned
 from batonbox.bench.plan import Result
 from batonbox.bench.remedies import of_ends, of_refusals, of_status
+from batonbox.bench.server import cpu_each, usage
 from batonbox.bench.subscriber import Audience
 
 __all__ = ["Fan", "fan_out"]
@@ -103,11 +104,12 @@ async def fan_out(ground: Ground) -> Result:
         with quiet():
             fan.begin(plan.window)
             await asyncio.sleep(_WARM_UP_S)
+            before = await usage(ground.http)
             meter, sent, messages = Meter(), fan.sent, audience.messages
             total, part_s = audience.total, plan.seconds / _SLICES
             rates = [await _slice(audience, part_s) for _ in range(_SLICES)]
             seconds, busy = meter.seconds, meter.busy
-            deliveries = audience.total - total
+            after, deliveries = await usage(ground.http), audience.total - total
             per_message = deliveries / max(1, audience.messages - messages)
             fan.end()
         await fan.settled()
@@ -121,6 +123,7 @@ async def fan_out(ground: Ground) -> Result:
         "deliveries_per_s": round(median(rates)),
         "slowest_slice_per_s": round(min(rates)),
         "fastest_slice_per_s": round(max(rates)),
+        **cpu_each(before, after, deliveries),
         "events_per_s": round((fan.sent - sent) / seconds, 1),
         "events_per_message": round(per_message, 1),
         "client_ceiling_per_s": round(

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from batonbox._errors import BatonboxError, ConnectionLost
+from batonbox._errors import ConnectionLost
 from batonbox.bench.commander import Commander
 from batonbox.bench.ground import Ground
 from batonbox.bench.lean import Lean, Refused
@@ -17,12 +17,12 @@ from batonbox.bench.meter import Meter, quiet
 from batonbox.bench.opening import Turned, open_one
 from batonbox.bench.plan import Result, percentiles
 from batonbox.bench.remedies import of_ends, of_status
+from batonbox.bench.server import cpu_each, usage
 from batonbox.bench.subscriber import Audience
 
-__all__ = ["handshakes", "idle", "resident_bytes"]
+__all__ = ["handshakes", "idle"]
 
 _SETTLE_S: Final = 2.5
-_METRIC: Final = "process_resident_memory_bytes"
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
@@ -32,6 +32,7 @@ async def handshakes(ground: Ground) -> Result:
     at_once = plan.count("handshakes")
     plan.progress(f"handshakes: {at_once} at a time")
     took_s: list[float] = []
+    before = await usage(ground.http)
     until_s = time.perf_counter() + plan.seconds
 
     async def worker(number: int) -> None:
@@ -58,6 +59,7 @@ async def handshakes(ground: Ground) -> Result:
     figures = {
         "in_flight": at_once,
         "handshakes_per_s": round(len(took_s) / seconds),
+        **cpu_each(before, await usage(ground.http), len(took_s)),
         **percentiles(took_s),
     }
     notes = of_status(turned.away)
@@ -77,13 +79,13 @@ async def idle(ground: Ground) -> Result:
     plan, turned, audience = ground.plan, Turned(), Audience()
     count = plan.count("idle")
     plan.progress(f"idle: {count} connections")
-    server_before, client_before = await resident_bytes(ground), _own_bytes()
+    server_before, client_before = await usage(ground.http), _own_bytes()
     meter = Meter()
     members = await ground.subscribers(audience, count, turned=turned)
     seconds, busy = meter.seconds, meter.busy
     try:
         await asyncio.sleep(max(_SETTLE_S, plan.seconds))
-        server, client = await resident_bytes(ground), _own_bytes()
+        server, client = await usage(ground.http), _own_bytes()
         account, notes = audience.account({}), of_ends(members)
         if account.closed == count:
             raise ConnectionLost(members[0].ended)
@@ -91,10 +93,11 @@ async def idle(ground: Ground) -> Result:
         for link in members:
             link.close()
     figures: dict[str, float] = {"connections": count, "opened_per_s": round(count / seconds)}
-    if server and server_before:
-        figures["server_bytes_each"] = round((server - server_before) / count)
+    if server.resident_bytes:
+        grown = server.resident_bytes - server_before.resident_bytes
+        figures["server_bytes_each"] = round(grown / count)
     else:
-        notes.append(f"the server's /metrics has no {_METRIC}: its memory is not known here")
+        notes.append("the server's /metrics does not tell its memory: only this side is shown")
     if client and client_before:
         figures["client_bytes_each"] = round((client - client_before) / count)
     return Result(
@@ -104,19 +107,6 @@ async def idle(ground: Ground) -> Result:
         client_busy=busy,
         notes=notes + of_status(turned.away),
     )
-
-
-async def resident_bytes(ground: Ground) -> float:
-    """The server process's memory as its /metrics tells it; 0: it does not."""
-    try:
-        text = await ground.http.text("/metrics")
-    except BatonboxError:
-        return 0.0
-    for line in text.splitlines():
-        name, _, value = line.partition(" ")
-        if name == _METRIC:
-            return float(value)
-    return 0.0
 
 
 def _own_bytes() -> int:

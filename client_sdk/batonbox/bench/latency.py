@@ -11,6 +11,7 @@ from batonbox.bench.meter import Meter, quiet
 from batonbox.bench.opening import Turned
 from batonbox.bench.plan import Result, percentiles
 from batonbox.bench.remedies import of_ends, of_refusals, of_status
+from batonbox.bench.server import cpu_each, usage
 from batonbox.bench.subscriber import Audience
 
 __all__ = ["latency", "paced"]
@@ -29,9 +30,11 @@ async def latency(ground: Ground) -> Result:
             await paced(fan, plan.rate_per_s, seconds=1.0)
             del audience.took_s[:]
             fan.took_s.clear()
-            meter, sent = Meter(), fan.sent
+            before = await usage(ground.http)
+            meter, sent, total = Meter(), fan.sent, audience.total
             await paced(fan, plan.rate_per_s, seconds=plan.seconds)
             rate, busy = (fan.sent - sent) / meter.seconds, meter.busy
+            after, deliveries = await usage(ground.http), audience.total - total
         await fan.settled()
         account, notes = audience.account({ground.inbox: fan.top}), of_ends(members)
     finally:
@@ -40,6 +43,7 @@ async def latency(ground: Ground) -> Result:
     figures = {
         "subscribers": count,
         "events_per_s": round(rate, 1),
+        **cpu_each(before, after, deliveries),
         **percentiles(list(audience.took_s), "delivery_"),
         **percentiles(fan.took_s, "command_"),
     }

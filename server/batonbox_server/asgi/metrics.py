@@ -5,7 +5,14 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from .services import Readiness
@@ -14,6 +21,8 @@ __all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "observe_request"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 REGISTRY: Final = CollectorRegistry()
+# process_cpu_seconds_total, process_resident_memory_bytes, ...: where the system has a /proc.
+ProcessCollector(registry=REGISTRY)
 
 _requests: Final = Counter(
     "batonbox_http_requests",
