@@ -22,6 +22,7 @@ from batonbox_server.node_export import export_file
 from batonbox_server.node_search import reindex
 from batonbox_server.planning import plan_command
 from batonbox_server.serving import answer, serve
+from batonbox_server.workers import serve_workers, started, work
 
 __all__ = ["main"]
 
@@ -40,11 +41,27 @@ def main() -> None:
 @click.option("--port", type=int, help="Port to listen on; 0 picks a free one.")
 @click.option("--data-dir", help="Folder of the embedded engine.")
 @click.option("--redis-url", help="An engine of your own: Redis >= 7.0 or Valkey >= 7.2.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that serve it together.")
 def serve_command(demo: bool, **overrides: Any) -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+    """Serve until SIGTERM or Ctrl-C; with several workers SIGHUP restarts them in turn."""
     settings = _settings(**overrides)
     _log_to_stderr(settings.log_level)
-    _run(lambda: serve(settings, with_demo=demo, say=_say))
+    if settings.workers > 1:
+        given = {name: value for name, value in overrides.items() if value is not None}
+        _run(lambda: serve_workers(settings, given, with_demo=demo, say=_say))
+    else:
+        _run(lambda: serve(settings, with_demo=demo, say=_say))
+
+
+@main.command("worker", hidden=True)
+def worker_command() -> None:
+    """One of the processes of `serve --workers`, which starts it."""
+    start = started()
+
+    def prepare(settings: config.Settings) -> None:
+        _log_to_stderr(settings.log_level, worker=start.number)
+
+    sys.exit(_run(lambda: work(start, prepare=prepare)))
 
 
 @main.command("setup")
@@ -265,7 +282,8 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _log_to_stderr(level: str) -> None:
+def _log_to_stderr(level: str, **more: Any) -> None:
+    """`more` is in every line."""
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise click.ClickException(f"BATONBOX_LOG_LEVEL: {level} is no level; try info")
@@ -275,6 +293,7 @@ def _log_to_stderr(level: str) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            lambda _, __, event: {**event, **more},
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
             render,

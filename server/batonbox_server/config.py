@@ -30,6 +30,7 @@ class Settings:
 
     host: str = _s("127.0.0.1", "address to listen on")
     port: int = _s(8080, "port to listen on; 0 picks a free one")
+    workers: int = _s(1, "processes that serve the port, each a node; see docs/workers.md")
     data_dir: str = _s("data", "folder of the embedded engine, the lock and the control socket")
     redis_url: str = _s("", "an engine of your own; empty: the embedded one", secret=True)
     key_space: str = _s("bb", "prefix of every key; one organisation per space")

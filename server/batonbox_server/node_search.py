@@ -116,9 +116,12 @@ class NodeSearch:
             "search_conversations": progress.total,
         }
 
-    async def told(self, *, rebuild: bool) -> dict[str, Any]:
-        """How far the index is, for `reindex`; `rebuild`: throw it away first."""
-        if rebuild:
+    async def told(self, *, rebuild: bool, first: bool = True) -> dict[str, Any]:
+        """How far the index is, for `reindex`; `rebuild`: throw it away before that.
+
+        Not `first`: another worker of this server was asked before, and may have the same index.
+        """
+        if rebuild and (first or not isinstance(self.index, FtIndex)):
             await self.feed.rebuild()
         return asdict(self.feed.progress)
 

@@ -16,6 +16,7 @@ import uvicorn
 
 from batonbox_server import control, demo
 from batonbox_server.asgi.origins import is_loopback
+from batonbox_server.asgi.upgrade import Upgrade
 from batonbox_server.config import Settings
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
@@ -157,7 +158,8 @@ async def _carry_out(
             )
             return {"password": password}
         case "search" if isinstance(organisation, Node):
-            return await organisation.search.told(rebuild=bool(request.get("rebuild")))
+            rebuild, first = request.get("rebuild") is True, request.get("first", True) is True
+            return await organisation.search.told(rebuild=rebuild, first=first)
         case "link":
             if not links:
                 raise Refused("conflict", _NO_LINKS)
@@ -232,7 +234,7 @@ async def _drain(node: Node, stop: Stop) -> None:
     within_s = node.settings.drain_s
     if stop.interrupted:
         within_s = min(within_s, _DRAIN_AT_CTRL_C_S)
-    draining = loop.create_task(node.drain(within_s=within_s))
+    draining = loop.create_task(node.drain(within_s=within_s, replaced=stop.replaced))
     again = loop.create_task(stop.wait())
     await asyncio.wait({draining, again}, return_when=asyncio.FIRST_COMPLETED)
     for task in (draining, again):
@@ -249,8 +251,7 @@ def _config(node: Node) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
+        ws=Upgrade,
         ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
         timeout_graceful_shutdown=5,
     )

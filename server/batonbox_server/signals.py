@@ -13,19 +13,25 @@ __all__ = ["Stop"]
 class Stop(asyncio.Event):
     """Set by SIGTERM, by SIGINT (`interrupted`: somebody waits at a terminal), by a terminal's end.
 
-    Any other SIGHUP calls `on_hangup`; under `nohup` it stays ignored.
+    Any other SIGHUP calls `on_hangup`; under `nohup` it stays ignored. `replaced`: another process
+    serves in this one's place.
     """
 
-    def __init__(self, *, on_hangup: Callable[[], None]) -> None:
+    def __init__(self, *, on_hangup: Callable[[], None] = lambda: None) -> None:
         super().__init__()
-        self.interrupted = False
-        self._on_hangup = on_hangup
+        self.interrupted = self.replaced = False
+        self.on_hangup = on_hangup
         self._terminals = [number for number in range(3) if os.isatty(number)]
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.set)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def retire(self) -> None:
+        """Stop, for a successor is there."""
+        self.replaced = True
+        self.set()
 
     def _interrupt(self) -> None:
         self.interrupted = True
@@ -34,6 +40,6 @@ class Stop(asyncio.Event):
     def _hang_up(self) -> None:
         # A terminal that was closed answers nothing any more; `kill -HUP` leaves it as it was.
         if all(os.isatty(number) for number in self._terminals):
-            self._on_hangup()
+            self.on_hangup()
         else:
             self.set()
