@@ -19,7 +19,6 @@ from batonbox.bench.subscriber import Audience
 __all__ = ["Worker", "commands"]
 
 _CONNECTIONS = 16
-_WARM_UP_S = 0.5
 _LAST_S = 15.0
 
 
@@ -90,7 +89,7 @@ async def commands(ground: Ground) -> Result:
         with quiet():
             for worker in workers:
                 worker.begin()
-            await asyncio.sleep(_WARM_UP_S)
+            await asyncio.sleep(plan.warm_up_s)
             for worker in workers:
                 worker.took_s.clear()
             before, meter = await usage(ground.http), Meter()

@@ -24,7 +24,6 @@ __all__ = ["Fan", "fan_out"]
 
 EVENT_BYTES: Final = 200
 _SLICES: Final = 5
-_WARM_UP_S: Final = 1.0
 _LAST_S: Final = 15.0
 
 
@@ -103,7 +102,7 @@ async def fan_out(ground: Ground) -> Result:
     try:
         with quiet():
             fan.begin(plan.window)
-            await asyncio.sleep(_WARM_UP_S)
+            await asyncio.sleep(plan.warm_up_s)
             before = await usage(ground.http)
             meter, sent, messages = Meter(), fan.sent, audience.messages
             total, part_s = audience.total, plan.seconds / _SLICES

@@ -22,7 +22,6 @@ from batonbox.bench.subscriber import Audience
 
 __all__ = ["handshakes", "idle"]
 
-_SETTLE_S: Final = 2.5
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
@@ -75,7 +74,7 @@ def _reset(link: Lean) -> None:
 
 
 async def idle(ground: Ground) -> Result:
-    """Connections that follow one inbox in which nothing happens."""
+    """Connections that follow one inbox in which nothing happens; memory settles meanwhile."""
     plan, turned, audience = ground.plan, Turned(), Audience()
     count = plan.count("idle")
     plan.progress(f"idle: {count} connections")
@@ -84,7 +83,7 @@ async def idle(ground: Ground) -> Result:
     members = await ground.subscribers(audience, count, turned=turned)
     seconds, busy = meter.seconds, meter.busy
     try:
-        await asyncio.sleep(max(_SETTLE_S, plan.seconds))
+        await asyncio.sleep(plan.seconds)
         server, client = await usage(ground.http), _own_bytes()
         account, notes = audience.account({}), of_ends(members)
         if account.closed == count:

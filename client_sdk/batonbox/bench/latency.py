@@ -27,7 +27,7 @@ async def latency(ground: Ground) -> Result:
     fan = Fan(sender, audience, inbox=ground.inbox, conv=ground.conversations[0], run=plan.run)
     try:
         with quiet():
-            await paced(fan, plan.rate_per_s, seconds=1.0)
+            await paced(fan, plan.rate_per_s, seconds=plan.warm_up_s)
             del audience.took_s[:]
             fan.took_s.clear()
             before = await usage(ground.http)

@@ -40,6 +40,11 @@ class Plan:
     progress: Callable[[str], None]
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:10])
 
+    @property
+    def warm_up_s(self) -> float:
+        """What comes before anything is counted."""
+        return min(1.0, self.seconds / 3)
+
     def count(self, workload: str) -> int:
         """Connections (of commands: conversations) of a workload."""
         return self.clients or CLIENTS[workload]

@@ -23,7 +23,6 @@ from batonbox.bench.tally import Tally
 __all__ = ["storm"]
 
 _RATE_PER_S: Final = 20.0
-_BEFORE_S: Final = 1.0
 _BACK_S: Final = 60.0
 _BACKOFF: Final = Backoff(base_s=0.1, cap_s=5.0)
 
@@ -39,7 +38,7 @@ async def storm(ground: Ground) -> Result:
     owner: set[asyncio.Task[None]] = set()
     try:
         spawn(owner, paced(fan, _RATE_PER_S, seconds=_BACK_S), name="bench-storm-events")
-        await asyncio.sleep(_BEFORE_S)
+        await asyncio.sleep(plan.warm_up_s)
         with quiet():
             meter, back_s = Meter(), await _all_back(ground, audience, turned)
             busy = meter.busy
