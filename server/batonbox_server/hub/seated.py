@@ -62,6 +62,7 @@ class SeatedFollower(Follower):
         self._reading = False
         self._snapshots = SharedRead[SnapshotFrame](reads.tasks, fresh=self._still_serves)
         self._chunks = SharedRead[Chunk | None](reads.tasks, fresh=lambda _: True)
+        self._departures = SharedRead[Reason | None](reads.tasks, fresh=lambda _: True)
 
     # For subclasses
 
@@ -203,6 +204,7 @@ class SeatedFollower(Follower):
         """See Follower."""
         self._snapshots.forget()
         self._chunks.forget()
+        self._departures.forget()
         # Positions of another history confirm nothing: nobody gets more before marks are re-read.
         self._member_at.clear()
         void = []
@@ -300,7 +302,7 @@ class SeatedFollower(Follower):
             return "epoch"
         if self.feed.following and (tip := self.ring.tip_of(position.seq)) is not None:
             return None if tip == position.tip else "fork"
-        return await self.departs(position)
+        return await self._departures.get(position, lambda: self.departs(position))
 
     async def _open_with_snapshot(self, seat: Seat) -> None:
         for _ in range(_SNAPSHOT_TRIES):

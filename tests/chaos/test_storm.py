@@ -1,0 +1,60 @@
+"""Everybody is dropped at once and comes back at once: nothing is lost, and the engine is spared.
+
+What a returning connection costs the engine is the look at its token; the rest is read once per
+person, or once per place in the log, however many connections ask for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from batonbox.bench import raise_file_limit
+from batonbox_server.engine import EmbeddedEngine
+
+from .storm import INBOX, Crowd, commands_of, crowd
+
+RING = 32  # events; whoever misses more reads the log
+ASIDE = 60  # scripts that the node runs by itself, or that are the same for any crowd
+
+
+async def returns(they: Crowd, *, missing: int) -> Counter[str]:
+    """Drop everybody, let something happen, let them back; what the engine did meanwhile."""
+    they.drop()
+    await they.gone()
+    last = await they.texts(missing)
+    before = await commands_of(they.site)
+    await they.come()
+    assert await they.audience.until({INBOX: last}, timeout_s=120)
+    asked = await commands_of(they.site)
+    asked.subtract(before)
+    account = they.audience.account({INBOX: last})
+    assert account.right, account
+    assert account.resets == 0
+    return asked
+
+
+async def storms(engine: EmbeddedEngine, *, users: int, connections: int) -> None:
+    """One after a short absence, one after a long one."""
+    settings = {"ring_events": RING, "handshakes_per_s": 4000.0}
+    async with crowd(engine, users=users, connections=connections, **settings) as they:
+        await they.texts(3)
+        await they.come()
+        for missing in (5, 3 * RING):
+            asked = await returns(they, missing=missing)
+            assert asked["evalsha"] <= connections + 3 * users + ASIDE, asked
+            assert asked["xrange"] <= ASIDE, asked
+
+
+async def test_a_crowd_comes_back_at_once_and_the_engine_is_asked_by_person_and_place(
+    engine: EmbeddedEngine,
+) -> None:
+    await storms(engine, users=15, connections=300)
+
+
+@pytest.mark.long
+async def test_ten_thousand_come_back_at_once(engine: EmbeddedEngine) -> None:
+    # Both ends of each connection are open files of this process.
+    connections = min(10_000, (raise_file_limit() - 500) // 2)
+    await storms(engine, users=200, connections=connections)
