@@ -125,6 +125,8 @@ async def test_a_wrong_token_is_one_sentence(script: Script, start: Start) -> No
             "is the server running",
         ),
         (["race", "--url", "http://127.0.0.1:1", "--token", "t"], 3, "is the server running"),
+        (["bench", "--url", "ws://127.0.0.1:1", "--token", "t"], 3, "is the server running"),
+        (["bench", "--url", "nonsense", "--token", "t"], 2, "base address"),
         (
             [
                 "send-inbound",
@@ -155,7 +157,17 @@ def test_what_cannot_work_is_said_in_one_sentence(
     assert says in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("args", [[], ["dance"], ["race", "--agents", "0"], ["reply", "sales.c1"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["dance"],
+        ["race", "--agents", "0"],
+        ["reply", "sales.c1"],
+        ["bench", "--only", "dance"],
+        ["bench", "--seconds", "0"],
+    ],
+)
 def test_a_wrong_usage_exits_with_two(args: list[str]) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(args)
