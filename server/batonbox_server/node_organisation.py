@@ -28,6 +28,7 @@ from batonbox_server.store.keys import Keys
 from batonbox_server.store.live import RedisLive
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.rooms import RedisRooms
+from batonbox_server.store.scripts import forget_others
 from batonbox_server.store.sign_in import RedisSignIn
 from batonbox_server.store.sign_in_port import Rates
 from batonbox_server.store.words import RedisWords
@@ -55,6 +56,7 @@ class Organisation:
         self.client = EngineClient(url, command_timeout_s=self.settings.engine_timeout_s)
         await self.client.connect()
         self.closing.push_async_callback(self.client.aclose)
+        await forget_others(self.client)
         log_events = self.settings.log_events
         audit_entries = self.settings.audit_entries
         self.store = RedisStore(

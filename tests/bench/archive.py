@@ -32,9 +32,9 @@ from batonbox_server.service.archiver import Archiver, Bounds
 from batonbox_server.store.by import by_command, pack_for_lua
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
+from batonbox_server.store.library import Script, load_folder, load_script
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.resp import pack
-from batonbox_server.store.scripts import Script, load_folder, load_script
 from batonbox_server.store.waiting import RedisWaiting
 from batonbox_server.tasks import cancel_all, spawn
 
@@ -137,7 +137,7 @@ async def _load(run: _Run, conversations: int) -> None:
         "done": load_folder()["done"],
     }
     for script in scripts.values():
-        await run.client.execute("SCRIPT", "LOAD", script.source)
+        await run.client.execute("FUNCTION", "LOAD", script.library.source)
     chance = random.Random(35)
     bodies = [msgpack.packb({"text": "x" * chance.randint(20, 200)}) for _ in range(500)]
     with socket.socket(socket.AF_UNIX) as raw:
@@ -162,10 +162,10 @@ def _conversation(
 ) -> Iterator[bytes]:
     log, customer = Keys().inbox(inbox_of(conv)), f"+1905{number:07d}"
     given = (conv, OUR, customer, pack_for_lua(bodies), "x" * 40)
-    yield pack(("EVALSHA", scripts["import"].sha, 1, log, *given))
+    yield pack(("FCALL", scripts["import"].function, 1, log, *given))
     if number // len(_INBOXES) % _OPEN:
         by = by_command(actor=_AGENT, cid=uuid.uuid4().hex, digest="0" * 40, keep=100_000)
-        yield pack(("EVALSHA", scripts["done"].sha, 1, log, conv, by, "", "*"))
+        yield pack(("FCALL", scripts["done"].function, 1, log, conv, by, "", "*"))
 
 
 async def _watch(run: _Run) -> None:

@@ -9,6 +9,7 @@ rest is done. CPU is that of the engine's threads, and of a server's that serves
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 import socket
@@ -26,15 +27,16 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 import msgpack  # type: ignore[import-untyped]
+from redis.exceptions import ResponseError
 
 from batonbox import Client
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.store.by import by_command
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
+from batonbox_server.store.library import load_folder
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.resp import pack
-from batonbox_server.store.scripts import load_folder
 
 from .processes import LOAD_CORE, SERVER_CORE, Child, child, cpu_s, pin, token_of
 from .scripts import ask
@@ -133,17 +135,18 @@ async def _serving(run: _Run) -> AsyncIterator[tuple[Child, int]]:
 
 async def _fill(run: _Run, size: int) -> None:
     """Up to `size` conversations; nothing is synced to the disk meanwhile."""
-    shas = {name: script.sha for name, script in load_folder().items()}
-    for name in ("receive", "assign", "done"):
-        await run.client.execute("SCRIPT", "LOAD", load_folder()[name].source)
+    scripts = load_folder()
+    functions = {name: script.function for name, script in scripts.items()}
+    with contextlib.suppress(ResponseError):  # it is there from the size before
+        await run.client.execute("FUNCTION", "LOAD", scripts["receive"].library.source)
     await run.client.execute("CONFIG", "SET", "appendonly", "no")
-    await asyncio.to_thread(_pour, run, size, shas)
+    await asyncio.to_thread(_pour, run, size, functions)
     await run.client.execute("CONFIG", "SET", "appendonly", "yes")
     while b"aof_rewrite_in_progress:0" not in (await run.client.execute("INFO", "persistence")):
         await asyncio.sleep(0.1)
 
 
-def _pour(run: _Run, size: int, shas: dict[str, str]) -> None:
+def _pour(run: _Run, size: int, functions: dict[str, str]) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
         parts = urlsplit(run.engine.url)
         raw.connect(unquote(parts.path))
@@ -152,24 +155,24 @@ def _pour(run: _Run, size: int, shas: dict[str, str]) -> None:
         while run.filled < size:
             commands: list[bytes] = []
             for number in range(run.filled, min(size, run.filled + _WAVE)):
-                commands += _lived(run, number, shas)
+                commands += _lived(run, number, functions)
             ask(raw, reader, b"".join(commands), len(commands))
             run.filled = min(size, run.filled + _WAVE)
 
 
-def _lived(run: _Run, number: int, shas: dict[str, str]) -> Iterator[bytes]:
+def _lived(run: _Run, number: int, functions: dict[str, str]) -> Iterator[bytes]:
     """What brings one conversation to where it stands."""
     log, customer = Keys().inbox(INBOX), f"+1905{number:07d}"
     conv = f"{INBOX}.{uuid.UUID(int=(0x1F << 96) | number).hex}"
     given = (conv, OUR, customer, f"fill-{number}", _BODY, "Is anybody there?", 0, "")
-    yield pack(("EVALSHA", shas["receive"], 1, log, *given))
+    yield pack(("FCALL", functions["receive"], 1, log, *given))
     if number < _WAITING:
         return
     by = by_command(actor=_AGENT, cid=f"fill-{number}", digest="0" * 40, keep=100_000)
     if number % 10 == 0:
-        yield pack(("EVALSHA", shas["assign"], 1, log, conv, by, ""))
+        yield pack(("FCALL", functions["assign"], 1, log, conv, by, ""))
     else:
-        yield pack(("EVALSHA", shas["done"], 1, log, conv, by, "", "*"))
+        yield pack(("FCALL", functions["done"], 1, log, conv, by, "", "*"))
         run.done.append(conv)
         run.customer_of[conv] = customer
 

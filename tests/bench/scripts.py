@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 import hiredis
 import msgpack  # type: ignore[import-untyped]
 
+from batonbox_server.store.library import load_folder
 from batonbox_server.store.resp import pack
-from batonbox_server.store.scripts import load_folder
 
 from .stage import INBOX, OUR, Stage
 
@@ -43,18 +43,18 @@ async def through_store(stage: Stage, *, callers: int, seconds: float) -> float:
 
 async def engine_limit(stage: Stage, *, batches: int) -> float:
     """The same script from prebuilt bytes over a raw socket, 50 deep."""
-    sha = load_folder()["receive"].sha
-    prebuilt = [_batch(sha, stage.log) for _ in range(batches)]
+    function = load_folder()["receive"].function
+    prebuilt = [_batch(function, stage.log) for _ in range(batches)]
     return await asyncio.to_thread(_drive, stage.engine.url, prebuilt)
 
 
-def _batch(sha: str, prefix: str) -> bytes:
+def _batch(function: str, prefix: str) -> bytes:
     commands = []
     for number in range(_DEPTH):
         customer = f"+1905555{number:04d}"
         conv, provider_id = f"{INBOX}.{uuid.uuid4().hex}", uuid.uuid4().hex
         arguments = (conv, OUR, customer, provider_id, _BODY, "hello", 0, "")
-        commands.append(pack(("EVALSHA", sha, 1, prefix, *arguments)))
+        commands.append(pack(("FCALL", function, 1, prefix, *arguments)))
     return b"".join(commands)
 
 

@@ -15,9 +15,10 @@ import pytest
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
 from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.library import FOLDER, load_folder
 from batonbox_server.store.port import Applied
 from batonbox_server.store.redis import RedisStore
-from batonbox_server.store.scripts import FOLDER, Scripts, load_folder
+from batonbox_server.store.scripts import Scripts
 from tests.integration.store_harness import BODY, CUSTOMER, OUR, Box, refused
 
 
@@ -275,10 +276,10 @@ async def test_check_tells_which_writes_are_missing(box: Box) -> None:
     assert missing == [[head.seq, "f" * 16], [head.seq + 5, head.tip]]
 
 
-async def test_a_flushed_script_cache_heals(box: Box) -> None:
-    """A promoted replica or a restart knows no script: the call goes through all the same."""
+async def test_a_forgotten_library_heals(box: Box) -> None:
+    """A failover or a loss leaves an engine without it: the call goes through all the same."""
     conv = await box.receive()
-    await box.client.execute("SCRIPT", "FLUSH")
+    await box.client.execute("FUNCTION", "FLUSH")
     await box.assign(conv)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batonbox_server.store.scripts import FOLDER, Scripts
+from batonbox_server.store.library import FOLDER
+from batonbox_server.store.scripts import Scripts
 from tests.model.conftest import Bench
 from tests.model.sequences import directed, sequences
 

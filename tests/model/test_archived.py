@@ -16,7 +16,8 @@ from redis.exceptions import ResponseError
 from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.errors import BatonboxError
 from batonbox_server.store.archive_port import Archive
-from batonbox_server.store.scripts import FOLDER, Scripts
+from batonbox_server.store.library import FOLDER
+from batonbox_server.store.scripts import Scripts
 from tests.model.archived_stories import MOVES, rare_paths
 from tests.model.archived_world import ArchivedWorld, archived_world
 from tests.model.conftest import Bench

@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from batonbox_server.store.scripts import FOLDER, Scripts
+from batonbox_server.store.library import FOLDER
+from batonbox_server.store.scripts import Scripts
 from tests.model.conftest import Bench
 from tests.model.rooms_world import World, drawn
 

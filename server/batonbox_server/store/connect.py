@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as NotServed
-from redis.exceptions import NoScriptError
+from redis.exceptions import ResponseError
 
 from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
 
+from .library import Library
 from .link import Jobs, Link
 from .resp import Argument, drained, pack, replies, request, write
 
@@ -20,7 +22,7 @@ __all__ = ["RESEND_S", "EngineClient"]
 
 # How long a script whose outcome is unknown is sent again before its caller is told so.
 RESEND_S: Final = 2.0
-# How often a script that the engine does not know is handed to it for one call.
+# How often a library that the engine does not have is handed to it for one call.
 _LOADS_MOST: Final = 3
 
 
@@ -42,7 +44,7 @@ class EngineClient:
     """Commands in, replies out, over one connection that is kept up in the background.
 
     Commands take effect in the order of the calls.  Those of `execute` are never sent twice, those
-    of `evaluate` are: after a lost connection, and when the engine has forgotten the script; then
+    of `evaluate` are: after a lost connection, and when the engine has forgotten the function; then
     before everything that was called later.
     `on_state` is called with True when the connection comes up (the first time included) and with
     False when it is lost; it must be cheap and must not raise.
@@ -61,10 +63,10 @@ class EngineClient:
         self.on_state = on_state
         self._up = False
         self._connection: AbstractConnection | None = None
-        self._known: dict[str, bytes] = {}
+        self._known: set[Library] = set()
         # Every command is in one of these; in this order they were called, and take effect.
         self._sent: deque[_Waiting] = deque()
-        self._unknown: list[_Waiting] = []  # to the engine as scripts, or for lack of a reply
+        self._unknown: list[_Waiting] = []  # to the engine as functions, or for lack of a reply
         self._unsent: list[_Waiting] = []
         self._due = self._full = False
         self._failure: Exception | None = None
@@ -83,6 +85,14 @@ class EngineClient:
     def state(self) -> bool:
         """Whether the connection is up."""
         return self._up
+
+    def load(self) -> tuple[float, float]:
+        """Seconds since the oldest command was sent that waits for its reply, and the share of
+        commands under way of those that may be."""
+        waiting = len(self._sent) + len(self._unknown) + len(self._unsent)
+        now_s = asyncio.get_running_loop().time()
+        oldest_s = now_s - self._sent[0].sent_s if self._sent else 0.0
+        return oldest_s, waiting / self._max_in_flight
 
     @property
     def server_name(self) -> str:
@@ -108,9 +118,9 @@ class EngineClient:
         await self._link.aclose()
         self._give_up(float("inf"))
 
-    def know(self, scripts: Mapping[str, bytes]) -> None:
-        """Sources by their SHA-1, for `evaluate`; the engine is told on every connect."""
-        self._known.update(scripts)
+    def know(self, libraries: Iterable[Library]) -> None:
+        """Whose functions `evaluate` may call; the engine is given them on every connect."""
+        self._known.update(libraries)
 
     async def ask(self, *args: Argument) -> Any:
         """`execute` of what may be repeated; raises Refused("unavailable") when it fails."""
@@ -131,14 +141,14 @@ class EngineClient:
         """
         return self._begin(args)
 
-    def evaluate(self, sha: str, prefix: str, args: Iterable[Argument]) -> asyncio.Future[Any]:
-        """`execute` of a known script with one key, which may be sent again.
+    def evaluate(self, function: str, prefix: str, args: Iterable[Argument]) -> asyncio.Future[Any]:
+        """`execute` of a known library's function with one key, which may be sent again.
 
         Raises:
             EngineUnavailable: as `execute`.
             OutcomeUnknown: (awaited) it was sent again for RESEND_S, and never answered.
         """
-        waiting = self._begin(("EVALSHA", sha, 1, prefix, *args))
+        waiting = self._begin(("FCALL", function, 1, prefix, *args))
         waiting.repeats, waiting.prefix = True, prefix
         return waiting
 
@@ -221,7 +231,7 @@ class EngineClient:
                 self._flush()  # what was held back
 
     def _refused(self, waiting: _Waiting, error: Exception) -> None:
-        if isinstance(error, NoScriptError) and waiting.repeats and waiting.loads < _LOADS_MOST:
+        if _forgotten(error) and waiting.repeats and waiting.loads < _LOADS_MOST:
             # Whatever was called later waits, or what was called first would come last.
             waiting.loads += 1
             self._unknown.append(waiting)
@@ -232,18 +242,18 @@ class EngineClient:
             _fail(waiting, error)
 
     def _overtaken(self, prefix: str) -> None:
-        """Somebody loaded scripts between two commands of ours: what came first was not done."""
+        """Somebody loaded a library between two commands of ours: what came first was not done."""
         late = [waiting for waiting in self._unknown if waiting.prefix == prefix]
         self._unknown = [waiting for waiting in self._unknown if waiting.prefix != prefix]
         for waiting in late:
-            _fail(waiting, EngineUnavailable("The engine had lost its scripts; retry."))
+            _fail(waiting, EngineUnavailable("The engine had lost its functions; retry."))
 
     def _load_and_repeat(self) -> None:
-        """The engine has forgotten scripts, and everything that was sent has been answered."""
+        """The engine has forgotten functions, and everything that was sent has been answered."""
         loads = []
-        for source in self._known.values():
+        for library in self._known:
             load = _Waiting(loop=asyncio.get_running_loop())
-            load.packed = pack(("SCRIPT", "LOAD", source))
+            load.packed = pack(("FUNCTION", "LOAD", library.source))
             load.add_done_callback(_unheeded)
             loads.append(load)
         self._unsent = [*loads, *self._unknown, *self._unsent]
@@ -253,13 +263,12 @@ class EngineClient:
     # The connection
 
     async def _load_missing(self, connection: AbstractConnection) -> None:
-        known = list(self._known.items())
-        if not known:
-            return
-        there = await request(connection, "SCRIPT", "EXISTS", *(sha for sha, _ in known))
-        for (_, source), is_there in zip(known, there, strict=True):
-            if not is_there:
-                await request(connection, "SCRIPT", "LOAD", source)
+        for library in self._known:
+            if await request(connection, "FUNCTION", "LIST", "LIBRARYNAME", library.name):
+                continue
+            # An engine that takes no writes just now can still be read; callers are told.
+            with contextlib.suppress(ResponseError):
+                await request(connection, "FUNCTION", "LOAD", library.source)
 
     def _came_up(self) -> None:
         self._up = True
@@ -311,6 +320,10 @@ def _fail(waiting: _Waiting, error: Exception) -> None:
 
 
 def _unheeded(load: asyncio.Future[Any]) -> None:
-    """Whoever needs a script that could not be loaded is told so by the engine."""
+    """Whoever needs a function that could not be loaded is told so by the engine."""
     if not load.cancelled():
         load.exception()
+
+
+def _forgotten(error: Exception) -> bool:
+    return type(error) is ResponseError and str(error) == "Function not found"

@@ -49,7 +49,7 @@ end
 local function write_row(cx, c)
   local flat = {"prev", c.prev and cmsgpack.pack(c.prev) or "", "trimmed", c.trimmed,
     "acted_ms", c.acted_ms}
-  for _, f in ipairs(PUBLIC) do
+  for _, f in ipairs(CONVERSATION) do
     table.insert(flat, f)
     table.insert(flat, c[f])
   end

@@ -1,6 +1,13 @@
--- Spells the keys of one log's slot; `store/keys.py` is the twin that spells the prefixes.
-local PREFIX = KEYS[1]
-local ID = string.match(PREFIX, "{ib:(.-)}$") or string.match(PREFIX, "{(.-)}$")
+-- Spells the keys of one log's slot; `store/keys.py` is the twin that spells the prefixes. What stands
+-- outside functions outlives a call: it is set for each by `use`, or never changes.
+local PREFIX, ID, ROOM
+
+local function use(prefix)
+  if prefix == PREFIX then return end
+  PREFIX = prefix
+  ID = string.match(prefix, "{ib:(.-)}$") or string.match(prefix, "{(.-)}$")
+  ROOM = string.sub(ID, 1, 1) == "~"
+end
 
 local function key(name, rest)
   if rest then return PREFIX .. ":" .. name .. ":" .. rest end

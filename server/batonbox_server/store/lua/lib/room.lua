@@ -41,7 +41,7 @@ end
 
 local function write_room(cx, c)
   local flat = {"trimmed", c.trimmed, "last_n", c.last_n}
-  for _, f in ipairs(PUBLIC) do
+  for _, f in ipairs(ROOM_ITSELF) do
     table.insert(flat, f)
     table.insert(flat, c[f])
   end

@@ -4,16 +4,13 @@
 -- `last_n` (the line of its last post) ride along but are never shown.
 local NUMBERS = {rev = 1, last_ms = 1, waiting_since = 1, unanswered = 1, n = 1, trimmed = 1,
   snoozed_until = 1, opted_out = 1, acted_ms = 1, archived = 1, posts = 1, last_n = 1}
-local PUBLIC = {
+local CONVERSATION = {
   "id", "our", "customer", "status", "assignee", "own_tok", "rev", "att", "in_seq", "last_ms",
   "waiting_since", "last_assignee", "unanswered", "preview", "n", "snoozed_until", "opted_out",
 }
-local ROOM = string.sub(ID, 1, 1) == "~"
-if ROOM then
-  PUBLIC = {
-    "id", "kind", "name", "people", "archived", "rev", "n", "posts", "last_ms", "last_by", "preview",
-  }
-end
+local ROOM_ITSELF = {
+  "id", "kind", "name", "people", "archived", "rev", "n", "posts", "last_ms", "last_by", "preview",
+}
 
 local function copy(c)
   local d = {}
@@ -23,7 +20,7 @@ end
 
 local function public(c)
   local d = {}
-  for _, f in ipairs(PUBLIC) do d[f] = c[f] end
+  for _, f in ipairs(ROOM and ROOM_ITSELF or CONVERSATION) do d[f] = c[f] end
   if ROOM then
     d.people = {}
     for user in string.gmatch(c.people, "%S+") do table.insert(d.people, user) end
