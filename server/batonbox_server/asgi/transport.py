@@ -37,7 +37,7 @@ class Peer(Protocol):
         """One message."""
 
     def stalled(self) -> None:
-        """The other side reads too slowly: write no more until `drained`."""
+        """The other side reads too slowly, or has gone: write no more until `drained`."""
 
     def drained(self) -> None:
         """There is room again."""
@@ -207,7 +207,7 @@ class WebSocketTransport(asyncio.Protocol):
         try:
             decoded = message.decode()
         except UnicodeDecodeError:
-            self.close(_BAD_TEXT, "invalid UTF-8")
+            self._fail_text()
             return
         self._peer.received(decoded)
 
@@ -252,16 +252,22 @@ class WebSocketTransport(asyncio.Protocol):
         try:
             message = unusual.message(frame)
         except UnicodeDecodeError:
-            self.close(_BAD_TEXT, "invalid UTF-8")
+            self._fail_text()
             return
         if message is not None and not self._closing and self._peer is not None:
             self._peer.received(message)
+
+    def _fail_text(self) -> None:
+        self.close(_BAD_TEXT, "invalid UTF-8")
+        self._end()
 
     def _end(self) -> None:
         """The other side said goodbye, or broke the rules and was told so."""
         self._open = False
         self._rest = b""
         self._transport.close()
+        if self._peer is not None:
+            self._peer.stalled()  # a closed transport takes nothing more
 
     def _write_now(self, data: bytes) -> None:
         try:
