@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import peers
@@ -18,19 +19,10 @@ from peers import Peer, Pub, Sub, free_port
 
 _ROOT = Path(__file__).parents[2]
 _PYTHON = _ROOT / ".venv" / "bin" / "python"
-_INBOXES = 100
+sys.path.append(str(_ROOT))
+from tests.bench.limits import environment  # noqa: E402 - found by the line above
+
 _HEADERS = ("Sec-WebSocket-Protocol: batonbox.v1.msgpack",)
-# Raised, never skipped: the server checks these numbers like everybody's.
-_LIMITS = {
-    "COMMANDS_PER_S": "10000000",
-    "COMMANDS_BURST": "10000000",
-    "COMMANDS_IN_FLIGHT": "4096",
-    "CONNECTIONS_PER_USER": "20000",
-    "HANDSHAKES_PER_S": "1000000",
-    "PING_S": "600",
-    "DRAIN_S": "0",
-    "LOG_LEVEL": "error",
-}
 
 
 class Batonbox(Peer):  # type: ignore[misc]
@@ -55,10 +47,9 @@ class Batonbox(Peer):  # type: ignore[misc]
         """Write the organisation into the engine's folder, then serve it."""
         self.port = free_port()
         data = self.dir / "data"
-        _ask("-m", "tests.bench.fixture", str(data), str(_INBOXES))
-        env = {f"BATONBOX_{name}": value for name, value in _LIMITS.items()}
+        _ask("-m", "tests.bench.fixture", str(data), str(peers.ARGS.channels))
         command = ("-m", "batonbox_server", "serve", "--port", self.port, "--data-dir", data)
-        self.spawn(_PYTHON, *command, env=env, cwd=_ROOT)
+        self.spawn(_PYTHON, *command, env=environment(), cwd=_ROOT)
 
     def pids(self, role: str | None = None) -> set[int]:
         """The engine counts as `redis`, though the server started it."""

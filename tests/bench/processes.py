@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import sys
@@ -10,21 +11,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-__all__ = ["SERVER_CORE", "Child", "child", "cpu_s", "pin", "token_of"]
+from .limits import environment
+
+__all__ = [
+    "LOAD_CORE",
+    "SERVER_CORE",
+    "Child",
+    "busy_s",
+    "child",
+    "cpu_s",
+    "pin",
+    "rss_bytes",
+    "token_of",
+    "tree",
+]
 
 SERVER_CORE = 0
 LOAD_CORE = max(os.sched_getaffinity(0))
 _START_S = 30.0
 _ROOT = Path(__file__).parents[2]
-# Raised, never skipped: the server checks these numbers like everybody's.
-_LIMITS = {
-    "COMMANDS_PER_S": "1000000",
-    "COMMANDS_BURST": "1000000",
-    "CONNECTIONS_PER_USER": "20000",
-    "HANDSHAKES_PER_S": "20000",
-    "PING_S": "300",
-    "LOG_LEVEL": "error",
-}
 
 
 class Child:
@@ -68,9 +73,7 @@ class Child:
 @asynccontextmanager
 async def child(*args: str, core: int | None = LOAD_CORE, **settings: str) -> AsyncIterator[Child]:
     """`python -m args...` on one core (None: on any), ended with the block."""
-    given = {**_LIMITS, **settings}
-    environ = {**os.environ, **{f"BATONBOX_{name}": value for name, value in given.items()}}
-    environ["BATONBOX_DRAIN_S"] = "0"
+    environ = {**os.environ, **environment(**settings)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -106,3 +109,34 @@ def cpu_s(*pids: int) -> float:
     """Seconds on a core so far, all threads of the processes together."""
     files = (f for pid in pids for f in Path(f"/proc/{pid}/task").glob("*/schedstat"))
     return sum(int(f.read_text().split()[0]) for f in files) / 1e9
+
+
+def rss_bytes(*pids: int) -> int:
+    """Resident memory of the processes together."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page for pid in pids)
+
+
+def tree(*pids: int) -> tuple[int, ...]:
+    """The processes and all that they have started."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(stat[1])
+    found = set(pids)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return tuple(sorted(found))
+
+
+def busy_s() -> float:
+    """Seconds that both cores of a measurement have been busy so far, whoever it was with."""
+    wanted = {f"cpu{core}" for core in (SERVER_CORE, LOAD_CORE)}
+    ticks = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name in wanted:
+            ticks += sum(map(int, fields[:8])) - int(fields[3]) - int(fields[4])
+    return ticks / os.sysconf("SC_CLK_TCK")
