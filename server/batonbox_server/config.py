@@ -49,7 +49,16 @@ class Settings:
     commands_burst: int = _s(40, "commands a user may send at once")
     subscriptions_max: int = _s(128, "list and conv subscriptions per connection")
     connections_per_user: int = _s(16, "connections per user and node")
-    handshakes_per_s: float = _s(500.0, "websocket handshakes per node; more get 503", unit="1/s")
+    handshakes_per_s: float = _s(
+        500.0, "websocket handshakes per process; more get 503", unit="1/s"
+    )
+    handshakes_pending_max: int = _s(1000, "websockets not signed in yet; more get 503")
+    connections_max: int = _s(
+        0, "open websockets per process; more get 503; 0: as many as open files allow"
+    )
+    memory_max: int = _s(
+        0, "a process that takes more refuses new connections; 0: no bound", unit="bytes"
+    )
     hello_timeout_s: float = _s(5.0, "time for HELLO after the upgrade", unit="s")
     presence_linger_s: float = _s(
         5.0, "somebody is offline so long after their last connection to a node", unit="s"

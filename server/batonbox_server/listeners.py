@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import sys
 from typing import Final
@@ -18,8 +19,10 @@ _SPREADS: Final = sys.platform == "linux"
 def listen(settings: Settings, *, count: int = 1) -> list[socket.socket]:
     """`count` sockets among which the kernel spreads connections, or one where it cannot.
 
-    Raises ConfigError.
+    Each connection is an open file: this process and its children may have as many as the system
+    lets them. Raises ConfigError.
     """
+    _raise_file_limit()
     try:
         alone = _bound(settings, settings.port)
         if count == 1 or not _SPREADS:
@@ -39,6 +42,14 @@ def url_of(settings: Settings, listener: socket.socket) -> str:
     """Where this machine's programs reach it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def _raise_file_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):
+        pass  # some systems name a limit that they do not grant
 
 
 def _bound(settings: Settings, port: int, *, shared: bool = False) -> socket.socket:

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
 from batonbox_server import __version__
+from batonbox_server.asgi.admission import Bounds, LoadShedder
 from batonbox_server.asgi.apidocs import routes_of
 from batonbox_server.asgi.app import build_app
 from batonbox_server.asgi.channel import EngineChannel
@@ -189,11 +190,13 @@ class Node(Organisation):
         reads = InboxReads(self.store, self.room_store, self.directory, self.media)
         rooms = Rooms(self.room_store)
         admission = CommandAdmission(limits)
+        self.shedder = LoadShedder(Bounds.taken_from(settings), engine=self.client.load)
         self.readiness = Readiness(
             engine=self._engine,
             degraded=lambda: self.hub.degraded,
             counts=self._counts,
             archive=lambda: self.archiver.state,
+            load=self.shedder.told,
         )
         web = WebClient(loopback=settings.loopback)
         self.pump = SocketPump(
@@ -205,7 +208,7 @@ class Node(Organisation):
             limits=limits,
             admission=admission,
             origins=settings.origins.split(","),
-            handshakes_per_s=settings.handshakes_per_s,
+            shedder=self.shedder,
             write_timeout_s=settings.write_timeout_s,
             build=web.build,
             used=self.uses.used,
@@ -254,6 +257,7 @@ class Node(Organisation):
                 RedisHoldings(self.client, keys=self.keys), self.commands, self.directory
             ),
             admission=admission,
+            shedder=self.shedder,
             limits=Limits(settings.message_max_bytes, settings.text_max_chars),
             readiness=self.readiness,
             metrics=self._metrics,
@@ -282,6 +286,8 @@ class Node(Organisation):
         stack.push_async_callback(self.contacts.aclose)
         await self.pump.start()
         stack.push_async_callback(self.pump.close)
+        self.shedder.start()
+        stack.callback(self.shedder.close)
         self.hook_worker.start()
         stack.push_async_callback(self.hook_worker.aclose)
         self.outbox.start()
@@ -363,8 +369,8 @@ class Node(Organisation):
         client = self.client
         return {"up": client.state, "name": client.server_name, "version": client.server_version}
 
-    def _counts(self) -> dict[str, int]:
-        open_now = {"connections": len(self.pump.connections)}
+    def _counts(self) -> dict[str, float]:
+        open_now = {"connections": len(self.pump.connections), **self.shedder.counts}
         return {**open_now, **self.hub.counts, **self.archiver.counts, **self.search.counts}
 
     def _on_engine(self, up: bool) -> None:

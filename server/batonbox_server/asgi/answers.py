@@ -354,13 +354,15 @@ class Engine(Struct):
 class Readiness(Struct):
     """Whether this node should get traffic, and what each check says.
 
-    `archive`: `ok`, `none`, or why nothing is moved there, which keeps no traffic away.
+    `archive`: `ok`, `none`, or why nothing is moved there; `load`: `calm`, `busy` (new connections
+    are turned away) or `overloaded` (requests that can wait, too). Neither keeps traffic away.
     """
 
     ready: bool
     checks: dict[str, bool]
     engine: Engine
     archive: str
+    load: str
     version: str
 
 

@@ -189,7 +189,7 @@ class Connection:
             self.id,
             principal.user,
             limits.ping_s,
-            limits.shown(),
+            {**limits.shown(), "reconnect_ms": self._pump.shedder.reconnect_ms()},
             self._pump.build,
             principal.exp_ms,
             now_ms(),

@@ -21,6 +21,7 @@ from batonbox_server.origin import Origin, Via, act_as
 from batonbox_server.service.scopes import check_request
 from batonbox_server.session.ports import Principal
 
+from .admission import BUSY
 from .origins import Credentials, agent_of, client_address
 from .problem import problem, refusal_of
 from .services import Services
@@ -114,7 +115,7 @@ class Endpoint:
     The API's documents derive from this row: what the handler reads (`body`, `query`), what it
     answers (`returns`, with `status` or `also`; `str` is plain text, `bytes` a file), the `errors`
     beyond those every endpoint can answer, whether it takes an Idempotency-Key (`keyed`). The
-    handler's docstring is its description.
+    handler's docstring is its description. `vital`: an overloaded server does it all the same.
     """
 
     method: str
@@ -132,6 +133,7 @@ class Endpoint:
     types: tuple[str, ...] = ("text/plain",)  # of what `returns` str or bytes
     takes: tuple[str, ...] = ()  # the body is a file of one of these types
     statuses: tuple[tuple[str, int], ...] = ()  # of errors, where not (only) their table's
+    vital: bool = False
 
 
 def json_response(value: Any, *, status: int = 200) -> Response:
@@ -166,6 +168,8 @@ def route_of(endpoint: Endpoint, services: Services) -> Route:
 async def _answer(
     endpoint: Endpoint, services: Services, request: Request, request_id: str
 ) -> Response:
+    if retry_ms := services.shedder.refuses_request(vital=_vital(endpoint)):
+        raise Refused("unavailable", BUSY, retry_ms=retry_ms)
     principal, origin = _NOBODY, _nobodys(endpoint, request)
     if endpoint.action is not None:
         given = Credentials.of(request.scope, services.origins)
@@ -179,6 +183,11 @@ async def _answer(
     if isinstance(answer, Response):
         return answer
     return json_response(answer, status=endpoint.status)
+
+
+def _vital(endpoint: Endpoint) -> bool:
+    # Not every carrier brings a customer's message again that it could not deliver.
+    return endpoint.vital or endpoint.via == "carrier"
 
 
 def _nobodys(endpoint: Endpoint, request: Request) -> Origin:

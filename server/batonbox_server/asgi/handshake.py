@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from batonbox_server import wire
-from batonbox_server.session.limits import Gcra
 
+from .admission import LoadShedder
 from .origins import headers_of
 
 __all__ = ["Denial", "Handshakes", "deny"]
 
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_RETRY_AFTER_S: Final = 1
+_DRAINED_S: Final = 3  # over which those come back who meet a server that is shutting down
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +31,25 @@ class Denial:
 class Handshakes:
     """Decides about upgrade requests; `draining` refuses them all."""
 
-    def __init__(self, *, origins: Iterable[str], per_s: float) -> None:
+    def __init__(self, shedder: LoadShedder, *, origins: Iterable[str]) -> None:
         self._origins = frozenset(origin.strip().rstrip("/") for origin in origins) - {""}
-        self._rate = Gcra(per_s=per_s, burst=max(1, round(per_s)))
+        self._shedder = shedder
         self.draining = False
 
     def judge(self, scope: Mapping[str, Any], now_ms: int) -> str | Denial:
         """The subprotocol to speak, or why not."""
         headers = headers_of(scope)
         if self.draining:
-            return Denial(503, "This server is shutting down; connect again.", _RETRY_AFTER_S)
+            after_s = random.randint(1, _DRAINED_S)  # noqa: S311
+            return Denial(503, "This server is shutting down; connect again.", after_s)
         if not self._allowed(headers.get("origin"), headers.get("host", "")):
             return Denial(403, "This origin is not allowed; an admin can add it to `origins`.")
         offered = scope.get("subprotocols") or []
         known = [name for name in offered if name in wire.SUBPROTOCOLS]
         if not known:
             return Denial(426, f"Offer a subprotocol: {' or '.join(wire.SUBPROTOCOLS)}.")
-        if self._rate.admit(now_ms):
-            return Denial(503, "Too many connections at once; try again.", _RETRY_AFTER_S)
+        if after_s := self._shedder.refuses_connection(now_ms):
+            return Denial(503, "This server is busy; connect again.", after_s)
         return str(known[0])
 
     def _allowed(self, origin: str | None, host: str) -> bool:

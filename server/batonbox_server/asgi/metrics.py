@@ -57,6 +57,16 @@ _COUNTS: Final = {
         ("search_behind", "Log entries that the search index has to read yet"),
         ("search_conversations_read", "Conversations that the search index has read"),
         ("search_conversations", "Conversations that there are to read, as far as is known"),
+        (
+            "load_level",
+            "0: calm, 1: new connections are turned away, 2: requests that can wait, too",
+        ),
+        ("loop_lag_seconds", "How late the loop is, at least, in its last few turns"),
+        ("engine_oldest_command_seconds", "How long the oldest command waits for its reply"),
+        ("handshakes_pending", "Websockets that have not signed in yet"),
+        ("connections_max", "Open websockets, at most"),
+        ("shed_connections", "Connections that were turned away so far, for being too many"),
+        ("shed_requests", "Requests that were turned away so far, for there being too much to do"),
         ("badge_mismatches", "Badges that differed from the recount: must stay 0"),
     )
 }

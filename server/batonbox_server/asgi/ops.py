@@ -36,6 +36,7 @@ async def _readyz(call: Call) -> Response:
         "checks": checks,
         "engine": {"name": engine["name"], "version": engine["version"]},
         "archive": readiness.archive(),
+        "load": readiness.load(),
         "version": __version__,
     }
     return json_response(body, status=200 if ready else 503)
@@ -49,7 +50,7 @@ async def _metrics(call: Call) -> Response:
 
 
 ENDPOINTS: Final = (
-    Endpoint("GET", "/livez", None, _livez, returns=answers.Liveness),
-    Endpoint("GET", "/readyz", None, _readyz, also=503, returns=answers.Readiness),
-    Endpoint("GET", "/metrics", None, _metrics, returns=str),
+    Endpoint("GET", "/livez", None, _livez, vital=True, returns=answers.Liveness),
+    Endpoint("GET", "/readyz", None, _readyz, also=503, vital=True, returns=answers.Readiness),
+    Endpoint("GET", "/metrics", None, _metrics, vital=True, returns=str),
 )

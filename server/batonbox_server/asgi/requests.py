@@ -19,6 +19,8 @@ from batonbox_server.session.steps import Run, Step
 from batonbox_server.tasks import spawn
 from batonbox_server.turn import Turn, turn
 
+from .admission import BUSY
+
 if TYPE_CHECKING:
     from .connection import Connection
     from .socket import SocketPump
@@ -76,6 +78,9 @@ class Requests:
         action = FRAMES.get(type(step).__name__.upper())
         if action is not None and not isinstance(step, wire.Sub):  # which is answered by inbox
             check_scope(principal, action)
+        retry_ms = self._pump.shedder.refuses_request(vital=_vital(step))
+        if retry_ms:
+            raise Refused("rate_limited", BUSY, retry_ms=retry_ms)
         return await self._asked(principal, step)
 
     def _asked(self, principal: Principal, step: Step) -> Awaitable[dict[str, Any]]:
@@ -172,6 +177,13 @@ def _chain(step: Step) -> str | None:
     if isinstance(step, wire.Seen):
         return step.conv
     return _SUBSCRIPTIONS if isinstance(step, wire.Sub) else None
+
+
+def _vital(step: Step) -> bool:
+    """What an overloaded server does all the same: a reply, and coming back to where one was."""
+    return isinstance(step, wire.Sub | wire.Refresh) or (
+        isinstance(step, Run) and step.name == "reply"
+    )
 
 
 def _level(text: str) -> tuple[str, str]:

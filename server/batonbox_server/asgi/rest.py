@@ -232,6 +232,7 @@ def _command_row(name: str, path: str, status: int = 200) -> Endpoint:
         returns=answers.Done,
         errors=_COMMAND_ERRORS,
         keyed=True,
+        vital=name == "reply",
     )
 
 

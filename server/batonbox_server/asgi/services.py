@@ -37,6 +37,7 @@ from batonbox_server.session.ports import Principal
 from batonbox_server.store.directory_port import DirectoryStore
 from batonbox_server.store.port import InboxStore
 
+from .admission import LoadShedder
 from .origins import Origins
 
 __all__ = ["Admission", "Exports", "Limits", "Phones", "Readiness", "Services"]
@@ -79,13 +80,15 @@ class Limits:
 class Readiness:
     """Whether this node should get traffic.
 
-    `archive`: `ok`, `none`, or why nothing is moved there; the node serves all the same.
+    `archive`: `ok`, `none`, or why nothing is moved there; `load`: `calm`, `busy` or `overloaded`.
+    The node serves all the same.
     """
 
     engine: Callable[[], dict[str, Any]]
     degraded: Callable[[], bool]
-    counts: Callable[[], Mapping[str, int]]
+    counts: Callable[[], Mapping[str, float]]
     archive: Callable[[], str]
+    load: Callable[[], str]
     draining: bool = False
     started: bool = False
 
@@ -128,6 +131,7 @@ class Services:
     readiness: Readiness
     accounts: Accounts
     account_admin: AccountAdmin
+    shedder: LoadShedder
     metrics: Callable[[], Awaitable[bytes]] | None = None
     phones: Phones | None = None
     races: Races | None = None

@@ -150,7 +150,9 @@ ENDPOINTS: Final = (
         returns=answers.SignedIn,
         errors=("unauthorized", "forbidden", "rate_limited"),
     ),
-    Endpoint("DELETE", "/v1/session", None, _sign_out, status=204, errors=("forbidden",)),
+    Endpoint(
+        "DELETE", "/v1/session", None, _sign_out, status=204, errors=("forbidden",), vital=True
+    ),
     Endpoint(
         "POST",
         "/v1/session/link",
@@ -160,7 +162,9 @@ ENDPOINTS: Final = (
         returns=answers.SignedIn,
         errors=("unauthorized", "forbidden", "rate_limited"),
     ),
-    Endpoint("DELETE", "/v1/sessions", Action.ACCOUNT, _sign_out_everywhere, status=204),
+    Endpoint(
+        "DELETE", "/v1/sessions", Action.ACCOUNT, _sign_out_everywhere, status=204, vital=True
+    ),
     Endpoint(
         "PUT",
         "/v1/me/password",

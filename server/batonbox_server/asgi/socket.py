@@ -27,6 +27,7 @@ from batonbox_server.session.steps import Shut
 from batonbox_server.tasks import cancel_all, spawn
 from batonbox_server.wire import Close, Op
 
+from .admission import Bounds, LoadShedder
 from .connection import Connection, now_ms
 from .greetings import Greetings
 from .handshake import Denial, Handshakes, deny
@@ -82,7 +83,7 @@ class SocketPump:
         limits: SessionLimits,
         admission: CommandAdmission,
         origins: Iterable[str] = (),
-        handshakes_per_s: float = 500.0,
+        shedder: LoadShedder | None = None,
         write_timeout_s: float = 30.0,
         build: str = __version__,
         used: Callable[[str], None] = lambda _: None,
@@ -106,7 +107,8 @@ class SocketPump:
         self._empty = asyncio.Event()
         self._greetings = Greetings(directory)
         self._origins = Origins(origins)
-        self._handshakes = Handshakes(origins=origins, per_s=handshakes_per_s)
+        self.shedder = shedder or LoadShedder(Bounds())
+        self._handshakes = Handshakes(self.shedder, origins=origins)
         self._unlisten: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
@@ -154,6 +156,8 @@ class SocketPump:
         )
         self._empty.clear()
         self.connections[connection] = None
+        self.shedder.crowd.connections += 1
+        self.shedder.crowd.pending += 1
         self.wheel.add(connection)
         transport.attach(connection)
 
@@ -166,6 +170,7 @@ class SocketPump:
         if len(mine) >= most:
             return Shut(Close.TOO_MANY, f"more than {most} connections of one user")
         mine[connection] = None
+        self.shedder.crowd.pending -= 1
         if len(mine) == 1 and self._attendance is not None:
             self._attendance.came(principal.user)
         return None
@@ -186,14 +191,18 @@ class SocketPump:
 
     def forget(self, connection: Connection) -> None:
         """The connection has ended."""
-        self.connections.pop(connection, None)
+        crowd = self.shedder.crowd
+        del self.connections[connection]
+        crowd.connections -= 1
         if not self.connections:
             self._empty.set()
         self.wheel.remove(connection)
         user = connection.viewer.user
         mine = self._by_user.get(user)
-        if mine is not None:
-            mine.pop(connection, None)
+        if mine is None or connection not in mine:
+            crowd.pending -= 1
+        else:
+            del mine[connection]
             if not mine:
                 del self._by_user[user]
                 if self._attendance is not None:
