@@ -1,16 +1,18 @@
 """What an event and a read cost in an inbox of a thousand conversations, and of a million.
 
-One inbox holds everything: the worst case for its indexes. It is filled by the server's own scripts
-(`receive`, `assign`, `done`) over a raw connection, so that nothing in it differs from a lived one.
-As many wait at every size (a queue is as long as its team lets it be), a tenth is somebody's, the
-rest is done. CPU is that of the engine's threads, and of a server's that serves one agent.
+One inbox holds everything: the worst case for its indexes. The first ten thousand conversations
+are made by the server's own scripts (`receive`, `assign`, `done`), so that log and audit log are
+full; further ones are copies of those (`copies.lua`). As many wait at every size, since a queue is
+as long as its team lets it be; a tenth is somebody's, the rest is done. CPU is that of the engine's
+threads, and of a server's that serves one agent, up to a hundred thousand: what it keeps of each
+conversation is the search index alone, which has a benchmark of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
+import os
 import random
 import socket
 import tempfile
@@ -31,10 +33,10 @@ from redis.exceptions import ResponseError
 
 from batonbox import Client
 from batonbox_server.engine import EmbeddedEngine
-from batonbox_server.store.by import by_command
+from batonbox_server.store.by import by_command, pack_for_lua
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
-from batonbox_server.store.library import load_folder
+from batonbox_server.store.library import load_folder, load_script
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.resp import pack
 
@@ -42,11 +44,16 @@ from .processes import LOAD_CORE, SERVER_CORE, Child, child, cpu_s, pin, token_o
 from .scripts import ask
 from .stage import INBOX, OUR
 
-__all__ = ["growth_figures"]
+__all__ = ["COPIES", "growth_figures"]
 
+COPIES: Final = Path(__file__).with_name("copies.lua")
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
+_LIVED: Final = 10_000  # made by the scripts, as many as fill a log
 _WAITING: Final = 500  # at every size
+_MINE: Final = 500  # the first that is somebody's
+_SERVED_MOST: Final = 100_000
 _WAVE: Final = 50
+_AT_A_TIME: Final = 200
 _EACH: Final = 200  # conversations of one round
 # Enough to share one write of the append-only file; a connection may have 16 commands under way.
 _CALLERS: Final = 50
@@ -97,7 +104,8 @@ async def growth_figures(*, quick: bool) -> list[dict[str, Any]]:
             used = (await run.store.memory()).used
             run.note(f"growth.memory.{size}", "bytes", [used / size])
             await _engine(run, size, chance, rounds)
-            await _server(run, size, chance, rounds)
+            if size <= _SERVED_MOST:
+                await _server(run, size, chance, rounds)
         _ratios(run, sizes)
         return run.figures
 
@@ -135,15 +143,37 @@ async def _serving(run: _Run) -> AsyncIterator[tuple[Child, int]]:
 
 async def _fill(run: _Run, size: int) -> None:
     """Up to `size` conversations; nothing is synced to the disk meanwhile."""
-    scripts = load_folder()
+    scripts = load_folder() | {"copies": load_script(COPIES)}
     functions = {name: script.function for name, script in scripts.items()}
-    with contextlib.suppress(ResponseError):  # it is there from the size before
-        await run.client.execute("FUNCTION", "LOAD", scripts["receive"].library.source)
+    for library in {script.library for script in scripts.values()}:
+        with contextlib.suppress(ResponseError):  # it is there from the size before
+            await run.client.execute("FUNCTION", "LOAD", library.source)
+    os.sched_setaffinity(run.engine.pid, os.sched_getaffinity(0))
     await run.client.execute("CONFIG", "SET", "appendonly", "no")
-    await asyncio.to_thread(_pour, run, size, functions)
+    await asyncio.to_thread(_pour, run, min(size, _LIVED), functions)
+    await _copy(run, size, functions["copies"])
     await run.client.execute("CONFIG", "SET", "appendonly", "yes")
     while b"aof_rewrite_in_progress:0" not in (await run.client.execute("INFO", "persistence")):
         await asyncio.sleep(0.1)
+    pin(run.engine.pid, LOAD_CORE)
+
+
+async def _copy(run: _Run, size: int, function: str) -> None:
+    """Of the last tenth one that is somebody's, the others of one that is done."""
+    log = Keys().inbox(INBOX)
+    while run.filled < size:
+        ids = [_conv(number) for number in range(run.filled, min(size, run.filled + _AT_A_TIME))]
+        mine = max(1, len(ids) // 10)
+        for of, first, some in (
+            (_conv(_MINE), run.filled, ids[:mine]),
+            (run.done[0], run.filled + mine, ids[mine:]),
+        ):
+            packed = pack_for_lua(some)
+            await run.client.execute("FCALL", function, 1, log, of, first, packed)
+        for number, conv in enumerate(ids[mine:], run.filled + mine):
+            run.done.append(conv)
+            run.customer_of[conv] = _customer(number)
+        run.filled += len(ids)
 
 
 def _pour(run: _Run, size: int, functions: dict[str, str]) -> None:
@@ -162,8 +192,7 @@ def _pour(run: _Run, size: int, functions: dict[str, str]) -> None:
 
 def _lived(run: _Run, number: int, functions: dict[str, str]) -> Iterator[bytes]:
     """What brings one conversation to where it stands."""
-    log, customer = Keys().inbox(INBOX), f"+1905{number:07d}"
-    conv = f"{INBOX}.{uuid.UUID(int=(0x1F << 96) | number).hex}"
+    log, conv, customer = Keys().inbox(INBOX), _conv(number), _customer(number)
     given = (conv, OUR, customer, f"fill-{number}", _BODY, "Is anybody there?", 0, "")
     yield pack(("FCALL", functions["receive"], 1, log, *given))
     if number < _WAITING:
@@ -175,6 +204,14 @@ def _lived(run: _Run, number: int, functions: dict[str, str]) -> Iterator[bytes]
         yield pack(("FCALL", functions["done"], 1, log, conv, by, "", "*"))
         run.done.append(conv)
         run.customer_of[conv] = customer
+
+
+def _conv(number: int) -> str:
+    return f"{INBOX}.{uuid.UUID(int=(0x1F << 96) | number).hex}"
+
+
+def _customer(number: int) -> str:
+    return f"+1905{number:07d}"
 
 
 # Measuring
@@ -334,10 +371,10 @@ def _read(url: str) -> str:
 
 
 def _ratios(run: _Run, sizes: tuple[int, ...]) -> None:
-    """The largest size over the smallest, of everything that was measured at both."""
-    ends = itertools.product([f".{sizes[0]}"], [figure["name"] for figure in run.figures])
-    for end, name in list(ends):
-        if name.endswith(end):
-            stem = name.removesuffix(end)
-            ratio = run.value(f"{stem}.{sizes[-1]}") / run.value(name)
-            run.note(f"growth.ratio.{stem.removeprefix('growth.')}", "x", [ratio])
+    """Of everything the largest size at which it was measured over the smallest."""
+    end = f".{sizes[0]}"
+    names = [figure["name"] for figure in run.figures]
+    for stem in [name.removesuffix(end) for name in names if name.endswith(end)]:
+        last = max(size for size in sizes if f"{stem}.{size}" in names)
+        ratio = run.value(f"{stem}.{last}") / run.value(stem + end)
+        run.note(f"growth.ratio.{stem.removeprefix('growth.')}", "x", [ratio])
