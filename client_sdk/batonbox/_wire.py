@@ -525,6 +525,9 @@ FENCED: Final = frozenset({"transfer", "return", "done", "undo", "reply", "snooz
 MESSAGE_FIELDS: Final = ("n", "seq", "at_ms", "kind", "actor", "cid", "state", "body", "reason")
 
 
+_packer: Final = msgspec.msgpack.Encoder()
+
+
 class WireError(Exception):
     """Bytes that are not frames of this protocol; the connection closes with 4400."""
 
@@ -550,7 +553,7 @@ def encode(frame: Frame | tuple[Any, ...], subprotocol: str) -> bytes:
     """One frame as bytes; frames of one message are joined by `join`."""
     if subprotocol == JSON_SUBPROTOCOL:
         return msgspec.json.encode(frame)
-    return bytes(msgpack.packb(frame, use_bin_type=True))
+    return _packer.encode(frame)
 
 
 def join(frames: list[bytes], subprotocol: str) -> bytes:

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from heapq import heappop, heappush
 from typing import Final
 
-__all__ = ["Turn", "in_turn", "pass_turn", "turn"]
+__all__ = ["Lines", "Turn", "pass_turn", "turn"]
 
 
 class Turn:
@@ -21,9 +22,9 @@ class Turn:
     __slots__ = ("_before", "_next", "passed")
 
     def __init__(self, before: Turn | None) -> None:
+        self.passed = False
         self._before = before if before is not None and not before.passed else None
         self._next: asyncio.Future[None] | None = None
-        self.passed = False
 
     async def come(self) -> None:
         """Return once those before have passed; at once where there are none."""
@@ -56,14 +57,41 @@ def pass_turn() -> None:
         mine.over()
 
 
-@asynccontextmanager
-async def in_turn(last: dict[str, Turn], about: str) -> AsyncIterator[None]:
-    """The block runs behind those that came before about the same; `last` holds who waits."""
-    mine = last[about] = Turn(last.get(about))
-    try:
-        await mine.come()
-        yield
-    finally:
-        mine.over()
-        if last.get(about) is mine:
-            del last[about]
+class Lines:
+    """One line for each thing: whoever stands in it goes on alone, the lowest number first."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
+
+    def __contains__(self, about: str) -> bool:
+        """Whether somebody is in the line."""
+        return about in self._waiting
+
+    @asynccontextmanager
+    async def turn(self, about: str, number: int) -> AsyncIterator[None]:
+        """Stand in the line; the block runs when it is one's turn. Numbers differ."""
+        waiting = self._waiting.get(about)
+        if waiting is None:
+            self._waiting[about] = []
+        else:
+            called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            heappush(waiting, (number, called))
+            try:
+                await called
+            except asyncio.CancelledError:
+                if not called.cancelled():
+                    self._next(about)
+                raise
+        try:
+            yield
+        finally:
+            self._next(about)
+
+    def _next(self, about: str) -> None:
+        waiting = self._waiting[about]
+        while waiting:
+            _, called = heappop(waiting)
+            if not called.done():
+                called.set_result(None)
+                return
+        del self._waiting[about]

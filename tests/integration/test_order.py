@@ -19,7 +19,7 @@ from batonbox_server.session.ports import Principal
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.port import Applied
-from batonbox_server.turn import Turn, pass_turn
+from batonbox_server.turn import Lines, Turn, pass_turn
 from batonbox_server.wire import Op
 from tests.integration.archived_box import ArchivedBox
 from tests.integration.socket_harness import Desk, Node, People, running, sign_in
@@ -47,7 +47,7 @@ async def note(box: Box, conv: str, text: object, cid: str = "") -> Applied:
 
 async def noted(box: Box, conv: str) -> list[str]:
     """The notes of the conversation, as they stand there."""
-    thread = await box.store.history(conv=conv, actor="bob", n=200)
+    thread = await box.store.history(conv=conv, actor="bob", n=300)
     return [line[7]["text"] for line in thread.messages if line[3] == "noted"]
 
 
@@ -128,12 +128,12 @@ class TestOutcomeUnknown:
             os.kill(engine.pid, signal.SIGCONT)
 
 
-class TestScriptsLost:
-    """The engine has forgotten its scripts: what was called first is done first all the same."""
+class TestLibraryLost:
+    """The engine has forgotten its functions: what was called first is done first all the same."""
 
     @pytest.fixture
     async def own(self, engine: EmbeddedEngine) -> AsyncIterator[Box]:
-        """An inbox on an engine of the test's own, whose scripts nobody else loads."""
+        """An inbox on an engine of the test's own, whose library nobody else loads."""
         client = EngineClient(engine.url)
         await client.connect()
         box = Box(client, "t")
@@ -144,7 +144,7 @@ class TestScriptsLost:
     async def test_a_burst_keeps_its_order(self, own: Box) -> None:
         conv = await own.receive()
         for round_ in range(3):
-            await own.client.execute("SCRIPT", "FLUSH")
+            await own.client.execute("FUNCTION", "FLUSH")
             calls = [
                 own.assign(conv, "bob") if n == 2 else note(own, conv, 10 * round_ + n)
                 for n in range(5)
@@ -157,7 +157,7 @@ class TestScriptsLost:
 
     async def test_what_was_called_meanwhile_waits(self, own: Box) -> None:
         conv = await own.receive()
-        await own.client.execute("SCRIPT", "FLUSH")
+        await own.client.execute("FUNCTION", "FLUSH")
         calls = []
         for n in range(40):
             calls.append(soon(note(own, conv, n)))
@@ -166,13 +166,13 @@ class TestScriptsLost:
         assert await noted(own, conv) == [str(n) for n in range(40)]
 
     async def test_what_came_too_late_is_refused_and_not_done_late(self, own: Box) -> None:
-        """Another node has loaded one script of two between them."""
+        """Another node has loaded the library between two commands."""
         conv = await own.receive()
-        await own.client.execute("SCRIPT", "FLUSH")
+        await own.client.execute("FUNCTION", "FLUSH")
         first = soon(note(own, conv, "first"))
         await asyncio.sleep(0)
-        source = own.store._scripts._scripts["assign"].source
-        loaded = own.client.execute("SCRIPT", "LOAD", source)
+        library = own.store._scripts._scripts["assign"].library
+        loaded = own.client.execute("FUNCTION", "LOAD", library.source)
         assigned = soon(own.assign(conv, "bob"))
         third = soon(note(own, conv, "third"))
         with pytest.raises(Refused, match="unavailable"):
@@ -184,12 +184,12 @@ class TestScriptsLost:
     async def test_a_new_connection_brings_them(self, own: Box) -> None:
         other = EngineClient(own.client._link._url)
         await other.connect()
-        await own.client.execute("SCRIPT", "FLUSH")
+        await own.client.execute("FUNCTION", "FLUSH")
         await other.execute("CLIENT", "KILL", "ID", await own.client.execute("CLIENT", "ID"))
         await eventually(lambda: not own.client.state, what="the loss")
         await eventually(lambda: own.client.state, what="the reconnect")
-        there = await other.execute("SCRIPT", "EXISTS", own.store._scripts._scripts["assign"].sha)
-        assert there == [1]
+        name = own.store._scripts._scripts["assign"].library.name
+        assert await other.execute("FUNCTION", "LIST", "LIBRARYNAME", name)
         await other.aclose()
 
 
@@ -208,16 +208,16 @@ async def test_commands_about_what_is_away_go_on_in_order(
     for round_ in range(3):
         await box.away(conv)
         calls = []
-        for n in range(12):
+        for n in range(60):
             calls.append(soon(note(box, conv, f"{round_}:{n}")))
-            await asyncio.sleep(0.001)  # some find it back, some find those that wait for it
+            await asyncio.sleep(0)  # some are refused, some find others in line, some find it back
         await asyncio.gather(*calls)
         await box.assign(conv, "ann")
         owned = await box.row(conv)
         await box.store.done(
             conv=conv, actor="ann", cid=uuid.uuid4().hex, own_tok=owned["own_tok"], seen=None
         )
-    assert await noted(box, conv) == [f"{r}:{n}" for r in range(3) for n in range(12)]
+    assert await noted(box, conv) == [f"{r}:{n}" for r in range(3) for n in range(60)]
     await box.archive.aclose()
 
 
@@ -257,7 +257,7 @@ class TestBurst:
 
         conv = await node.receive("box")
         peer = await sign_in(node, "ann")
-        await peer.send(cmd(100, conv, "the script is known"))
+        await peer.send(cmd(100, conv, "the library is there"))
         await peer.got(Op.OK, _1=100)
         before = await reads()
         await peer.send(*(cmd(n, conv, str(n)) for n in range(16)))
@@ -292,6 +292,28 @@ class TestBurst:
 def cmd(number: int, conv: str, text: str) -> list[Any]:
     """A note as a frame."""
     return [Op.CMD, number, "note", {"conv": conv, "cid": f"cid-{number}", "text": text}]
+
+
+async def test_a_line_goes_by_number_and_past_who_left() -> None:
+    line, came = Lines(), list[int]()
+    go = asyncio.Event()
+
+    async def one(number: int) -> None:
+        async with line.turn("it", number):
+            await go.wait()
+            came.append(number)
+
+    tasks = {}
+    for number in (1, 5, 3, 4, 2):
+        tasks[number] = soon(one(number))
+        await asyncio.sleep(0)
+    assert "it" in line
+    tasks[3].cancel()
+    go.set()
+    await tasks[1]
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+    assert came == [1, 2, 4, 5]
+    assert "it" not in line
 
 
 async def test_a_turn_passes_once_and_in_order() -> None:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["Requests"]
 
 _log = structlog.get_logger(__name__)
+# A SUB is answered by inbox, and a CMD is asked about with its arguments.
+_ACTIONS: Final[dict[type, Action | None]] = {
+    kind: FRAMES[wire.Op(op).name]
+    for op, kind in wire.CLIENT_FRAMES.items()
+    if kind not in {wire.Sub, wire.Cmd}
+}
 _SUBSCRIPTIONS: Final = ""  # the chain of SUBs; conversations' ids are never empty
 
 
@@ -75,8 +81,8 @@ class Requests:
             connection.session.finished()
 
     async def _work(self, principal: Principal, step: Step) -> dict[str, Any]:
-        action = FRAMES.get(type(step).__name__.upper())
-        if action is not None and not isinstance(step, wire.Sub):  # which is answered by inbox
+        action = _ACTIONS.get(type(step))
+        if action is not None:
             check_scope(principal, action)
         retry_ms = self._pump.shedder.refuses_request(vital=_vital(step))
         if retry_ms:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from batonbox_server.domain.model import Availability, Role, inbox_of
@@ -124,7 +125,7 @@ class InboxCommands:
         action = COMMANDS[name]
         if isinstance(args, Assign) and args.to not in {None, principal.user}:
             action = Action.DISPATCH
-        if not may_ever(action, Role(principal.role)):
+        if not _may_ever(action, principal.role):
             raise Refused("forbidden", f"To {action.value} takes an admin.")
         if (
             isinstance(args, Transfer)
@@ -259,6 +260,11 @@ class InboxCommands:
         if len(inbox.numbers) > 1:
             raise Refused("bad_request", "from: this inbox has several numbers; choose one.")
         return inbox.numbers[0]
+
+
+@cache
+def _may_ever(action: Action, role: str) -> bool:
+    return may_ever(action, Role(role))
 
 
 def mode_of(*, away: bool, release: bool) -> Availability:

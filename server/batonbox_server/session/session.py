@@ -12,7 +12,7 @@ from batonbox_server.wire import Close, Op
 from .limits import Gcra, SessionLimits
 from .ports import Principal
 from .steps import Answer, Run, Shut, Step, refusal
-from .validate import command, id_of, request
+from .validate import command, id_of, quick, request
 
 __all__ = ["Session"]
 
@@ -34,6 +34,7 @@ class Session:
 
     def __init__(self, *, subprotocol: str, limits: SessionLimits, now_ms: int) -> None:
         self.subprotocol = subprotocol
+        self._binary = subprotocol == wire.MSGPACK_SUBPROTOCOL
         self.limits = limits
         self.principal: Principal | None = None
         self.positions: dict[str, int] = {}
@@ -62,6 +63,10 @@ class Session:
         self._heard_ms, self._pinged_ms = now_ms, 0
         if _size(data) > self._max_bytes:
             yield Shut(Close.TOO_BIG, f"more than {self._max_bytes} bytes in one message")
+            return
+        asked = quick(data) if self._binary and isinstance(data, bytes) and self._hello else None
+        if asked is not None:
+            yield self._quickly(asked, now_ms)
             return
         try:
             frames = wire.decode(data, self.subprotocol)
@@ -133,6 +138,19 @@ class Session:
             return self._admitted(asked, now_ms)
         except Refused as refused:
             return self._refused(id_of(frame), refused, now_ms)
+
+    def _quickly(self, asked: Any, now_ms: int) -> Step:
+        try:
+            if type(asked) is not tuple:
+                return self._admitted(asked, now_ms)
+            if self.principal is None:
+                return Shut(Close.UNAUTHORIZED, "not signed in")
+            self._within_rate(asked, now_ms)
+            self._begin()
+            return Run(*asked)
+        except Refused as refused:
+            number = asked[0] if type(asked) is tuple else getattr(asked, "id", None)
+            return self._refused(number, refused, now_ms)
 
     def _admitted(self, asked: Any, now_ms: int) -> Step:
         if isinstance(asked, wire.Hello):

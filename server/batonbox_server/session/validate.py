@@ -10,13 +10,49 @@ import msgspec
 from batonbox_server import wire
 from batonbox_server.errors import Refused
 
-__all__ = ["command", "id_of", "request"]
+__all__ = ["command", "id_of", "quick", "request"]
 
 _PLACE = re.compile(r" - at `\$(?:\[(\d+)\])?(?:\.?([^`]*))`$")
 _REMEDIES: Final = {
     "own_tok": "required: send the `own_tok` of the conversation's row that you decided on.",
     "seen": "required: send the `in_seq` of the conversation's row as you know it.",
 }
+
+
+class _Cmd(msgspec.Struct, array_like=True, frozen=True):
+    """A CMD whose arguments are decoded by the command's name."""
+
+    id: wire.RequestId
+    name: str
+    args: msgspec.Raw
+
+
+_QUICK: Final = {
+    int(op): msgspec.msgpack.Decoder(_Cmd if kind is wire.Cmd else kind)
+    for op, kind in wire.CLIENT_FRAMES.items()
+}
+_ARGS: Final = {name: msgspec.msgpack.Decoder(kind) for name, kind in wire.COMMANDS.items()}
+_ARRAYS: Final = {0x90 + n: bytes([0x90 + n - 1]) for n in range(1, 16)}
+
+
+def quick(data: bytes) -> Any:
+    """A message of one well-formed MessagePack frame as its Struct, decoded once; else None.
+
+    A CMD comes as (id, name, arguments). Whatever is unusual or wrong is for `wire.decode`,
+    `request` and `command` to find out.
+    """
+    head = _ARRAYS.get(data[0]) if len(data) > 1 else None
+    decoder = _QUICK.get(data[1]) if head is not None else None
+    if head is None or decoder is None:
+        return None
+    try:
+        asked = decoder.decode(head + data[2:])
+        if type(asked) is not _Cmd:
+            return asked
+        args = _ARGS[asked.name].decode(asked.args)
+    except (msgspec.MsgspecError, KeyError):
+        return None
+    return (asked.id, asked.name, args) if _lack(asked.name, args) is None else None
 
 
 def request(frame: wire.Frame) -> Any:
@@ -39,11 +75,17 @@ def command(name: str, args: dict[str, Any]) -> wire.Command:
         found = msgspec.convert(args, kind)
     except msgspec.ValidationError as error:
         raise Refused("bad_request", _told(error, kind)) from None
-    if name in wire.FENCED and not getattr(found, "own_tok", None):
-        raise Refused("bad_request", f"own_tok: {_REMEDIES['own_tok']}")
-    if isinstance(found, wire.Done) and found.seen is None:
-        raise Refused("bad_request", f"seen: {_REMEDIES['seen']}")
+    lack = _lack(name, found)
+    if lack is not None:
+        raise Refused("bad_request", f"{lack}: {_REMEDIES[lack]}")
     return found
+
+
+def _lack(name: str, args: Any) -> str | None:
+    """What a websocket command has to say, and HTTP may leave out."""
+    if name in wire.FENCED and not args.own_tok:
+        return "own_tok"
+    return "seen" if isinstance(args, wire.Done) and args.seen is None else None
 
 
 def id_of(frame: wire.Frame) -> int | None:

@@ -19,7 +19,7 @@ from batonbox_server.store.archive_port import Archive, ArchivedRow
 from batonbox_server.store.by import pack_for_lua
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.inbox_calls import InboxCalls, ok
-from batonbox_server.turn import Turn, in_turn
+from batonbox_server.turn import Lines
 
 __all__ = ["MISSING", "TRIES", "Archived"]
 
@@ -44,7 +44,8 @@ class Archived(InboxCalls):
 
     def __init__(self, client: EngineClient, **more: Any) -> None:
         super().__init__(client, **more)
-        self._returning: dict[str, Turn] = {}  # whoever waits for a conversation to be back
+        self._returning = Lines()  # whoever waits for a conversation to be back
+        self._commands = 0
 
     def read_through(self, archive: Archive) -> None:
         """Read what is not in the engine from there."""
@@ -53,14 +54,15 @@ class Archived(InboxCalls):
     async def _command(
         self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
     ) -> port.Applied:
+        self._commands = number = self._commands + 1
         if conv not in self._returning:
             try:
                 return await super()._command(name, conv, actor, cid, **args)
             except Refused as refusal:
                 if refusal.slug != "not_found" or self._archive is None:
                     raise
-        # Those about one conversation go on in the order in which they were refused or came.
-        async with in_turn(self._returning, conv):
+        # The first of them asks once more: by then those are in the line, too, that had been sent.
+        async with self._returning.turn(conv, number):
             for _ in range(TRIES):
                 try:
                     return await super()._command(name, conv, actor, cid, **args)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
+import msgspec
 
 from batonbox_server.domain.model import Role, inbox_of
 from batonbox_server.errors import EngineUnavailable, Refused
@@ -26,6 +27,9 @@ _ALIASES: Final = {
     "too_old": ("bad_request", "This is too old to be changed or sent again; write it anew."),
     "bad_time": ("bad_request", "until_ms: a time ahead, at most 366 days from now."),
 }
+
+
+_pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class InboxCalls:
@@ -76,7 +80,7 @@ class InboxCalls:
 
 
 def digest_of(name: str, args: dict[str, Any]) -> str:
-    packed = msgpack.packb([name, sorted(args.items())])
+    packed = _pack([name, sorted(args.items())])
     return hashlib.sha1(packed, usedforsecurity=False).hexdigest()
 
 
