@@ -7,7 +7,7 @@ import time
 from statistics import median
 from typing import Final
 
-from batonbox._errors import ConnectionLost
+from batonbox._errors import ConnectionLost, RateLimited
 from batonbox._wire import Frame
 from batonbox.bench.commander import Commander, failure
 from batonbox.bench.digest import stamp
@@ -25,6 +25,7 @@ __all__ = ["Fan", "fan_out"]
 EVENT_BYTES: Final = 200
 _SLICES: Final = 5
 _LAST_S: Final = 15.0
+_AGAIN_S: Final = 0.1
 
 
 class Fan:
@@ -43,7 +44,8 @@ class Fan:
         self.window = 0
         self.took_s: list[float] = []
         self._run = run
-        self._base = audience.slowest(inbox)
+        # Somebody is at the log's top; whoever is not gets there unasked.
+        self._base = audience.slowest(inbox) + audience.spread(inbox)
         self._text = "x" * EVENT_BYTES
 
     def begin(self, window: int) -> None:
@@ -65,8 +67,11 @@ class Fan:
 
         def then(frame: Frame) -> None:
             self.took_s.append(time.perf_counter() - now_s)
-            if failure(frame) is not None:
+            error = failure(frame)
+            if error is not None:
                 self.refused += 1
+                wait_s = error.retry_after_s if isinstance(error, RateLimited) else _AGAIN_S
+                asyncio.get_running_loop().call_later(wait_s, self._fill)
             else:
                 self.top = max(self.top, int(frame[2]["seq"]))
 
@@ -80,14 +85,19 @@ class Fan:
         return await self.audience.until({self.inbox: self.top}, timeout_s=_LAST_S)
 
     def _fill(self) -> None:
+        if not self.window:
+            return
         audience = self.audience
-        in_air = self.sent - self.refused - (audience.slowest(self.inbox) - self._base)
+        in_air = self._top() - audience.slowest(self.inbox)
         for _ in range(self.window - in_air):
             self.send()
-        if self.window:
-            # Looking at everybody costs: once a quarter of the window has come, or all of it.
-            step = len(audience.members) * max(1, min(in_air, self.window) // 4)
-            audience.threshold = audience.total + step
+        # Looking at everybody costs: once a quarter of the window has come, or all of it.
+        most = len(audience.members) * max(1, self.window // 4)
+        audience.threshold = audience.total + min(most, audience.behind(self.inbox, self._top()))
+
+    def _top(self) -> int:
+        """The number that the newest of our events has, once the server has taken them all."""
+        return self._base + self.sent - self.refused
 
 
 async def fan_out(ground: Ground) -> Result:

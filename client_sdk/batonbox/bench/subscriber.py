@@ -44,6 +44,16 @@ class Audience:
         """The highest event that every member has got, with all before it."""
         return min(member.tallies[inbox].next for member in self.members) - 1
 
+    def spread(self, inbox: str) -> int:
+        """How many events the fastest member is ahead of the slowest."""
+        ends = [member.tallies[inbox].next for member in self.members]
+        return max(ends) - min(ends)
+
+    def behind(self, inbox: str, seq: int) -> int:
+        """Deliveries that are left until everybody has event `seq`."""
+        ends = (member.tallies[inbox].next for member in self.members)
+        return sum(max(0, seq + 1 - end) for end in ends)
+
     def account(self, upto: dict[str, int]) -> Account:
         """Against the numbers of the newest events of each inbox."""
         result = Account(closed=sum(bool(member.ended) for member in self.members))
