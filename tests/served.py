@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -16,19 +16,21 @@ from batonbox_server import demo
 from batonbox_server.config import Settings
 from batonbox_server.node import Node
 from tests.ports import on_port
+from tests.relay import Balancer, relaying
 
 SALES, SUPPORT = "+14165550100", "+14165550101"
 CUSTOMER = "+14165550142"
 
 
 class Served:
-    """A node, and shortcuts to it."""
+    """A node, and shortcuts to it; `kept_alive` connections at most, None: any number."""
 
-    def __init__(self, node: Node, port: int) -> None:
+    def __init__(self, node: Node, port: int, *, kept_alive: int | None = None) -> None:
         self.node = node
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        self.http = httpx2.AsyncClient(base_url=self.url, timeout=10)
+        limits = httpx2.Limits(max_keepalive_connections=kept_alive)
+        self.http = httpx2.AsyncClient(base_url=self.url, timeout=10, limits=limits)
         self._tokens: dict[str, str] = {}
 
     async def token(self, user: str, **limits: int) -> str:
@@ -93,27 +95,49 @@ async def served(
     as_demo: bool = False,
     empty: bool = False,
     port: int = 0,
+    nodes: int = 1,
     **settings: Any,
 ) -> AsyncIterator[Served]:
     """A node on a free port (or this one), with the demo organisation unless `empty`.
 
-    `as_demo`: as `serve --demo` has it.
+    `as_demo`: as `serve --demo` has it. `nodes`: so many, behind a balancer that gives each
+    connection, and so each request, to the next of them; `node` is the first.
     """
     folder = tempfile.mkdtemp(prefix="batonbox-")
     given = {"check_interval_s": 0.5, "outbox_sweep_s": 0.2, "commands_per_s": 1000.0,
              "commands_burst": 1000, "data_dir": folder, **settings}  # fmt: skip
-    node = Node(Settings(redis_url=engine_url, key_space=space, port=0, **given), demo=as_demo)
+    of = Settings(redis_url=engine_url, key_space=space, port=0, **given)
+    at = 0 if nodes > 1 else port
+    try:
+        async with AsyncExitStack() as stack:
+            there = [
+                await stack.enter_async_context(_serving(of, as_demo=as_demo, port=at))
+                for _ in range(nodes)
+            ]
+            node, at = there[0]
+            if not empty:
+                await demo.seed(node)
+            if nodes > 1:
+                balancer = Balancer([inner for _, inner in there])
+                at = await stack.enter_async_context(relaying(balancer, port=port))
+            it = Served(node, at, kept_alive=0 if nodes > 1 else None)
+            async with it.http:
+                yield it
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, *, as_demo: bool, port: int
+) -> AsyncIterator[tuple[Node, int]]:
+    node = Node(settings, demo=as_demo)
     await node.open()
-    if not empty:
-        await demo.seed(node)
     try:
         async with on_port(node.app, port=port) as at:
-            it = Served(node, at)
             try:
-                async with it.http:
-                    yield it
+                yield node, at
             finally:
                 await node.drain(within_s=0.0)
     finally:
         await node.close()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.browser.cutter import cuttable
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn
+from tests.relay import cuttable
 from tests.served import Served
 
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from playwright.async_api import TimeoutError as Late
 
-from tests.browser.cutter import cuttable
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn, watch_notifications
+from tests.relay import cuttable
 from tests.served import Served, served
 
 FIVE_TIMES_S = 5.0

@@ -6,9 +6,9 @@ import asyncio
 
 from playwright.async_api import Route
 
-from tests.browser.cutter import cuttable
 from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn, watch_notifications
+from tests.relay import cuttable
 from tests.served import SUPPORT, Served
 
 

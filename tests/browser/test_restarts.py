@@ -11,10 +11,10 @@ import pytest
 from batonbox_server.engine.embedded import EmbeddedEngine
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
-from tests.browser.cutter import cuttable
 from tests.browser.desk import expect
 from tests.browser.kit import SignIn
 from tests.browser.talk import Talk, channel, post
+from tests.relay import cuttable
 from tests.served import Served, served
 
 

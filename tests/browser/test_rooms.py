@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tests.browser.cutter import cuttable
 from tests.browser.desk import expect
 from tests.browser.kit import SignIn, watch_notifications
 from tests.browser.talk import Talk, channel, direct, post
 from tests.browser.test_media import attach, expect_drawn, picture
+from tests.relay import cuttable
 from tests.served import Served
 
 

@@ -59,12 +59,15 @@ class Server:
             return False
 
     async def kill(self) -> None:
-        """SIGKILL; the embedded engine dies with its parent."""
-        engine = self.engine_pid()
+        """SIGKILL; the embedded engine and the workers die with their parent."""
+        children = self.children()
         self.process.kill()
         await self.process.wait()
-        if engine:
-            await eventually(lambda: not Path(f"/proc/{engine}").exists(), what="the engine's end")
+
+        def gone() -> bool:
+            return not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+        await eventually(gone, what="the children's end")
 
     async def stop(self) -> int:
         """SIGTERM; returns the exit status."""
@@ -72,13 +75,21 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), 30)
 
+    def children(self) -> dict[int, str]:
+        """Its child processes, and what they are called."""
+        task = Path(f"/proc/{self.process.pid}/task")
+        threads = [thread / "children" for thread in task.iterdir()] if task.exists() else []
+        pids = [int(pid) for thread in threads for pid in thread.read_text().split()]
+        return {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids}
+
     def engine_pid(self) -> int:
         """The embedded engine's process, 0 for none."""
-        task = Path(f"/proc/{self.process.pid}/task")
-        for thread in task.iterdir() if task.exists() else ():
-            for child in (thread / "children").read_text().split():
-                return int(child)
-        return 0
+        engines = (pid for pid, name in self.children().items() if "python" not in name)
+        return next(engines, 0)
+
+    def worker_pids(self) -> list[int]:
+        """Its workers, the oldest first."""
+        return [pid for pid, name in self.children().items() if "python" in name]
 
     def kill_engine(self) -> None:
         """SIGKILL for the engine alone; the server starts another."""

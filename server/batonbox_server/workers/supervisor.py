@@ -30,6 +30,8 @@ _LONGEST_PAUSE_S: Final = 30.0
 _TRIES: Final = 8
 _WATCH_S: Final = 5.0
 _HUNG_S: Final = 30.0
+# Those whom the old worker closed are back by then, mostly.
+_LATE_S: Final = 2.0
 # Beyond its drain: closing connections, the engine's and the archive's last answers.
 _MARGIN_S: Final = 15.0
 
@@ -223,6 +225,7 @@ class Supervisor:
             await self._spread()
             if old is not None:
                 await self._retire(old)
+                await asyncio.sleep(_LATE_S)
         finally:
             self._favoured = None
             await self._spread()

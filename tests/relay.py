@@ -1,16 +1,17 @@
-"""A link that can be cut: a TCP relay on loopback between the browser and the server."""
+"""TCP relays on loopback between clients and servers: a link that can be cut, a balancer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import cycle
 from typing import Any
 
 from batonbox_server.tasks import cancel_all, spawn
 
-__all__ = ["Cutter", "cuttable"]
+__all__ = ["Balancer", "Cutter", "cuttable", "relaying"]
 
 _CHUNK_BYTES = 1 << 16
 
@@ -29,6 +30,10 @@ class Cutter:
         self._flowing.set()
         self._pairs: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def chosen(self) -> int:
+        """The port that the next connection goes to."""
+        return self.target
 
     @property
     def url(self) -> str:
@@ -55,7 +60,7 @@ class Cutter:
             writer.transport.abort()
             return
         try:
-            inner_reader, inner = await asyncio.open_connection("127.0.0.1", self.target)
+            inner_reader, inner = await asyncio.open_connection("127.0.0.1", self.chosen())
         except OSError:
             writer.transport.abort()
             return
@@ -91,14 +96,33 @@ class Cutter:
         await cancel_all(self._tasks)
 
 
+class Balancer(Cutter):
+    """Gives each connection to the next of its servers, whoever comes: nobody stays with one."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        super().__init__(ports[0])
+        self._turn = cycle(ports)
+
+    def chosen(self) -> int:
+        """See Cutter."""
+        return next(self._turn)
+
+
 @asynccontextmanager
 async def cuttable(port: int) -> AsyncIterator[Cutter]:
     """A relay in front of the server on `port`."""
     cutter = Cutter(port)
-    listener = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
+    async with relaying(cutter):
+        yield cutter
+
+
+@asynccontextmanager
+async def relaying(cutter: Cutter, *, port: int = 0) -> AsyncIterator[int]:
+    """The relay at work on this port; gives it."""
+    listener = await asyncio.start_server(cutter.serve, "127.0.0.1", port)
     cutter.port = listener.sockets[0].getsockname()[1]
     try:
-        yield cutter
+        yield cutter.port
     finally:
         listener.close()
         await cutter.aclose()
