@@ -27,10 +27,10 @@ _AUDIT_ENTRIES: Final = 100_000  # audit_entries
 _RING_EVENTS: Final = 4096  # ring_events
 _PROVIDER_DAYS: Final = 7
 _PER_CONVERSATION: Final = 10  # messages of a conversation's life, unless said otherwise
-# Beside each message of a customer: a reply, which is sent and delivered, and half an assignment or
-# a done; a reply, that half and a SEEN are members' commands.
+# Beside each message of a customer: replies, which are sent and delivered, and half an assignment
+# or a done; and somebody opens the conversation.
 _EVENTS_PER_REPLY: Final = 3.0
-_CHANGES_PER_MESSAGE: Final = 0.5
+_CHANGES: Final = 0.5
 
 
 def _m(value: float, what: str, unit: str = "us") -> Any:
@@ -41,13 +41,17 @@ def _m(value: float, what: str, unit: str = "us") -> Any:
 class Costs:
     """What one thing costs, in CPU microseconds or bytes; see MEASURED."""
 
-    engine_event_us: float = _m(60.0, "engine: one change, its script and its share of the disk")
-    engine_mark_us: float = _m(20.0, "engine: a conversation seen by a member")
+    engine_intake_us: float = _m(150.0, "engine: a customer's message, its number looked up")
+    engine_reply_us: float = _m(300.0, "engine: a reply, leased, sent and delivered")
+    engine_change_us: float = _m(70.0, "engine: an assignment, a return, a done")
+    engine_open_us: float = _m(100.0, "engine: a conversation opened, its thread read and seen")
     engine_publish_us: float = _m(4.0, "engine: an event handed to one worker that follows")
     engine_look_us: float = _m(10.0, "engine: a look whether something is due, or a head")
     engine_return_us: float = _m(60.0, "engine: a client that comes back and resumes")
-    worker_command_us: float = _m(170.0, "worker: a member's command and its answer")
-    worker_intake_us: float = _m(400.0, "worker: a carrier's message over HTTP")
+    worker_intake_us: float = _m(400.0, "worker: a customer's message over HTTP")
+    worker_reply_us: float = _m(500.0, "worker: a reply, handed to its carrier, and its receipts")
+    worker_change_us: float = _m(150.0, "worker: an assignment, a return, a done")
+    worker_open_us: float = _m(200.0, "worker: a conversation opened")
     worker_heard_us: float = _m(60.0, "worker: an event followed, with the search index's part")
     worker_delivery_us: float = _m(4.0, "worker: an event to one listener, one at a time")
     worker_badge_us: float = _m(8.0, "worker: a badge to one connection")
@@ -99,12 +103,12 @@ class Demand:
     @property
     def events(self) -> float:
         """Events per customer's message."""
-        return 1.0 + _EVENTS_PER_REPLY * self.replies + _CHANGES_PER_MESSAGE
+        return 1.0 + _EVENTS_PER_REPLY * self.replies + _CHANGES
 
     @property
-    def commands(self) -> float:
-        """Members' commands per customer's message, but for SEEN."""
-        return self.replies + _CHANGES_PER_MESSAGE
+    def changes(self) -> float:
+        """Entries of the audit log per customer's message."""
+        return _CHANGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +146,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
+    messages: float
+    replies: float
+    changes: float
     events: float
-    commands: float
-    marks: float
-    intake: float
     deliveries: float
     badges: float
     seats: float  # connections that hold a badge of one inbox
@@ -165,7 +169,7 @@ def planned(demand: Demand, costs: Costs | None = None) -> Plan:
     return Plan(
         feasible=share <= BUSY_MOST,
         events_per_s=rates.events,
-        commands_per_s=rates.commands,
+        commands_per_s=rates.replies + rates.changes,
         deliveries_per_s=rates.deliveries,
         badges_per_s=rates.badges,
         workers=workers,
@@ -205,15 +209,16 @@ def _rates(demand: Demand) -> _Rates:
     events = demand.messages_per_s * demand.events
     seats = min(demand.online, demand.online * demand.memberships / inboxes)
     seats = max(seats, demand.listeners)
-    # Badges are told at most so often per inbox, however much happens there.
-    pushes = min(events / inboxes, _BADGES_PER_S) * inboxes
+    changes = demand.messages_per_s * _CHANGES
+    # Messages and changes move badges, which are told at most so often per inbox.
+    moves = min((demand.messages_per_s + changes) / inboxes, _BADGES_PER_S) * inboxes
     return _Rates(
+        messages=demand.messages_per_s,
+        replies=demand.messages_per_s * demand.replies,
+        changes=changes,
         events=events,
-        commands=demand.messages_per_s * demand.commands,
-        marks=demand.messages_per_s,
-        intake=demand.messages_per_s,
         deliveries=events * demand.listeners,
-        badges=pushes * seats,
+        badges=moves * seats,
         seats=seats,
     )
 
@@ -232,9 +237,9 @@ def _workers(demand: Demand, rates: _Rates, costs: Costs) -> int:
 
 def _worker_share(demand: Demand, rates: _Rates, costs: Costs, workers: int) -> float:
     shared = (
-        rates.commands * costs.worker_command_us
-        + rates.marks * costs.worker_command_us / 2
-        + rates.intake * costs.worker_intake_us
+        rates.messages * (costs.worker_intake_us + costs.worker_open_us)
+        + rates.replies * costs.worker_reply_us
+        + rates.changes * costs.worker_change_us
         + rates.deliveries * costs.worker_delivery_us
         + rates.badges * costs.worker_badge_us
         + 2 * demand.inboxes * costs.worker_look_us
@@ -253,8 +258,10 @@ def _engine_share(demand: Demand, rates: _Rates, costs: Costs, workers: int) -> 
     following = workers * followed(rates.seats, workers)
     looks = 2 * demand.inboxes + demand.inboxes * following / _CHECK_S
     return (
-        rates.events * (costs.engine_event_us + following * costs.engine_publish_us)
-        + rates.marks * costs.engine_mark_us
+        rates.messages * (costs.engine_intake_us + costs.engine_open_us)
+        + rates.replies * costs.engine_reply_us
+        + rates.changes * costs.engine_change_us
+        + rates.events * following * costs.engine_publish_us
         + looks * costs.engine_look_us
     ) / 1e6
 
@@ -262,7 +269,7 @@ def _engine_share(demand: Demand, rates: _Rates, costs: Costs, workers: int) -> 
 def _engine_memory(demand: Demand, costs: Costs) -> float:
     kept, inboxes = demand.kept, max(1, demand.inboxes)
     lived = kept * demand.messages_per_conversation * demand.events / inboxes
-    changes = kept * demand.messages_per_conversation * demand.commands / inboxes
+    changes = kept * demand.messages_per_conversation * demand.changes / inboxes
     per_inbox = min(_LOG_EVENTS, lived) * costs.event_bytes
     per_inbox += min(_AUDIT_ENTRIES, changes) * costs.audit_bytes
     further = max(0.0, demand.messages_per_conversation * (1 + demand.replies) - 1)
@@ -271,7 +278,7 @@ def _engine_memory(demand: Demand, costs: Costs) -> float:
         + kept * (costs.conversation_bytes + further * costs.message_bytes)
         + inboxes * per_inbox
         + demand.messages_per_day * _PROVIDER_DAYS * costs.provider_bytes
-        + demand.messages_per_day * demand.commands * costs.reply_bytes
+        + demand.messages_per_day * demand.replies * costs.reply_bytes
         + demand.members * demand.memberships * costs.audit_bytes
     )
 

@@ -103,6 +103,8 @@ class _Site:
 
     def takes(self, mean_us: float) -> float:
         """A service time in seconds."""
+        if mean_us <= 0:
+            return 0.0
         return self.chance.gammavariate(_SHAPE, mean_us / _SHAPE) / 1e6
 
 
@@ -145,10 +147,17 @@ def _arrivals(site: _Site, seconds: float) -> None:
     mean = site.demand.messages_per_s
     share = _BURST_S / _BURST_EVERY_S
     calm = mean / (1 + share * (_BURST - 1))
-    for rate, cost in (
-        (1.0, site.costs.worker_intake_us),
-        (site.demand.commands, site.costs.worker_command_us),
-        (site.demand.events - 1 - site.demand.commands, site.costs.worker_command_us),
+    costs, replies = site.costs, site.demand.replies
+    # A reply is three events: queued, sent, delivered.
+    reply = partial(_comes, site, costs.worker_reply_us / 3, costs.engine_reply_us / 3)
+    for rate, what in (
+        (1.0, partial(_comes, site, costs.worker_intake_us, costs.engine_intake_us)),
+        (1.0, partial(_opens, site)),
+        (3 * replies, reply),
+        (
+            site.demand.changes,
+            partial(_comes, site, costs.worker_change_us, costs.engine_change_us),
+        ),
     ):
         now_s = 0.0
         while rate * calm > 0:
@@ -156,23 +165,29 @@ def _arrivals(site: _Site, seconds: float) -> None:
             now_s += site.chance.expovariate(rate * calm * (_BURST if burst else 1.0))
             if now_s >= seconds:
                 break
-            site.at(now_s, partial(_comes, site, cost))
+            site.at(now_s, what)
 
 
-def _comes(site: _Site, cost_us: float, now_s: float) -> None:
+def _opens(site: _Site, now_s: float) -> None:
+    """Somebody reads a thread: nobody hears of it."""
+    done_s = site.chance.choice(site.workers).serve(now_s, site.takes(site.costs.worker_open_us))
+    site.engine.serve(done_s, site.takes(site.costs.engine_open_us))
+
+
+def _comes(site: _Site, worker_us: float, engine_us: float, now_s: float) -> None:
     worker = site.chance.choice(site.workers)
-    done_s = worker.serve(now_s, site.takes(cost_us))
-    site.at(done_s, partial(_transits, site, now_s))
+    done_s = worker.serve(now_s, site.takes(worker_us))
+    site.at(done_s, partial(_transits, site, engine_us, now_s))
 
 
-def _transits(site: _Site, began_s: float, now_s: float) -> None:
+def _transits(site: _Site, engine_us: float, began_s: float, now_s: float) -> None:
     costs, plan = site.costs, site.plan
     inboxes = max(1, site.demand.inboxes)
     seats = max(site.demand.listeners, site.demand.online * site.demand.memberships / inboxes)
     share = followed(seats, plan.workers)
     following = [w for w in site.workers if plan.workers == 1 or site.chance.random() < share]
     publish_us = len(following) * costs.engine_publish_us
-    done_s = site.engine.serve(now_s, site.takes(costs.engine_event_us + publish_us))
+    done_s = site.engine.serve(now_s, site.takes(engine_us + publish_us))
     each = site.demand.listeners / max(1, len(following))
     # Badges are told to all, but not for each event.
     badges = plan.badges_per_s / max(1e-9, plan.events_per_s) / max(1, len(following))
@@ -187,7 +202,7 @@ def _transits(site: _Site, began_s: float, now_s: float) -> None:
 
 def _heard(site: _Site, worker: _Server, work: _Work, now_s: float) -> None:
     done_s = worker.serve(now_s, site.takes(work.cost_us))
-    worker.serve(done_s, site.takes(work.after_us) if work.after_us else 0.0)
+    worker.serve(done_s, site.takes(work.after_us))
     latency_s = done_s - work.began_s + site.costs.idle_latency_us / 1e6
     stormy = now_s >= site.storm_at_s and site.back < site.demand.online
     (site.storm_took_s if stormy else site.took_s).append(latency_s)

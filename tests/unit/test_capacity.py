@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from batonbox_server.capacity import BUSY_MOST, Costs, Demand, Plan, cost_table, planned
+from batonbox_server.capacity import BUSY_MOST, Costs, Demand, cost_table, planned
 from batonbox_server.capacity_simulation import simulate
 from batonbox_server.cli import main
 
@@ -90,11 +90,6 @@ def test_nothing_at_all_still_needs_a_worker() -> None:
     assert (plan.workers, plan.engine_shards, plan.feasible) == (1, 1, True)
 
 
-def busy(plan: Plan, share: float) -> Demand:
-    """So much of the plan's demand that its workers are at `share`."""
-    return replace(TEAM, messages_per_s=TEAM.messages_per_s * share / plan.worker_share)
-
-
 def test_the_simulation_is_as_busy_as_the_plan_says() -> None:
     plan = planned(TEAM)
     found = simulate(TEAM, plan, storm=False, seed=3)
@@ -110,10 +105,13 @@ def test_the_same_seed_gives_the_same_answer() -> None:
 
 
 def test_a_busier_worker_keeps_people_waiting() -> None:
-    one = replace(planned(TEAM), workers=1)
-    waits = [
-        simulate(busy(planned(TEAM), share), one, storm=False).p99_ms for share in (0.1, 0.5, 0.85)
-    ]
+    dear = replace(Costs(), worker_delivery_us=400.0)
+    one = replace(planned(TEAM, dear), workers=1)
+    full = TEAM.messages_per_s / one.worker_share / planned(TEAM, dear).workers
+    waits = []
+    for share in (0.1, 0.5, 0.8):
+        demand = replace(TEAM, messages_per_s=full * share)
+        waits.append(simulate(demand, one, costs=dear, storm=False).p99_ms)
     assert waits == sorted(waits)
     assert waits[-1] > 2 * waits[0]
 

@@ -1,0 +1,444 @@
+"""`python -m tests.bench.capacity`: the constants of the capacity model, and how far it is off.
+
+Each constant is the slope between two measurements on one server: CPU of its threads and of its
+engine's. At the end a mixed load runs that none of them was taken from, and the model and its
+simulation are asked for the same: the difference is the error that docs/operations.md states.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import msgpack  # type: ignore[import-untyped]
+import structlog
+
+from batonbox._wire import Op
+from batonbox.bench import (
+    Address,
+    Audience,
+    Commander,
+    Subscriber,
+    open_all,
+    open_one,
+    packed,
+    raise_file_limit,
+    stamp,
+)
+from batonbox_server import capacity
+from batonbox_server.capacity import Costs, Demand, cost_table, planned
+from batonbox_server.capacity_simulation import simulate
+from batonbox_server.store.keys import Keys
+from batonbox_server.store.resp import pack
+
+from .processes import cpu_s
+from .stage import INBOX, OUR, Stage, opened
+
+__all__ = ["capacity_figures"]
+
+_SETTLE_S: Final = 2.5
+_LISTENERS: Final = 300  # of the mixed load
+_PER_S: Final = 12.0  # its customers' messages
+_LIFE: Final = 4  # messages of a conversation: assigned at the first, done at the last
+_GOING_ON: Final = 20
+_FOLLOWERS: Final = 8
+
+
+async def capacity_figures(*, quick: bool) -> list[dict[str, Any]]:
+    """Rows {name, unit, value, rounds}: `capacity.<constant>`, and `capacity.error.<what>` in %."""
+    raise_file_limit()
+    async with opened() as stage:
+        bench = _Bench(stage, rounds=3 if quick else 5)
+        found = await bench.constants(connections=500 if quick else 2_000)
+        errors = await bench.errors(found, seconds=10 if quick else 30)
+    return [
+        {"name": name, "unit": unit, "value": median(rounds), "rounds": rounds}
+        for name, unit, rounds in [*found, *errors]
+    ]
+
+
+_Row = tuple[str, str, list[float]]
+
+
+class _Bench:
+    """Measures one stage; a round is so many of the same thing, and what it took each."""
+
+    def __init__(self, stage: Stage, *, rounds: int) -> None:
+        self.stage = stage
+        self.rounds = rounds
+        self.address = Address.of(f"http://127.0.0.1:{stage.port}")
+        self.audience = Audience(timed=True)
+
+    async def constants(self, *, connections: int) -> list[_Row]:
+        """Of the worker and the engine, from the quietest to the busiest."""
+        quiet_bytes = await self._rss()
+        conv = await self.stage.conversation(0)
+        commander = await open_one(lambda: Commander(self.address, self.stage.token))
+        alone = await self._notes(conv)
+        changed = await self._changes(commander)
+        opened = await self._rounds(lambda: _open(commander, conv), 100)
+        replied = await self._replies(commander)
+        intake = await self._intake()
+        badge = await self._badges(connections, alone=alone[0])
+        listened, opening, size = await self._listeners(conv, connections)
+        looks = await self._looks()
+        heard, heard_engine = median(alone[0]), median(alone[1])
+        rows: list[_Row] = [
+            ("engine_intake_us", "us", intake[1]),
+            ("engine_reply_us", "us", replied[1]),
+            ("engine_change_us", "us", changed[1]),
+            ("engine_open_us", "us", opened[1]),
+            ("engine_publish_us", "us", await self._publish(conv, alone=heard_engine)),
+            ("engine_look_us", "us", looks[0]),
+            ("worker_intake_us", "us", [each - heard for each in intake[0]]),
+            ("worker_reply_us", "us", [each - 3 * heard for each in replied[0]]),
+            ("worker_change_us", "us", [each - heard for each in changed[0]]),
+            ("worker_open_us", "us", opened[0]),
+            ("worker_heard_us", "us", alone[0]),
+            ("worker_delivery_us", "us", [(each - heard) / connections for each in listened]),
+            ("worker_badge_us", "us", badge),
+            ("worker_look_us", "us", looks[1]),
+            ("worker_handshake_us", "us", [opening]),
+            ("connection_bytes", "bytes", [size]),
+            ("worker_bytes", "bytes", [quiet_bytes]),
+            ("idle_latency_us", "us", await self._latency(conv, commander)),
+        ]
+        commander.close()
+        # A difference of two measurements may come out below nothing.
+        return [(f"capacity.{name}", u, [max(0.0, r) for r in rounds]) for name, u, rounds in rows]
+
+    async def errors(self, found: list[_Row], *, seconds: float) -> list[_Row]:
+        """What the model says of a mixed load with these constants, over what it was, less one."""
+        names = {name for name, *_ in cost_table()}
+        values = {name.removeprefix("capacity."): median(rounds) for name, _, rounds in found}
+        costs = replace(Costs(), **{name: v for name, v in values.items() if name in names})
+        took = await self._mixed(seconds)
+        await self._leave()
+        demand = Demand(
+            members=1,
+            online=_LISTENERS,
+            inboxes=1,
+            listeners=_LISTENERS,
+            messages_per_s=took["messages_per_s"],
+            messages_per_day=0,
+            memberships=1,
+        )
+        plan = planned(demand, costs)
+        told = simulate(demand, replace(plan, workers=1), costs=costs, storm=False)
+        said = {
+            "worker_share": (plan.worker_share, took["worker_share"]),
+            "engine_share": (plan.engine_share, took["engine_share"]),
+            "simulated_worker_share": (told.worker_share, took["worker_share"]),
+            "p50": (told.p50_ms, took["p50_ms"]),
+            "p99": (told.p99_ms, took["p99_ms"]),
+        }
+        rows: list[_Row] = [(f"capacity.mixed.{name}", "", [value]) for name, value in took.items()]
+        for name, (model, real) in said.items():
+            rows.append((f"capacity.error.{name}", "%", [100 * (model / real - 1)]))
+        return rows
+
+    # One thing each
+
+    async def _notes(self, conv: str) -> tuple[list[float], list[float]]:
+        """Events made elsewhere, one at a time: of the server, of the engine."""
+        body = msgpack.packb({"text": "x" * 120})
+
+        async def note() -> None:
+            cid = stamp("capacity", time.perf_counter())
+            seq = (await self.stage.store.note(conv=conv, actor="admin", cid=cid, body=body)).seq
+            if self.audience.members:
+                await self.audience.until({INBOX: seq}, timeout_s=30)
+
+        return await self._rounds(note, 100)
+
+    async def _changes(self, commander: Commander) -> tuple[list[float], list[float]]:
+        """Assign and return through a websocket, eight conversations at once."""
+        convs = [await self.stage.conversation(n) for n in range(8)]
+
+        async def both(conv: str) -> None:
+            args = {"conv": conv, "cid": uuid.uuid4().hex}
+            tok = (await commander.ask(Op.CMD, "assign", args))["own_tok"]
+            args = {"conv": conv, "cid": uuid.uuid4().hex, "own_tok": tok}
+            await commander.ask(Op.CMD, "return", args)
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*map(both, convs))
+
+        server, engine = await self._rounds(all_of_them, 25)
+        return [t / 2 / len(convs) for t in server], [t / 2 / len(convs) for t in engine]
+
+    async def _replies(self, commander: Commander) -> tuple[list[float], list[float]]:
+        """Each with what follows it: leased, taken by the simulated phones, delivered."""
+        conv = await self.stage.conversation(9)
+        args = {"conv": conv, "cid": uuid.uuid4().hex}
+        tok = (await commander.ask(Op.CMD, "assign", args))["own_tok"]
+
+        async def reply() -> None:
+            given = {"conv": conv, "text": "We are on it.", "own_tok": tok}
+            await commander.ask(Op.CMD, "reply", {**given, "cid": uuid.uuid4().hex})
+
+        return await self._rounds(reply, 50)
+
+    async def _intake(self) -> tuple[list[float], list[float]]:
+        post = await _Poster.connected(self.stage)
+        try:
+            return await self._rounds(lambda: post.inbound(random.randrange(5_000)), 100)
+        finally:
+            post.close()
+
+    async def _badges(self, connections: int, *, alone: list[float]) -> list[float]:
+        """Connections at level `badge`; a customer's first message moves everybody's."""
+        seats = await open_all(lambda _: Commander(self.address, self.stage.token), connections)
+        numbers = iter(range(6_000, 10_000))
+
+        async def received() -> None:
+            await self.stage.conversation(next(numbers))
+            await asyncio.sleep(0.15)  # badges are told ten times a second at most
+
+        took = (await self._rounds(received, 10))[0]
+        for seat in seats:
+            seat.close()
+        await asyncio.sleep(1)
+        return [(t - median(alone)) / connections for t in took]
+
+    async def _listeners(self, conv: str, count: int) -> tuple[list[float], float, float]:
+        """Per event with so many listeners; CPU of one's opening, and its memory."""
+        before_bytes, before_s = await self._rss(), cpu_s(self.stage.server.pid)
+
+        await self._look_on(count)
+        opening_us = 1e6 * (cpu_s(self.stage.server.pid) - before_s) / count
+        size = (await self._rss() - before_bytes) / count
+        took = (await self._notes(conv))[0]
+        await self._leave()
+        return took, opening_us, size
+
+    async def _publish(self, conv: str, *, alone: float) -> list[float]:
+        """With more nodes that follow: raw subscriptions, read and thrown away."""
+        links = [await _follow(self.stage) for _ in range(_FOLLOWERS)]
+        took = (await self._notes(conv))[1]
+        for _, writer in links:
+            writer.close()
+        return [(t - alone) / _FOLLOWERS for t in took]
+
+    async def _looks(self) -> tuple[list[float], list[float]]:
+        """`due` and `lease_outbox` of an inbox where nothing is; our own CPU is a worker's."""
+        engine, worker = list[float](), list[float]()
+        for _ in range(self.rounds):
+            before = cpu_s(self.stage.engine.pid), time.process_time()
+            for _ in range(200):
+                await self.stage.store.due(inbox=INBOX)
+                await self.stage.store.lease_outbox(inbox=INBOX, lease_ms=1000, n=16)
+            engine.append(1e6 * (cpu_s(self.stage.engine.pid) - before[0]) / 400)
+            worker.append(1e6 * (time.process_time() - before[1]) / 400)
+        return engine, worker
+
+    async def _latency(self, conv: str, commander: Commander) -> list[float]:
+        """From a command to its event, with one listener and nothing else to do."""
+        await self._look_on(1)
+        rounds = []
+        for _ in range(self.rounds):
+            del self.audience.took_s[:]
+            for _ in range(50):
+                cid = stamp("capacity", time.perf_counter())
+                args = {"conv": conv, "text": "x" * 120, "cid": cid}
+                seq = (await commander.ask(Op.CMD, "note", args))["seq"]
+                await self.audience.until({INBOX: seq}, timeout_s=30)
+            rounds.append(1e6 * median(self.audience.took_s))
+        await self._leave()
+        return rounds
+
+    # All together
+
+    async def _mixed(self, seconds: float) -> dict[str, float]:
+        """Customers write by chance; members assign, reply, see and finish; many look on."""
+
+        await self._look_on(_LISTENERS)
+        commander = await open_one(lambda: Commander(self.address, self.stage.token))
+        post = await _Poster.connected(self.stage)
+        await asyncio.sleep(_SETTLE_S)
+        del self.audience.took_s[:]
+        chance, tokens = random.Random(7), dict[str, str]()
+        pids = self.stage.server.pid, self.stage.engine.pid
+        before, began_s = [cpu_s(pid) for pid in pids], time.perf_counter()
+        number = 0
+        async with asyncio.TaskGroup() as group:
+            while time.perf_counter() < began_s + seconds:
+                group.create_task(self._turn(number, post, commander, tokens))
+                number += 1
+                await asyncio.sleep(chance.expovariate(_PER_S))
+        await asyncio.sleep(0.5)
+        lasted_s = time.perf_counter() - began_s
+        shares = [(cpu_s(pid) - b) / lasted_s for pid, b in zip(pids, before, strict=True)]
+        cuts = quantiles(self.audience.took_s, n=100)
+        commander.close()
+        post.close()
+        return {
+            "messages_per_s": number / lasted_s,
+            "worker_share": shares[0],
+            "engine_share": shares[1],
+            "p50_ms": 1000 * cuts[49],
+            "p99_ms": 1000 * cuts[98],
+        }
+
+    async def _turn(
+        self, number: int, post: _Poster, commander: Commander, tokens: dict[str, str]
+    ) -> None:
+        # As many conversations go on at once as keeps two turns of one apart.
+        block, place = divmod(number, _LIFE * _GOING_ON)
+        step, customer = divmod(place, _GOING_ON)
+        received = await post.inbound(20_000 + block * _GOING_ON + customer)
+        conv = received["conv"]
+
+        async def command(name: str, **args: Any) -> None:
+            given = {"conv": conv, "cid": stamp("capacity", time.perf_counter()), **args}
+            answer = await commander.ask(Op.CMD, name, given)
+            tokens[conv] = answer["own_tok"]
+
+        in_seq = await _open(commander, conv)
+        if step == 0:
+            await command("assign")
+        await command("reply", text="We are on it.", own_tok=tokens[conv])
+        if step == _LIFE - 1:
+            await command("done", seen=in_seq, own_tok=tokens[conv])
+
+    # Measuring
+
+    async def _look_on(self, count: int) -> None:
+        def make(_: int) -> Subscriber:
+            return Subscriber(self.address, self.stage.token, [INBOX], self.audience)
+
+        self.audience.members += await open_all(make, count)
+
+    async def _leave(self) -> None:
+        for member in self.audience.members:
+            member.close()
+        self.audience.members.clear()
+        await asyncio.sleep(1)
+
+    async def _rounds(
+        self, act: Callable[[], Awaitable[object]], count: int
+    ) -> tuple[list[float], list[float]]:
+        """CPU microseconds of server and engine per act; the first round warms up."""
+        pids = self.stage.server.pid, self.stage.engine.pid
+        found: tuple[list[float], list[float]] = ([], [])
+        for turn in range(self.rounds + 1):
+            before = [cpu_s(pid) for pid in pids]
+            for _ in range(count):
+                await act()
+            await asyncio.sleep(0.3)  # what follows an event: badges, the search index
+            for pid, b, rounds in zip(pids, before, found, strict=True):
+                if turn:
+                    rounds.append(1e6 * (cpu_s(pid) - b) / count)
+        return found
+
+    async def _rss(self) -> float:
+        await asyncio.sleep(_SETTLE_S)
+        return _memory_bytes(self.stage.server.pid)
+
+
+class _Poster:
+    """Customers' messages over one kept HTTP connection, one after the other."""
+
+    def __init__(
+        self, stage: Stage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._stage, self._reader, self._writer = stage, reader, writer
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def connected(cls, stage: Stage) -> _Poster:
+        """To the stage's server."""
+        return cls(stage, *await asyncio.open_connection("127.0.0.1", stage.port))
+
+    async def inbound(self, number: int) -> dict[str, Any]:
+        """The `number`-th customer writes; the answer."""
+        text = {"from": f"+1905{number:07d}", "to": OUR, "text": "Is anybody there?"}
+        body = json.dumps(text).encode()
+        head = (
+            "POST /v1/loopback/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {self._stage.token}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        async with self._turn, asyncio.timeout(30):
+            self._writer.write(head.encode() + body)
+            answered = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+            size = int(answered.split("content-length:")[1].split("\r\n")[0])
+            raw = await self._reader.readexactly(size)
+        found: dict[str, Any] = json.loads(raw)
+        assert "conv" in found, found
+        return found
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+
+async def _follow(stage: Stage) -> tuple[asyncio.Task[None], asyncio.StreamWriter]:
+    parts = urlsplit(stage.engine.url)
+    reader, writer = await asyncio.open_unix_connection(unquote(parts.path))
+    channel = Keys.channel(Keys().inbox(INBOX))
+    writer.write(pack(("AUTH", parts.password or "")) + pack(("SSUBSCRIBE", channel)))
+
+    async def drain() -> None:
+        while await reader.read(1 << 18):
+            pass
+
+    return asyncio.get_running_loop().create_task(drain()), writer
+
+
+def _memory_bytes(pid: int) -> float:
+    """Its own part of the memory, as far as it shares."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return 1024.0 * int(text.split("Pss:")[1].split()[0])
+
+
+async def _open(commander: Commander, conv: str) -> str:
+    """Read its thread and say so; returns the row's `in_seq`."""
+    thread = await commander.ask(Op.HISTORY, conv, 0, 50)
+    commander.write(packed([int(Op.SEEN), INBOX, conv, thread["row"]["att"]]))
+    return str(thread["row"]["in_seq"])
+
+
+def main() -> None:
+    """Print every constant beside the one in use, and the errors."""
+    parser = argparse.ArgumentParser(prog="tests.bench.capacity", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="write them into capacity.py")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    used = {f"capacity.{name}": value for name, value, *_ in cost_table()}
+    given = parser.parse_args()
+    rows = asyncio.run(capacity_figures(quick=given.quick))
+    for row in rows:
+        beside = f"(in use {used[row['name']]:,.1f})" if row["name"] in used else ""
+        spread = f"{min(row['rounds']):,.2f}..{max(row['rounds']):,.2f}"
+        print(f"{row['name']:<36} {row['value']:>14,.2f} {row['unit']:<6} {spread} {beside}")
+    if given.keep:
+        _keep({row["name"].removeprefix("capacity."): row["value"] for row in rows})
+
+
+def _written(value: float) -> str:
+    return f"{value:_.1f}" if value < 1e6 else f"{value / 1e6:.1f}e6"
+
+
+def _keep(values: dict[str, float]) -> None:
+    path = Path(capacity.__file__)
+    text = path.read_text()
+    for name, value in values.items():
+        text = re.sub(rf"({name}: float = _m\()[\d_.e]+", rf"\g<1>{_written(value)}", text)
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
