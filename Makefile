@@ -67,8 +67,9 @@ drift: gen ## fail when a generated file is not what `make gen` writes
 	@git diff --exit-code -- $(GENERATED) || \
 		{ echo "generated files drifted: run make gen and commit the result"; exit 1; }
 
-bench: setup ## measure; prints figures of this machine (about four minutes)
-	$(BIN)/python -m tests.bench
+bench: setup ## measure this machine beside a floor and a naive loop: build/bench/ (BENCH=--quick: less)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(BIN)/python -m tests.bench $(BENCH)
 	$(WEB) --warn vitest bench --run --passWithNoTests
 
 audit: setup ## installed packages agree with each other

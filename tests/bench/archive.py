@@ -38,6 +38,7 @@ from batonbox_server.store.resp import pack
 from batonbox_server.store.waiting import RedisWaiting
 from batonbox_server.tasks import cancel_all, spawn
 
+from .figures import Figures
 from .scripts import ask
 from .stage import INBOX, OUR
 
@@ -69,8 +70,8 @@ class _Run:
     began_s: float = 0.0
 
 
-async def archive_figures(*, quick: bool) -> None:
-    """Load, watch, wait until nothing moves any more, read."""
+async def archive_figures(figures: Figures, *, quick: bool) -> None:
+    """`archive.sqlite.<what>`: load, watch, wait until nothing moves any more, read."""
     messages, bound = (100_000, 24 * _MIB) if quick else (1_000_000, 256 * _MIB)
     async with _running(bound) as run:
         print(f"\narchive: {messages:,} messages in {messages // _EACH:,} conversations,")
@@ -84,9 +85,9 @@ async def archive_figures(*, quick: bool) -> None:
         await _settled(run, bound)
         await cancel_all(tasks)
         await _show(run)
-        print(f"loaded with {messages / loaded_s:,.0f} messages/s; the most that the engine took:")
-        print(f"{run.most / _MIB:.0f} MiB of {bound // _MIB}")
-        await _reads(run)
+        figures.add(f"archive.sqlite.load-of-{messages}.rate", "/s", [messages / loaded_s])
+        figures.add("archive.sqlite.engine-at-most.share-of-bound", "%", [100 * run.most / bound])
+        await _reads(run, figures)
 
 
 @asynccontextmanager
@@ -199,11 +200,11 @@ async def _settled(run: _Run, bound: int) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _reads(run: _Run) -> None:
+async def _reads(run: _Run, figures: Figures) -> None:
     """What a handler of the HTTP API waits for, but for the rights it looks up in memory."""
     status = await run.archive.status()
     lines, size = max(1, status.lines), status.size_bytes
-    print(f"archive: {size / lines:.0f} bytes a message, {status.rows:,} conversations")
+    figures.add("archive.sqlite.message.size", "bytes", [size / lines])
     convs = iter(random.Random(36).sample(run.convs, _READS))
     after = ""
 
@@ -217,16 +218,18 @@ async def _reads(run: _Run) -> None:
         after = page.next
         return len(page.rows)
 
-    print(f"oldest ten messages of {_READS} conversations: {await _timed(oldest, 10)}")
-    print(f"{_READS} pages of done, from the newest on: {await _timed(done, 50)}")
+    await _timed(figures, "oldest-messages", oldest, 10)
+    await _timed(figures, "newest-done", done, 50)
     # Behind all that the engine has: from the archive alone.
     half = len(run.convs) // 20
     found = await run.archive.rows(inbox=_INBOXES[0], after_ms=None, n=half, ascending=True)
     after = str(found[-1].last_ms)
-    print(f"{_READS} pages of done, among the oldest: {await _timed(done, 50)}")
+    await _timed(figures, "oldest-done", done, 50)
 
 
-async def _timed(read: Callable[[], Awaitable[int]], full: int) -> str:
+async def _timed(
+    figures: Figures, name: str, read: Callable[[], Awaitable[int]], full: int
+) -> None:
     took_ms = []
     for _ in range(_READS):
         began_s = time.perf_counter()
@@ -234,4 +237,5 @@ async def _timed(read: Callable[[], Awaitable[int]], full: int) -> str:
         took_ms.append(1000 * (time.perf_counter() - began_s))
         assert found <= full
     cuts = quantiles(took_ms, n=20)
-    return f"p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms, most {max(took_ms):.1f} ms"
+    for what, value in (("p50", cuts[9]), ("p95", cuts[18]), ("max", max(took_ms))):
+        figures.add(f"archive.sqlite.{name}.{what}", "ms", [value])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batonbox._wire import Frame
-from batonbox.bench import Account, Audience, failure, open_all, open_one, stamp
+from batonbox.bench import Account, Audience, failure, open_one, stamp
 from batonbox.bench.meter import quiet, until
 
 from .figures import Figures, Spent, spending
@@ -200,12 +200,7 @@ async def _fans(
         fans = []
         for target in await stack.enter_async_context(opened(*names, inboxes=case.inboxes)):
             audience = Audience(timed=timed)
-            audience.members = await open_all(
-                lambda n, target=target, audience=audience: target.subscriber(
-                    n % case.inboxes, audience
-                ),
-                case.listeners * case.inboxes,
-            )
+            await target.fill(audience, case.listeners * case.inboxes)
             sender = await target.writer()
             for link in (*audience.members, sender):
                 stack.callback(link.cut)

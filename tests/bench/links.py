@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from batonbox._wire import Frame
-from batonbox.bench import Audience, Lean, Subscriber, failure, open_all
+from batonbox.bench import Audience, Lean, failure, open_all
 from batonbox.bench.meter import quiet, until
 from batonbox_server.store.connect import EngineClient
 
@@ -37,11 +37,11 @@ async def idle_figures(figures: Figures, *, quick: bool) -> None:
                 await asyncio.sleep(1.0)
                 before = target.rss_bytes
                 audience = Audience()
-                links = await _subscribed(target, audience, count)
+                await target.fill(audience, count)
                 await asyncio.sleep(_SETTLE_S)
-                assert not any(link.ended for link in links), "a connection has ended"
+                assert not any(link.ended for link in audience.members), "a connection has ended"
                 memory.append((target.rss_bytes - before) / count)
-                _cut(links)
+                _cut(audience.members)
         figures.add(f"idle.{name}.{count}.memory", "bytes", memory)
 
 
@@ -57,9 +57,10 @@ async def handshake_figures(figures: Figures, *, quick: bool) -> None:
         with quiet():
             for number in range(rounds + 1):
                 for target in targets:
+                    audience = Audience()
                     with spending(target) as spent:
-                        links = await _subscribed(target, Audience(), count)
-                    _cut(links)
+                        await target.fill(audience, count)
+                    _cut(audience.members)
                     await asyncio.sleep(0.5)
                     if number:
                         costs[target.name].append(1e6 * spent.cpu_s / count)
@@ -84,7 +85,7 @@ async def storm_figures(figures: Figures, *, quick: bool) -> None:
         await client.connect()
         storm = _Storm(target, client, Audience())
         try:
-            storm.audience.members = await _subscribed(target, storm.audience, count)
+            await target.fill(storm.audience, count)
             with quiet():
                 for number in range(rounds + 1):
                     one = await storm.once()
@@ -153,11 +154,7 @@ class _Storm:
     async def _scripts(self) -> int:
         """Scripts that the engine has run so far."""
         told = (await self.client.execute("INFO", "commandstats")).decode()
-        return sum(map(int, re.findall(r"cmdstat_evalsha(?:_ro)?:calls=(\d+)", told)))
-
-
-async def _subscribed(target: Target, audience: Audience, count: int) -> list[Subscriber]:
-    return await open_all(lambda n: target.subscriber(n % target.inboxes, audience), count)
+        return sum(map(int, re.findall(r"cmdstat_fcall(?:_ro)?:calls=(\d+)", told)))
 
 
 def _cut(links: Iterable[Lean]) -> None:

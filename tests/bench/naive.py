@@ -1,4 +1,4 @@
-"""What one would write by hand: Starlette, an `await` per send, an `await evalsha` per command.
+"""What one would write by hand: Starlette, an `await` per send, an `await fcall` per command.
 
 `python -m tests.bench.naive ENGINE_URL`. It signs people in, validates commands and asks the table
 of permissions as the server does, and runs the same scripts; it keeps no feed, resumes nothing and
@@ -96,9 +96,9 @@ class Naive:
         unpacker.feed(await ws.receive_bytes())
         first, *more = unpacker
         hello = msgspec.convert(first[1:], Hello)
-        user = await self._redis.hget(TOKENS, sha256_of(hello.tok))
+        user: Any = await self._redis.hget(TOKENS, sha256_of(hello.tok))
         assert user is not None, "no such token"
-        return user.decode(), more
+        return str(user.decode()), more
 
     async def _listen(self, heard: Any) -> None:
         async for message in heard.listen():
@@ -122,11 +122,12 @@ class Naive:
         action = COMMANDS[asked.name]
         assert may_ever(action, Role.MEMBER) and missing_scope(action, ALL_SCOPES) is None
         script = self._scripts["release" if asked.name == "return" else asked.name]
-        last = args.own_tok if asked.name == "return" else ""
         digest = f"{args.cid:0<40}"[:40]
         by = by_command(actor=user, cid=args.cid, digest=digest, keep=10_000)
         prefix = Keys().inbox(inbox_of(args.conv))
-        reply = await self._redis.fcall(script.function, 1, prefix, args.conv, by, last)
+        given = {"conv": args.conv, "by": by, "own_tok": getattr(args, "own_tok", ""), "to": ""}
+        values = [given[name] for name in script.params]
+        reply = await self._redis.fcall(script.function, 1, prefix, *values)
         assert reply[0] == b"ok", reply
         return {"conv": reply[1].decode(), "seq": reply[2], "own_tok": reply[4].decode()}
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from statistics import median
 
 from playwright.async_api import Page, async_playwright
 
@@ -17,6 +16,8 @@ from batonbox_server.engine import EmbeddedEngine
 from tests.browser.desk import Desk
 from tests.browser.test_scale import MANY, fill
 from tests.served import Served, served
+
+from .figures import Figures
 
 __all__ = ["page_figures"]
 
@@ -30,25 +31,28 @@ _WATCH_TASKS = """() => {
 }"""
 
 
-async def page_figures(*, rounds: int) -> None:
-    """Print first paint, push and main-thread figures; says so where there is no Chromium."""
+async def page_figures(figures: Figures, *, quick: bool) -> None:
+    """`page.chromium.<what>.ms`: push, longest task at 200 events/s, reload to the first rows.
+
+    Server and browser share the machine; nothing is measured where there is no Chromium.
+    """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        print("\npage: skipped, no Chromium on PATH")
+        print("page: skipped, no Chromium on PATH")
         return
-    print("\npage, headless Chromium, server on the same machine")
+    rounds = 1 if quick else 5
     async with _opened(chromium) as (site, page):
         desk = Desk(page)
         await desk.ready()
         pushes = [await _push_ms(site, desk, number) for number in range(10 * rounds)]
-        print(f"  a customer's POST to its badge on the page: p50 {median(pushes):.0f} ms")
-        print(f"  longest task at 200 events/s for 5 s: {await _longest_ms(site, desk):.0f} ms")
+        figures.add("page.chromium.push.ms", "ms", pushes)
+        longest = [await _longest_ms(site, desk)]
+        figures.add("page.chromium.longest-task.ms", "ms", longest)
         await fill(site, MANY)
         paints = [await _paint_ms(page) for _ in range(2 * rounds + 1)]
+        figures.add(f"page.chromium.reload-of-{MANY}.ms", "ms", paints)
         rows = await page.locator("[data-conv]").count()
-        print(
-            f"  {MANY:,} conversations: reload to first rows {median(paints):.0f} ms, {rows} rows"
-        )
+        figures.add(f"page.chromium.reload-of-{MANY}.rows", "", [rows])
 
 
 @asynccontextmanager

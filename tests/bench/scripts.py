@@ -16,16 +16,33 @@ import msgpack  # type: ignore[import-untyped]
 from batonbox_server.store.library import load_folder
 from batonbox_server.store.resp import pack
 
-from .stage import INBOX, OUR, Stage
+from .figures import Figures
+from .stage import INBOX, OUR, Stage, opened
 
-__all__ = ["ask", "engine_limit", "through_store"]
+__all__ = ["ask", "script_figures"]
 
+_CALLERS = (1, 50, 500)
 _DEPTH = 50
 _CUSTOMERS = 500
 _BODY = msgpack.packb({"text": "hello"})
 
 
-async def through_store(stage: Stage, *, callers: int, seconds: float) -> float:
+async def script_figures(figures: Figures, *, quick: bool) -> None:
+    """`scripts.<store|engine>.<callers>.rate`: `receive`, through the store and raw, 50 deep."""
+    rounds = 1 if quick else 5
+    async with opened() as stage:
+        await _through_store(stage, callers=50, seconds=0.5)
+        for callers in _CALLERS:
+            mine: list[float] = []
+            limit: list[float] = []
+            for _ in range(rounds):
+                mine.append(await _through_store(stage, callers=callers, seconds=1.0))
+                limit.append(await _engine_limit(stage, batches=400))
+            figures.add(f"scripts.store.{callers}.rate", "/s", mine)
+            figures.add(f"scripts.engine.{callers}.rate", "/s", limit)
+
+
+async def _through_store(stage: Stage, *, callers: int, seconds: float) -> float:
     """`receive` by so many callers at once, each waiting for its answer."""
     numbers = itertools.count()
     until_s = time.perf_counter() + seconds
@@ -41,7 +58,7 @@ async def through_store(stage: Stage, *, callers: int, seconds: float) -> float:
     return next(numbers) / (time.perf_counter() - began_s)
 
 
-async def engine_limit(stage: Stage, *, batches: int) -> float:
+async def _engine_limit(stage: Stage, *, batches: int) -> float:
     """The same script from prebuilt bytes over a raw socket, 50 deep."""
     function = load_folder()["receive"].function
     prebuilt = [_batch(function, stage.log) for _ in range(batches)]

@@ -14,6 +14,8 @@ from statistics import quantiles
 from batonbox_server.search.index import SqliteIndex
 from batonbox_server.service.search_port import Change, Message, Place, Talk
 
+from .figures import Figures
+
 __all__ = ["search_figures"]
 
 _INBOXES = 50
@@ -73,8 +75,9 @@ def _batches(
         yield log, changes
 
 
-async def search_figures(*, total: int) -> None:
-    """Print them."""
+async def search_figures(figures: Figures, *, quick: bool) -> None:
+    """`search.<who>.<words>.<what>`: of the wall and of CPU; and of the index itself."""
+    total = 100_000 if quick else 1_000_000
     chance = random.Random(7)
     texts = _Texts(chance)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,18 +85,20 @@ async def search_figures(*, total: int) -> None:
         index = SqliteIndex(file)
         await index.open()
         try:
-            await _index(index, texts, chance, total)
+            await _index(figures, index, texts, chance, total)
             size = sum(entry.stat().st_size for entry in os.scandir(folder))
-            print(f"size {size / 1e6:,.0f} MB, {size / total:,.0f} bytes per message")
+            figures.add("search.index.message.size", "bytes", [size / total])
             everything = [f"i{n}" for n in range(_INBOXES)]
-            for who, logs in (("admin", everything), ("small inbox", ["i0"]),
-                              ("half of the inboxes", everything[::2])):  # fmt: skip
-                await _ask(index, texts, chance, who, logs)
+            for who, logs in (("admin", everything), ("small-inbox", ["i0"]),
+                              ("half", everything[::2])):  # fmt: skip
+                await _ask(figures, index, texts, chance, who, logs)
         finally:
             await index.aclose()
 
 
-async def _index(index: SqliteIndex, texts: _Texts, chance: random.Random, total: int) -> None:
+async def _index(
+    figures: Figures, index: SqliteIndex, texts: _Texts, chance: random.Random, total: int
+) -> None:
     spent_s, done = 0.0, 0
     for n in range(_INBOXES):
         await index.restart(f"i{n}", place=Place("e", 1, "t"))
@@ -102,7 +107,7 @@ async def _index(index: SqliteIndex, texts: _Texts, chance: random.Random, total
         await index.apply(log, changes, place=Place("e", 1, "t"))
         spent_s += time.perf_counter() - begun_s
         done += len(changes)
-    print(f"\nsearch index: {done:,} changes in {spent_s:.0f} s, {done / spent_s:,.0f} per s")
+    figures.add(f"search.index.{total}.rate", "/s", [done / spent_s])
 
 
 def _queries(texts: _Texts, chance: random.Random) -> dict[str, list[str]]:
@@ -113,36 +118,38 @@ def _queries(texts: _Texts, chance: random.Random) -> dict[str, list[str]]:
         return [str(make()) for _ in range(_SEARCHES)]
 
     return {
-        "rare word": some(lambda: chance.choice(rare)),
-        "common word": some(lambda: chance.choice(common)),
-        "two common words": some(lambda: " ".join(chance.sample(common, 2))),
-        "common and rare": some(lambda: f"{chance.choice(common)} {chance.choice(rare)}"),
-        "beginning, 2 letters": some(lambda: chance.choice(common)[:2]),
-        "beginning, 3 letters": some(lambda: chance.choice(texts.words[100:4000])[:3]),
-        "beginning, 4 letters": some(lambda: chance.choice(texts.words[100:4000])[:4]),
+        "rare-word": some(lambda: chance.choice(rare)),
+        "common-word": some(lambda: chance.choice(common)),
+        "two-common-words": some(lambda: " ".join(chance.sample(common, 2))),
+        "common-and-rare": some(lambda: f"{chance.choice(common)} {chance.choice(rare)}"),
+        "begins-with-2": some(lambda: chance.choice(common)[:2]),
+        "begins-with-3": some(lambda: chance.choice(texts.words[100:4000])[:3]),
+        "begins-with-4": some(lambda: chance.choice(texts.words[100:4000])[:4]),
         "phrase": some(lambda: f'"{" ".join(chance.sample(common, 2))}"'),
         "number": some(lambda: f"(416) 555-{chance.randint(0, 9999):04}"),
-        "number, begun": some(lambda: f"+1416555{chance.randint(0, 9)}"),
-        "4 digits": some(lambda: f"{chance.randint(0, 9999):04}"),
+        "number-begun": some(lambda: f"+1416555{chance.randint(0, 9)}"),
+        "4-digits": some(lambda: f"{chance.randint(0, 9999):04}"),
         "nothing": some(lambda: "zzzz" + chance.choice(common)),
     }
 
 
 async def _ask(
-    index: SqliteIndex, texts: _Texts, chance: random.Random, who: str, logs: list[str]
+    figures: Figures,
+    index: SqliteIndex,
+    texts: _Texts,
+    chance: random.Random,
+    who: str,
+    logs: list[str],
 ) -> None:
-    print(f"{who}: ms p50 | p95 | most | CPU p50 | CPU p95 | hits")
     kinds = frozenset({"message", "conversation", "contact"})
     for name, asked in _queries(texts, chance).items():
-        took_ms, cpu_ms, hits = [], [], 0
+        took_ms, cpu_ms = [], []
         for q in asked:
             begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
-            found, _ = await index.find(q, logs=logs, kinds=kinds, after="", n=20)
+            await index.find(q, logs=logs, kinds=kinds, after="", n=20)
             took_ms.append(1000 * (time.perf_counter() - begun_s))
             cpu_ms.append(1000 * (time.process_time() - begun_cpu_s))
-            hits += len(found)
         cpu, cuts = quantiles(cpu_ms, n=20), quantiles(took_ms, n=20)
-        print(
-            f"{name:>22} {cuts[9]:>7.2f} | {cuts[18]:>7.2f} | {max(took_ms):>7.2f} | "
-            f"{cpu[9]:>7.2f} | {cpu[18]:>7.2f} | {hits}"
-        )
+        found = (("p50", cuts[9]), ("p95", cuts[18]), ("max", max(took_ms)), ("cpu-p95", cpu[18]))
+        for what, value in found:
+            figures.add(f"search.{who}.{name}.{what}", "ms", [value])

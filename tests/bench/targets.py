@@ -17,7 +17,16 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from batonbox._wire import Frame, Op
-from batonbox.bench import Address, Audience, Commander, Lean, Subscriber, masked, open_one
+from batonbox.bench import (
+    Address,
+    Audience,
+    Commander,
+    Lean,
+    Subscriber,
+    masked,
+    open_all,
+    open_one,
+)
 from batonbox_server.config import load
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.node_organisation import Organisation
@@ -82,6 +91,12 @@ class Target:
         token = secret_of(user_of(number))
         return Subscriber(at, token, [inbox_of(number)], audience, **more)
 
+    async def fill(self, audience: Audience, count: int) -> None:
+        """So many subscribers, each of the inboxes' as many as of every other."""
+        audience.members = await open_all(
+            lambda number: self.subscriber(number % self.inboxes, audience), count
+        )
+
     def commander(self, user: str, *, path: str = "") -> Commander:
         """Somebody who sends commands."""
         return Commander(self._at(path or self.fan_path), secret_of(user))
@@ -120,10 +135,14 @@ class _Raw(Lean):
 
 @asynccontextmanager
 async def ours(
-    *, inboxes: int = 1, core: int | None = SERVER_CORE, **settings: str
+    *,
+    inboxes: int = 1,
+    core: int | None = SERVER_CORE,
+    engine_core: int | None = SERVER_CORE,
+    **settings: str,
 ) -> AsyncIterator[Target]:
     """`serve` on an engine of its own that has the benchmarks' organisation; core None: on any."""
-    async with _engine(inboxes, core) as (engine, folder):
+    async with _engine(inboxes, engine_core) as (engine, folder):
         serve = ("serve", "--port", "0", "--redis-url", engine.url, "--data-dir", str(folder))
         async with child("batonbox_server", *serve, core=core, **settings) as server:
             port, path = await server.port(), "/v1/ws"
@@ -132,9 +151,11 @@ async def ours(
 
 
 @asynccontextmanager
-async def naive(*, inboxes: int = 1) -> AsyncIterator[Target]:
+async def naive(
+    *, inboxes: int = 1, engine_core: int | None = SERVER_CORE
+) -> AsyncIterator[Target]:
     """The hand-written loop, on an engine that has the same organisation."""
-    async with _engine(inboxes) as (engine, _):
+    async with _engine(inboxes, engine_core) as (engine, _):
         client = EngineClient(engine.url)
         await client.connect()
         for user in (WRITER, *map(user_of, range(inboxes))):
@@ -170,21 +191,21 @@ async def floor(*, inboxes: int = 1) -> AsyncIterator[Target]:
 
 
 @asynccontextmanager
-async def opened(*names: str, inboxes: int = 1) -> AsyncIterator[list[Target]]:
+async def opened(
+    *names: str, inboxes: int = 1, engine_core: int = SERVER_CORE
+) -> AsyncIterator[list[Target]]:
     """Those named, all at once: a round measures one after the other."""
     async with AsyncExitStack() as stack:
         makers: dict[str, Callable[[], Any]] = {
-            OURS: lambda: ours(inboxes=inboxes),
-            NAIVE: lambda: naive(inboxes=inboxes),
+            OURS: lambda: ours(inboxes=inboxes, engine_core=engine_core),
+            NAIVE: lambda: naive(inboxes=inboxes, engine_core=engine_core),
             FLOOR: lambda: floor(inboxes=inboxes),
         }
         yield [await stack.enter_async_context(makers[name]()) for name in names]
 
 
 @asynccontextmanager
-async def _engine(
-    inboxes: int, core: int | None = SERVER_CORE
-) -> AsyncIterator[tuple[EmbeddedEngine, Path]]:
+async def _engine(inboxes: int, core: int | None) -> AsyncIterator[tuple[EmbeddedEngine, Path]]:
     with tempfile.TemporaryDirectory(prefix="batonbox-bench-") as folder:
         engine = EmbeddedEngine(Path(folder) / "engine")
         await engine.start()

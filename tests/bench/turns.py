@@ -13,6 +13,7 @@ from batonbox.bench.meter import quiet, until
 
 from .figures import Figures, Spent, spending
 from .fixture import conv_of, user_of
+from .processes import LOAD_CORE
 from .targets import NAIVE, OURS, Target, opened, ours
 
 __all__ = ["command_figures", "worker_figures"]
@@ -49,12 +50,12 @@ class _Round:
 async def command_figures(figures: Figures, *, quick: bool) -> None:
     """`commands.<server>.<clients>.<what>`: one in flight per client, each in its own inbox.
 
-    `core`: commands per second of the server on a core, the engine apart; `server` and `engine`:
-    CPU of one command; `share`: of a core, what the engine took.
+    `core`: commands per second of the server on a core; the engine is on the other, with the load.
+    `server` and `engine`: CPU of one command; `share`: of a core, what the engine took.
     """
     rounds, seconds = (2, 1.0) if quick else (5, 2.0)
     cases = _CLIENTS[:2] if quick else _CLIENTS
-    async with opened(OURS, NAIVE, inboxes=max(cases)) as targets:
+    async with opened(OURS, NAIVE, inboxes=max(cases), engine_core=LOAD_CORE) as targets:
         for clients in cases:
             found: dict[str, list[_Round]] = {target.name: [] for target in targets}
             for number in range(rounds + 1):
@@ -73,7 +74,9 @@ async def worker_figures(figures: Figures, *, quick: bool) -> None:
     """
     rounds, seconds = (2, 1.0) if quick else (5, 2.0)
     for workers in _WORKERS:
-        async with ours(inboxes=_PER_WORKERS, core=None, WORKERS=str(workers)) as target:
+        async with ours(
+            inboxes=_PER_WORKERS, core=None, engine_core=None, WORKERS=str(workers)
+        ) as target:
             found = [await _round(target, _PER_WORKERS, seconds) for _ in range(rounds + 1)]
         _add(figures, f"workers.{target.name}.{workers}", found[1:])
 
