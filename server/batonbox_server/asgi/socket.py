@@ -273,9 +273,10 @@ class SocketPump:
 
     def _attach(self, connection: Connection, inboxes: Iterable[str]) -> None:
         # Badges tell of conversations: nobody hears by them what they may not see.
-        wanted = sorted(inboxes) if _sees(connection) else []
-        if wanted and connection.closing is None:
-            spawn(self.tasks, self._attach_all(connection, wanted), name="attach-badges")
+        wanted = sorted(inboxes) if _sees(connection) and connection.closing is None else []
+        later = [inbox for inbox in wanted if not self.hub.attached(connection.viewer, inbox)]
+        if later:
+            spawn(self.tasks, self._attach_all(connection, later), name="attach-badges")
 
     async def _attach_all(self, connection: Connection, inboxes: list[str]) -> None:
         await asyncio.gather(*(self._attach_one(connection, inbox) for inbox in inboxes))

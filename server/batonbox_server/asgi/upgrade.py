@@ -23,6 +23,7 @@ from websockets.server import ServerProtocol
 
 from batonbox_server import wire
 
+from .eager import Suspended, start
 from .transport import WebSocketTransport
 
 __all__ = ["ACCEPT", "Upgrade"]
@@ -33,6 +34,10 @@ ACCEPT: Final = "batonbox.accept"
 _log = structlog.get_logger(__name__)
 # A client may not send frames before it was accepted; those who do are given this much.
 _EARLY_MAX_BYTES: Final = 16_384
+_SWITCHING: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %b\r\nSec-WebSocket-Protocol: %b\r\n\r\n"
+)
 
 
 class Upgrade(asyncio.Protocol):
@@ -93,9 +98,16 @@ class Upgrade(asyncio.Protocol):
         except InvalidHandshake as error:
             self._reply(HTTPStatus.BAD_REQUEST, [], f"No websocket handshake: {error}.".encode())
             return
-        task = asyncio.get_running_loop().create_task(self._run(self._scope(request)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        # Later in this turn: uvicorn is about to make this object the transport's protocol.
+        asyncio.get_running_loop().call_soon(self._begin, self._scope(request))
+
+    def _begin(self, scope: Mapping[str, Any]) -> None:
+        # Whom we let in is let in at once, nearly always: a task is for what has to wait.
+        suspended = start(self._run(scope))
+        if suspended is not None:
+            task = asyncio.get_running_loop().create_task(_finish(suspended))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _scope(self, request: Request) -> dict[str, Any]:
         path, _, query = request.path.partition("?")
@@ -156,22 +168,13 @@ class Upgrade(asyncio.Protocol):
             return None
         self._answered = True
         self._connections.discard(self)
-        headers = Headers(
-            {
-                "Date": formatdate(usegmt=True),
-                "Upgrade": "websocket",
-                "Connection": "Upgrade",
-                "Sec-WebSocket-Accept": self._accept_key,
-                "Sec-WebSocket-Protocol": subprotocol,
-            }
-        )
         opened = WebSocketTransport(
             self._transport,
             text=subprotocol == wire.JSON_SUBPROTOCOL,
             max_bytes=self._config.ws_max_size,
         )
         self._transport.set_protocol(opened)
-        self._transport.write(Response(101, "Switching Protocols", headers).serialize())
+        self._transport.write(_SWITCHING % (self._accept_key.encode(), subprotocol.encode()))
         if self._early:
             opened.data_received(self._early)
         return opened
@@ -187,6 +190,10 @@ class Upgrade(asyncio.Protocol):
         given["Connection"] = "close"
         self._transport.write(Response(int(status), status.phrase, given, body).serialize())
         self._transport.close()
+
+
+async def _finish(suspended: Suspended) -> None:
+    await suspended.finish()
 
 
 def _parsed(head: bytes) -> Request:

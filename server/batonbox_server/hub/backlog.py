@@ -36,7 +36,7 @@ class SharedRead(Generic[_T]):
             if len(self._reads) >= _KEPT:
                 self._reads.pop(next(iter(self._reads)))
             task = self._reads[key] = spawn(self._tasks, _run(read), name="shared-read")
-        result = await asyncio.shield(task)
+        result = task.result() if task.done() else await asyncio.shield(task)
         if isinstance(result, Refused):
             raise Refused(result.slug, result.message)
         return result

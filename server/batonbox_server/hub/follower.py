@@ -168,6 +168,8 @@ class Follower:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait, bounded, until a condition over this follower holds. Raises Refused."""
+        if holds():
+            return
         try:
             async with asyncio.timeout(self.reads.limits.engine_timeout_s):
                 while not holds():

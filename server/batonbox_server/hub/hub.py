@@ -169,6 +169,11 @@ class Hub:
         if self.rooms is not None:
             self.rooms.came(viewer)
 
+    def attached(self, viewer: Viewer, inbox: str) -> bool:
+        """`attach` where nothing has to be read for it; False: nothing was done."""
+        follower = self.followers.ready(inbox)
+        return follower is not None and follower.admit(viewer)
+
     async def attach(self, viewer: Viewer, inbox: str) -> None:
         """Level `badge`. Raises Refused: `forbidden`, `not_found`, `unavailable`."""
         follower = await self.followers.get(inbox)

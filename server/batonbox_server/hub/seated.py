@@ -103,6 +103,18 @@ class SeatedFollower(Follower):
 
     async def enter(self, viewer: Viewer) -> Seat:
         """A seat, not listening yet. Raises Refused: `forbidden`, `unavailable`."""
+        seat = self.sit(viewer)
+        try:
+            await self._known(seat)
+        except Refused:
+            if not seat.listening and seat.badge is None:
+                self.leave(seat)
+            raise
+        self._on_moved(self)
+        return seat
+
+    def sit(self, viewer: Viewer) -> Seat:
+        """The connection's seat, of somebody who may turn out to be no member."""
         if viewer.closed:
             raise Refused("unavailable")
         seat = viewer.seats.get(self.inbox)
@@ -113,14 +125,15 @@ class SeatedFollower(Follower):
                 self._marks.needs.add(viewer.user)  # known to be no member: perhaps not any more
             self._marks.want(viewer.user)
             self._read_marks()
-        try:
-            await self._known(seat)
-        except Refused:
-            if not seat.listening and seat.badge is None:
-                self.leave(seat)
-            raise
-        self._on_moved(self)
         return seat
+
+    def admit(self, viewer: Viewer) -> bool:
+        """Seat a connection of somebody who is known to be a member; False: `enter` has to."""
+        if viewer.closed or not self.confirmed(viewer.user):
+            return False
+        self.sit(viewer)
+        self._on_moved(self)
+        return True
 
     def leave(self, seat: Seat) -> None:
         """Idempotent."""
