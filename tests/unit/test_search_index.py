@@ -300,6 +300,30 @@ async def test_what_is_erased_is_not_in_the_file_any_more(tmp_path: Path) -> Non
     assert there == [n for n in range(101, 200) if n != 150]
 
 
+async def test_a_new_file_goes_on_from_one_that_another_process_has(tmp_path: Path) -> None:
+    first, second = (SqliteIndex(tmp_path / "search.sqlite") for _ in range(2))
+    await first.open()
+    await first.restart("a", place=AT)
+    await first.apply("a", [Talk("a.1", "", 1), Message("a.1", 1, 1, "gnu")], place=AT)
+    await second.open()
+    assert (tmp_path / "search-2.sqlite").stat().st_mode & 0o777 == 0o600
+    assert await second.places() == await first.places()
+    assert len(await messages(second, "gnu", ["a"])) == 1
+    await second.apply("a", [Message("a.1", 2, 2, "gnu")], place=AT)
+    assert len(await messages(first, "gnu", ["a"])) == 1
+    await second.clear()  # to read everything again is what was asked for
+    assert await second.places() == {}
+    await second.aclose()
+    # One that cannot be copied is none.
+    await first.aclose()
+    (tmp_path / "search-2.sqlite").write_bytes(b"no database" * 1000)
+    (tmp_path / "search.sqlite").unlink()
+    third = SqliteIndex(tmp_path / "search.sqlite")
+    await third.open()
+    assert await third.places() == {}
+    await third.aclose()
+
+
 async def test_a_file_that_another_server_left_is_removed_after_a_week(tmp_path: Path) -> None:
     weeks_ago = time.time() - 8 * 86_400
     running = [SqliteIndex(tmp_path / "search.sqlite") for _ in range(4)]

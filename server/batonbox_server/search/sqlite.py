@@ -10,7 +10,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 # Rises with the tables and with the folding of texts, in the code here or in Python's own data:
 # what was indexed one way cannot be taken out another way.
 SCHEMA: Final = 100_000 + int(unicodedata.unidata_version.replace(".", ""))
-_SERVERS: Final = 16
+_SERVERS: Final = 80  # as many workers as there may be, and their successors
 _LEFT_S: Final = 7 * 86_400.0  # after which a file that nobody has is nobody's
 _READ_S: Final = 3.0  # a search that takes longer ends, so that others get their turn
 _WAITING_MOST: Final = 64
@@ -70,8 +70,8 @@ class IndexFile:
     """`write(work)` and `read(work)` run `work(connection)` one after the other in their threads.
 
     A write is one transaction. A file that is damaged, or of another version, is made anew at
-    `open`, and as soon as it shows: then `on_anew` is called. Where another server has the file
-    open (two of them in one folder, with an engine by URL) it is one beside it.
+    `open`, and as soon as it shows: then `on_anew` is called. Where another process has the file
+    open (workers, or two servers in one folder) it is one beside it, which begins as a copy.
     """
 
     def __init__(self, path: Path, *, on_anew: Callable[[], None] = lambda: None) -> None:
@@ -201,12 +201,27 @@ class IndexFile:
                     _remove(path)
                     os.close(lock)
 
+    def _copy_another(self) -> None:
+        """A new file goes on from the latest beside it: to read everything takes much longer."""
+        others = [path for path in self._files() if path != self.path and path.exists()]
+        if self.path.exists() or not others:
+            return
+        other = max(others, key=_written_s)
+        try:
+            with closing(sqlite3.connect(other)) as source, closing(_connect(self.path)) as copy:
+                source.backup(copy)
+            _log.info("search_index_copied", file=str(self.path), other=str(other))
+        except sqlite3.Error as error:
+            _log.warning("search_index_not_copied", other=str(other), error=str(error))
+            _remove(self.path)
+
     def _opened(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             if self._lock < 0:
                 self._claim()
                 self._remove_left()
+                self._copy_another()
             connection = _connect(self.path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == SCHEMA:
@@ -252,6 +267,15 @@ def _locked(path: Path) -> int:
         os.close(lock)
         return -1
     return lock
+
+
+def _written_s(path: Path) -> float:
+    """When, as Unix time; what was written last is beside it."""
+    written_s = 0.0
+    for each in (path, Path(f"{path}-wal")):
+        with suppress(OSError):
+            written_s = max(written_s, each.stat().st_mtime)
+    return written_s
 
 
 def _remove(path: Path) -> None:
