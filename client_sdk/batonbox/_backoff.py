@@ -12,6 +12,8 @@ from batonbox._wire import Close
 __all__ = ["Backoff", "Next", "after_close"]
 
 _FASTEST_EXPONENT = 32
+# The longest wait that a server can ask for.
+_ASKED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,23 @@ class Backoff:
     base_s: float = 0.2
     cap_s: float = 20.0
 
-    def delay_s(self, failures: int, draw: Callable[[], float] = random.random) -> float:
-        """How long to wait after `failures` (0: none yet) attempts in a row."""
-        return draw() * min(self.cap_s, self.base_s * 2.0 ** min(failures, _FASTEST_EXPONENT))
+    def delay_s(
+        self,
+        failures: int,
+        draw: Callable[[], float] = random.random,
+        *,
+        spread_s: float = 0.0,
+        after_s: float = 0.0,
+    ) -> float:
+        """How long to wait after `failures` (0: none yet) attempts in a row.
+
+        `spread_s` is over how long the server wants its clients to spread, `after_s` what it wants
+        this one to wait, up to a second less.
+        """
+        longest_s = self.base_s * 2.0 ** min(failures, _FASTEST_EXPONENT)
+        drawn = draw()
+        own_s = drawn * min(self.cap_s, max(longest_s, spread_s))
+        return max(own_s, min(_ASKED_S, after_s) - drawn)
 
 
 class Next(Enum):

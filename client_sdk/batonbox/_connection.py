@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -58,6 +59,7 @@ class Connection:
         self._moving = asyncio.Event()
         self._move_after_s = 0.0
         self._failures = 0
+        self._spread_s = 0.0  # of the first attempt after a connection, as WELCOME asked
         self._refused_tokens = 0
         self.state = State.CONNECTING
         self.last_error: Exception | None = None
@@ -95,9 +97,13 @@ class Connection:
         value = self._token()
         return await value if inspect.isawaitable(value) else value
 
-    async def refresh(self, request: int) -> None:
-        """Replace the token in place; a fixed token has nothing to offer."""
+    async def refresh(self, request: int, *, within_s: float) -> None:
+        """Replace the token in place; a fixed token has nothing to offer.
+
+        Tokens made together end together: half of the time that is left is for spreading.
+        """
         if not isinstance(self._token, str):
+            await asyncio.sleep(random.random() * within_s / 2)  # noqa: S311
             self.send([int(Op.REFRESH), request, await self.token()])
 
     async def _run(self) -> None:
@@ -131,7 +137,7 @@ class Connection:
                 self.last_error = error
                 if self._link is not None and self._link.ended.done():
                     self._link, self.state = None, State.RECONNECTING
-                delay_s = self._backoff.delay_s(self._failures)
+                delay_s = self._backoff.delay_s(self._failures, after_s=error.retry_after_s)
                 self._failures += 1
                 _log.info("%s; trying again in %.1f s", error, delay_s)
                 await asyncio.sleep(delay_s)
@@ -186,7 +192,8 @@ class Connection:
         self._link, self.state = None, State.RECONNECTING
         self.last_error = ConnectionLost(f"the connection closed ({code} {reason})".rstrip())
         self._judge(code, reason)
-        await asyncio.sleep(self._backoff.delay_s(max(0, self._failures - 1)))
+        spread_s, self._spread_s = self._spread_s, 0.0
+        await asyncio.sleep(self._backoff.delay_s(max(0, self._failures - 1), spread_s=spread_s))
         return False
 
     async def _move_due(self) -> None:
@@ -218,6 +225,7 @@ class Connection:
     def _adopt(self, link: Link, welcome: Frame) -> None:
         self._link, self.state = link, State.CONNECTED
         self._refused_tokens = 0
+        self._spread_s = float((welcome[4] or {}).get("reconnect_ms", 0)) / 1000
         # The server speaks after `ping_s` of silence; twice that and a margin means it is gone.
         link.expect_within(2.0 * float(welcome[3]) + 5.0)
         link.welcomed.set_result(None)

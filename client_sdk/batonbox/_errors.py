@@ -39,7 +39,14 @@ class BatonboxError(Exception):
 
 
 class ConnectionLost(BatonboxError):
-    """There is no connection, and this was not (or must not be) kept for the next one."""
+    """There is no connection, and this was not (or must not be) kept for the next one.
+
+    `retry_after_s`: when the server wants to be asked again, 0.0 where it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class RequestTimeout(BatonboxError, TimeoutError):

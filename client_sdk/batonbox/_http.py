@@ -11,7 +11,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
 
-from batonbox._errors import ApiError, ConnectionLost, RateLimited, api_error
+from batonbox._errors import ApiError, ConnectionLost, api_error
 from batonbox._wire import ERRORS
 
 __all__ = ["Http"]
@@ -62,7 +62,8 @@ class Http:
                     raise
                 if loop.time() > give_up_s:
                     raise
-                wait_s = error.retry_after_s if isinstance(error, RateLimited) else 0.2
+                asked_ms = error.retry_ms if isinstance(error, ApiError) else 0
+            wait_s = (asked_ms or 200) / 1000
             await asyncio.sleep(wait_s * (0.5 + random.random()))  # noqa: S311 - jitter
 
     def _send(

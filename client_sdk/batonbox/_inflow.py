@@ -302,8 +302,8 @@ class Inflow:
                 self._organisation(str(kind), data)
             case Op.STATUS, [_, status, *_]:
                 self.degraded = bool(status.get("degraded"))
-            case Op.AUTH, _:
-                refreshing = self.connection.refresh(self.session.next_id())
+            case Op.AUTH, [_, left_s, *_]:
+                refreshing = self.connection.refresh(self.session.next_id(), within_s=left_s)
                 spawn(self._tasks, refreshing, name="batonbox-refresh")
             case Op.CONV, [_, _, _, _, row, *_]:
                 self.known.put(row)

@@ -127,7 +127,8 @@ async def open_websocket(url: str, *, codec: Codec, timeout_s: float) -> Transpo
             proxy=None if _is_loopback(address) else True,
         )
     except InvalidStatus as error:
-        raise refused_upgrade(error.response.status_code) from error
+        after = error.response.headers.get("Retry-After")
+        raise refused_upgrade(error.response.status_code, retry_after=after) from error
     except InvalidURI as error:
         raise ProtocolError(str(error)) from error
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as error:
@@ -139,15 +140,17 @@ async def open_websocket(url: str, *, codec: Codec, timeout_s: float) -> Transpo
     return websocket
 
 
-def refused_upgrade(status: int) -> BatonboxError:
-    """What an HTTP status instead of the upgrade means."""
+def refused_upgrade(status: int, *, retry_after: str | None = None) -> BatonboxError:
+    """What an HTTP status instead of the upgrade means, with the header of that name."""
     if status == 401:
         return Unauthorized(101, "unauthorized", "The server refused the token.")
     if status == 403:
         return Forbidden(103, "forbidden", "The server refused this origin or token.")
     if status in {400, 404, 426}:
         return ProtocolError(f"no batonbox server of this wire version there (HTTP {status})")
-    return ConnectionLost(f"the server is not taking connections (HTTP {status})")
+    after_s = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
+    text = f"the server is not taking connections (HTTP {status})"
+    return ConnectionLost(text, retry_after_s=after_s)
 
 
 def _closed(error: ConnectionClosed) -> Closed:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,6 +14,7 @@ from batonbox import Backoff, Client, LogEvent, MessageReceived, Resync
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from tests.integration.socket_harness import Node, People, running
+from tests.served import served
 from tests.support import eventually
 
 USERS = [f"agent{number}" for number in range(12)]
@@ -37,7 +38,21 @@ async def node(engine_url: str, client: EngineClient, prefix: str) -> AsyncItera
 class Steady(Backoff):
     """Long enough away for a message to be missed."""
 
-    def delay_s(self, failures: int, draw: Callable[[], float] = random.random) -> float:
+    def delay_s(
+        self, failures: int, draw: Callable[[], float] = random.random, **_: float
+    ) -> float:
+        return 0.05 + 0.0 * failures * draw()
+
+
+class Noting(Backoff):
+    """What the server asked for before each attempt: over how long to spread, when to come back."""
+
+    asked: ClassVar[list[dict[str, float]]] = []
+
+    def delay_s(
+        self, failures: int, draw: Callable[[], float] = random.random, **asked: float
+    ) -> float:
+        self.asked.append(asked)
         return 0.05 + 0.0 * failures * draw()
 
 
@@ -57,6 +72,22 @@ async def test_of_all_agents_one_gets_the_conversation_and_all_others_hear_who(n
         assert {handle.now.assignee for handle in handles} == {winner}
         listed = [c.id async for c in clients[0].conversations(inbox="box", view="unassigned")]
         assert listed == []
+
+
+async def test_a_client_comes_back_when_the_server_asks_it_to(engine_url: str, prefix: str) -> None:
+    Noting.asked.clear()
+    async with served(engine_url, prefix, connections_max=1, handshakes_per_s=10.0) as site:
+        token = await site.token("agent1")
+        first, second = (Client(site.url, token, backoff=Noting()) for _ in range(2))
+        async with asyncio.TaskGroup() as group:
+            await first.__aenter__()
+            group.create_task(second.__aenter__())
+            await eventually(lambda: Noting.asked)
+            assert Noting.asked[0]["after_s"] >= 1  # Retry-After: the server is full
+            first._connection.drop()
+            await eventually(lambda: {"spread_s": 0.1} in Noting.asked)  # one of ten a second
+            await first.aclose()
+        await second.aclose()
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])

@@ -86,7 +86,7 @@ async def test_auth_is_answered_in_place(sign_in: SignIn) -> None:
         return next(tokens)
 
     _, peer = await sign_in(token=provider)
-    await peer.send([int(Op.AUTH), 30])
+    await peer.send([int(Op.AUTH), 1])
     assert (await peer.expect(Op.REFRESH))[2] == "two"
 
 

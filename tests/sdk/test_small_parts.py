@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import batonbox
-from batonbox import ApiError, Backoff, Row
+from batonbox import ApiError, Backoff, ConnectionLost, Row
 from batonbox._backoff import Next, after_close
 from batonbox._errors import BY_SLUG, api_error
 from batonbox._rows import Rows
-from batonbox._transport import websocket_url
+from batonbox._transport import refused_upgrade, websocket_url
 from batonbox._wire import CLOSE_RANGES, ERRORS, Close
 from tests.sdk.scripted import row
 
@@ -25,6 +25,29 @@ def test_backoff_is_full_jitter_up_to_the_cap() -> None:
     assert longest == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 20.0, 20.0])
     assert backoff.delay_s(9, draw=lambda: 0.0) == 0.0
     assert backoff.delay_s(10**6, draw=lambda: 1.0) == 20.0
+
+
+def test_backoff_heeds_what_the_server_asks_for() -> None:
+    backoff = Backoff(0.2, 20.0)
+    assert backoff.delay_s(0, draw=lambda: 0.5, spread_s=3.0) == 1.5
+    assert backoff.delay_s(0, draw=lambda: 1.0, spread_s=0.1) == 0.2
+    assert backoff.delay_s(0, draw=lambda: 1.0, spread_s=900.0) == 20.0
+    # Whole seconds are asked for: those who are asked for the same spread over one.
+    assert [backoff.delay_s(0, draw=lambda at=at: at, after_s=7.0) for at in (0.0, 0.5, 1.0)] == [
+        7.0,
+        6.5,
+        6.0,
+    ]
+    assert backoff.delay_s(0, draw=lambda: 0.0, after_s=9e9) == 60.0
+
+
+def test_a_refused_upgrade_tells_when_to_come_back() -> None:
+    busy = refused_upgrade(503, retry_after="7")
+    assert isinstance(busy, ConnectionLost)
+    assert busy.retry_after_s == 7.0
+    later = refused_upgrade(503, retry_after="Sun, 29 Nov 2026 12:00:00 GMT")
+    assert isinstance(later, ConnectionLost)
+    assert later.retry_after_s == 0.0
 
 
 @pytest.mark.parametrize("code", list(Close))

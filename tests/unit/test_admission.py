@@ -47,7 +47,7 @@ def test_it_does_not_flap_around_a_threshold(shedder: LoadShedder) -> None:
     changes = 0
     for tick in range(1, 600):
         before = shedder.level
-        shedder.measured(BUSY if tick % 15 == 0 else LESS, tick / 10)
+        shedder.measured(BUSY if tick % 30 == 0 else LESS, tick / 10)
         changes += shedder.level is not before
     assert changes == 0
     for tick in range(600, 640):

@@ -42,8 +42,8 @@ class Refused(ConnectionLost):
 
     def __init__(self, status: int, retry_after_s: float) -> None:
         self.status = status
-        self.retry_after_s = retry_after_s
-        super().__init__(f"the server is not taking connections (HTTP {status})")
+        text = f"the server is not taking connections (HTTP {status})"
+        super().__init__(text, retry_after_s=retry_after_s)
 
 
 def masked(payload: bytes, head: int = _WHOLE_BINARY) -> bytes:
