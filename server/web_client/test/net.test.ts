@@ -35,6 +35,8 @@ describe("when to try again", () => {
   test("full jitter between 0 and a cap that doubles to 20 s", () => {
     expect([0, 1, 2, 20, 1000].map((n) => delayMs(n, 1))).toEqual([200, 400, 800, 20_000, 20_000]);
     expect(delayMs(5, 0)).toBe(0);
+    expect([0, 5].map((n) => delayMs(n, 1, 3000))).toEqual([3000, 6400]);
+    expect(delayMs(0, 1, 1e9)).toBe(20_000);
   });
 
   test.each([
@@ -136,6 +138,19 @@ describe("the connection", () => {
     }
     expect(line.sockets).toHaveLength(12);
     expect(line.link).toEqual({ state: "waiting", retryAtMs: line.clock.nowMs + 20_000 });
+  });
+
+  test("who is dropped with a crowd spreads as the server asked, once", async () => {
+    const line = new Line();
+    line.socket.start();
+    await settle();
+    line.last.onopen?.();
+    line.last.say([Op.WELCOME, "c1", "me", 25, { reconnect_ms: 3000 }, "b1", 0, 0]);
+    line.last.end(1006);
+    expect(line.link).toEqual({ state: "waiting", retryAtMs: line.clock.nowMs + 3000 });
+    await line.pass(3000);
+    line.last.end(1006);
+    expect(line.link).toEqual({ state: "waiting", retryAtMs: line.clock.nowMs + 400 });
   });
 
   test("a good connection starts the ladder anew", async () => {
@@ -249,7 +264,9 @@ describe("the connection", () => {
     const socket = await line.start();
     line.token = () => Promise.resolve("tok2");
     socket.say([Op.AUTH, 60]);
-    await settle();
+    await line.pass(29_999);
+    expect(socket.sent).toHaveLength(1);
+    await line.pass(1);
     expect(socket.sent.at(-1)).toEqual([Op.REFRESH, 0, "tok2"]);
   });
 

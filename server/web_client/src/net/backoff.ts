@@ -4,9 +4,12 @@ import { CLOSE_RANGES, Close } from "../wire";
 const BASE_MS = 200;
 const CAP_MS = 20_000;
 
-/** The n-th wait is uniform in 0..min(cap, base * 2^n); tries never end. */
-export function delayMs(failures: number, draw: number): number {
-  return draw * Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 20));
+/**
+ * The n-th wait is uniform in 0..min(cap, base * 2^n); tries never end. `spreadMs`: over how long the
+ * server wants its clients to spread.
+ */
+export function delayMs(failures: number, draw: number, spreadMs = 0): number {
+  return draw * Math.min(CAP_MS, Math.max(spreadMs, BASE_MS * 2 ** Math.min(failures, 20)));
 }
 
 export type Next = "resume" | "reauthorize" | "stop";

@@ -77,6 +77,8 @@ export class Socket {
   private wire: Wire | null = null;
   private next: Wire | null = null;
   private failures = 0;
+  /** Of the first attempt after a connection, as its WELCOME asked. */
+  private spreadMs = 0;
   private waiting: (() => void) | null = null;
   private ticking: (() => void) | null = null;
   private moving: (() => void) | null = null;
@@ -216,13 +218,14 @@ export class Socket {
       this.adopt(wire, first);
     }
     for (const frame of frames) if (frame[0] === Op.GOAWAY) this.goAway(frame[1]);
-    for (const frame of frames) if (frame[0] === Op.AUTH) void this.refresh(wire);
+    for (const frame of frames) if (frame[0] === Op.AUTH) this.refreshWithin(wire, 1000 * frame[1]);
     this.events.frames(frames, wire === this.wire);
   }
 
   private adopt(wire: Wire, welcome: WelcomeFrame): void {
     wire.welcomed = true;
     this.silenceMs = 2000 * welcome[3];
+    this.spreadMs = welcome[4]["reconnect_ms"] ?? 0;
     const old = this.wire;
     this.wire = wire;
     this.next = null;
@@ -275,7 +278,8 @@ export class Socket {
   private retryLater(least: number): void {
     this.cancel();
     this.failures = Math.max(this.failures, least);
-    const ms = delayMs(this.failures++, this.io.random());
+    const ms = delayMs(this.failures++, this.io.random(), this.spreadMs);
+    this.spreadMs = 0;
     const retryAtMs = this.io.nowMs() + ms;
     this.events.link(this.io.onLine() ? { state: "waiting", retryAtMs } : { state: "offline" });
     this.waiting = this.io.later(ms, () => {
@@ -295,6 +299,11 @@ export class Socket {
       this.moving = null;
       void this.attempt();
     });
+  }
+
+  /** Tokens made together end together: half of the time that is left is for spreading. */
+  private refreshWithin(wire: Wire, leftMs: number): void {
+    this.io.later((this.io.random() * leftMs) / 2, () => void this.refresh(wire));
   }
 
   private async refresh(wire: Wire): Promise<void> {
