@@ -223,6 +223,7 @@ class Node(Organisation):
             build=self.pump.build,
         )
         self.presence.on_change, self.presence.hurry = self.pump.presence, self.live.hurry
+        self.outbox.sharers = self.timers.sharers = self.live.sharers
         self.exports = Exports(self, reads, self.contacts.store)
         self.store.on_write(self._written)
         self.room_store.on_write(self._written_in_room)

@@ -89,6 +89,7 @@ class Live:
         self._reporting = asyncio.Lock()
         self._reading: asyncio.Task[View] | None = None
         self._read_s = 0.0
+        self._nodes = 1
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
@@ -107,6 +108,10 @@ class Live:
     def hurry(self) -> None:
         """There is something to report now."""
         self._hurried.set()
+
+    def sharers(self) -> int:
+        """How many nodes there were at the last report, this one among them: they share sweeps."""
+        return self._nodes
 
     def changed(self) -> None:
         """Something was written to an inbox through this node."""
@@ -145,6 +150,7 @@ class Live:
                 self._hurried.clear()
                 people = self._attendance.says()
                 beat = await self._store.report(self._own(), people)
+                self._nodes = max(1, len(beat.nodes))
                 if not await self._attendance.heard(self.node, people, beat):
                     break
             return beat.nodes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -16,6 +17,7 @@ from batonbox_server.store.outbox_port import OutboxItem, OutboxStore, Postponed
 from batonbox_server.tasks import cancel_all, spawn
 
 from .directory import LiveDirectory
+from .paced import alone, pause_of
 from .sending import Later, Outcome, Sender
 
 __all__ = ["Outbox", "pause_before_retry_ms"]
@@ -33,7 +35,8 @@ class Outbox:
 
     Of one conversation one message is in flight at a time, whichever node has it, and the next
     leaves when it has ended, by the node that saw it end.  This holds as long as a send ends within
-    half its lease, which is enforced.
+    half its lease, which is enforced.  `sharers()` nodes sweep, each so much more seldom; set by
+    whoever puts the node together.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Outbox:
         self._attempts = attempts
         self._sweep_s = sweep_s
         self._concurrency = concurrency
+        self.sharers: Callable[[], int] = alone
         self._poked: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -80,7 +84,7 @@ class Outbox:
         while True:
             if time.monotonic() >= due_s:
                 self._poked |= dict.fromkeys(self._directory.inboxes)
-                due_s = time.monotonic() + self._sweep_s
+                due_s = time.monotonic() + pause_of(self._sweep_s, self.sharers())
             room = min(_PER_LEASE, self._concurrency - len(self._sending))
             if self._poked and room > 0:
                 inbox = next(iter(self._poked))  # in turn: one that has more goes to the end

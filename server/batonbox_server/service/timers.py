@@ -16,6 +16,7 @@ from batonbox_server.tasks import cancel_all, spawn
 
 from .administration import Administration
 from .directory import LiveDirectory
+from .paced import alone, pause_of
 
 __all__ = ["Timers"]
 
@@ -28,7 +29,11 @@ _Work: TypeAlias = Callable[[], Awaitable[Any]]
 
 
 class Timers:
-    """Every node polls; the scripts look again, so that doing something twice is harmless."""
+    """Every node polls; the scripts look again, so that doing something twice is harmless.
+
+    `sharers()` nodes look at the inboxes, each so much more seldom; set by whoever puts the node
+    together.
+    """
 
     def __init__(
         self,
@@ -44,21 +49,25 @@ class Timers:
         self._directory = directory
         self._sessions = sessions
         self._interval_s = interval_s
+        self.sharers: Callable[[], int] = alone
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Begin to poll."""
         # Jobs may take long: neither waits for the other.
-        spawn(self._tasks, self._run(self._of_all), name="timers-jobs")
-        spawn(self._tasks, self._run(self._of_inboxes), name="timers")
+        spawn(self._tasks, self._run(self._of_all, alone), name="timers-jobs")
+        spawn(self._tasks, self._run(self._of_inboxes, self._shared), name="timers")
 
     async def aclose(self) -> None:
         """Stop polling."""
         await cancel_all(self._tasks)
 
-    async def _run(self, works: Callable[[], list[_Work]]) -> None:
+    def _shared(self) -> int:
+        return self.sharers()
+
+    async def _run(self, works: Callable[[], list[_Work]], sharers: Callable[[], int]) -> None:
         while True:
-            await asyncio.sleep(self._interval_s)
+            await asyncio.sleep(pause_of(self._interval_s, sharers()))
             for work in works():
                 if not await self._try(work):
                     break
