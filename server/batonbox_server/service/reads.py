@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -111,11 +112,11 @@ class InboxReads:
         """
         if view not in _LISTS:
             raise Refused("bad_request", f"view: one of {', '.join(sorted(_LISTS))}.")
-        mine = self._directory.inboxes_of(principal.user)
-        inboxes = sorted(mine) if inbox is None else [inbox]
         below = place_after(after)
+        inboxes, floor = [] if inbox is None else [inbox], 0
+        if inbox is None:
+            inboxes, floor = await self._with_newest(principal, view=view, below=below, n=n)
         rows: list[dict[str, Any]] = []
-        floor = 0
         for name in inboxes:
             found, reached = await self._below(principal, name, view=view, below=below, n=n)
             rows += found
@@ -127,6 +128,27 @@ class InboxReads:
             rows = rows[:n]
             return rows, after_place(place_of(rows[-1]))
         return rows, after_place((floor, "", "")) if floor else None
+
+    async def _with_newest(
+        self, principal: Principal, *, view: str, below: Place | None, n: int
+    ) -> tuple[list[str], int]:
+        """Of the inboxes they may see those that the `n` newest rows are in, and a bit above the
+        newest row of all the others.
+
+        Each of these has a row at its top (or has something in the archive, of which only the
+        archive knows): the `n` highest have `n` rows that nothing in the others is above. Those as
+        high as the last of them are among them.
+        """
+        mine = sorted(self._directory.inboxes_of(principal.user))
+        if len(mine) <= n:
+            return mine, 0
+        # A place without an inbox is above all rows of its time, and they are still to come.
+        below_ms = None if below is None else below[0] + bool(below[1])
+        tops = await self._store.tops(mine, actor=principal.user, view=view, below_ms=below_ms)
+        heights = sorted((top for top in tops.values() if math.isfinite(top)), reverse=True)
+        lowest = heights[n - 1] if len(heights) >= n else 0.0
+        floor = max((int(top) + 1 for top in heights if top < lowest), default=0)
+        return sorted(name for name, top in tops.items() if top >= lowest), floor
 
     async def _in_room(self, principal: Principal, room: str) -> None:
         if not (await self._rooms.room_marks(room=room, user=principal.user)).since_seq:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from batonbox_server.store.inbox_calls import entry_of, ok, standing_of, words
 
 # Views that show what is done.
 _DONE_TOO: Final = frozenset({"done", "all", "walk"})
+_INDEXES: Final = {"unassigned": ("un",), "done": ("done",), "all": ("op", "done")}
+_AT_ONCE: Final = 500
 _NO_SUCH_LOG: Final = port.Head("", 0, "", "", 1)
 
 
@@ -53,6 +56,38 @@ class InboxReads(Archived):
             if refusal.slug != "unavailable" or view == "walk" or not rows:
                 raise
             return port.PageOf(rows, str(rows[-1]["last_ms"]), page.seq, page.tip)
+
+    async def tops(
+        self, inboxes: Sequence[str], *, actor: str, view: str, below_ms: int | None
+    ) -> dict[str, float]:
+        """See the port."""
+        found: dict[str, float] = {}
+        for first in range(0, len(inboxes), _AT_ONCE):
+            some = inboxes[first : first + _AT_ONCE]
+            asked = [self._top(inbox, actor=actor, view=view, below_ms=below_ms) for inbox in some]
+            tops = zip(some, await asyncio.gather(*asked), strict=True)
+            found.update((inbox, top) for inbox, top in tops if top is not None)
+        return found
+
+    async def _top(
+        self, inbox: str, *, actor: str, view: str, below_ms: int | None
+    ) -> float | None:
+        prefix = self._keys.inbox(inbox)
+        highest = "+inf" if below_ms is None else f"({below_ms}"
+        indexes = {"mine": (f"as:{actor}",), **_INDEXES}.get(view, ("op",))
+        asked = [
+            self._execute(
+                "ZREVRANGEBYSCORE", f"{prefix}:{index}", highest, "-inf", "WITHSCORES",
+                "LIMIT", 0, 1,
+            )
+            for index in indexes
+        ]  # fmt: skip
+        if view in _DONE_TOO:
+            asked.append(self._execute("HGET", f"{prefix}:meta", "away"))
+        replies = await asyncio.gather(*asked)
+        if view in _DONE_TOO and int(replies.pop() or 0) > 0:
+            return float("inf")
+        return max((float(pair[1]) for pair in replies if pair), default=None)
 
     async def history(self, *, conv: str, actor: str, before: int = 0, n: int = 50) -> port.Thread:
         """See the port."""

@@ -323,6 +323,14 @@ class InboxStore(OutboxStore, Protocol):
     ) -> PageOf:
         """Rows of a view, newest first (`walk`: every row, oldest first)."""
 
+    async def tops(
+        self, inboxes: Sequence[str], *, actor: str, view: str, below_ms: int | None
+    ) -> dict[str, float]:
+        """What no row of a view below a time is above, for each inbox that may have any: a `last_ms`.
+
+        Infinity where only the archive could tell. Nobody's rights are asked for: show none of it.
+        """
+
     async def history(self, *, conv: str, actor: str, before: int = 0, n: int = 50) -> Thread:
         """The row and its messages below number `before`; of failed ones also why."""
 
