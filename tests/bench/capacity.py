@@ -49,6 +49,7 @@ from .stage import INBOX, OUR, Stage, opened
 __all__ = ["capacity_figures"]
 
 _SETTLE_S: Final = 2.5
+_IDLE_S: Final = 5.0
 _LISTENERS: Final = 300  # of the mixed load
 _PER_S: Final = 12.0  # its customers' messages
 _LIFE: Final = 4  # messages of a conversation: assigned at the first, done at the last
@@ -80,10 +81,12 @@ class _Bench:
         self.rounds = rounds
         self.address = Address.of(f"http://127.0.0.1:{stage.port}")
         self.audience = Audience(timed=True)
+        self.idle_us = (0.0, 0.0)  # of server and engine, a second of nothing
 
     async def constants(self, *, connections: int) -> list[_Row]:
         """Of the worker and the engine, from the quietest to the busiest."""
         quiet_bytes = await self._rss()
+        self.idle_us = await self._idle()
         conv = await self.stage.conversation(0)
         commander = await open_one(lambda: Commander(self.address, self.stage.token))
         alone = await self._notes(conv)
@@ -111,6 +114,8 @@ class _Bench:
             ("worker_badge_us", "us", badge),
             ("worker_look_us", "us", looks[1]),
             ("worker_handshake_us", "us", [opening]),
+            ("engine_idle_us", "us", [self.idle_us[1]]),
+            ("worker_idle_us", "us", [self.idle_us[0]]),
             ("connection_bytes", "bytes", [size]),
             ("worker_bytes", "bytes", [quiet_bytes]),
             ("idle_latency_us", "us", await self._latency(conv, commander)),
@@ -164,20 +169,17 @@ class _Bench:
         return await self._rounds(note, 100)
 
     async def _changes(self, commander: Commander) -> tuple[list[float], list[float]]:
-        """Assign and return through a websocket, eight conversations at once."""
-        convs = [await self.stage.conversation(n) for n in range(8)]
+        """Assign and return, one at a time."""
+        conv = await self.stage.conversation(8)
 
-        async def both(conv: str) -> None:
+        async def both() -> None:
             args = {"conv": conv, "cid": uuid.uuid4().hex}
             tok = (await commander.ask(Op.CMD, "assign", args))["own_tok"]
             args = {"conv": conv, "cid": uuid.uuid4().hex, "own_tok": tok}
             await commander.ask(Op.CMD, "return", args)
 
-        async def all_of_them() -> None:
-            await asyncio.gather(*map(both, convs))
-
-        server, engine = await self._rounds(all_of_them, 25)
-        return [t / 2 / len(convs) for t in server], [t / 2 / len(convs) for t in engine]
+        server, engine = await self._rounds(both, 50)
+        return [each / 2 for each in server], [each / 2 for each in engine]
 
     async def _replies(self, commander: Commander) -> tuple[list[float], list[float]]:
         """Each with what follows it: leased, taken by the simulated phones, delivered."""
@@ -334,14 +336,23 @@ class _Bench:
         pids = self.stage.server.pid, self.stage.engine.pid
         found: tuple[list[float], list[float]] = ([], [])
         for turn in range(self.rounds + 1):
-            before = [cpu_s(pid) for pid in pids]
+            before, began_s = [cpu_s(pid) for pid in pids], time.perf_counter()
             for _ in range(count):
                 await act()
             await asyncio.sleep(0.3)  # what follows an event: badges, the search index
-            for pid, b, rounds in zip(pids, before, found, strict=True):
+            lasted_s = time.perf_counter() - began_s
+            for pid, b, idle_us, rounds in zip(pids, before, self.idle_us, found, strict=True):
                 if turn:
-                    rounds.append(1e6 * (cpu_s(pid) - b) / count)
+                    rounds.append((1e6 * (cpu_s(pid) - b) - idle_us * lasted_s) / count)
         return found
+
+    async def _idle(self) -> tuple[float, float]:
+        pids = self.stage.server.pid, self.stage.engine.pid
+        before, began_s = [cpu_s(pid) for pid in pids], time.perf_counter()
+        await asyncio.sleep(_IDLE_S)
+        lasted_s = time.perf_counter() - began_s
+        server, engine = [(cpu_s(pid) - b) / lasted_s for pid, b in zip(pids, before, strict=True)]
+        return 1e6 * server, 1e6 * engine
 
     async def _rss(self) -> float:
         await asyncio.sleep(_SETTLE_S)

@@ -2,10 +2,10 @@
 
 One inbox holds everything: the worst case for its indexes. The first ten thousand conversations
 are made by the server's own scripts (`receive`, `assign`, `done`), so that log and audit log are
-full; further ones are copies of those (`copies.lua`). As many wait at every size, since a queue is
-as long as its team lets it be; a tenth is somebody's, the rest is done. CPU is that of the engine's
-threads, and of a server's that serves one agent, up to a hundred thousand: what it keeps of each
-conversation is the search index alone, which has a benchmark of its own.
+full; further ones are copies of those (`copies.lua`). As many wait and as many are somebody's at
+every size, as a team has its hands full with so many and no more; the rest is done. CPU is that of
+the engine's threads, and of a server's that serves one agent, up to a hundred thousand: what it
+keeps of each conversation is the search index alone, which has a benchmark of its own.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ __all__ = ["COPIES", "growth_figures"]
 COPIES: Final = Path(__file__).with_name("copies.lua")
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 _LIVED: Final = 10_000  # made by the scripts, as many as fill a log
-_WAITING: Final = 500  # at every size
-_MINE: Final = 500  # the first that is somebody's
+_WAITING: Final = 400  # at every size
+_MINE: Final = 200
 _SERVED_MOST: Final = 100_000
 _WAVE: Final = 50
 _AT_A_TIME: Final = 200
@@ -159,20 +159,15 @@ async def _fill(run: _Run, size: int) -> None:
 
 
 async def _copy(run: _Run, size: int, function: str) -> None:
-    """Of the last tenth one that is somebody's, the others of one that is done."""
+    """Of one that is done, a batch at a time."""
     log = Keys().inbox(INBOX)
     while run.filled < size:
-        ids = [_conv(number) for number in range(run.filled, min(size, run.filled + _AT_A_TIME))]
-        mine = max(1, len(ids) // 10)
-        for of, first, some in (
-            (_conv(_MINE), run.filled, ids[:mine]),
-            (run.done[0], run.filled + mine, ids[mine:]),
-        ):
-            packed = pack_for_lua(some)
-            await run.client.execute("FCALL", function, 1, log, of, first, packed)
-        for number, conv in enumerate(ids[mine:], run.filled + mine):
-            run.done.append(conv)
-            run.customer_of[conv] = _customer(number)
+        numbers = range(run.filled, min(size, run.filled + _AT_A_TIME))
+        ids = [_conv(number) for number in numbers]
+        packed = pack_for_lua(ids)
+        await run.client.execute("FCALL", function, 1, log, run.done[0], run.filled, packed)
+        run.done += ids
+        run.customer_of.update(zip(ids, map(_customer, numbers), strict=True))
         run.filled += len(ids)
 
 
@@ -198,7 +193,7 @@ def _lived(run: _Run, number: int, functions: dict[str, str]) -> Iterator[bytes]
     if number < _WAITING:
         return
     by = by_command(actor=_AGENT, cid=f"fill-{number}", digest="0" * 40, keep=100_000)
-    if number % 10 == 0:
+    if number < _WAITING + _MINE:
         yield pack(("FCALL", functions["assign"], 1, log, conv, by, ""))
     else:
         yield pack(("FCALL", functions["done"], 1, log, conv, by, "", "*"))
