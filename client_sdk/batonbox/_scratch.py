@@ -73,11 +73,7 @@ class Scratch:
         await self._raise_own_limits()
         users = [f"{self._name}-{number:04d}" for number in range(agents)]
         await self._all(users, self._make_user)
-        for inbox, number in self._numbers.items():
-            self._made.append(inbox)
-            name = inbox.replace("-", " ").capitalize()
-            body = {"id": inbox, "name": name, "numbers": [number], "members": users}
-            await self._once("POST", "/v1/admin/inboxes", body)
+        await self._all(self.inboxes, self._make_inbox)
         return await self._all(users, self._make_token)
 
     async def inbound(self, number: int, *, inbox: str = "") -> str:
@@ -117,6 +113,16 @@ class Scratch:
         self._users.append(user)
         body = {"id": user, "name": user, "role": "member"}
         await self._once("POST", "/v1/admin/users", body)
+
+    async def _make_inbox(self, inbox: str) -> None:
+        self._made.append(inbox)
+        body = {
+            "id": inbox,
+            "name": inbox.replace("-", " ").capitalize(),
+            "numbers": [self._numbers[inbox]],
+            "members": self._users,
+        }
+        await self._once("POST", "/v1/admin/inboxes", body)
 
     async def _make_token(self, user: str) -> str:
         path = f"/v1/admin/users/{user}/tokens"

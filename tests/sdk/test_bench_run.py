@@ -135,12 +135,20 @@ async def test_one_event_that_does_not_come_once_fails_the_run(
     assert "WRONG" in out.splitlines()[-1]
 
 
-async def test_one_line_of_json_for_programs(site: Served, start: Start) -> None:
-    arguments = (*SMALL, "--only", "handshakes", "--json", "-")
+async def test_one_line_of_json_for_programs_about_several_inboxes(
+    site: Served, start: Start
+) -> None:
+    before = await left(site)
+    arguments = (*SMALL, "--only", "fanout", "--inboxes", "3", "--json", "-")
     process = await start(site.url.replace("http", "ws"), await site.token("admin"), *arguments)
     code, out, err = await ended(process)
     assert code == 0, err
-    assert list(json.loads(out)["workloads"]) == ["handshakes"]
+    work = json.loads(out)["workloads"]
+    assert list(work) == ["fanout"]
+    assert (work["fanout"]["inboxes"], work["fanout"]["subscribers"]) == (3, 6)
+    assert work["fanout"]["delivered"] > 0
+    assert work["fanout"]["right"] is True
+    assert await left(site) == before
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from batonbox._scratch import PER_AREA as INBOXES_MAX
 from batonbox._transport import base_url, websocket_url
 from batonbox.bench.plan import CLIENTS, WORKLOADS, Plan, Result
 from batonbox.bench.report import table, verdict
@@ -39,6 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--window", type=_count, default=64, metavar="N", help="fan-out: events in the air"
     )
     parser.add_argument(
+        "--inboxes", type=_inboxes, default=1, metavar="N", help="fan-out: spread over so many"
+    )
+    parser.add_argument(
         "--rate", type=_seconds, default=50.0, metavar="R", help="latency: events per second"
     )
     parser.add_argument(
@@ -58,6 +62,7 @@ async def measured(
         clients=args.clients,
         seconds=args.seconds,
         window=args.window,
+        inboxes=args.inboxes,
         rate_per_s=args.rate,
         timeout_s=args.timeout,
         progress=say,
@@ -109,6 +114,13 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("has to be 1 or more")
+    return value
+
+
+def _inboxes(text: str) -> int:
+    value = _count(text)
+    if value > INBOXES_MAX:
+        raise argparse.ArgumentTypeError(f"has to be {INBOXES_MAX} or less")
     return value
 
 

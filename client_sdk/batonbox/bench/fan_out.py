@@ -10,20 +10,22 @@ from typing import Final
 from batonbox._errors import ConnectionLost, RateLimited
 from batonbox._wire import Frame
 from batonbox.bench.commander import Commander, failure
-from batonbox.bench.digest import stamp
+from batonbox.bench.digest import Digests, stamp
 from batonbox.bench.floor import floor_per_s
 from batonbox.bench.ground import Ground
 from batonbox.bench.meter import Meter, quiet, until
-from batonbox.bench.opening import Turned
+from batonbox.bench.opening import Turned, open_all
 from batonbox.bench.plan import Result
 from batonbox.bench.remedies import of_ends, of_refusals, of_status
 from batonbox.bench.server import cpu_each, usage
-from batonbox.bench.subscriber import Audience
+from batonbox.bench.subscriber import Audience, Subscriber
+from batonbox.bench.tally import Account
 
 __all__ = ["Fan", "fan_out"]
 
 EVENT_BYTES: Final = 200
 _SLICES: Final = 5
+_SENDERS: Final = 16
 _LAST_S: Final = 15.0
 _AGAIN_S: Final = 0.1
 
@@ -101,51 +103,96 @@ class Fan:
 
 
 async def fan_out(ground: Ground) -> Result:
-    """Deliveries per second with the window always full."""
-    plan, turned, audience = ground.plan, Turned(), Audience()
-    count = plan.count("fanout")
-    plan.progress(f"fan-out: {count} subscribers, window {plan.window}")
-    members = await ground.subscribers(audience, count, turned=turned)
-    (sender,) = await ground.commanders(1)
-    conv = ground.conversations[0]
-    fan = Fan(sender, audience, inbox=ground.inbox, conv=conv, run=plan.run)
+    """Deliveries per second with the window always full, spread over the plan's inboxes."""
+    plan, turned = ground.plan, Turned()
+    count, spread = plan.count("fanout"), min(plan.inboxes, plan.count("fanout"))
+    plan.progress(f"fan-out: {count} subscribers of {spread} inbox(es), window {plan.window}")
+    fans = await _fans(ground, count // spread, turned)
+    members = [member for fan in fans for member in fan.audience.members]
+    senders = list({fan.sender: None for fan in fans})
     try:
         with quiet():
-            fan.begin(plan.window)
+            for fan in fans:
+                fan.begin(max(1, plan.window // spread))
             await asyncio.sleep(plan.warm_up_s)
-            before = await usage(ground.http)
-            meter, sent, messages = Meter(), fan.sent, audience.messages
-            total, part_s = audience.total, plan.seconds / _SLICES
-            rates = [await _slice(audience, part_s) for _ in range(_SLICES)]
+            first, before, meter = _Seen(fans), await usage(ground.http), Meter()
+            part_s = plan.seconds / _SLICES
+            rates = [await _slice(fans, part_s) for _ in range(_SLICES)]
             seconds, busy = meter.seconds, meter.busy
-            after, deliveries = await usage(ground.http), audience.total - total
-            per_message = deliveries / max(1, audience.messages - messages)
-            fan.end()
-        await fan.settled()
-        account, notes = audience.account({ground.inbox: fan.top}), of_ends(members)
+            last, after = _Seen(fans), await usage(ground.http)
+            for fan in fans:
+                fan.end()
+        account = Account()
+        for fan in fans:
+            await fan.settled()
+            account += fan.audience.account({fan.inbox: fan.top})
+        notes = of_ends(members)
     finally:
-        for link in (*members, sender):
+        for link in (*members, *senders):
             link.close()
+    deliveries = last.total - first.total
+    per_message = deliveries / max(1, last.messages - first.messages)
+    ceiling = await floor_per_s(
+        len(members), per_message=round(per_message), event_bytes=EVENT_BYTES
+    )
     figures = {
-        "subscribers": count,
+        "subscribers": len(members),
+        "inboxes": spread,
         "window": plan.window,
         "deliveries_per_s": round(median(rates)),
         "slowest_slice_per_s": round(min(rates)),
         "fastest_slice_per_s": round(max(rates)),
         **cpu_each(before, after, deliveries),
-        "events_per_s": round((fan.sent - sent) / seconds, 1),
+        "events_per_s": round((last.sent - first.sent) / seconds, 1),
         "events_per_message": round(per_message, 1),
-        "client_ceiling_per_s": round(
-            await floor_per_s(count, per_message=round(per_message), event_bytes=EVENT_BYTES)
-        ),
+        "client_ceiling_per_s": round(ceiling),
     }
-    notes += of_refusals(sender.refused) + of_status(turned.away)
+    for sender in senders:
+        notes += of_refusals(sender.refused)
     return Result(
-        workload="fanout", figures=figures, account=account, client_busy=busy, notes=notes
+        workload="fanout",
+        figures=figures,
+        account=account,
+        client_busy=busy,
+        notes=notes + of_status(turned.away),
     )
 
 
-async def _slice(audience: Audience, seconds: float) -> float:
-    before, began_s = audience.total, time.perf_counter()
+async def _fans(ground: Ground, listeners: int, turned: Turned) -> list[Fan]:
+    """One per inbox; they share the connections that write."""
+    inboxes = list(ground.homes)[: ground.plan.count("fanout")]
+    digests = Digests()
+    audiences = [Audience(digests=digests) for _ in inboxes]
+
+    def make(number: int) -> Subscriber:
+        at = number % len(inboxes)
+        return ground.subscriber(number, audiences[at], inbox=inboxes[at])
+
+    for member in await open_all(make, listeners * len(inboxes), turned=turned):
+        member.audience.members.append(member)
+    senders = await ground.commanders(min(_SENDERS, len(inboxes)), inboxes=inboxes)
+    return [
+        Fan(
+            senders[number % len(senders)],
+            audience,
+            inbox=inbox,
+            conv=ground.homes[inbox],
+            run=f"{ground.plan.run}.{number}",
+        )
+        for number, (inbox, audience) in enumerate(zip(inboxes, audiences, strict=True))
+    ]
+
+
+class _Seen:
+    """What has been counted so far."""
+
+    def __init__(self, fans: list[Fan]) -> None:
+        self.total = sum(fan.audience.total for fan in fans)
+        self.messages = sum(fan.audience.messages for fan in fans)
+        self.sent = sum(fan.sent for fan in fans)
+
+
+async def _slice(fans: list[Fan], seconds: float) -> float:
+    before, began_s = _Seen(fans).total, time.perf_counter()
     await asyncio.sleep(seconds)
-    return (audience.total - before) / (time.perf_counter() - began_s)
+    return (_Seen(fans).total - before) / (time.perf_counter() - began_s)

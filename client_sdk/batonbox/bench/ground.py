@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,39 +38,49 @@ LIMITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a run takes place."""
+    """Where a run takes place: conversations of `inbox`, and of each inbox one in `homes`."""
 
     plan: Plan
     address: Address
     inbox: str
     tokens: list[str]
     conversations: list[str]
+    homes: dict[str, str]
     http: Http
 
     def token(self, number: int) -> str:
         """The people in turn."""
         return self.tokens[number % len(self.tokens)]
 
+    def subscriber(
+        self,
+        number: int,
+        audience: Audience,
+        *,
+        inbox: str = "",
+        tallies: dict[str, Tally] | None = None,
+    ) -> Subscriber:
+        """The `number`-th; with `tallies` it goes on where an earlier connection of it ended."""
+        inboxes = [inbox or self.inbox]
+        return Subscriber(self.address, self.token(number), inboxes, audience, tallies=tallies)
+
     async def subscribers(
         self, audience: Audience, count: int, *, turned: Turned | None = None
     ) -> list[Subscriber]:
         """`count` of them, following the inbox; they are the audience's members from now on."""
-
-        def make(number: int) -> Subscriber:
-            return Subscriber(self.address, self.token(number), [self.inbox], audience)
-
-        audience.members = await open_all(make, count, turned=turned)
+        audience.members = await open_all(
+            lambda number: self.subscriber(number, audience), count, turned=turned
+        )
         return audience.members
 
-    def again(self, number: int, audience: Audience, tallies: dict[str, Tally]) -> Subscriber:
-        """The `number`-th subscriber, who goes on where an earlier connection ended."""
-        return Subscriber(self.address, self.token(number), [self.inbox], audience, tallies=tallies)
-
-    async def commanders(self, count: int) -> list[Commander]:
-        """`count` connections of people who may act in the inbox."""
+    async def commanders(self, count: int, *, inboxes: Sequence[str] = ()) -> list[Commander]:
+        """`count` connections of people; the inboxes in turn are theirs to act in."""
         made = await open_all(lambda n: Commander(self.address, self.token(n)), count)
-        for commander in made:
-            await _until_member(commander, self.inbox)
+        inboxes = inboxes or [self.inbox]
+        async with asyncio.TaskGroup() as group:
+            for number, commander in enumerate(made):
+                for inbox in inboxes[number % len(inboxes) :: count]:
+                    group.create_task(_until_member(commander, inbox))
         return made
 
 
@@ -81,13 +91,24 @@ async def prepared(plan: Plan) -> AsyncIterator[Ground]:
     Raises ConnectionLost without a server, Unauthorized for a wrong token, Forbidden when it is no
     admin's.
     """
-    scratch = Scratch(plan.url, plan.token, run=plan.run, kind="bench", limits=LIMITS)
+    scratch = Scratch(
+        plan.url, plan.token, run=plan.run, kind="bench", limits=LIMITS, inboxes=plan.inboxes
+    )
     try:
         plan.progress(f"making the inbox {scratch.inbox} with {PEOPLE} members")
         tokens = await _made(scratch)
-        conversations = await _conversations(scratch, plan.count("commands"))
-        http = Http(plan.url, scratch.admin_token)
-        yield Ground(plan, Address.of(plan.url), scratch.inbox, tokens, conversations, http)
+        wanted = [(number, scratch.inbox) for number in range(plan.count("commands"))]
+        conversations = await _conversations(scratch, wanted)
+        firsts = await _conversations(scratch, [(0, inbox) for inbox in scratch.inboxes])
+        yield Ground(
+            plan=plan,
+            address=Address.of(plan.url),
+            inbox=scratch.inbox,
+            tokens=tokens,
+            conversations=conversations,
+            homes=dict(zip(scratch.inboxes, firsts, strict=True)),
+            http=Http(plan.url, scratch.admin_token),
+        )
     finally:
         plan.progress("removing what the run made")
         for left in await scratch.remove(within_s=REMOVAL_S):
@@ -108,17 +129,17 @@ async def _made(scratch: Scratch) -> list[str]:
     raise error
 
 
-async def _conversations(scratch: Scratch, count: int) -> list[str]:
-    """At least one; customers write by the loopback carrier."""
+async def _conversations(scratch: Scratch, wanted: list[tuple[int, str]]) -> list[str]:
+    """Of customers by number, each in an inbox; they write by the loopback carrier."""
     gate = asyncio.Semaphore(INBOUND_AT_ONCE)
 
-    async def one(number: int) -> str:
+    async def one(number: int, inbox: str) -> str:
         async with gate:
-            return await scratch.inbound(number)
+            return await scratch.inbound(number, inbox=inbox)
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(number)) for number in range(count)]
+            tasks = [group.create_task(one(*customer)) for customer in wanted]
     except BaseExceptionGroup as failed:
         if isinstance(failed.exceptions[0], NotFound | Forbidden):
             raise BatonboxError(

@@ -27,7 +27,7 @@ BOUND: Final = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A run; `clients` 0: each workload's own number."""
+    """A run; `clients` 0: each workload's own number. `inboxes`: over which fan-out is spread."""
 
     url: str
     token: str
@@ -35,6 +35,7 @@ class Plan:
     clients: int = 0
     seconds: float = 5.0
     window: int = 64
+    inboxes: int = 1
     rate_per_s: float = 50.0
     timeout_s: float = 10.0
     progress: Callable[[str], None]

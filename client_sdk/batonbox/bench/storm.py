@@ -74,7 +74,7 @@ async def _all_back(ground: Ground, audience: Audience, turned: Turned) -> list[
             wait_s = _BACKOFF.delay_s(failures)
             await asyncio.sleep(wait_s)
             try:
-                link = await open_one(lambda: ground.again(number, audience, tallies))
+                link = await open_one(lambda: ground.subscriber(number, audience, tallies=tallies))
                 return link, time.perf_counter() - began_s
             except Refused as refused:
                 turned.add(refused.status)

@@ -28,11 +28,12 @@ class Audience:
     """Subscribers of the same inboxes; counts what all of them got.
 
     `timed` records how long each event took from its stamp to each subscriber, in `took_s`.
+    Audiences may share `digests`, and with them their memory.
     `reached` is called whenever `total` has grown to `threshold` or beyond.
     """
 
-    def __init__(self, *, timed: bool = False) -> None:
-        self.digests = Digests(timed=timed)
+    def __init__(self, *, timed: bool = False, digests: Digests | None = None) -> None:
+        self.digests = digests or Digests(timed=timed)
         self.members: list[Subscriber] = []
         self.took_s = array("d")
         self.total = 0
@@ -68,14 +69,11 @@ class Audience:
                 )
         return result
 
-    async def until(
-        self, upto: dict[str, int], *, timeout_s: float, every_s: float = 0.005
-    ) -> bool:
+    async def until(self, upto: dict[str, int], *, timeout_s: float) -> bool:
         """Wait until everybody has got everything; False when the time is over first."""
         return await until(
             lambda: all(self.slowest(inbox) >= seq for inbox, seq in upto.items()),
             timeout_s=timeout_s,
-            every_s=every_s,
         )
 
 
