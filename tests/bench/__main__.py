@@ -31,7 +31,7 @@ from .processes import LOAD_CORE
 from .report import Run, text
 
 # Part -> module and function; a part is imported when it is measured.
-_PARTS: Final = {
+PARTS: Final = {
     "scripts": "scripts.script_figures",
     "commands": "turns.command_figures",
     "workers": "turns.worker_figures",
@@ -56,7 +56,7 @@ def main() -> None:
     """Parse, measure part by part, write after each."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer cases, two rounds")
-    parser.add_argument("--only", type=_parts, default=list(_PARTS), metavar="PART,...")
+    parser.add_argument("--only", type=_parts, default=list(PARTS), metavar="PART,...")
     parser.add_argument("--out", type=Path, help="default: build/bench/<date>")
     given = parser.parse_args()
     raise_file_limit()
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def _measured(part: str, *, quick: bool) -> Figures:
-    module, _, name = _PARTS[part].partition(".")
+    module, _, name = PARTS[part].partition(".")
     measure = getattr(importlib.import_module(f"tests.bench.{module}"), name)
     cores = os.sched_getaffinity(0)
     if part not in _EVERYWHERE:
@@ -104,8 +104,8 @@ async def _figures(part: str, measure: Callable[..., Awaitable[Any]]) -> Figures
 
 def _parts(given: str) -> list[str]:
     names = [name.strip() for name in given.split(",")]
-    if unknown := set(names) - set(_PARTS):
-        told = f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(_PARTS)}"
+    if unknown := set(names) - set(PARTS):
+        told = f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}"
         raise argparse.ArgumentTypeError(told)
     return names
 

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .processes import busy_s, cpu_s
-from .targets import Target
+
+if TYPE_CHECKING:
+    from .targets import Target
 
 __all__ = ["Figures", "Spent", "spending"]
 
