@@ -15,6 +15,7 @@ from batonbox import Backoff, Client
 from batonbox_server import demo
 from batonbox_server.config import Settings
 from batonbox_server.node import Node
+from batonbox_server.tls import trusting
 from tests.ports import on_port
 from tests.relay import Balancer, relaying
 
@@ -30,7 +31,9 @@ class Served:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         limits = httpx2.Limits(max_keepalive_connections=kept_alive)
-        self.http = httpx2.AsyncClient(base_url=self.url, timeout=10, limits=limits)
+        self.http = httpx2.AsyncClient(
+            base_url=self.url, timeout=10, limits=limits, verify=trusting()
+        )
         self._tokens: dict[str, str] = {}
 
     async def token(self, user: str, **limits: int) -> str:

@@ -8,7 +8,8 @@ from typing import Final
 from urllib.parse import urljoin
 
 import httpcore2
-import httpx2
+
+from batonbox_server.tls import trusting
 
 from .fetch_port import Fetched, FetchFailed
 from .guard import Forbidden, GuardedBackend
@@ -33,7 +34,7 @@ class HttpFetcher:
         self._private = private
         self._agent = agent
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=trusting(),
             max_connections=connections,
             max_keepalive_connections=4,
             keepalive_expiry=30.0,

@@ -18,6 +18,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx2
 import structlog
 
+from batonbox_server.tls import trusting
+
 from .http import ask, retry_after_s, unanswered
 from .kannel_setup import setup_text
 from .port import (
@@ -75,7 +77,12 @@ class KannelKind:
     """See `port.Kind`; close it with `aclose`."""
 
     def __init__(self, *, timeout_s: float = 10.0) -> None:
-        self._http = httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._http = httpx2.AsyncClient(
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+            verify=trusting(trust_env=False),
+        )
 
     def checked(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """`url` of sendsms, `username`, and `smsc_id` where one of several is to be used."""

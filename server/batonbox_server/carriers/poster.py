@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import httpcore2
-import httpx2
 import structlog
+
+from batonbox_server.tls import trusting
 
 from .guard import Forbidden, GuardedBackend
 from .hook_port import Answer
@@ -35,7 +36,7 @@ class HttpPoster:
         self._private = private
         self._agent = agent
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=trusting(),
             max_connections=connections,
             max_keepalive_connections=16,
             keepalive_expiry=30.0,

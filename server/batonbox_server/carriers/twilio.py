@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import httpx2
 
+from batonbox_server.tls import trusting
+
 from .port import (
     Accepted,
     Callback,
@@ -48,7 +50,9 @@ class TwilioKind:
 
     def __init__(self, *, url: str = VENDOR_URL, timeout_s: float = 10.0) -> None:
         self._url = (url or VENDOR_URL).rstrip("/")
-        self._http = httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False)
+        self._http = httpx2.AsyncClient(
+            timeout=timeout_s, follow_redirects=False, verify=trusting()
+        )
 
     async def aclose(self) -> None:
         """See the port."""

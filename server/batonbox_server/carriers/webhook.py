@@ -11,6 +11,7 @@ import httpx2
 from batonbox_server.carriers.http import ask, retry_after_s, unanswered
 from batonbox_server.carriers.port import Accepted, Outbound, SendFailed, fetchable
 from batonbox_server.carriers.signature import sign
+from batonbox_server.tls import trusting
 
 __all__ = ["Webhook"]
 
@@ -32,7 +33,9 @@ class Webhook:
     def __init__(self, *, url: str, secret: bytes, timeout_s: float = 10.0) -> None:
         self._url = url
         self._secret = secret
-        self._http = httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False)
+        self._http = httpx2.AsyncClient(
+            timeout=timeout_s, follow_redirects=False, verify=trusting()
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -13,6 +13,7 @@ import jwt
 import structlog
 
 from batonbox_server.errors import Refused
+from batonbox_server.tls import trusting
 
 __all__ = ["Jwks"]
 
@@ -43,7 +44,9 @@ class Jwks:
         self._url = url
         self._timeout_s = timeout_s
         self._now = now
-        self._http = httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False)
+        self._http = httpx2.AsyncClient(
+            timeout=timeout_s, follow_redirects=False, verify=trusting()
+        )
         self._lock = asyncio.Lock()
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = self._tried = -float("inf")

@@ -18,6 +18,7 @@ import jwt
 
 from batonbox_server.errors import Refused
 from batonbox_server.store.oidc_port import NoEntry
+from batonbox_server.tls import trusting
 
 from .embedding import check_jwks_url
 from .jwks import Jwks
@@ -75,7 +76,9 @@ class Provider:
         self._client = client
         self._timeout_s = timeout_s
         self._now = now
-        self._http = httpx2.AsyncClient(timeout=timeout_s, follow_redirects=False)
+        self._http = httpx2.AsyncClient(
+            timeout=timeout_s, follow_redirects=False, verify=trusting()
+        )
         self._lock = asyncio.Lock()
         self._metadata: _Metadata | None = None
         self._read = self._tried = -float("inf")
