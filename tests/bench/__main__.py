@@ -13,7 +13,9 @@ import importlib
 import json
 import logging
 import os
+import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -65,19 +67,24 @@ def main() -> None:
     out = given.out or Path("build/bench") / time.strftime("%Y-%m-%d-%H%M%S")
     out.parent.mkdir(parents=True, exist_ok=True)
     run: dict[str, Any] = {"date": time.strftime("%Y-%m-%d %H:%M"), "quick": given.quick}
-    run |= {"machine": machine(), "seconds": {}, "figures": []}
+    run |= {"machine": machine(), "seconds": {}, "failed": [], "figures": []}
     for part in given.only:
         print(f"{part} ...", flush=True)
         began_s = time.perf_counter()
-        figures = _measured(part, quick=given.quick)
+        try:
+            run["figures"] += _measured(part, quick=given.quick).rows
+        except Exception:  # what the other parts found is not lost with one
+            run["failed"].append(part)
+            traceback.print_exc()
         run["seconds"][part] = round(time.perf_counter() - began_s)
-        run["figures"] += figures.rows
         Path(f"{out}.json").write_text(json.dumps(run, indent=1) + "\n")
         print(text([Run(run)], only=part), flush=True)
     found = [Run(run)]
     Path(f"{out}.md").write_text(text(found) + "\n")
     print(text(found, only="targets"))
     print(f"wrote {out}.json, {out}.md {' '.join(map(str, plotted(run, out)))}")
+    if run["failed"]:
+        sys.exit(f"failed: {', '.join(run['failed'])}")
 
 
 def _measured(part: str, *, quick: bool) -> Figures:
