@@ -14,7 +14,7 @@ from batonbox.bench import Audience, Lean, failure, open_all
 from batonbox.bench.meter import quiet, until
 from batonbox_server.store.connect import EngineClient
 
-from .figures import Figures, spending
+from .figures import Figures, Spent, spending
 from .fixture import conv_of
 from .targets import NAIVE, OURS, Target, opened
 
@@ -52,8 +52,7 @@ async def handshake_figures(figures: Figures, *, quick: bool) -> None:
     """
     count, rounds = (500, 2) if quick else (1000, 5)
     async with opened(OURS, NAIVE) as targets:
-        costs: dict[str, list[float]] = {target.name: [] for target in targets}
-        rates: dict[str, list[float]] = {target.name: [] for target in targets}
+        found: dict[str, list[Spent]] = {target.name: [] for target in targets}
         with quiet():
             for number in range(rounds + 1):
                 for target in targets:
@@ -63,13 +62,13 @@ async def handshake_figures(figures: Figures, *, quick: bool) -> None:
                     _cut(audience.members)
                     await asyncio.sleep(0.5)
                     if number:
-                        costs[target.name].append(1e6 * spent.cpu_s / count)
-                        rates[target.name].append(count / spent.wall_s)
-        for target in targets:
-            stem = f"handshakes.{target.name}.signed-in"
-            figures.add(f"{stem}.cpu", "us", costs[target.name])
-            figures.add(f"{stem}.core", "/s", [1e6 / cost for cost in costs[target.name]])
-            figures.add(f"{stem}.rate", "/s", rates[target.name])
+                        found[target.name].append(spent)
+        for name, spents in found.items():
+            stem = f"handshakes.{name}.signed-in"
+            figures.add(f"{stem}.cpu", "us", [1e6 * spent.cpu_s / count for spent in spents])
+            figures.add(f"{stem}.core", "/s", [count / spent.cpu_s for spent in spents])
+            figures.add(f"{stem}.rate", "/s", [count / spent.wall_s for spent in spents])
+            figures.add(f"{stem}.noise", "%", [100 * spent.noise for spent in spents])
 
 
 async def storm_figures(figures: Figures, *, quick: bool) -> None:

@@ -44,6 +44,7 @@ class _Round:
             "share": ("%", 100 * spent.engine_s / spent.wall_s),
             "p50": ("ms", 1e3 * took_s[len(took_s) // 2]),
             "p99": ("ms", 1e3 * took_s[len(took_s) * 99 // 100]),
+            "noise": ("%", 100 * spent.noise),
         }
 
 
