@@ -115,7 +115,7 @@ def test_equal_messages_are_decoded_once_and_similar_ones_are_told_apart() -> No
     long = event(5, body={"text": "a" * 300})
     message = packed(long)
     assert digests.of(message) is digests.of(bytes(bytearray(message)))
-    other = message.replace(b"a" * 300, b"b" * 300)
+    other = message.replace(b"a" * 200, b"b" * 200)
     assert digests.of(other) is not digests.of(message)
     assert digests.of(other) == digests.of(message)
 
