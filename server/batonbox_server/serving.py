@@ -85,6 +85,12 @@ class Server(uvicorn.Server):
                 (self._accepting[number],) = self.servers
             self.servers = list(self._accepting.values())
 
+    def release(self) -> None:
+        """Close the connections that clients of HTTP keep for their next request, or after this."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, self.config.http_protocol_class):
+                connection.shutdown()
+
 
 async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once.

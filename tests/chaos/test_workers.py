@@ -24,9 +24,11 @@ from batonbox_server.store.redis import RedisStore
 from batonbox_server.wire import JSON_SUBPROTOCOL
 from tests.chaos.processes import Server, serving
 from tests.chaos.test_channel import LOG, Listener, listening
+from tests.integration.sign_in_harness import until
 from tests.integration.test_cli import run, status_of
 from tests.support import eventually
 
+DEATHS = re.compile(r'^batonbox_worker_deaths_total\{worker="\d"\} (\d+)', re.M)
 CONNECTIONS = re.compile(r'^batonbox_connections\{worker="(\d+)"\} (\d+)', re.M)
 
 
@@ -40,6 +42,11 @@ async def connected(server: Server) -> list[int]:
     """How many websockets each worker has, whichever of them is asked."""
     found = dict(CONNECTIONS.findall(await get(server, "/metrics")))
     return [int(found[number]) for number in sorted(found)]
+
+
+async def whole(server: Server) -> bool:
+    """Whether both workers serve."""
+    return "\nbatonbox_workers 2\n" in await get(server, "/metrics")
 
 
 def knock(server: Server) -> connect:
@@ -146,6 +153,47 @@ async def test_nobody_notices_a_rolling_restart(tmp_path: Path, engine: Embedded
         assert await connected(server) == counts
 
 
+def worker_of(server: Server, port: int) -> int:
+    """The worker that has the connection from this port of ours."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = (f":{server.port:04X}", f":{port:04X}")
+    (inode,) = [row[9] for row in rows if (row[1][-5:], row[2][-5:]) == ends]
+    for pid in server.worker_pids():
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            if str(descriptor.readlink()) == f"socket:[{inode}]":
+                return pid
+    return 0
+
+
+async def test_nobody_asks_an_old_worker_by_a_connection_that_was_kept(tmp_path: Path) -> None:
+    """Else a balancer would ask it for upgrades, which it refuses by then."""
+    ended: list[str] = []
+    async with serving(tmp_path / "data", workers=2, drain_s=3, hello_timeout_s=60) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        await reader.readuntil(b"}")
+        worker = worker_of(server, writer.get_extra_info("sockname")[1])
+        async with AsyncExitStack() as stack:
+            while True:
+                line = await stack.enter_async_context(knock(server))
+                if worker_of(server, line.local_address[1]) == worker:
+                    break
+
+            async def until_kept_ends() -> None:
+                assert await reader.read() == b""
+                ended.append("kept")
+
+            async def until_line_ends() -> None:
+                await line.wait_closed()
+                ended.append("line")
+
+            server.process.send_signal(signal.SIGHUP)
+            async with asyncio.timeout(60):
+                await asyncio.gather(until_kept_ends(), until_line_ends())
+        writer.close()
+    assert ended == ["kept", "line"]
+
+
 async def test_a_worker_that_dies_is_replaced(tmp_path: Path, engine: EmbeddedEngine) -> None:
     settings = {"redis_url": engine.url, "connections_per_user": 20, "workers": 2}
     async with serving(tmp_path / "data", **settings) as server, listening([server], 8) as all_:
@@ -156,8 +204,10 @@ async def test_a_worker_that_dies_is_replaced(tmp_path: Path, engine: EmbeddedEn
             # Meanwhile the other serves those, too, who come by the dead one's socket.
             async with customers(server) as they:
                 await eventually(lambda: they.knocks >= 10, timeout_s=30)
-                await eventually(lambda: len(server.worker_pids()) == 2, timeout_s=30)
+                await until(lambda: whole(server))
             assert second in server.worker_pids()
+            deaths = DEATHS.findall(await get(server, "/metrics"))
+            assert sum(map(int, deaths)) == number
             await all_heard(engine, all_)
 
 

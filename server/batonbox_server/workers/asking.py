@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from batonbox_server import control
 from batonbox_server.errors import BatonboxError, Refused
 
 from .merged import merged
-from .process import WorkerProcess
+from .supervisor import Supervisor
 
 __all__ = ["Asking", "read_metrics"]
 
@@ -21,11 +21,11 @@ _NOBODY: Final = "No worker serves just now; retry."
 
 
 class Asking:
-    """The handler of the supervisor's control sockets; `serving` are the workers of the moment."""
+    """The handler of the supervisor's control sockets."""
 
-    def __init__(self, folder: Path, serving: Callable[[], Sequence[WorkerProcess]]) -> None:
+    def __init__(self, folder: Path, supervisor: Supervisor) -> None:
         self._folder = folder
-        self._serving = serving
+        self._supervisor = supervisor
 
     async def answer(self, request: dict[str, Any]) -> control.Answer:
         """See `control.listening`. Raises Refused."""
@@ -39,7 +39,7 @@ class Asking:
         return await self._any(request)
 
     async def _any(self, request: dict[str, Any]) -> dict[str, Any]:
-        for worker in self._serving():
+        for worker in self._supervisor.serving:
             told = await control.ask(self._folder, request, name=worker.control)
             if told is not None:
                 return told
@@ -48,7 +48,7 @@ class Asking:
     async def _search(self, request: dict[str, Any]) -> dict[str, Any]:
         """Each has an index of its own, or all have the engine's: told is who has read least."""
         told = []
-        for number, worker in enumerate(self._serving()):
+        for number, worker in enumerate(self._supervisor.serving):
             # An index in the engine is thrown away once.
             asked = {**request, "first": number == 0}
             told.append(await control.ask(self._folder, asked, name=worker.control))
@@ -58,7 +58,7 @@ class Asking:
         return min(known, key=lambda each: (each["complete"], each["done"], -each["behind"]))
 
     async def _export(self, request: dict[str, Any]) -> AsyncIterator[bytes]:
-        for worker in self._serving():
+        for worker in self._supervisor.serving:
             held = AsyncExitStack()
             asked = control.streaming(self._folder, request, name=worker.control)
             pieces = await held.enter_async_context(asked)
@@ -74,9 +74,22 @@ class Asking:
         raise Refused("unavailable", _NOBODY)
 
     async def _metrics(self) -> bytes:
-        workers = self._serving()
+        workers = self._supervisor.serving
         texts = await asyncio.gather(*(read_metrics(self._folder, w.control) for w in workers))
-        return merged({str(w.number): text for w, text in zip(workers, texts, strict=True)})
+        of_each = {str(w.number): text for w, text in zip(workers, texts, strict=True)}
+        return merged(of_each) + self._own_metrics()
+
+    def _own_metrics(self) -> bytes:
+        deaths = enumerate(self._supervisor.deaths)
+        lines = [
+            "# HELP batonbox_workers Workers that serve now",
+            "# TYPE batonbox_workers gauge",
+            f"batonbox_workers {len(self._supervisor.serving)}",
+            "# HELP batonbox_worker_deaths_total Workers that ended without being asked to",
+            "# TYPE batonbox_worker_deaths_total counter",
+            *(f'batonbox_worker_deaths_total{{worker="{n}"}} {times}' for n, times in deaths),
+        ]
+        return "".join(f"{line}\n" for line in lines).encode()
 
 
 async def read_metrics(folder: Path, name: str) -> bytes:

@@ -59,7 +59,7 @@ async def serve_workers(
         stop.on_hangup = supervisor.roll
         _remove_left(folder)
         await supervisor.start()
-        answer = Asking(folder, lambda: supervisor.serving).answer
+        answer = Asking(folder, supervisor).answer
         await held.enter_async_context(control.listening(folder, answer, name=first.supervisor))
         await held.enter_async_context(control.listening(folder, answer))
         say(text)

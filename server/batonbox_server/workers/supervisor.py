@@ -56,6 +56,7 @@ class Supervisor:
         self._folder = folder
         self._drain_s = drain_s
         self._slots = [_Slot(number) for number in range(count)]
+        self.deaths = [0] * count  # that nobody had asked for, by worker
         self._alive: set[WorkerProcess] = set()
         self._accepting: dict[WorkerProcess, list[int]] = {}
         self._favoured: WorkerProcess | None = None
@@ -136,6 +137,7 @@ class Supervisor:
             async with slot.turn:
                 if slot.worker is not worker:
                     continue  # it was replaced
+                self.deaths[slot.number] += 1
                 _log.error("worker_died", worker=slot.number, status=worker.status)
                 self._forget(worker)
                 await self._spread()

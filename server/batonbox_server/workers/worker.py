@@ -77,11 +77,16 @@ class _Worker:
                 return {}
             case "retire":
                 await self._server.accept([])
-                asyncio.get_running_loop().call_later(_SETTLING_S, self._stop.retire)
+                asyncio.get_running_loop().call_later(_SETTLING_S, self._leave)
                 return {}
             case "metrics":
                 return _in_pieces(exposition(self._node.readiness))
         return await respond(self._node, request, links=self._start.links)
+
+    def _leave(self) -> None:
+        # A balancer asks for an upgrade over any connection that it has kept.
+        self._server.release()
+        self._stop.retire()
 
     async def _of_all(self) -> bytes:
         found = await read_metrics(self._folder, self._start.supervisor)
