@@ -49,7 +49,11 @@ class Flush:
     def _soon(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        # What was begun in the same turn of the loop runs first, and adds its answers.
+        asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False

@@ -15,6 +15,7 @@ from .follower import Position, Reads
 from .frames import Published
 from .notices import notices
 from .seated import OnMoved, SeatedFollower
+from .viewer import Seat
 from .watching import Watching
 
 __all__ = ["InboxFollower"]
@@ -75,23 +76,35 @@ class InboxFollower(SeatedFollower):
         else:
             self._notify(meta)
 
+    def greet(self, seat: Seat) -> None:
+        """See SeatedFollower: at once, so that it goes out with the rest of the greeting."""
+        values = self._totals(seat.viewer.user)
+        if values is not None:
+            self._tell(seat, values)
+
     def push(self) -> bool:
         """See SeatedFollower."""
         changed = self.badges.changed
         for user, seats in self.by_user.items():
-            totals = self.badges.totals(user)
-            if totals is None:
+            values = self._totals(user)
+            if values is None:
                 continue
-            values = (totals.blue, totals.green, totals.unassigned)
-            joined = self.badges.users[user].joined
             for seat in seats:
-                if seat.badge != values and (joined or seat.listening):
-                    seat.badge = values
-                    seat.viewer.send_latest([Op.BADGE, self.inbox, *values, self.badges.seq])
+                if seat.badge != values:
+                    self._tell(seat, values)
                 if user in changed and seat.listening:
                     self.tell_marks(seat)
         changed.clear()
         return True
+
+    def _totals(self, user: str) -> tuple[int, int, int] | None:
+        totals = self.badges.totals(user)
+        return (totals.blue, totals.green, totals.unassigned) if totals is not None else None
+
+    def _tell(self, seat: Seat, values: tuple[int, int, int]) -> None:
+        if seat.listening or self.badges.users[seat.viewer.user].joined:
+            seat.badge = values
+            seat.viewer.send_latest([Op.BADGE, self.inbox, *values, self.badges.seq])
 
     async def audit(self, user: str) -> bool | None:
         """See SeatedFollower."""

@@ -101,7 +101,7 @@ class RoomFollower(SeatedFollower):
         """Tell them of the room, as far as they are in it, from now on."""
         self.people[person.user] = person
         self.unread.want(person.user)
-        self._read_marks()
+        self._marks_reading.soon()
 
     def dismiss(self, person: Person) -> None:
         """Tell them of it no more."""

@@ -16,6 +16,7 @@ from .feed import Reason
 from .follower import Follower, Position, Reads
 from .frames import Look, Mark, Moved
 from .marked import Marked
+from .marks_reading import MarksReading
 from .viewer import Seat, Viewer
 from .watching import Watching
 
@@ -59,7 +60,7 @@ class SeatedFollower(Follower):
         self._on_moved = on_moved
         self._member_at: dict[str, int] = {}  # the log position at which membership was confirmed
         self.delivery = Delivery(self.ring, self._member_at, reads.flush)
-        self._reading = False
+        self._marks_reading = MarksReading(self, marks)
         self._snapshots = SharedRead[SnapshotFrame](reads.tasks, fresh=self._still_serves)
         self._chunks = SharedRead[Chunk | None](reads.tasks, fresh=lambda _: True)
         self._departures = SharedRead[Reason | None](reads.tasks, fresh=lambda _: True)
@@ -124,16 +125,19 @@ class SeatedFollower(Follower):
             if self.wanted(viewer.user) and not self.confirmed(viewer.user):
                 self._marks.needs.add(viewer.user)  # known to be no member: perhaps not any more
             self._marks.want(viewer.user)
-            self._read_marks()
+            self._marks_reading.soon()
         return seat
 
     def admit(self, viewer: Viewer) -> bool:
         """Seat a connection of somebody who is known to be a member; False: `enter` has to."""
         if viewer.closed or not self.confirmed(viewer.user):
             return False
-        self.sit(viewer)
-        self._on_moved(self)
+        self.greet(self.sit(viewer))
         return True
+
+    def greet(self, seat: Seat) -> None:  # noqa: ARG002
+        """Tell a connection that was just seated what everybody is told unasked."""
+        self._on_moved(self)
 
     def leave(self, seat: Seat) -> None:
         """Idempotent."""
@@ -181,7 +185,7 @@ class SeatedFollower(Follower):
     def reread(self, user: str) -> None:
         """The user's marks are wrong here."""
         self._marks.needs.add(user)
-        self._read_marks()
+        self._marks_reading.soon()
 
     def catch_up(self, seat: Seat) -> None:
         """Called when a marked seat has nothing in reach: perhaps it fell off the ring."""
@@ -204,7 +208,7 @@ class SeatedFollower(Follower):
     def missed(self) -> None:
         """See Follower."""
         self._marks.stale()
-        self._read_marks()
+        self._marks_reading.soon()
 
     def gone(self) -> None:
         """See Follower."""
@@ -236,7 +240,7 @@ class SeatedFollower(Follower):
         super().settled()
         self._confirm()
         self.delivery.due()
-        self._read_marks()
+        self._marks_reading.soon()
         self._on_moved(self)
 
     def evict(self, seat: Seat, slug: str) -> None:
@@ -379,35 +383,3 @@ class SeatedFollower(Follower):
             lambda: self.reads.logs.range(log=self.log, first=after + 1, last=after + _CHUNK_EVENTS)
         )
         return chunk_of(entries, after=after, max_bytes=self.reads.limits.write_batch_bytes)
-
-    # Reading marks
-
-    def _read_marks(self) -> None:
-        if self._marks.needs and not self._reading and not self.closed:
-            self._reading = True
-            spawn(self.reads.tasks, self._marks_reader(), name=f"marks {self.inbox}")
-
-    async def _marks_reader(self) -> None:
-        try:
-            while self._marks.needs and not self.closed:
-                some = sorted(self._marks.needs)[: self.marks_at_once]
-                await self._load(some)
-                self.settled()
-                if self._marks.needs & set(some):
-                    await asyncio.sleep(_AGAIN_S)
-        finally:
-            self._reading = False
-
-    async def _load(self, users: Sequence[str]) -> None:
-        numbers = {user: self._marks.begin(user) for user in users}
-        found: Mapping[str, Any] = {}
-        try:
-            found = await self.read_marks(users)
-        except Refused as refused:
-            if refused.slug == "not_found":
-                self.gone()
-        for user, number in numbers.items():
-            if user in found:
-                self._marks.loaded(user, number, found[user])
-            else:
-                self._marks.failed(user, number)
