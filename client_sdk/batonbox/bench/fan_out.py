@@ -106,7 +106,8 @@ async def fan_out(ground: Ground) -> Result:
     """Deliveries per second with the window always full, spread over the plan's inboxes."""
     plan, turned = ground.plan, Turned()
     count, spread = plan.count("fanout"), min(plan.inboxes, plan.count("fanout"))
-    plan.progress(f"fan-out: {count} subscribers of {spread} inbox(es), window {plan.window}")
+    over = f", {spread} inboxes" if spread > 1 else ""
+    plan.progress(f"fan-out: {count} subscribers{over}, window {plan.window}")
     fans = await _fans(ground, count // spread, turned)
     members = [member for fan in fans for member in fan.audience.members]
     senders = list({fan.sender: None for fan in fans})

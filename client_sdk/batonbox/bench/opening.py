@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import resource
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from batonbox._errors import BatonboxError, ConnectionLost
+from batonbox._backoff import Backoff
+from batonbox._errors import ConnectionLost
 from batonbox.bench.lean import Lean, Refused
 
 __all__ = ["AT_ONCE", "OPEN_S", "Turned", "open_all", "open_one", "raise_file_limit"]
 
 AT_ONCE = 64
 OPEN_S = 10.0
+
+_BACKOFF = Backoff(base_s=0.1, cap_s=5.0)
 
 L = TypeVar("L", bound=Lean)
 
@@ -99,18 +101,18 @@ def raise_file_limit() -> int:
 
 
 async def _patiently(make: Callable[[], L], give_up_s: float, turned: Turned) -> L:
+    failures = 0
     while True:
         try:
             return await open_one(make)
-        except Refused as refused:
-            turned.add(refused.status)
-            wait_s = refused.retry_after_s
-            error: BatonboxError = refused
         except ConnectionLost as lost:
-            wait_s, error = 0.25, lost
-        if time.perf_counter() + wait_s > give_up_s:
-            raise error
-        await asyncio.sleep(wait_s * (0.5 + random.random()))  # noqa: S311 - jitter
+            if isinstance(lost, Refused):
+                turned.add(lost.status)
+            wait_s = _BACKOFF.delay_s(failures, after_s=lost.retry_after_s)
+            if time.perf_counter() + wait_s > give_up_s:
+                raise
+        failures += 1
+        await asyncio.sleep(wait_s)
 
 
 def _drop(link: Lean) -> None:

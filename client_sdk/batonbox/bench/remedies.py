@@ -13,7 +13,7 @@ __all__ = ["of_ends", "of_refusals", "of_status"]
 _OF_SLUG: Final = {
     "rate_limited": (
         "raise BATONBOX_COMMANDS_PER_S and BATONBOX_COMMANDS_BURST, or make the token with"
-        ' {"limits": {"commands_per_s": ..., "commands_burst": ...}}'
+        ' {"limits": {"commands_per_s": ..., "commands_burst": ...}}; or it had too much to do'
     ),
     "unavailable": "the engine could not be reached; see GET /readyz",
 }
@@ -22,7 +22,10 @@ _OF_STATUS: Final = {
         "raise BATONBOX_CONNECTIONS_PER_USER, or make the token with"
         ' {"limits": {"connections_per_user": ...}}'
     ),
-    503: "more handshakes at once than it admits: raise BATONBOX_HANDSHAKES_PER_S",
+    503: (
+        "they came back when it asked them to; it admits so many at once"
+        " (BATONBOX_HANDSHAKES_PER_S), fewer when it is busy"
+    ),
 }
 
 

@@ -18,13 +18,12 @@ from batonbox.bench.opening import Turned, open_one
 from batonbox.bench.plan import Result, percentiles
 from batonbox.bench.remedies import of_ends, of_refusals, of_status
 from batonbox.bench.subscriber import Audience, Subscriber
-from batonbox.bench.tally import Tally
 
 __all__ = ["storm"]
 
 _RATE_PER_S: Final = 20.0
 _BACK_S: Final = 60.0
-_BACKOFF: Final = Backoff(base_s=0.1, cap_s=5.0)
+_BACKOFF: Final = Backoff()
 
 
 async def storm(ground: Ground) -> Result:
@@ -68,26 +67,27 @@ async def _all_back(ground: Ground, audience: Audience, turned: Turned) -> list[
     for member in before:
         member.cut()
 
-    async def comes_back(number: int, tallies: dict[str, Tally]) -> tuple[Subscriber, float]:
-        failures = 0
+    async def comes_back(number: int, was: Subscriber) -> tuple[Subscriber, float]:
+        failures, after_s, spread_s = 0, 0.0, was.reconnect_s
         while True:
-            wait_s = _BACKOFF.delay_s(failures)
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(_BACKOFF.delay_s(failures, spread_s=spread_s, after_s=after_s))
             try:
-                link = await open_one(lambda: ground.subscriber(number, audience, tallies=tallies))
+                link = await open_one(
+                    lambda: ground.subscriber(number, audience, tallies=was.tallies)
+                )
                 return link, time.perf_counter() - began_s
-            except Refused as refused:
-                turned.add(refused.status)
-                await asyncio.sleep(refused.retry_after_s)
-            except ConnectionLost:
+            except ConnectionLost as lost:
+                if isinstance(lost, Refused):
+                    turned.add(lost.status)
                 if time.perf_counter() - began_s > _BACK_S:
                     raise
+                after_s, spread_s = lost.retry_after_s, 0.0
             failures += 1
 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(comes_back(number, member.tallies))
+                group.create_task(comes_back(number, member))
                 for number, member in enumerate(before)
             ]
     except BaseExceptionGroup as failed:

@@ -102,6 +102,12 @@ class Subscriber(Lean):
         hello = [int(Op.HELLO), token, NAME]
         super().__init__(address, hello=packed(hello, self._sub()))
 
+    @property
+    def reconnect_s(self) -> float:
+        """Over how long the server wants those to spread who come back after a break."""
+        limits = self.welcome[4] if self.welcome else {}
+        return float(limits.get("reconnect_ms", 0)) / 1000
+
     def message(self, payload: bytes) -> None:
         audience = self.audience
         audience.messages += 1
