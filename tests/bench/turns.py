@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -90,7 +91,10 @@ def _add(figures: Figures, stem: str, rounds: list[_Round]) -> None:
 
 async def _round(target: Target, clients: int, seconds: float) -> _Round:
     async with _commanders(target, clients) as commanders:
-        workers = [Worker(c, conv_of(n), run=f"{id(c):x}") for n, c in enumerate(commanders)]
+        workers = [
+            Worker(link, conv_of(number), run=uuid.uuid4().hex)
+            for number, link in enumerate(commanders)
+        ]
         with quiet():
             for worker in workers:
                 worker.begin()
