@@ -26,6 +26,11 @@ class Turn:
         self._before = before if before is not None and not before.passed else None
         self._next: asyncio.Future[None] | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether `come` would wait."""
+        return self._before is not None and not self._before.passed
+
     async def come(self) -> None:
         """Return once those before have passed; at once where there are none."""
         before, self._before = self._before, None

@@ -61,7 +61,8 @@ class Requests:
     async def _run(self, step: Step, mine: Turn, chain: str | None) -> None:
         connection = self._connection
         try:
-            await mine.come()
+            if mine.waits:
+                await mine.come()
             principal = connection.principal
             if principal is None:
                 raise AssertionError("a request before signing in")

@@ -77,8 +77,17 @@ class Feed:
         """Events as they came over the channel, in any order and with any gaps."""
         effects: list[Effect] = []
         for event in events:
-            effects += self._one(event)
+            if self._quiet and event.seq == self.hi + 1:
+                self._heard = event.seq
+                effects += self._append(event)
+            else:
+                effects += self._one(event)
         return effects
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether all that was ever heard of has been applied."""
+        return self.following and not self._held and self._heard <= self.hi
 
     def backfilled(self, need: Need, entries: Iterable[EntryLike]) -> list[Effect]:
         """Entries read for `need`; fewer than asked is fine, starting later is `trimmed`."""

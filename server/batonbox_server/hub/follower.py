@@ -93,7 +93,7 @@ class Follower:
         )
         self.feed = Feed(self.ring, debug=limits.debug)
         self.closed = False
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None  # there only while somebody waits for it
 
     # For subclasses
 
@@ -124,8 +124,9 @@ class Follower:
 
     def settled(self) -> None:
         """A batch of events or marks has been applied."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
     # Driving
 
@@ -173,6 +174,8 @@ class Follower:
         try:
             async with asyncio.timeout(self.reads.limits.engine_timeout_s):
                 while not holds():
+                    if self._changed is None:
+                        self._changed = asyncio.Event()
                     await self._changed.wait()
         except TimeoutError as error:
             raise Refused("unavailable") from error

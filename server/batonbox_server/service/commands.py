@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from batonbox_server.domain.model import Availability, Role, inbox_of
 from batonbox_server.domain.policy import COMMANDS, Action, may_ever, missing_scope
@@ -44,8 +43,7 @@ __all__ = ["InboxCommands", "mode_of"]
 _SENDING: Final = frozenset({"reply", "compose", "retry"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """Who asks, under which command id."""
 
     actor: str

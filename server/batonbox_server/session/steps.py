@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from batonbox_server import wire
 from batonbox_server.errors import Refused
 
@@ -18,8 +20,7 @@ class Answer:
     frame: wire.Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """Run this command and answer with OK or ERR; then call `Session.finished`."""
 
     id: int

@@ -22,14 +22,17 @@ _REMEDIES: Final = {
 class _Cmd(msgspec.Struct, array_like=True, frozen=True):
     """A CMD whose arguments are decoded by the command's name."""
 
+    op: int
     id: wire.RequestId
     name: str
     args: msgspec.Raw
 
 
-_QUICK: Final = {
-    int(op): msgspec.msgpack.Decoder(_Cmd if kind is wire.Cmd else kind)
+_cmd: Final = msgspec.msgpack.Decoder(_Cmd)
+_OTHERS: Final = {
+    int(op): msgspec.msgpack.Decoder(kind)
     for op, kind in wire.CLIENT_FRAMES.items()
+    if kind is not wire.Cmd
 }
 _ARGS: Final = {name: msgspec.msgpack.Decoder(kind) for name, kind in wire.COMMANDS.items()}
 _ARRAYS: Final = {0x90 + n: bytes([0x90 + n - 1]) for n in range(1, 16)}
@@ -42,13 +45,12 @@ def quick(data: bytes) -> Any:
     `request` and `command` to find out.
     """
     head = _ARRAYS.get(data[0]) if len(data) > 1 else None
-    decoder = _QUICK.get(data[1]) if head is not None else None
-    if head is None or decoder is None:
+    if head is None:
         return None
     try:
-        asked = decoder.decode(head + data[2:])
-        if type(asked) is not _Cmd:
-            return asked
+        if data[1] != wire.Op.CMD:
+            return _OTHERS[data[1]].decode(head + data[2:])
+        asked = _cmd.decode(data)
         args = _ARGS[asked.name].decode(asked.args)
     except (msgspec.MsgspecError, KeyError):
         return None

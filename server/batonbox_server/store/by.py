@@ -15,7 +15,8 @@ __all__ = ["AUDIT_ENTRIES", "by_command", "by_organisation", "pack_for_lua", "pa
 
 # How many entries of an audit log are kept, unless the settings say otherwise.
 AUDIT_ENTRIES: Final = 100_000
-_MAPS: Final = [bytes([0x80 + n]) for n in range(16)]
+_KNOWN_MOST: Final = 16_384
+_known: Final[dict[int, tuple[Origin, int, bytes, bytes]]] = {}
 _pack: Final = msgspec.msgpack.Encoder().encode
 _ACTOR, _CID, _DIGEST = _pack("actor"), _pack("cid"), _pack("digest")
 
@@ -27,19 +28,28 @@ def pack_for_lua(value: Any) -> bytes:
 
 def by_command(*, actor: str, cid: str, digest: str, keep: int) -> bytes:
     """The argument `by` of a member's command: theirs, from where the present call comes."""
-    count, known = _known_of(acting.get().origin, keep)
-    # A map is its header and its pairs: those that stay the same are packed once.
-    told = (_ACTOR, _pack(actor), _CID, _pack(cid), _DIGEST, _pack(digest))
-    return b"".join((_MAPS[count + 3], *told, known))
+    origin = acting.get().origin
+    # By identity: a connection acts from one origin for all of its life, and hashing it costs more
+    # than all else here.
+    known = _known.get(id(origin))
+    if known is None or known[0] is not origin or known[1] != keep:
+        known = _know(origin, keep)
+    # A map is its header and its pairs.
+    pack = _pack
+    pairs = (known[2], _ACTOR, pack(actor), _CID, pack(cid), _DIGEST, pack(digest), known[3])
+    return b"".join(pairs)
 
 
-@lru_cache(maxsize=1024)
-def _known_of(origin: Origin, keep: int) -> tuple[int, bytes]:
-    """How many pairs of `by_command` do not change from one command to the next, and the pairs."""
+def _know(origin: Origin, keep: int) -> tuple[Origin, int, bytes, bytes]:
+    """The header of `by_command`, and the pairs that do not change from one command to the next."""
     pairs: dict[str, Any] = {"origin": pack_origin(origin), "keep": keep}
     if origin.as_member:
         pairs["as_member"] = True
-    return len(pairs), b"".join(pack_for_lua(part) for pair in pairs.items() for part in pair)
+    packed = b"".join(pack_for_lua(part) for pair in pairs.items() for part in pair)
+    if len(_known) >= _KNOWN_MOST:
+        _known.clear()
+    known = _known[id(origin)] = (origin, keep, bytes([0x83 + len(pairs)]), packed)
+    return known
 
 
 def by_organisation(*, keep: int, acts: Sequence[bytes] = ()) -> bytes:

@@ -62,10 +62,9 @@ class InboxCalls:
         self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
     ) -> port.Applied:
         """Takes effect before whatever is called later; see `turn.pass_turn`."""
-        digest = digest_of(name, {"conv": conv, **args})
+        by = self._by(actor, cid, digest_of(name, {"conv": conv, **args}))
         prefix = self._keys.inbox(inbox_of(conv))
-        by = self._by(actor, cid, digest)
-        handed = getattr(self._scripts, name)(prefix, conv=conv, by=by, **args)
+        handed = self._scripts.hand(name, prefix, {"conv": conv, "by": by, **args})
         pass_turn()
         return applied(await handed)
 

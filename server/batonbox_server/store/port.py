@@ -19,12 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from batonbox_server.domain.model import Availability, InboxOptions, Role
 from batonbox_server.store.outbox_port import OutboxStore
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """A command's success: its position in the log, the token and the mark it left behind.
 
     `warnings`: what does not stand in its way, but the caller should know: `away` or `offline`, of

@@ -43,19 +43,18 @@ class Scripts:
         self.on_write: Callable[[str], None] | None = None
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[list[Any]]]:
-        try:
-            script = self._scripts[name]
-        except KeyError:
-            raise AttributeError(f"there is no script {name}.lua") from None
+        if name not in self._scripts:
+            raise AttributeError(f"there is no script {name}.lua")
 
         def call(prefix: str, **args: Any) -> Awaitable[list[Any]]:
-            return self._call(script, prefix, args)
+            return self.hand(name, prefix, args)
 
         setattr(self, name, call)  # looked up once
         return call
 
-    def _call(self, script: Script, prefix: str, args: dict[str, Any]) -> Awaitable[list[Any]]:
+    def hand(self, name: str, prefix: str, args: dict[str, Any]) -> Awaitable[list[Any]]:
         """Hands the call to the engine at once; await its answer."""
+        script = self._scripts[name]
         if tuple(args) != script.params:
             if set(args) != set(script.params):
                 names = ", ".join(script.params)
