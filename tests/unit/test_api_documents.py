@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -25,6 +26,8 @@ from batonbox_server.gen.openapi import openapi
 from batonbox_server.gen.vectors import FRAMES
 
 Json = dict[str, Any]
+# Made once, and copied by who changes something.
+rest, frames = cache(openapi), cache(asyncapi)
 
 
 def parts(value: Any) -> Iterator[Json]:
@@ -46,7 +49,7 @@ def target(document: Json, reference: str) -> Any:
 
 
 def test_openapi_is_valid() -> None:
-    OpenAPIV31SpecValidator(openapi()).validate()
+    OpenAPIV31SpecValidator(rest()).validate()
 
 
 @pytest.mark.parametrize("row", ALL_ENDPOINTS, ids=lambda row: f"{row.method} {row.path}")
@@ -56,7 +59,7 @@ def test_an_endpoint_is_declared(row: Endpoint) -> None:
     bodiless = row.status == 204 or 300 <= row.status < 400
     assert (row.returns is None) == bodiless, "the row declares returns=, or a status without body"
     assert set(row.errors) <= CODES.keys()
-    document = openapi()
+    document = rest()
     operation = document["paths"][row.path][row.method.lower()]
     told = {tag["name"]: tag["description"] for tag in document["tags"]}
     assert told[operation["tags"][0]], "gen/openapi.py: TAGS says what this part of the API is"
@@ -64,12 +67,12 @@ def test_an_endpoint_is_declared(row: Endpoint) -> None:
 
 
 def test_operations_have_names_of_their_own() -> None:
-    names = [o["operationId"] for path in openapi()["paths"].values() for o in path.values()]
+    names = [o["operationId"] for path in rest()["paths"].values() for o in path.values()]
     assert len(names) == len(set(names)) == len(ALL_ENDPOINTS)
 
 
 def test_every_reference_of_asyncapi_leads_somewhere() -> None:
-    document = asyncapi()
+    document = frames()
     found = [part["$ref"] for part in parts(document) if "$ref" in part]
     assert found
     for reference in found:
@@ -78,7 +81,7 @@ def test_every_reference_of_asyncapi_leads_somewhere() -> None:
 
 def test_asyncapi_is_of_the_shape_of_version_3() -> None:
     """What its specification asks of the root, operations and messages."""
-    document = asyncapi()
+    document = frames()
     assert re.fullmatch(r"3\.\d+\.\d+", document["asyncapi"])
     assert {"title", "version"} <= document["info"].keys()
     channels, messages = document["channels"], document["components"]["messages"]
@@ -100,7 +103,7 @@ def test_asyncapi_is_of_the_shape_of_version_3() -> None:
 
 def schema_of(op: int) -> Json:
     """A frame's payload, with what it refers to beside it."""
-    document = asyncapi()
+    document = frames()
     payloads = [message["payload"] for message in document["components"]["messages"].values()]
     found: Json = next(p for p in payloads if p["items"][0]["const"] == op)
     return {**found, "components": document["components"]}
@@ -160,7 +163,7 @@ def test_the_page_shows_every_endpoint_and_needs_nothing_else() -> None:
 def test_nothing_breaks_clients_of_the_snapshot() -> None:
     """On purpose only, with the next major version: then `make api-snapshot`."""
     snapshot = json.loads((ROOT / SNAPSHOT).read_text(encoding="utf-8"))
-    found = breaking(snapshot, openapi())
+    found = breaking(snapshot, rest())
     assert not found, "breaks clients of the API:\n" + "\n".join(found)
 
 
@@ -215,18 +218,18 @@ BREAKS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("change", "says"), BREAKS, ids=[says for _, says in BREAKS])
 def test_a_break_is_named(change: Any, says: str) -> None:
-    changed = copy.deepcopy(openapi())
+    changed = copy.deepcopy(rest())
     change(changed)
-    assert says in breaking(openapi(), changed)
+    assert says in breaking(rest(), changed)
 
 
 def test_additions_break_nothing() -> None:
     """A path, an optional field to send, a field and a value to read, a looser type to send."""
-    changed = copy.deepcopy(openapi())
+    changed = copy.deepcopy(rest())
     changed["paths"]["/v1/new"] = changed["paths"]["/v1/me"]
     _reply(changed)["properties"]["urgent"] = {"type": "boolean"}
     _reply(changed)["properties"]["text"]["type"] = ["string", "null"]
     _row(changed)["properties"]["labels"] = {"type": "array", "items": {"type": "string"}}
     _row(changed)["required"].append("labels")
     _at(changed, "components", "schemas", "Status")["enum"].append("snoozed")
-    assert breaking(openapi(), changed) == []
+    assert breaking(rest(), changed) == []
