@@ -46,8 +46,9 @@ class Fan:
         self.window = 0
         self.took_s: list[float] = []
         self._run = run
-        # Somebody is at the log's top; whoever is not gets there unasked.
-        self._base = audience.slowest(inbox) + audience.spread(inbox)
+        # Nearly: a snapshot may be older than the log. The first answer tells exactly.
+        self._base = audience.slowest(inbox)
+        self._taken = 0
         self._text = "x" * EVENT_BYTES
 
     def begin(self, window: int) -> None:
@@ -75,7 +76,9 @@ class Fan:
                 wait_s = error.retry_after_s if isinstance(error, RateLimited) else _AGAIN_S
                 asyncio.get_running_loop().call_later(wait_s, self._fill)
             else:
-                self.top = max(self.top, int(frame[2]["seq"]))
+                self._taken += 1
+                self.top = int(frame[2]["seq"])
+                self._base = self.top - self._taken
 
         self.sender.command("note", {"conv": self.conv, "text": self._text, "cid": cid}, then)
 

@@ -44,9 +44,7 @@ async def open_one(make: Callable[[], L], *, timeout_s: float = OPEN_S) -> L:
     address = link.address
     try:
         async with asyncio.timeout(timeout_s):
-            await loop.create_connection(
-                lambda: link, address.host, address.port, ssl=address.tls or None
-            )
+            await loop.create_connection(lambda: link, address.host, address.port, ssl=address.tls)
             await link.ready
     except TimeoutError:
         _drop(link)

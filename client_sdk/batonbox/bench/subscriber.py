@@ -45,11 +45,6 @@ class Audience:
         """The highest event that every member has got, with all before it."""
         return min(member.tallies[inbox].next for member in self.members) - 1
 
-    def spread(self, inbox: str) -> int:
-        """How many events the fastest member is ahead of the slowest."""
-        ends = [member.tallies[inbox].next for member in self.members]
-        return max(ends) - min(ends)
-
     def behind(self, inbox: str, seq: int) -> int:
         """Deliveries that are left until everybody has event `seq`."""
         ends = (member.tallies[inbox].next for member in self.members)
