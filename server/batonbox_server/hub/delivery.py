@@ -26,27 +26,33 @@ class Delivery:
         self._members = members
         self._flush = flush
         self._round: list[Seat] = []  # whose turn is to come, the next one last
+        self._begun_at = -1  # where the log stood when the round began
         self.seats: dict[Seat, None] = {}
 
     def due(self) -> None:
         """There may be something new."""
+        self._begun_at = -1
         if self.seats:
             self._flush.delivery(self)
 
     def turn(self, most: int) -> int:
         """Write to at most so many connections; how many of that are left, 0: call again."""
-        ring = self._ring
-        if not self._round:
-            last = ring.last
-            self._round = [seat for seat in self.seats if seat.cursor < last]
-            self._round.reverse()
-        batch = self._round[-most:]
-        del self._round[-most:]
-        batch.reverse()
-        self._write(batch)
-        if self._round:
-            return 0
-        return most - len(batch)
+        while most > 0:
+            if not self._round:
+                if self._begun_at == self._ring.last:
+                    break
+                self._begin()
+            batch = self._round[-most:]
+            del self._round[-most:]
+            batch.reverse()
+            self._write(batch)
+            most -= len(batch)
+        return most
+
+    def _begin(self) -> None:
+        last = self._begun_at = self._ring.last
+        self._round = [seat for seat in self.seats if seat.cursor < last]
+        self._round.reverse()
 
     def _write(self, seats: Iterable[Seat]) -> None:
         ring, members = self._ring, self._members
