@@ -21,7 +21,9 @@ __all__ = ["INBOX", "Crowd", "commands_of", "crowd"]
 
 INBOX = "floor"
 OUR = "+14165550199"
-_PATIENCE_S = 180.0
+_PATIENCE_S = 600.0
+# Both ends share this process and its loop; more would only wait for each other.
+_AT_ONCE = 500
 
 
 class Crowd:
@@ -63,7 +65,7 @@ class Crowd:
         self.audience.members = await open_all(
             make,
             self.connections,
-            at_once=self.connections,
+            at_once=min(self.connections, _AT_ONCE),
             patience_s=_PATIENCE_S,
             turned=self.turned,
         )

@@ -73,11 +73,22 @@ def test_what_each_signal_asks_for(pressure: Pressure, level: Level) -> None:
 
 def test_when_overloaded_only_what_is_vital_is_done(shedder: LoadShedder) -> None:
     shedder.measured(BUSY, 0.0)
-    assert shedder.refuses_connection(0.0) > 0
     assert shedder.refuses_request(vital=False) == 0
     shedder.measured(OVERLOADED, 0.1)
+    assert shedder.refuses_connection(100.0) > 0
     assert shedder.refuses_request(vital=False) >= 1000
     assert shedder.refuses_request(vital=True) == 0
+
+
+def test_when_busy_a_tenth_gets_in_unless_memory_is_short(shedder: LoadShedder) -> None:
+    shedder.measured(BUSY, 0.0)
+    assert [shedder.refuses_connection(0.0) for _ in range(500)].count(0) == 50
+    shedder.measured(Pressure(memory_used=1.0), 1.0)
+    assert shedder.refuses_connection(1000.0) > 0
+    shedder.measured(Pressure(memory_used=0.96), 1.1)
+    assert shedder.refuses_connection(1100.0) > 0
+    shedder.measured(Pressure(memory_used=0.94, lag_s=0.3), 1.2)
+    assert shedder.refuses_connection(1200.0) == 0
 
 
 def test_those_who_are_turned_away_come_back_at_the_rate_at_which_they_are_served(

@@ -1,8 +1,9 @@
 """Load shedding: what this process turns away so that it serves the rest, and until when.
 
-Whoever is connected is served first, owners' replies before everything. New connections are turned
-away while the process is busy, requests that can wait while it is overloaded; each is told when to
-come back, spread so that those who were turned away return at the rate at which they are served.
+Whoever is connected is served first, owners' replies before everything. Most new connections are
+turned away while the process is busy, all of them and requests that can wait while it is
+overloaded; each is told when to come back, spread so that those who were turned away return at the
+rate at which they are served.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ _SAMPLE_S: Final = 0.1
 _LAGS: Final = 3  # one late turn of the loop is no overload: so many in a row are
 _MEMORY_EVERY: Final = 10  # samples
 _CALM_S: Final = 2.0  # of pressure below half of what raised the level, before it falls
+# Somebody gets in even so: a busy machine may stay busy for reasons of its own.
+_BUSY_PART: Final = 0.1
+# From the whole of the bound on nobody gets in, until it is below this part of it.
+_MEMORY_KEPT: Final = 0.95
 _MOST_S: Final = 30.0
 _RECONNECT_MOST_S: Final = 3.0
 # Open files that are no websockets: the engine, the archive, HTTP, log files.
@@ -38,7 +43,7 @@ _STATM: Final = Path("/proc/self/statm")
 
 
 class Level(IntEnum):
-    """How much is turned away: nothing, new connections, or requests that can wait, too."""
+    """What is turned away: nothing; nine of ten new connections; all, and what can wait, too."""
 
     CALM = 0
     BUSY = 1
@@ -66,7 +71,7 @@ class Pressure:
             or self.engine_s >= 0.5 * part
             or self.engine_used >= 0.5 * part
             # Half of it being in use is no reason to stay busy.
-            or self.memory_used >= 0.9 + 0.1 * part
+            or self.memory_used >= 1 - (1 - part) * 2 * (1 - _MEMORY_KEPT)
         )
         return Level.BUSY if busy else Level.CALM
 
@@ -97,8 +102,8 @@ class Crowd:
 class LoadShedder:
     """One per process. `start` and `close` bracket its life; both methods `refuse...` only count.
 
-    `engine()` gives `Pressure.engine_s` and `Pressure.engine_used`; `crowd` is kept by whoever
-    accepts connections.
+    `engine()` gives the age of its oldest command and `Pressure.engine_used`; `crowd` is kept by
+    whoever accepts connections.
     """
 
     def __init__(
@@ -114,9 +119,8 @@ class LoadShedder:
         self._bounds = bounds
         self._engine = engine
         self._most = bounds.connections_max or _files() - _OTHER_FILES
-        self._rate = Gcra(
-            per_s=bounds.handshakes_per_s, burst=max(1, round(bounds.handshakes_per_s))
-        )
+        self._rate = _limiter(bounds.handshakes_per_s)
+        self._busy_rate = _limiter(bounds.handshakes_per_s * _BUSY_PART)
         self._lags = [0.0] * _LAGS
         self._sampled = 0
         self._memory = 0.0
@@ -176,7 +180,11 @@ class LoadShedder:
     def _against(self, now_ms: float) -> str:
         if self.crowd.connections >= self._most:
             return "full"
-        if self.level is not Level.CALM:
+        if self.level is not Level.CALM and self.pressure.memory_used >= _MEMORY_KEPT:
+            return "memory"
+        if self.level is Level.OVERLOADED or (
+            self.level is Level.BUSY and self._busy_rate.admit(now_ms)
+        ):
             return "busy"
         if self.crowd.pending >= self._bounds.handshakes_pending_max:
             return "pending"
@@ -203,7 +211,10 @@ class LoadShedder:
         if self._bounds.memory_max and self._sampled % _MEMORY_EVERY == 0:
             self._memory = _resident_bytes() / self._bounds.memory_max
         self._sampled += 1
-        self.measured(Pressure(min(self._lags), *self._engine(), self._memory), now_s)
+        oldest_s, used = self._engine()
+        # A reply may wait to be read as long as the loop is late, which is not the engine's fault.
+        engine_s = max(0.0, oldest_s - 2 * max(self._lags))
+        self.measured(Pressure(min(self._lags), engine_s, used, self._memory), now_s)
         self._expect(now_s)
 
     def measured(self, pressure: Pressure, now_s: float) -> None:
@@ -223,6 +234,10 @@ class LoadShedder:
         if level is not self.level:
             self.level = level
             _log.warning("load_level", level=self.told(), pressure=self.pressure)
+
+
+def _limiter(per_s: float) -> Gcra:
+    return Gcra(per_s=per_s, burst=max(1, round(per_s)))
 
 
 def _files() -> int:

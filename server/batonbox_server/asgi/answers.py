@@ -354,8 +354,9 @@ class Engine(Struct):
 class Readiness(Struct):
     """Whether this node should get traffic, and what each check says.
 
-    `archive`: `ok`, `none`, or why nothing is moved there; `load`: `calm`, `busy` (new connections
-    are turned away) or `overloaded` (requests that can wait, too). Neither keeps traffic away.
+    `archive`: `ok`, `none`, or why nothing is moved there; `load`: `calm`, `busy` (most new
+    connections are turned away) or `overloaded` (all of them, and requests that can wait). Neither
+    keeps traffic away.
     """
 
     ready: bool

@@ -59,7 +59,7 @@ _COUNTS: Final = {
         ("search_conversations", "Conversations that there are to read, as far as is known"),
         (
             "load_level",
-            "0: calm, 1: new connections are turned away, 2: requests that can wait, too",
+            "0: calm, 1: most new connections are turned away, 2: requests, too",
         ),
         ("loop_lag_seconds", "How late the loop is, at least, in its last few turns"),
         ("engine_oldest_command_seconds", "How long the oldest command waits for its reply"),

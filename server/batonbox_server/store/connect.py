@@ -205,8 +205,11 @@ class EngineClient:
     async def _watch(self) -> None:
         now_s = asyncio.get_running_loop().time
         while True:
+            began_s = now_s()
             await asyncio.sleep(self._timeout_s / 10)
-            if self._sent and now_s() - self._sent[0].sent_s > self._timeout_s:
+            # While the loop was late a reply may have come that is still to be read.
+            late_s = now_s() - began_s - self._timeout_s / 10
+            if self._sent and now_s() - self._sent[0].sent_s - 2 * late_s > self._timeout_s:
                 raise TimeoutError(f"no reply within {self._timeout_s} s")
 
     # Reading
