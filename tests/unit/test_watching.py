@@ -11,8 +11,9 @@ import pytest
 
 from batonbox_server import wire
 from batonbox_server.hub import watching
+from batonbox_server.hub.flushing import Flush
 from batonbox_server.hub.seated import SeatedFollower
-from batonbox_server.hub.viewer import Seat, Viewer
+from batonbox_server.hub.viewer import Seat, Sink, Viewer
 from batonbox_server.hub.watching import Watching
 from batonbox_server.tasks import cancel_all
 from tests.support import eventually
@@ -33,8 +34,13 @@ class Desk:
 
     def seat(self, user: str, codec: str = wire.MSGPACK_SUBPROTOCOL) -> Seat:
         """A connection of the user at the inbox."""
-        viewer = Viewer(user, codec, wake=lambda: None, overflow=lambda: None)
+        viewer = Viewer(
+            user, codec, write=lambda _: None, sink=cast(Sink, None), flush=cast(Flush, self)
+        )
         return Seat(viewer, cast(SeatedFollower, SimpleNamespace(channel="channel")))
+
+    def viewer(self, _: Viewer) -> None:
+        """In place of the hub's turn: what is queued stays until the test takes it."""
 
     def look(self, seat: Seat, *, typing: bool = False) -> None:
         self.watching.look(seat, CONV, typing=typing)
@@ -97,7 +103,7 @@ async def test_those_who_are_told_the_same_share_one_frame_and_typing_comes_firs
     for seat in seats:
         unread(seat)
     desk.look(seats[199], typing=True)
-    frames = [frame for seat in seats for frame in seat.viewer._latest.values()]
+    frames = [frame for seat in seats for frame in (seat.viewer._latest or {}).values()]
     assert len(frames) == 199  # all but the one who types and is told nothing new
     assert len({id(frame) for frame in frames}) <= watching._TOLD_MOST + 2
     for seat in seats[:199]:
@@ -118,9 +124,10 @@ async def test_a_crowd_that_is_dropped_at_once_costs_one_change_and_not_one_each
             desk.look(seat)
     unread(stays)
     told: list[Any] = []
+    tell = watching._tell
+    monkeypatch.setattr(watching, "_tell", lambda *of: told.append(of) or tell(*of))
     await eventually(lambda: not desk.watching._unsent)
     before = len(desk.said)
-    stays.viewer.wake = lambda: told.append(None)
     for seat in seats:
         desk.watching.left(seat)
     await eventually(lambda: unread(stays) == [{}])
