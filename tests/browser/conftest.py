@@ -15,6 +15,7 @@ from tests.programs import program
 from tests.served import Served, served
 
 _HERE = Path(__file__).parent
+_CHROMIUM = ("chromium", "chromium-browser")
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -49,13 +50,18 @@ def pytest_runtest_makereport(
 
 def chromium() -> str:
     """Debian's browser."""
-    return program("chromium", "chromium-browser", package="chromium")
+    return program(*_CHROMIUM, package="chromium")
+
+
+def shell() -> str:
+    """The same engine without a browser around it, at half the CPU; else the browser."""
+    return program("chromium-headless-shell", *_CHROMIUM, package="chromium-headless-shell")
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One browser per worker; tests get contexts of their own."""
-    path = chromium()
+    path = shell()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield browser

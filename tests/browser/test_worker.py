@@ -22,7 +22,10 @@ CLICK = """async (conv) => {
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(site: Served, tmp_path: Path) -> AsyncIterator[Page]:
-    """Ana at the Inboxes, in an ordinary profile: no app can be installed in a private one."""
+    """Ana at the Inboxes, in an ordinary profile: no app can be installed in a private one.
+
+    It takes a browser: what only shows pages has no apps.
+    """
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             tmp_path / "profile", executable_path=chromium(), args=_FLAGS
