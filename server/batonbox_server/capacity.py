@@ -12,9 +12,9 @@ from typing import Any, Final
 __all__ = ["MEASURED", "Costs", "Demand", "Part", "Plan", "cost_table", "planned"]
 
 MEASURED: Final = (
-    "2026-11-29, two cores of an Intel Xeon virtual machine shared with other work, Python 3.11,"
-    " Valkey 9.1 with `appendfsync always`: `python -m tests.bench.capacity` and"
-    " `python -m tests.bench --only growth`"
+    "2026-11-29, two cores of an AMD EPYC virtual machine on which much else ran (take them for"
+    " high), Python 3.11, Valkey 9.1 with `appendfsync always`: `python -m tests.bench.capacity`"
+    " and `python -m tests.bench --only growth`"
 )
 # A core that is busier than this queues: at 60 % a random arrival waits 1.5 times its own service.
 BUSY_MOST: Final = 0.6
@@ -41,34 +41,38 @@ def _m(value: float, what: str, unit: str = "us") -> Any:
 class Costs:
     """What one thing costs, in CPU microseconds or bytes; see MEASURED."""
 
-    engine_intake_us: float = _m(150.0, "engine: a customer's message, its number looked up")
-    engine_reply_us: float = _m(300.0, "engine: a reply, leased, sent and delivered")
-    engine_change_us: float = _m(70.0, "engine: an assignment, a return, a done")
-    engine_open_us: float = _m(100.0, "engine: a conversation opened, its thread read and seen")
-    engine_publish_us: float = _m(4.0, "engine: an event handed to one worker that follows")
-    engine_look_us: float = _m(10.0, "engine: a look whether something is due, or a head")
+    engine_intake_us: float = _m(920.2, "engine: a customer's message, its number looked up")
+    engine_reply_us: float = _m(1_366.3, "engine: a reply, leased, sent and delivered")
+    engine_change_us: float = _m(742.6, "engine: an assignment, a return, a done")
+    engine_open_us: float = _m(286.6, "engine: a conversation opened, its thread read and seen")
+    engine_publish_us: float = _m(10.0, "engine: an event handed to one worker that follows")
+    engine_look_us: float = _m(64.7, "engine: a look whether something is due, or a head")
+    engine_idle_us: float = _m(2_238.2, "engine: a second in which nothing happens, per worker")
     engine_return_us: float = _m(60.0, "engine: a client that comes back and resumes")
-    worker_intake_us: float = _m(400.0, "worker: a customer's message over HTTP")
-    worker_reply_us: float = _m(500.0, "worker: a reply, handed to its carrier, and its receipts")
-    worker_change_us: float = _m(150.0, "worker: an assignment, a return, a done")
-    worker_open_us: float = _m(200.0, "worker: a conversation opened")
-    worker_heard_us: float = _m(60.0, "worker: an event followed, with the search index's part")
-    worker_delivery_us: float = _m(4.0, "worker: an event to one listener, one at a time")
-    worker_badge_us: float = _m(8.0, "worker: a badge to one connection")
-    worker_look_us: float = _m(50.0, "worker: a look whether something is due")
-    worker_handshake_us: float = _m(400.0, "worker: a handshake, sign-in and subscription")
-    connection_bytes: float = _m(10_500, "worker: an idle connection", "bytes")
-    worker_bytes: float = _m(90e6, "worker: started, nobody connected", "bytes")
+    worker_intake_us: float = _m(1_831.7, "worker: a customer's message over HTTP")
+    worker_reply_us: float = _m(1_200.5, "worker: a reply, handed to its carrier, and its receipts")
+    worker_change_us: float = _m(693.3, "worker: an assignment, a return, a done")
+    worker_open_us: float = _m(403.7, "worker: a conversation opened")
+    worker_heard_us: float = _m(159.8, "worker: an event followed, with the search index's part")
+    worker_delivery_us: float = _m(8.8, "worker: an event to one listener, one at a time")
+    worker_badge_us: float = _m(14.7, "worker: a badge to one connection")
+    worker_look_us: float = _m(82.9, "worker: a look whether something is due")
+    worker_idle_us: float = _m(4_600.4, "worker: a second in which nothing happens")
+    worker_handshake_us: float = _m(436.8, "worker: a handshake, sign-in and subscription")
+    connection_bytes: float = _m(4_399.1, "worker: an idle connection", "bytes")
+    worker_bytes: float = _m(78.1e6, "worker: started, nobody connected", "bytes")
     event_bytes: float = _m(700, "an event on the wire, in a ring, and in a log", "bytes")
     badge_bytes: float = _m(40, "a badge on the wire", "bytes")
-    conversation_bytes: float = _m(1900, "engine: a row with its indexes and one message", "bytes")
+    conversation_bytes: float = _m(
+        3_500.0, "engine: a row, its places in indexes, a message", "bytes"
+    )
     message_bytes: float = _m(250, "engine: a further message of a thread", "bytes")
     provider_bytes: float = _m(170, "engine: a carrier's id, kept seven days", "bytes")
     reply_bytes: float = _m(330, "engine: a stored reply, kept a day", "bytes")
     audit_bytes: float = _m(160, "engine: an audit entry", "bytes")
     engine_bytes: float = _m(4e6, "engine: empty", "bytes")
     handshakes_per_s: float = _m(500, "what a worker admits (handshakes_per_s)", "1/s")
-    idle_latency_us: float = _m(1200, "from a command to its event at a listener, unloaded")
+    idle_latency_us: float = _m(13_426.5, "from a command to its event at a listener, unloaded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +255,8 @@ def _fixed_share(demand: Demand, rates: _Rates, costs: Costs, workers: int) -> f
     """What every worker does for itself, and more of them do not make less."""
     heads = demand.inboxes * followed(rates.seats, workers) / _CHECK_S
     # The search index of each reads every log, whoever is connected.
-    return (rates.events * costs.worker_heard_us + heads * costs.worker_look_us) / 1e6
+    own_us = costs.worker_idle_us + heads * costs.worker_look_us
+    return (rates.events * costs.worker_heard_us + own_us) / 1e6
 
 
 def _engine_share(demand: Demand, rates: _Rates, costs: Costs, workers: int) -> float:
@@ -263,6 +268,7 @@ def _engine_share(demand: Demand, rates: _Rates, costs: Costs, workers: int) -> 
         + rates.changes * costs.engine_change_us
         + rates.events * following * costs.engine_publish_us
         + looks * costs.engine_look_us
+        + workers * costs.engine_idle_us
     ) / 1e6
 
 

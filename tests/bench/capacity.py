@@ -447,6 +447,8 @@ def _keep(values: dict[str, float]) -> None:
     path = Path(capacity.__file__)
     text = path.read_text()
     for name, value in values.items():
+        if value <= 0:
+            continue  # lost in the noise: what is there is better
         text = re.sub(rf"({name}: float = _m\()[\d_.e]+", rf"\g<1>{_written(value)}", text)
     path.write_text(text)
 

@@ -366,10 +366,19 @@ def _read(url: str) -> str:
 
 
 def _ratios(run: _Run, sizes: tuple[int, ...]) -> None:
-    """Of everything the largest size at which it was measured over the smallest."""
+    """Of everything the largest size at which it was measured over the smallest.
+
+    `growth.ratio.event.<verb>` is that of the engine's and the server's together.
+    """
     end = f".{sizes[0]}"
     names = [figure["name"] for figure in run.figures]
     for stem in [name.removesuffix(end) for name in names if name.endswith(end)]:
         last = max(size for size in sizes if f"{stem}.{size}" in names)
         ratio = run.value(f"{stem}.{last}") / run.value(stem + end)
         run.note(f"growth.ratio.{stem.removeprefix('growth.')}", "x", [ratio])
+    served = max(size for size in sizes if size <= _SERVED_MOST)
+    for verb in _VERBS:
+        engine, server = f"growth.engine.{verb}", f"growth.server.{verb}"
+        first = run.value(engine + end) + run.value(server + end)
+        last = run.value(f"{engine}.{sizes[-1]}") + run.value(f"{server}.{served}")
+        run.note(f"growth.ratio.event.{verb}", "x", [last / first])
