@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.served import Served, served
 @pytest.fixture
 async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
     """Both of them, at one address; two people have a password."""
-    slow = {"sign_in_user_every_s": 600.0, "sign_in_address_every_s": 600.0}
+    slow: dict[str, Any] = {"sign_in_user_every_s": 600.0, "sign_in_address_every_s": 600.0}
     async with served(engine_url, prefix, nodes=2, as_demo=True, **slow) as site:
         for user in ("agent1", "agent2"):
             await site.node.sign_in.set_password(user, PASSWORD)
