@@ -138,7 +138,7 @@ async def _load(run: _Run, conversations: int) -> None:
         "done": load_folder()["done"],
     }
     for script in scripts.values():
-        await run.client.execute("FUNCTION", "LOAD", script.library.source)
+        await run.client.execute("FUNCTION", "LOAD", "REPLACE", script.library.source)
     chance = random.Random(35)
     bodies = [msgpack.packb({"text": "x" * chance.randint(20, 200)}) for _ in range(500)]
     with socket.socket(socket.AF_UNIX) as raw:
