@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from batonbox_server.store.directory_port import Inbox
+from batonbox_server.store.rooms_port import RoomOf
 from tests.integration.talk_harness import channel, ok, person
 from tests.served import Served, served
 
@@ -95,3 +96,21 @@ async def test_what_does_not_move_is_on_one_page_whatever_moves_meanwhile(site: 
         after = answer["next"]
     assert [name for name in found if name in still] == sorted(still, key=found.index)
     assert all(found.count(name) == 1 for name in still)
+
+
+async def test_of_many_rooms_those_of_the_page_are_read(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mia, store = await person(site), site.node.room_store
+    rooms = [await channel(site, mia) for _ in range(5)]
+    for room in rooms:
+        await ok(site, mia, f"/{room}/post", text="x")
+    read, room_of = list[str](), store.room_of
+
+    async def noted(*, room: str, user: str) -> RoomOf | None:
+        read.append(room)
+        return await room_of(room=room, user=user)
+
+    monkeypatch.setattr(store, "room_of", noted)
+    page = await site.get(mia, "/v1/interactions?filter=channels&limit=2")
+    assert [item["room"]["id"] for item in page["items"]] == rooms[:2:-1] == read

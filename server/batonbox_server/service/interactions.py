@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from batonbox_server.domain.model import RoomKind
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.rooms_port import RoomOf
 
 from .reads import InboxReads, Place, after_place, place_after, place_of
-from .rooms import Rooms
+from .rooms import Rooms, is_direct
 
 __all__ = ["Filter", "Interaction", "Interactions"]
 
@@ -51,7 +50,7 @@ class Interactions:
         if show in {"all", "external"}:
             sources.append(await self._external(principal, after=after, n=n))
         if show != "external":
-            sources.append(await self._internal(principal, show=show, after=after))
+            sources.append(await self._internal(principal, show=show, after=after, n=n))
         return _merged(sources, n)
 
     async def _external(self, principal: Principal, *, after: str, n: int) -> _Source:
@@ -61,15 +60,24 @@ class Interactions:
         items = [Interaction(place_of(row), row) for row in rows]
         return _Source(items, place_after(further or "") or _WHOLE)
 
-    async def _internal(self, principal: Principal, *, show: Filter, after: str) -> _Source:
-        below = place_after(after)
-        items = []
-        for room in await self._rooms.mine(principal):
-            item = Interaction(place_of(room.row), room.row, room)
-            wanted = show == "all" or (room.row["kind"] == RoomKind.DIRECT) == (show == "direct")
-            if wanted and (below is None or item.place < below):
-                items.append(item)
-        return _Source(items)
+    async def _internal(self, principal: Principal, *, show: Filter, after: str, n: int) -> _Source:
+        """Rows are read of rooms at the top alone: as many as a page has, and again if too few."""
+        below, times = place_after(after), await self._rooms.times(principal)
+        places: list[Place] = [
+            (last_ms, room, room)
+            for room, last_ms in times.items()
+            if show == "all" or is_direct(room) == (show == "direct")
+        ]
+        places = sorted((p for p in places if below is None or p < below), reverse=True)
+        items: list[Interaction] = []
+        while places and len(items) < n:
+            looked, places = places[:n], places[n:]
+            for room in await self._rooms.some(principal, [place[1] for place in looked]):
+                item = Interaction(place_of(room.row), room.row, room)
+                # What has moved meanwhile belongs further up.
+                if below is None or item.place < below:
+                    items.append(item)
+        return _Source(items, looked[-1] if places else _WHOLE)
 
 
 def _merged(sources: Iterable[_Source], n: int) -> tuple[list[Interaction], str | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,6 +45,15 @@ class Rooms:
         """The rooms they are in, the one with the newest post first."""
         found = await self._store.rooms_of(user=principal.user)
         return sorted(found.values(), key=lambda room: _place(room.row), reverse=True)
+
+    async def times(self, principal: Principal) -> dict[str, int]:
+        """When something last happened in rooms they may be in; `some` says in which they are."""
+        return await self._store.times_of(user=principal.user)
+
+    async def some(self, principal: Principal, rooms: Sequence[str]) -> list[RoomOf]:
+        """Those of these rooms that they are in, in this order."""
+        asked = (self._store.room_of(room=room, user=principal.user) for room in rooms)
+        return [room for room in await asyncio.gather(*asked) if room is not None]
 
     async def channels(self, principal: Principal) -> list[Shown]:
         """Public channels and those they are in, by name; an admin: every one."""

@@ -241,6 +241,17 @@ class RedisRooms:
             found.update(zip(some, theirs, strict=True))
         return {room: mine for room, mine in found.items() if mine is not None}
 
+    async def times_of(self, *, user: str) -> dict[str, int]:
+        """See the port."""
+        rooms, ask = sorted(await self.index_of(user=user)), self._client.ask
+        found: dict[str, int] = {}
+        for first in range(0, len(rooms), _AT_ONCE):
+            some = rooms[first : first + _AT_ONCE]
+            asked = [ask("HGET", f"{self._keys.inbox(room)}:c:{room}", "last_ms") for room in some]
+            times = zip(some, await asyncio.gather(*asked), strict=True)
+            found.update((room, int(raw)) for room, raw in times if raw is not None)
+        return found
+
     async def index_of(self, *, user: str) -> frozenset[str]:
         """See the port."""
         return await self._index.of(user)

@@ -165,6 +165,9 @@ class RoomStore(Protocol):
     async def rooms_of(self, *, user: str) -> dict[str, RoomOf]:
         """The rooms somebody is in, by id."""
 
+    async def times_of(self, *, user: str) -> dict[str, int]:
+        """The `last_ms` of at least those rooms, a small read each; to be shown to nobody."""
+
     async def index_of(self, *, user: str) -> frozenset[str]:
         """Ids of at least those rooms; cheap."""
 
