@@ -12,6 +12,8 @@ import pytest
 from batonbox_server import wire
 from batonbox_server.hub import watching
 from batonbox_server.hub.flushing import Flush
+from batonbox_server.hub.frames import Look
+from batonbox_server.hub.port import VIEWING
 from batonbox_server.hub.seated import SeatedFollower
 from batonbox_server.hub.viewer import Seat, Sink, Viewer
 from batonbox_server.hub.watching import Watching
@@ -30,7 +32,7 @@ class Desk:
         self.watching = Watching(self._publish, self.tasks)
 
     async def _publish(self, _: str, data: bytes) -> None:
-        self.said.append(msgpack.unpackb(data[len(watching.VIEWING) :])[2])
+        self.said.append(msgpack.unpackb(data[len(VIEWING) :])[2])
 
     def seat(self, user: str, codec: str = wire.MSGPACK_SUBPROTOCOL) -> Seat:
         """A connection of the user at the inbox."""
@@ -77,9 +79,8 @@ async def test_the_first_change_is_told_at_once_and_the_next_ones_together(
     desk.look(ben, typing=True)
     desk.look(ben)
     assert unread(ana) == []
-    found: list[Any] = []
-    await eventually(lambda: found.extend(unread(ana)) or found)
-    assert found == [{"ben": "viewing"}]
+    await eventually(lambda: ana.viewer._latest)
+    assert unread(ana) == [{"ben": "viewing"}]
 
 
 async def test_other_nodes_are_told_at_once_too_and_a_question_is_answered_at_once(
@@ -88,7 +89,7 @@ async def test_other_nodes_are_told_at_once_too_and_a_question_is_answered_at_on
     ana = desk.seat("ana")
     desk.look(ana)
     await eventually(lambda: desk.said == [{"ana": "viewing"}, None])
-    desk.watching.heard("sales", watching.Look("other", CONV, None))
+    desk.watching.heard("sales", Look("other", CONV, None))
     await eventually(lambda: desk.said[2:] == [{"ana": "viewing"}])
 
 
@@ -125,7 +126,12 @@ async def test_a_crowd_that_is_dropped_at_once_costs_one_change_and_not_one_each
     unread(stays)
     told: list[Any] = []
     tell = watching._tell
-    monkeypatch.setattr(watching, "_tell", lambda *of: told.append(of) or tell(*of))
+
+    def telling(*of: Any) -> bool:
+        told.append(of)
+        return tell(*of)
+
+    monkeypatch.setattr(watching, "_tell", telling)
     await eventually(lambda: not desk.watching._unsent)
     before = len(desk.said)
     for seat in seats:
@@ -160,7 +166,7 @@ async def test_what_is_said_again_changes_nothing(
         desk.look(seat)
     unread(ana)
     looked_through: list[Any] = []
-    monkeypatch.setattr(watching, "_here", lambda *of: looked_through.append(of) or {})
+    monkeypatch.setattr(desk.watching, "_flush", lambda *of: looked_through.append(of))
     desk.look(ben)
     assert unread(ana) == []
     assert looked_through == []

@@ -332,7 +332,8 @@ def _next_s(room: _Room, now_s: float) -> float:
     times = [room.said_at_s + _AGAIN_S] if room.said else []
     if not room.here:
         times.append(now_s)
-    for one in (*room.here.values(), *room.elsewhere.values()):
+    everything: list[_Looking | _Elsewhere] = [*room.here.values(), *room.elsewhere.values()]
+    for one in everything:
         times.append(one.until_s)
         if one.typing_until_s > now_s:
             times.append(one.typing_until_s)
