@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+# Dozens of tests start server processes: the modules of all of them are compiled once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests wait more than they compute: one more than the two cores that they are meant for.
 WORKERS ?= 3
+# Each begins with neighbours, which share what is slow to start; who is done takes from the others.
+SHARED := -n $(WORKERS) --dist worksteal
 # Tests of scripts, the channel and the engine's life, which could differ on a Redis.
 ENGINE_FACING := archived_commands archived_reads archive_ahead archive_worker availability_store \
 	availability_timers connect contacts_store engine hook_streams invariants live main_job \
@@ -34,13 +38,13 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 	@$(BIN)/batonbox-server serve --demo
 
 test: setup ## everything that guards a merge
-	@tests/ensure-programs chromium kannel curl postgresql
+	@tests/ensure-programs chromium chromium-headless-shell kannel curl postgresql
 	@failed=0; $(WEB) --warn vitest run || failed=1; \
-		$(BIN)/python -m pytest -n $(WORKERS) -m "not long" || failed=1; exit $$failed
+		$(BIN)/python -m pytest $(SHARED) -m "not long" || failed=1; exit $$failed
 
 test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
 	@tests/ensure-programs redis-server kannel curl postgresql
-	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest -n $(WORKERS) \
+	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest $(SHARED) \
 		-m "not long" tests/model/test_model.py \
 		$(patsubst %,tests/integration/test_%.py,$(ENGINE_FACING))
 
