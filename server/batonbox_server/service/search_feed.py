@@ -26,6 +26,7 @@ __all__ = ["Feeding", "SearchFeed"]
 _log = structlog.get_logger(__name__)
 _TURNS: Final = 3
 _SOON_S: Final = 0.05  # what is written meanwhile costs no transaction of its own
+_BUSY_S: Final = 0.25  # the same in a log that is written to all the time
 _PAUSE_MOST_S: Final = 0.2
 _SWEEP_S: Final = 1.0
 _SWEEP_PER_LOG_S: Final = 0.003  # a sweep of many logs costs the engine under a hundredth of this
@@ -63,6 +64,7 @@ class SearchFeed:
         self._building: dict[str, None] = {}
         self._turning: set[str] = set()
         self._soon: set[str] = set()
+        self._ripened_s: dict[str, float] = {}
         self._swept_s = _NEVER
         self._told = self._doubtful = False
         self._wake, self._looked = asyncio.Event(), asyncio.Event()
@@ -80,10 +82,13 @@ class SearchFeed:
         """Something was written here."""
         if log and log not in self._soon and (log in self._ends or log in (self._places or {})):
             self._soon.add(log)
-            asyncio.get_running_loop().call_later(_SOON_S, self._ripe, log)
+            loop = asyncio.get_running_loop()
+            quiet = loop.time() - self._ripened_s.get(log, _NEVER) > 2 * _BUSY_S
+            loop.call_later(_SOON_S if quiet else _BUSY_S, self._ripe, log)
 
     def _ripe(self, log: str) -> None:
         self._soon.discard(log)
+        self._ripened_s[log] = asyncio.get_running_loop().time()
         self._live[log] = None
         self._wake.set()
 
@@ -210,6 +215,7 @@ class SearchFeed:
             if place is None:
                 places.pop(log, None)
                 self._ends.pop(log, None)
+                self._ripened_s.pop(log, None)
             else:
                 places[log], again = place, bool(place.step)
                 self._moved(log, place)
