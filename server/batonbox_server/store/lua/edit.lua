@@ -3,7 +3,7 @@
 -- own, or by an admin). What stood there is kept for admins.
 --
 -- KEYS[1] room prefix
--- derives meta log ev mem c m i mv rd at su unm e ar
+-- derives meta log ev mem c m i mv rd at e ar
 -- ARGV[1] by
 -- ARGV[2] n
 -- ARGV[3] state

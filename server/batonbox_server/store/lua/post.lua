@@ -2,7 +2,7 @@
 -- Append a post. Its author has read the room with it; for everybody else it is one more unread.
 --
 -- KEYS[1] room prefix
--- derives meta log ev mem c m i mv rd at su unm ar
+-- derives meta log ev mem c m i mv rd at ar
 -- ARGV[1] by
 -- ARGV[2] body
 -- ARGV[3] preview

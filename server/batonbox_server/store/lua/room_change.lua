@@ -2,7 +2,7 @@
 -- Give a channel another name ("" leaves it), close it to posts ("1") or open it again ("0").
 --
 -- KEYS[1] room prefix
--- derives meta log ev mem c m i mv rd at su unm ar
+-- derives meta log ev mem c m i mv rd at ar
 -- ARGV[1] by
 -- ARGV[2] admin
 -- ARGV[3] name

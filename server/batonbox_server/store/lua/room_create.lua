@@ -3,7 +3,7 @@
 -- `create_inbox` the only verb that writes a missing :meta; its epoch is random.
 --
 -- KEYS[1] room prefix
--- derives meta log ev mem c m i mv rd at su unm ar
+-- derives meta log ev mem c m i mv rd at ar
 -- ARGV[1] by
 -- ARGV[2] epoch
 -- ARGV[3] keep

@@ -3,7 +3,7 @@
 -- that comes after this event reaches who was taken out.
 --
 -- KEYS[1] room prefix
--- derives meta log ev mem c m i mv rd at su unm ar
+-- derives meta log ev mem c m i mv rd at ar
 -- ARGV[1] by
 -- ARGV[2] user
 -- ARGV[3] on

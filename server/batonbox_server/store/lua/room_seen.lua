@@ -2,7 +2,7 @@
 -- The first `read` posts are seen, on all this person's devices; a mark is never lowered by it.
 --
 -- KEYS[1] room prefix
--- derives meta log ev mem c i mv rd at su unm m ar
+-- derives meta log ev mem c i mv rd at m ar
 -- ARGV[1] actor
 -- ARGV[2] read
 -- Returns {"ok", changed} | {"not_found"} | {"forbidden"}

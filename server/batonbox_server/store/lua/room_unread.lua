@@ -2,7 +2,7 @@
 -- Mark the last post as unread, if it is somebody else's and was read.
 --
 -- KEYS[1] room prefix
--- derives meta log ev mem c i mv rd at su unm m ar
+-- derives meta log ev mem c i mv rd at m ar
 -- ARGV[1] by
 -- Returns {"ok"} | {"not_found"} | {"forbidden"} | {"idempotency_mismatch"}
 --- @include "lib/room"

@@ -11,6 +11,7 @@
 --- @include "lib/row"
 --- @include "lib/member"
 --- @include "lib/marks"
+--- @include "lib/compact"
 local conv, actor, att = unpack(ARGV)
 local cx = open()
 if not cx then return {"not_found"} end

@@ -3,6 +3,7 @@
 --- @include "lib/outbox"
 --- @include "lib/owned"
 --- @include "lib/kept"
+--- @include "lib/compact"
 -- The writing half: everything a script planned, in one go, after its last read.
 
 local function lists(c)
@@ -70,7 +71,10 @@ local function commit(cx)
   end
   for user in pairs(cx.cleared) do redis.call("DEL", key("su", user), key("gm", user)) end
   for _, c in pairs(cx.rows) do write_row(cx, c) end
-  for user, k in pairs(cx.saw) do redis.call("SADD", key("su", user), k) end
+  for user, k in pairs(cx.saw) do
+    redis.call("SADD", key("su", user), k)
+    compact(user)
+  end
   commit_audit(cx)
   for _, item in ipairs(cx.out) do enqueue(cx, item[1], item[2]) end
   commit_log(cx)

@@ -7,11 +7,3 @@ local function publish_mark(cx, user, kind, c, unseen)
   redis.call("SPUBLISH", key("ev"), "M" .. packed)
   return mv
 end
-
--- Forget marks of conversations no longer waiting, once they outweigh the living ones.
-local function compact(user)
-  local su, unm = key("su", user), key("unm")
-  if redis.call("SCARD", su) > 2 * redis.call("SCARD", unm) + 64 then
-    redis.call("SINTERSTORE", su, su, unm)
-  end
-end
