@@ -65,11 +65,14 @@ class Badges(Marked[Private, MarksLike]):
         super().__init__()
         self.unassigned = 0
         self._unm: dict[str, str] = {}  # key -> who entered it, and so has seen it
+        # key -> whoever may have it among `seen`: what leaves the board concerns them alone
+        self._saw: dict[str, set[str]] = {}
 
     def restart(self, seq: int, *, unassigned: int, keys: Iterable[str]) -> None:
         """A new board; everybody's marks have to be read again."""
         self.unassigned = unassigned
         self._unm = dict.fromkeys(keys, "")
+        self._saw.clear()
         self.void(seq)
 
     def stands(self, private: Private) -> bool:
@@ -120,6 +123,12 @@ class Badges(Marked[Private, MarksLike]):
                 private.seen.add(key)
         return private
 
+    def _install(self, user: str, marks: MarksLike) -> bool:
+        current = super()._install(user, marks)
+        for key in self.users[user].seen:
+            self._saw.setdefault(key, set()).add(user)
+        return current
+
     def _shared(self, meta: dict[str, Any]) -> None:
         old, new = _key(meta, meta.get("before")), _key(meta, meta.get("row"))
         if "row" in meta:
@@ -129,8 +138,9 @@ class Badges(Marked[Private, MarksLike]):
             return
         if old:
             self._unm.pop(old, None)
-            for private in self.users.values():
-                private.seen.discard(old)
+            for user in self._saw.pop(old, ()):
+                if (private := self.users.get(user)) is not None:
+                    private.seen.discard(old)
         if new:
             entering = _status(meta.get("before")) != _UNASSIGNED
             self._unm[new] = meta.get("actor", "") if entering else ""
@@ -152,7 +162,7 @@ class Badges(Marked[Private, MarksLike]):
     def _row(self, user: str, private: Private, meta: dict[str, Any], row: dict[str, Any]) -> None:
         new = _key(meta, row)
         if new and self._unm.get(new) == user:
-            private.seen.add(new)
+            self._see(user, private, new)
         if row["status"] == "assigned" and row["assignee"] == user and meta.get("unseen"):
             private.green.add(meta["conv"])
         elif user in {row["assignee"], (meta.get("before") or {}).get("assignee")}:
@@ -183,8 +193,12 @@ class Badges(Marked[Private, MarksLike]):
         if mark.unseen:
             private.seen.discard(key)
         elif key in self._unm:
-            private.seen.add(key)
+            self._see(mark.user, private, key)
         return True
+
+    def _see(self, user: str, private: Private, key: str) -> None:
+        private.seen.add(key)
+        self._saw.setdefault(key, set()).add(user)
 
 
 def _status(state: dict[str, Any] | None) -> str:
