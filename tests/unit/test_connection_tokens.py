@@ -36,8 +36,14 @@ class People:
     def __init__(self) -> None:
         self.users = {"ann": User()}
 
-    def watch_token(self, _token: str, _user: str) -> bool:
+        self.watched: set[str] = set()
+
+    def watch_token(self, token: str, _user: str) -> bool:
+        self.watched.add(token)
         return True
+
+    def watches(self, token: str) -> bool:
+        return token in self.watched
 
 
 @pytest.fixture
@@ -93,3 +99,29 @@ async def test_a_forged_one_is_refused_beside_a_verified_one(identity: TokenIden
     head, _, signature = text.rpartition(".")
     for wrong in (forged, f"{head}.{signature[::-1]}", f"{forged.rpartition('.')[0]}.{signature}"):
         assert await refused(identity, wrong) == "unauthorized"
+
+
+async def test_it_is_recognised_once_it_was_looked_up_and_for_as_long_as_it_is_watched(
+    identity: TokenIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people: Any = identity._directory
+    text, end_ms = identity.connection_token(ANN)
+    assert identity.recognise(text) is None
+    known = await identity.authenticate(text)
+    assert identity.recognise(text) is known
+    assert identity.recognise(text + "x") is None
+    people.watched.clear()  # revoked, or forgotten for others
+    assert identity.recognise(text) is None
+    people.watched.add("tok_1")
+    people.users["ann"].active = False
+    assert identity.recognise(text) is None
+    people.users["ann"].active = True
+    people.users["ann"].role = "admin"
+    assert identity.recognise(text) is None
+    people.users["ann"].role = "member"
+    assert identity.recognise(text) is known
+    del people.users["ann"]
+    assert identity.recognise(text) is None
+    people.users["ann"] = User()
+    monkeypatch.setattr(time, "time", lambda: end_ms / 1000)
+    assert identity.recognise(text) is None

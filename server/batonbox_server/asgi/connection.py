@@ -149,6 +149,10 @@ class Connection:
 
     def _hello(self, hello: wire.Hello, rest: Iterator[Step]) -> None:
         """Sign in, then perform the rest; nothing more is read until that is done."""
+        principal = self._pump.recognise(hello.tok)
+        if principal is not None:
+            self._let_in(principal, hello.tok, rest)
+            return
         suspended = start(self._sign_in(hello, rest))
         if suspended is not None:
             self._transport.hold()
@@ -167,13 +171,15 @@ class Connection:
         except Refused as refused:
             self.shut(_rejected(refused))
             return
-        if self.closing is not None or self not in self._pump.connections:
-            return
+        if self.closing is None and self in self._pump.connections:
+            self._let_in(principal, hello.tok, rest)
+
+    def _let_in(self, principal: Principal, token: str, rest: Iterator[Step]) -> None:
         refused_by = self._pump.admit(self, principal)
         if refused_by is not None:
             self.shut(refused_by)
             return
-        self._welcome(principal, hello.tok)
+        self._welcome(principal, token)
         self._perform_all(rest)
 
     def authenticate(self, token: str) -> Awaitable[Principal]:

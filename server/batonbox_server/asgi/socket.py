@@ -163,6 +163,12 @@ class SocketPump:
 
     # Called by connections
 
+    def recognise(self, token: str) -> Principal | None:
+        """Who it is, where nothing has to be looked up; while revocations come through."""
+        if self.hub.degraded or not token:
+            return None
+        return self.identity.recognise(token)
+
     def admit(self, connection: Connection, principal: Principal) -> Shut | None:
         """Count a connection for its user, or say why not."""
         most = self.limits.raised(principal.limits).connections_per_user

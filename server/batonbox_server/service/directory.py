@@ -124,6 +124,10 @@ class LiveDirectory:
             self._tokens.popitem(last=False)
         return True
 
+    def watches(self, token: str) -> bool:
+        """Whether this node would be told of the token's revocation, and was not."""
+        return token in self._tokens
+
     async def _reload(self) -> None:
         while True:
             try:

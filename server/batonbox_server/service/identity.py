@@ -9,7 +9,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import jwt
 
@@ -29,7 +29,7 @@ _PREFIX: Final = "bb_"
 _ALGORITHM: Final = "HS256"
 _MAX_TOKEN_CHARS: Final = 4096
 _SLIDE_MS: Final = 3600 * 1000
-_VERIFIED_MOST: Final = 8192
+_KEPT_MOST: Final = 8192
 # Settings that an API token may override: raised for load tests, never skipped.
 LIMITS: Final = frozenset(
     {
@@ -40,6 +40,20 @@ LIMITS: Final = frozenset(
         "subscriptions_max",
     }
 )
+
+
+T = TypeVar("T")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="replace")).digest()
+
+
+def _keep(kept: OrderedDict[bytes, T], digest: bytes, what: T) -> None:
+    """The oldest goes where there are too many."""
+    if len(kept) >= _KEPT_MOST:
+        kept.popitem(last=False)
+    kept[digest] = what
 
 
 def sha256_of(secret: str) -> str:
@@ -89,16 +103,33 @@ class TokenIdentity:
         self._connection_token_s = connection_token_s
         # By the hash of the token: whoever comes back after a storm brings the same one.
         self._verified: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._known: OrderedDict[bytes, Principal] = OrderedDict()
 
     async def authenticate(self, token: str) -> Principal:
         """See the port."""
         if not token or len(token) > _MAX_TOKEN_CHARS:
             raise Refused("unauthorized")
-        if token.startswith(_PREFIX):
-            return await self._by_api_token(token)
         if self._embedding is not None and self._embedding.made(token):
             return await self._by_embedding(self._embedding, token)
-        return await self._by_connection_token(token)
+        if token.startswith(_PREFIX):
+            principal = await self._by_api_token(token)
+        else:
+            principal = await self._by_connection_token(token)
+        _keep(self._known, _digest(token), principal)
+        return principal
+
+    def recognise(self, token: str) -> Principal | None:
+        """See the port."""
+        known = self._known.get(_digest(token))
+        if known is None or not self._directory.watches(known.token):
+            return None
+        user = self._directory.users.get(known.user)
+        if user is None or not user.active or str(user.role) != known.role:
+            return None
+        if known.exp_ms and known.exp_ms <= time.time() * 1000:
+            return None
+        self._used(known.token)
+        return known
 
     async def authenticate_session(self, secret: str) -> Principal:
         """See the port."""
@@ -205,13 +236,11 @@ class TokenIdentity:
 
     def _claims(self, text: str) -> dict[str, Any]:
         """What a connection token says; its signature is verified once, its end every time."""
-        digest = hashlib.sha256(text.encode(errors="replace")).digest()
+        digest = _digest(text)
         claims = self._verified.get(digest)
         if claims is None:
             claims = self._verify(text)
-            if len(self._verified) >= _VERIFIED_MOST:
-                self._verified.popitem(last=False)
-            self._verified[digest] = claims
+            _keep(self._verified, digest, claims)
         elif claims["exp"] <= time.time():
             del self._verified[digest]
             raise Refused("token_expired")

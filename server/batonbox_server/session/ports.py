@@ -38,6 +38,11 @@ class Identity(Protocol):
     async def authenticate(self, token: str) -> Principal:
         """Raises Refused: `unauthorized`, `token_expired` or `unavailable`."""
 
+    def recognise(self, token: str) -> Principal | None:
+        """Who a token stands for that was looked up before, and whose revocation this node would
+        be told of; None: `authenticate`.  For what a revocation ends anyway, as connections.
+        """
+
     async def authenticate_session(self, secret: str) -> Principal:
         """The same of a session cookie, whose use lets the session last longer."""
 
