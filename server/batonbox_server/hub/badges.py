@@ -116,11 +116,11 @@ class Badges(Marked[Private, MarksLike]):
     def _private(self, marks: MarksLike) -> Private:
         private = Private(marks.role, marks.joined, marks.since_seq, marks.mv)
         private.green = set(marks.green)
-        named = set(marks.keys)
-        for key in self._unm:
-            # What entered later is on the tape, and seen only by who brought it there.
-            if _entered_at(key) <= marks.seq and (key in named) == marks.seen:
-                private.seen.add(key)
+        # Of thousands that wait somebody has seen a few, and only those are looked at.
+        named, waiting = set(marks.keys), self._unm.keys()
+        seen = waiting & named if marks.seen else waiting - named
+        # What entered later is on the tape, and seen only by who brought it there.
+        private.seen = {key for key in seen if _entered_at(key) <= marks.seq}
         return private
 
     def _install(self, user: str, marks: MarksLike) -> bool:
