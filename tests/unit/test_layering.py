@@ -79,6 +79,7 @@ ROOMS: dict[str, set[str]] = {
     "node_search": EVERYTHING,
     "serving": {
         "asgi.origins",
+        "asgi.upgrade",
         "config",
         "control",
         "demo",
