@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.library import FOLDER, load_folder
 from batonbox_server.store.scripts import Scripts, forget_others
+from tests.integration.store_harness import Box
 
 
 @pytest.fixture
@@ -65,3 +66,13 @@ async def test_nothing_is_left_of_the_call_before(client: EngineClient) -> None:
 
     epochs = await asyncio.gather(*(told(number) for number in range(30)))
     assert epochs == [f"epoch{number % 3}".encode() for number in range(30)]
+
+
+async def test_a_row_from_before_a_field_is_given_it_by_a_change(box: Box) -> None:
+    """Changes alone are written; a field that the row never had is one, once it has a value."""
+    conv = await box.receive()
+    row = f"{box.log}:c:{conv}"
+    await box.client.execute("HDEL", row, "snoozed_until", "opted_out", "acted_ms")
+    await box.assign(conv)
+    acted, opted = await box.client.execute("HMGET", row, "acted_ms", "opted_out")
+    assert int(acted) > 0 and opted == b"0"

@@ -178,7 +178,7 @@ ABLATIONS: dict[str, tuple[str, str, str]] = {
         'redis.call("HGET", key("cx"), c.our)',
     ),
     "a customer who is away is known": (
-        "receive", 'if known and redis.call("EXISTS", key("c", known)) == 0', "if false",
+        "receive", "if known then c = load(cx, known) else c =", "c = known and load(cx, known) or",
     ),
     "pages go on behind what is here": (
         "page", 'redis.call("HGET", key("meta"), "away") or 0', "0",

@@ -31,7 +31,7 @@ ABLATIONS: Final = {
     "the author is not named any more": ("post", 'redis.call("DEL", key("at", actor))', ""),
     "a mark is never lowered": ("room_seen", "if read <= mark_of(actor) then", "if false then"),
     "a mark is not beyond the last post": (
-        "room_seen", "read = math.min(read, read_row(ID).posts)", "",
+        "room_seen", "read = math.min(read, posts)", "",
     ),
     "what is seen names nobody": (
         "lib/room", 'redis.call("ZREMRANGEBYSCORE", key("at", user), "-inf", read)', "",
@@ -63,7 +63,7 @@ ABLATIONS: Final = {
     ),
     "a system line is no post": ("edit", 'entry.head[4] ~= "posted"', "false"),
     "the tip hashes its prefix": (
-        "lib/log", "redis.sha1hex(cx.tip .. core)", "redis.sha1hex(core)",
+        "lib/log", 'redis.sha1hex(cx.tip .. "', 'redis.sha1hex("',
     ),
     "the index forgets who left": (
         "org_room_settle", 'redis.call("SREM", key("ru", user), room)', "",

@@ -25,7 +25,7 @@ if c.status == "assigned" and c.assignee ~= actor then
 end
 if c.blocked > 0 then return refuse(cx, {"recipient_opted_out", known and cur(c) or nil}) end
 join_admin(cx, actor, me)
-local was = copy(c)
+local was = before(c)
 tick(cx)
 if c.status ~= "assigned" then to_assigned(cx, c, actor, candidate .. actor .. cid, false) end
 c.prev, c.acted_ms = nil, cx.last_ms

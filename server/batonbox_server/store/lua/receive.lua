@@ -33,12 +33,13 @@ if not ours then return {"number_not_routed"} end
 plan(cx)
 local pair = our .. "|" .. customer
 local known = redis.call("HGET", key("cx"), pair)
-if known and redis.call("EXISTS", key("c", known)) == 0 then return {"archived", known} end
-local c = known and load(cx, known) or fresh(candidate, our, customer)
+local c
+if known then c = load(cx, known) else c = fresh(candidate, our, customer) end
+if not c then return {"archived", known} end
 release_stale(cx, c)
 local said = heard(c, ARGV[8])
 if not said.mute then release_absent(cx, c) end
-local was, at = copy(c), tick(cx)
+local was, at = before(c), tick(cx)
 if said.mute then
   if not known then c.own_tok = mark(cx, "own" .. provider_id) end
 else

@@ -11,7 +11,8 @@ local actor, read = ARGV[1], tonumber(ARGV[2])
 local cx = open()
 if not cx then return {"not_found"} end
 if not member(cx, actor) then return {"forbidden"} end
-read = math.min(read, read_row(ID).posts)
+local posts = tonumber(redis.call("HGET", key("c", ID), "posts"))
+read = math.min(read, posts)
 if read <= mark_of(actor) then return {"ok", 0} end
 set_mark(cx, actor, read)
 return {"ok", 1}

@@ -8,7 +8,7 @@
 -- ARGV[2] actor
 -- ARGV[3] att
 -- Returns {"ok", changed} | {"not_found"} | {"forbidden"}
---- @include "lib/row"
+--- @include "lib/log"
 --- @include "lib/member"
 --- @include "lib/marks"
 --- @include "lib/compact"
@@ -16,15 +16,16 @@ local conv, actor, att = unpack(ARGV)
 local cx = open()
 if not cx then return {"not_found"} end
 if not member(cx, actor) then return {"forbidden"} end
-local c = read_row(conv)
-if not c then return {"not_found"} end
-if att == "" or c.att ~= att then return {"ok", 0} end
+local row = redis.call("HMGET", key("c", conv), "status", "assignee", "att")
+local status, assignee, now = unpack(row)
+if not status then return {"not_found"} end
+if att == "" or now ~= att then return {"ok", 0} end
 local changed, kind = 0, nil
-if c.status == "unassigned" then
+if status == "unassigned" then
   kind, changed = "blue", redis.call("SADD", key("su", actor), conv .. ":" .. att)
   compact(actor)
-elseif c.status == "assigned" and c.assignee == actor then
+elseif status == "assigned" and assignee == actor then
   kind, changed = "green", redis.call("SREM", key("gm", actor), conv)
 end
-if changed == 1 then publish_mark(cx, actor, kind, c, false) end
+if changed == 1 then publish_mark(cx, actor, kind, conv, att, false) end
 return {"ok", changed}

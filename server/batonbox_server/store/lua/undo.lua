@@ -26,7 +26,7 @@ elseif back and prev.status == "done" then
   back = c.unanswered == 0
 end
 if not back then return refuse(cx, {"not_undoable", cur(c)}) end
-local was, salt = copy(c), conv .. actor .. cid
+local was, salt = before(c), conv .. actor .. cid
 if prev.status == "assigned" then
   to_assigned(cx, c, prev.assignee, salt, true)
 elseif prev.status == "unassigned" then

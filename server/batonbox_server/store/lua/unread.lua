@@ -21,5 +21,5 @@ local reply = finish(cx, c, not kind)
 local changed = 0
 if kind == "blue" then changed = redis.call("SREM", key("su", actor), conv .. ":" .. c.att) end
 if kind == "green" then changed = redis.call("SADD", key("gm", actor), conv) end
-if changed == 1 then publish_mark(cx, actor, kind, c, true) end
+if changed == 1 then publish_mark(cx, actor, kind, conv, c.att, true) end
 return reply

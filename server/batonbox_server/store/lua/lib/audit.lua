@@ -5,8 +5,9 @@
 
 local function audit(cx, by, action, actor, e)
   cx.acts = cx.acts or {}
-  table.insert(cx.acts, {by and by.origin or "", cmsgpack.pack({action, actor, e.conv or "",
-    e.target or "", e.before or "", e.after or "", e.detail or ""})})
+  local fields = cmsgpack.pack(action, actor, e.conv or "", e.target or "", e.before or "",
+    e.after or "", e.detail or "")
+  table.insert(cx.acts, {by and by.origin or "", "\151" .. fields})
 end
 
 -- Entries that the caller packed, since they know what changes.

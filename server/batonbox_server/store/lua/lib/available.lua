@@ -36,7 +36,9 @@ end
 -- Why an owner does not keep what needs an answer at `at`; nil: they do.
 local function absent(c, at)
   if mode_of(c.assignee) == "release" then return "away" end
-  local since, grace = gone_since(c.assignee), options().offline_min * 60000
-  local late = since > 0 and grace > 0 and at - math.max(since, c.acted_ms) >= grace
+  local since = gone_since(c.assignee)
+  if since == 0 then return nil end
+  local grace = options().offline_min * 60000
+  local late = grace > 0 and at - math.max(since, c.acted_ms) >= grace
   return late and "offline" or nil
 end

@@ -4,14 +4,21 @@
 --- @include "lib/optout"
 -- Moves of one conversation, planned in memory: the Lua mirror of domain/transitions.py.
 
+-- The first row of a call, and as it was: most calls are about one.
+local first, first_was = {}, {}
+
 local function load(cx, conv)
-  local c = read_row(conv)
+  local alone = next(cx.was) == nil
+  local was = alone and emptied(first_was) or {}
+  local c = read_row(conv, alone and emptied(first) or nil, was)
   if not c then return nil end
   c.blocked = blocked_since(c.our, c.customer)
   c.prev = c.prev and c.prev ~= "" and cmsgpack.unpack(c.prev) or nil
   c.unseen = c.status == "assigned"
     and redis.call("SISMEMBER", key("gm", c.assignee), conv) == 1
-  cx.was[conv] = copy(c)
+  was.prev, was.unseen = c.prev, c.unseen
+  was.acted_ms, was.snoozed_until = c.acted_ms, c.snoozed_until
+  cx.was[conv] = was
   return c
 end
 
@@ -67,6 +74,7 @@ local function outcome(c, more)
   return cmsgpack.pack({to = c.assignee, reason = more.reason, note = more.note, until_ms = more.till})
 end
 
+local NOTHING = {}
 local ACTS = {
   assigned = "assign", transferred = "transfer", returned = "return", done = "done", undone = "undo",
 }
@@ -89,29 +97,27 @@ local function audit_change(cx, kind, c, was, actor, reason)
 end
 
 -- Plan the event and the thread's line of a change already made to `c`.
+local meta, meta_before = {}, {}
+
 local function record(cx, kind, c, was, actor, cid, more)
-  more = more or {}
+  more = more or NOTHING
   c.n, c.rev, c.last_ms, c.opted_out = c.n + 1, cx.seq + 1, cx.last_ms, c.blocked
-  local meta = {
-    type = kind, conv = c.id, actor = actor, cid = cid, unseen = c.unseen, n = c.n,
-    state = more.state, reason = more.reason, mentions = more.mentions, row = public(c),
-  }
-  if was.rev > 0 then
-    meta.before = {status = was.status, assignee = was.assignee, att = was.att}
-  end
+  meta.type, meta.conv, meta.actor, meta.cid, meta.unseen = kind, c.id, actor, cid, c.unseen
+  meta.n, meta.state, meta.reason, meta.mentions = c.n, more.state, more.reason, more.mentions
+  meta.row, meta.before = public(c), was.rev > 0 and meta_before or nil
+  meta_before.status, meta_before.assignee, meta_before.att = was.status, was.assignee, was.att
   local body = more.body or outcome(c, more)
   local seq = emit(cx, meta, body)
   audit_change(cx, kind, c, was, actor, more.reason)
-  local head = {c.n, seq, c.last_ms, kind, actor, cid, more.state or ""}
-  for i = 1, 7 do head[i] = cmsgpack.pack(head[i]) end
+  local head = cmsgpack.pack(c.n, seq, c.last_ms, kind, actor, cid, more.state or "")
   cx.rows[c.id] = c
   cx.lines[c.id] = cx.lines[c.id] or {}
-  table.insert(cx.lines[c.id], "\152" .. table.concat(head) .. body)
+  table.insert(cx.lines[c.id], "\152" .. head .. body)
 end
 
 -- An automatic answer stands in the same line as people's messages.
 local function answer(cx, c, body)
-  local was = copy(c)
+  local was = before(c)
   tick(cx)
   record(cx, "answered", c, was, "", "", {body = body, state = "queued"})
   table.insert(cx.out, {c.id, c.n})
@@ -119,7 +125,7 @@ end
 
 -- Back to everybody, as nobody's act.
 local function give_back(cx, c, reason)
-  local was = copy(c)
+  local was = before(c)
   tick(cx)
   to_unassigned(cx, c, "", c.id)
   record(cx, "returned", c, was, "", "", {reason = reason})

@@ -1,9 +1,13 @@
 --- @include "lib/commit"
 -- How every member's command begins: stored reply, then standing, then the conversation.
 
+-- What a script plans, by kind.
+local PLAN = {
+  was = {}, rows = {}, lines = {}, saw = {}, out = {}, members = {}, cleared = {},
+}
+
 local function plan(cx)
-  cx.was, cx.rows, cx.lines, cx.saw = {}, {}, {}, {}
-  cx.out, cx.members, cx.cleared = {}, {}, {}
+  for name, t in pairs(PLAN) do cx[name] = emptied(t) end
   return cx
 end
 

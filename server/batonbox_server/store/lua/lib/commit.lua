@@ -6,11 +6,11 @@
 --- @include "lib/compact"
 -- The writing half: everything a script planned, in one go, after its last read.
 
+-- The one or two lists in which a row stands.
 local function lists(c)
-  if not c or c.rev == 0 then return {} end
-  if c.status == "done" then return {[key("done")] = true} end
-  local owned = c.status == "assigned" and key("as", c.assignee) or key("un")
-  return {[key("op")] = true, [owned] = true}
+  if not c or c.rev == 0 then return nil end
+  if c.status == "done" then return key("done") end
+  return key("op"), c.status == "assigned" and key("as", c.assignee) or key("un")
 end
 
 local function on_board(c)
@@ -22,12 +22,19 @@ local function waits(c)
   return c and c.status == "unassigned" and c.waiting_since > 0 and c.waiting_since or nil
 end
 
-local function reindex(was, c)
-  local now = lists(c)
-  for k in pairs(lists(was)) do
-    if not now[k] then redis.call("ZREM", k, c.id) end
+local function relist(was, c)
+  local a, b = lists(c)
+  if was and (was.status ~= c.status or was.assignee ~= c.assignee) then
+    for _, k in ipairs({lists(was)}) do
+      if k ~= a and k ~= b then redis.call("ZREM", k, c.id) end
+    end
   end
-  for k in pairs(now) do redis.call("ZADD", k, c.last_ms, c.id) end
+  redis.call("ZADD", a, c.last_ms, c.id)
+  if b then redis.call("ZADD", b, c.last_ms, c.id) end
+end
+
+local function reindex(cx, was, c)
+  relist(was, c)
   local since = waits(c)
   if since ~= waits(was) then
     if since then
@@ -36,29 +43,32 @@ local function reindex(was, c)
       redis.call("ZREM", key("wq"), c.id)
     end
   end
-  local old, new = on_board(was), on_board(c)
-  if old and old ~= new then redis.call("SREM", key("unm"), old) end
-  if new and old ~= new then redis.call("SADD", key("unm"), new) end
+  if not was or was.status ~= c.status or was.att ~= c.att then
+    local old, new = on_board(was), on_board(c)
+    if old and old ~= new then redis.call("SREM", key("unm"), old) end
+    if new and old ~= new then redis.call("SADD", key("unm"), new) end
+  end
   if was and was.status == "assigned" and was.assignee ~= c.assignee then
     redis.call("SREM", key("gm", was.assignee), c.id)
   end
-  if c.status == "assigned" then
+  local same = was and was.status == "assigned" and was.assignee == c.assignee
+  same = same and was.unseen == c.unseen and not cx.cleared[c.assignee]
+  if c.status == "assigned" and not same then
     redis.call(c.unseen and "SADD" or "SREM", key("gm", c.assignee), c.id)
   end
 end
 
 local function write_row(cx, c)
-  local flat = {"prev", c.prev and cmsgpack.pack(c.prev) or "", "trimmed", c.trimmed,
-    "acted_ms", c.acted_ms}
-  for _, f in ipairs(CONVERSATION) do
-    table.insert(flat, f)
-    table.insert(flat, c[f])
+  local was, changed = cx.was[c.id], changes(c, cx.was[c.id])
+  if not was or c.prev ~= was.prev then
+    changed[#changed + 1] = "prev"
+    changed[#changed + 1] = c.prev and cmsgpack.pack(c.prev) or ""
   end
-  redis.call("HSET", key("c", c.id), unpack(flat))
+  redis.call("HSET", key("c", c.id), unpack(changed))
   redis.call("RPUSH", key("m", c.id), unpack(cx.lines[c.id]))
   index_held(c.id, c.n - c.trimmed - #cx.lines[c.id], c.n - c.trimmed)
-  reindex(cx.was[c.id], c)
-  reindex_owned(cx.was[c.id], c)
+  reindex(cx, was, c)
+  reindex_owned(was, c)
 end
 
 local function commit(cx)

@@ -2,14 +2,17 @@
 -- A log: contiguous seqs, each tip the hash of the whole prefix. Scripts plan events in memory and
 -- write them last: Redis never rolls back, so every read comes before the first write.
 
+local context, planned, standings = {}, {}, {}
+
 local function open()
   local m = redis.call("HMGET", key("meta"), "epoch", "seq", "tip", "last_ms", "keep", "deleted")
   if not m[1] or m[6] then return nil end
   local t = redis.call("TIME")
-  return {
-    epoch = m[1], seq = tonumber(m[2]), tip = m[3], last_ms = tonumber(m[4]), keep = m[5],
-    now = t[1] * 1000 + math.floor(t[2] / 1000), entries = {},
-  }
+  local cx = emptied(context)
+  cx.epoch, cx.seq, cx.tip, cx.last_ms, cx.keep = m[1], tonumber(m[2]), m[3], tonumber(m[4]), m[5]
+  cx.now = t[1] * 1000 + math.floor(t[2] / 1000)
+  cx.entries, cx.stand = emptied(planned), emptied(standings)
+  return cx
 end
 
 -- The log's clock, on which timers are judged: the time that the next event would have. It is unique
@@ -31,10 +34,11 @@ end
 -- Plan one event: the frame [20, id, seq, meta, body, tip] is final wire bytes.
 local function emit(cx, meta, body)
   local seq = cx.seq + 1
-  local core = "\150\20" .. cmsgpack.pack(ID) .. cmsgpack.pack(seq) .. cmsgpack.pack(meta)
-  core = core .. (body or "\192")
-  local tip = string.sub(redis.sha1hex(cx.tip .. core), 1, 16)
-  table.insert(cx.entries, {seq = seq, prev = cx.tip, frame = core .. cmsgpack.pack(tip)})
+  local packed = cmsgpack.pack(ID, seq, meta)
+  body = body or "\192"
+  local tip = string.sub(redis.sha1hex(cx.tip .. "\150\20" .. packed .. body), 1, 16)
+  local frame = "\150\20" .. packed .. body .. "\176" .. tip
+  cx.entries[#cx.entries + 1] = {seq = seq, prev = cx.tip, frame = frame}
   cx.seq, cx.tip = seq, tip
   return seq
 end
@@ -42,13 +46,13 @@ end
 -- Write the planned events: log, end of log, one message on the channel.
 local function commit_log(cx)
   if #cx.entries == 0 then return end
-  local parts = {"E"}
+  local log, told = key("log"), "E"
   for _, e in ipairs(cx.entries) do
-    redis.call("XADD", key("log"), "MAXLEN", "~", cx.keep, e.seq .. "-0", "f", e.frame, "p", e.prev,
+    redis.call("XADD", log, "MAXLEN", "~", cx.keep, e.seq .. "-0", "f", e.frame, "p", e.prev,
       "t", cx.now)
-    table.insert(parts, e.prev .. struct.pack(">I4", #e.frame) .. e.frame)
+    told = told .. e.prev .. struct.pack(">I4", #e.frame) .. e.frame
   end
   redis.call("HSET", key("meta"), "seq", cx.seq, "tip", cx.tip, "last_ms", cx.last_ms)
-  redis.call("SPUBLISH", key("ev"), table.concat(parts))
-  cx.entries = {}
+  redis.call("SPUBLISH", key("ev"), told)
+  emptied(cx.entries)
 end

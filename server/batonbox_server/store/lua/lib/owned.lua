@@ -23,14 +23,14 @@ local function reindex_owed(was, c)
   if before and before ~= now then
     redis.call("ZREM", key("ow", before), c.id)
     if not now then redis.call("ZREM", key("ow"), c.id) end
-    watch_gone(before)
+    if gone_since(before) > 0 then watch_gone(before) end
   end
   local same = before == now and was and was.acted_ms == c.acted_ms
     and was.waiting_since == c.waiting_since
   if now and not same then
     redis.call("ZADD", key("ow"), math.max(c.waiting_since, c.acted_ms), c.id)
     redis.call("ZADD", key("ow", now), c.acted_ms, c.id)
-    watch_gone(now)
+    if gone_since(now) > 0 then watch_gone(now) end
   end
 end
 

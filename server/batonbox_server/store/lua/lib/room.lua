@@ -16,7 +16,10 @@ local function enter(packed, keep_ms)
   local stored = replayed(by)
   if stored then return nil, stored end
   cx.by, cx.lines, cx.members = by, {}, {}
-  return cx, read_row(ID), by.actor
+  local was = {}
+  local c = read_row(ID, nil, was)
+  cx.was = c and was
+  return cx, c, by.actor
 end
 
 -- Plan the event and the thread's line of a change already made to `c`.
@@ -27,9 +30,8 @@ local function record(cx, c, kind, more)
     type = kind, conv = ID, actor = by.actor, cid = by.cid, n = c.n, at_ms = cx.last_ms,
     mentions = more.mentions, user = more.user, role = more.role, joined = more.joined, fresh = more.joined, row = public(c),
   }, body)
-  local head = {c.n, seq, cx.last_ms, kind, by.actor, by.cid, ""}
-  for i = 1, 7 do head[i] = cmsgpack.pack(head[i]) end
-  table.insert(cx.lines, "\152" .. table.concat(head) .. body)
+  local head = cmsgpack.pack(c.n, seq, cx.last_ms, kind, by.actor, by.cid, "")
+  table.insert(cx.lines, "\152" .. head .. body)
 end
 
 -- Somebody is in the room from the next event on; what was said before is not new to them.
@@ -40,12 +42,7 @@ local function admit(cx, c, user)
 end
 
 local function write_room(cx, c)
-  local flat = {"trimmed", c.trimmed, "last_n", c.last_n}
-  for _, f in ipairs(ROOM_ITSELF) do
-    table.insert(flat, f)
-    table.insert(flat, c[f])
-  end
-  redis.call("HSET", key("c", ID), unpack(flat))
+  redis.call("HSET", key("c", ID), unpack(changes(c, cx.was)))
   if #cx.lines > 0 then redis.call("RPUSH", key("m", ID), unpack(cx.lines)) end
   index_held(ID, c.n - c.trimmed - #cx.lines, c.n - c.trimmed)
 end
@@ -84,5 +81,5 @@ end
 local function set_mark(cx, user, read)
   redis.call("HSET", key("rd"), user, read)
   redis.call("ZREMRANGEBYSCORE", key("at", user), "-inf", read)
-  publish_mark(cx, user, "room", {id = ID, att = tostring(read)}, false)
+  publish_mark(cx, user, "room", ID, tostring(read), false)
 end

@@ -12,30 +12,61 @@ local ROOM_ITSELF = {
   "id", "kind", "name", "people", "archived", "rev", "n", "posts", "last_ms", "last_by", "preview",
 }
 
-local function copy(c)
-  local d = {}
-  for k, v in pairs(c) do d[k] = v end
-  return d
+-- Everything that is stored of a row, but `prev`. (Before the first call there are no globals.)
+local function stored(shown, ...)
+  local fields = {...}
+  for i = 1, #shown do fields[#fields + 1] = shown[i] end
+  return fields
 end
+
+local OF_CONVERSATION = stored(CONVERSATION, "trimmed", "acted_ms")
+local OF_ROOM = stored(ROOM_ITSELF, "trimmed", "last_n")
+
+-- What events and undo tell of a row as it was.
+local function before(c)
+  return {rev = c.rev, status = c.status, assignee = c.assignee, att = c.att,
+    waiting_since = c.waiting_since, unanswered = c.unanswered}
+end
+
+-- A row as it is shown; one table for all of them: whoever asks packs it at once.
+local conversation, room = {}, {}
 
 local function public(c)
-  local d = {}
-  for _, f in ipairs(ROOM and ROOM_ITSELF or CONVERSATION) do d[f] = c[f] end
-  if ROOM then
-    d.people = {}
-    for user in string.gmatch(c.people, "%S+") do table.insert(d.people, user) end
+  if not ROOM then
+    for i = 1, #CONVERSATION do conversation[CONVERSATION[i]] = c[CONVERSATION[i]] end
+    return conversation
   end
-  return d
+  for i = 1, #ROOM_ITSELF do room[ROOM_ITSELF[i]] = c[ROOM_ITSELF[i]] end
+  room.people = {}
+  for user in string.gmatch(c.people, "%S+") do table.insert(room.people, user) end
+  return room
 end
 
-local function read_row(conv)
+-- The row, in `c` if that is given, and in `was` too, as it is stored; nil where there is none.
+local function read_row(conv, c, was)
   local flat = redis.call("HGETALL", key("c", conv))
   if #flat == 0 then return nil end
-  local c = {snoozed_until = 0, opted_out = 0, acted_ms = 0}
+  c = c or {}
+  c.snoozed_until, c.opted_out, c.acted_ms = 0, 0, 0
   for i = 1, #flat, 2 do
-    c[flat[i]] = NUMBERS[flat[i]] and tonumber(flat[i + 1]) or flat[i + 1]
+    local f, v = flat[i], flat[i + 1]
+    if NUMBERS[f] then v = tonumber(v) end
+    c[f] = v
+    if was then was[f] = v end
   end
   return c
+end
+
+-- Names and values, in one list, of what is not as it is stored; of everything, if the row is new.
+local function changes(c, was)
+  local fields, changed, n = ROOM and OF_ROOM or OF_CONVERSATION, {}, 0
+  for i = 1, #fields do
+    local f = fields[i]
+    if not was or c[f] ~= was[f] then
+      changed[n + 1], changed[n + 2], n = f, c[f], n + 2
+    end
+  end
+  return changed
 end
 
 local function cur(c)

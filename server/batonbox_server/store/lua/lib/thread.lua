@@ -7,17 +7,15 @@ local function line(conv, n, trimmed)
   if n <= trimmed then return nil end  -- a negative index would count from the end
   local raw = redis.call("LINDEX", key("m", conv), n - 1 - trimmed)
   if not raw then return nil end
-  local head = cmsgpack.unpack(raw)
-  local size = 1
-  for i = 1, 7 do size = size + #cmsgpack.pack(head[i]) end
+  local head = {cmsgpack.unpack_limit(raw, 7, 1)}
+  local size = table.remove(head, 1)
   return {at = n - 1 - trimmed, head = head, body = string.sub(raw, size + 1)}
 end
 
 local function set_state(conv, entry, state)
   entry.head[7] = state
-  local packed = {}
-  for i = 1, 7 do packed[i] = cmsgpack.pack(entry.head[i]) end
-  redis.call("LSET", key("m", conv), entry.at, "\152" .. table.concat(packed) .. entry.body)
+  local head = cmsgpack.pack(unpack(entry.head))
+  redis.call("LSET", key("m", conv), entry.at, "\152" .. head .. entry.body)
 end
 
 -- The event of a message's delivery state; the row is as it was: a receipt changes no ownership.
