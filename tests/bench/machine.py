@@ -24,7 +24,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count() or 1,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "batonbox": f"{__version__} ({_commit()})",
+        "batonbox": f"{__version__} {_commit()}".rstrip(),
         "engine": f"{engine.name} {'.'.join(map(str, engine.version))}",
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
     }
@@ -40,4 +40,4 @@ def _commit() -> str:
     told = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )
-    return told.stdout.strip() or "no repository"
+    return told.stdout.strip()
