@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -135,9 +136,9 @@ class Site:
         path: str = "/",
         subprotocol: str = MSGPACK_SUBPROTOCOL,
         early: bytes = b"",
-        **by: str,
+        other: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[Client, bytes]:
-        """A connection after its handshake, and the answer's head; `by` are other headers."""
+        """A connection after its handshake, and the answer's head; `other` headers replace ours."""
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
         self._clients.append(client)
         headers = {
@@ -147,7 +148,7 @@ class Site:
             "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Protocol": subprotocol,
-            **by,
+            **other,
         }
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         client.writer.write("\r\n".join([*lines, "", ""]).encode())
@@ -375,5 +376,5 @@ async def test_an_upgrade_that_is_refused_is_answered_over_http(
 async def test_a_handshake_that_is_none_is_refused(broken: str) -> None:
     name, _, value = broken.partition(": ")
     async with serving() as site:
-        _, answer = await site.dial(**{name: value})
+        _, answer = await site.dial(other={name: value})
         assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 404 ", b"HTTP/1.1 500 "))

@@ -172,7 +172,7 @@ class Hub:
     def attached(self, viewer: Viewer, inbox: str) -> bool:
         """`attach` where nothing has to be read for it; False: nothing was done."""
         follower = self.followers.ready(inbox)
-        return follower is not None and follower.admit(viewer)
+        return follower is not None and follower.seated(viewer)
 
     async def attach(self, viewer: Viewer, inbox: str) -> None:
         """Level `badge`. Raises Refused: `forbidden`, `not_found`, `unavailable`."""

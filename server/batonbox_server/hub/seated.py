@@ -128,7 +128,7 @@ class SeatedFollower(Follower):
             self._marks_reading.soon()
         return seat
 
-    def admit(self, viewer: Viewer) -> bool:
+    def seated(self, viewer: Viewer) -> bool:
         """Seat a connection of somebody who is known to be a member; False: `enter` has to."""
         if viewer.closed or not self.confirmed(viewer.user):
             return False

@@ -327,7 +327,7 @@ class InboxStore(OutboxStore, Protocol):
     async def tops(
         self, inboxes: Sequence[str], *, actor: str, view: str, below_ms: int | None
     ) -> dict[str, float]:
-        """What no row of a view below a time is above, for each inbox that may have any: a `last_ms`.
+        """What no row of a view below a time is above: a `last_ms` by inbox that may have any.
 
         Infinity where only the archive could tell. Nobody's rights are asked for: show none of it.
         """
