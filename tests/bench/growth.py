@@ -373,8 +373,8 @@ def _ratios(run: _Run, sizes: tuple[int, ...]) -> None:
     end = f".{sizes[0]}"
     names = [figure["name"] for figure in run.figures]
     for stem in [name.removesuffix(end) for name in names if name.endswith(end)]:
-        last = max(size for size in sizes if f"{stem}.{size}" in names)
-        ratio = run.value(f"{stem}.{last}") / run.value(stem + end)
+        biggest = max(size for size in sizes if f"{stem}.{size}" in names)
+        ratio = run.value(f"{stem}.{biggest}") / run.value(stem + end)
         run.note(f"growth.ratio.{stem.removeprefix('growth.')}", "x", [ratio])
     served = max(size for size in sizes if size <= _SERVED_MOST)
     for verb in _VERBS:
