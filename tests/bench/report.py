@@ -46,14 +46,16 @@ def tables(runs: Sequence[Run], peers: Sequence[Peers] = ()) -> dict[str, str]:
     for run in runs:
         for part in dict.fromkeys(name.partition(".")[0] for name in run.rows):
             found[part] = f"{_growth(run) if part == 'growth' else _part(run, part)}\n\n{_of(run)}"
-    verdicts = [verdict for run in runs for verdict in judged(run.value)]
+    verdicts = {verdict.title: verdict for run in runs for verdict in judged(run.value)}
     for beside in peers:
-        verdicts += judged_peers(beside.peers, channels=beside.channels, ours=_OURS)
+        for verdict in judged_peers(beside.peers, channels=beside.channels, ours=_OURS):
+            if beside.window > 1:
+                verdicts[verdict.title] = verdict
         found |= peers_tables(beside)
     if runs:
         found["machine"] = _machine(runs[-1])
     if verdicts:
-        found["targets"] = _targets(verdicts)
+        found["targets"] = _targets(list(verdicts.values()))
     return found
 
 

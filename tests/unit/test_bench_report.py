@@ -115,6 +115,13 @@ def test_the_page_has_a_place_for_every_part_and_every_shape() -> None:
     assert into(PAGE.read_text(), filled).count("\nfilled\n") == len(wanted)
 
 
+def test_a_later_run_is_judged_in_place_of_an_earlier_one() -> None:
+    name = "handshakes.batonbox.signed-in.core"
+    found = tables([run_of(**{name: 3000}), run_of(**{name: 5000})])["targets"]
+    assert found.count("handshakes per second") == 1
+    assert "| ≥ 4,000 /s | 5,000 /s | kept |" in found
+
+
 def test_one_part_alone_is_shown_alone() -> None:
     run = run_of(**{"idle.batonbox.10000.memory": 6000.0, "page.chromium.push.ms": 3.0})
     assert text([run], only="idle").startswith("## idle\n\n|  | batonbox |")
