@@ -264,6 +264,17 @@ def test_whole_messages_fragments_and_pings_in_any_pieces_are_the_same_messages(
         (Frame(Opcode.TEXT, b"\xff").serialize(mask=True), 1007),
         (Frame(Opcode.CLOSE, b"\x03").serialize(mask=True), 1002),
     ],
+    ids=[
+        "unmasked",
+        "reserved bit",
+        "no opcode",
+        "continues nothing",
+        "long ping",
+        "too big",
+        "too big in pieces",
+        "no text",
+        "half a code",
+    ],
 )
 async def test_what_breaks_the_rules_is_told_so_and_closed(wire: bytes, code: int) -> None:
     async with serving() as site:

@@ -16,7 +16,7 @@ from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
 
 from .library import Library
 from .link import Jobs, Link
-from .resp import Argument, drained, pack, replies, request, write
+from .resp import Argument, Replies, pack, request
 
 __all__ = ["RESEND_S", "EngineClient"]
 
@@ -62,7 +62,7 @@ class EngineClient:
         self._max_in_flight = max_in_flight
         self.on_state = on_state
         self._up = False
-        self._connection: AbstractConnection | None = None
+        self._engine: Replies | None = None
         self._known: set[Library] = set()
         # Every command is in one of these; in this order they were called, and take effect.
         self._sent: deque[_Waiting] = deque()
@@ -171,8 +171,8 @@ class EngineClient:
     def _flush(self) -> None:
         """Write what was called in this turn of the loop, unless something has to come before."""
         self._due = False
-        connection = self._connection
-        if connection is None or self._full or self._unknown or not self._unsent:
+        engine = self._engine
+        if engine is None or self._full or self._unknown or not self._unsent:
             return
         batch, self._unsent = self._unsent, []
         at_s = asyncio.get_running_loop().time()
@@ -181,24 +181,24 @@ class EngineClient:
         # Counted as sent before the write: a write that fails half-way may have arrived.
         self._sent.extend(batch)
         try:
-            self._full = not write(connection, b"".join([waiting.packed for waiting in batch]))
+            self._full = not engine.write(b"".join([waiting.packed for waiting in batch]))
         except Exception as error:  # uvloop raises on a closed transport: not the callers' affair
             self._failure, self._full = error, True
         if self._full:
             self._wake.set()
 
     def _jobs(self, connection: AbstractConnection) -> Jobs:
-        self._connection = connection
+        engine = self._engine = Replies(connection, self._heard)
         self._flush()
-        return self._keep_room(connection), self._read(connection), self._watch()
+        return self._keep_room(engine), engine.ended(), self._watch()
 
-    async def _keep_room(self, connection: AbstractConnection) -> None:
+    async def _keep_room(self, engine: Replies) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             if self._failure is not None:
                 raise self._failure
-            await drained(connection)
+            await engine.room()
             self._full = False
             self._flush()
 
@@ -214,24 +214,23 @@ class EngineClient:
 
     # Reading
 
-    async def _read(self, connection: AbstractConnection) -> None:
+    def _heard(self, batch: list[Any]) -> None:
         sent = self._sent
-        async for batch in replies(connection):
-            for reply in batch:
-                if not sent:
-                    raise ConnectionResetError(f"a reply nobody asked for: {reply!r}")
-                waiting = sent.popleft()
-                if isinstance(reply, Exception):
-                    self._refused(waiting, reply)
-                else:
-                    if self._unknown:
-                        self._overtaken(waiting.prefix)
-                    if not waiting.done():  # its caller may have been cancelled
-                        waiting.set_result(reply)
-            if self._unknown and not sent:
-                self._load_and_repeat()
-            elif self._unsent and not self._due:
-                self._flush()  # what was held back
+        for reply in batch:
+            if not sent:
+                raise ConnectionResetError(f"a reply nobody asked for: {reply!r}")
+            waiting = sent.popleft()
+            if isinstance(reply, Exception):
+                self._refused(waiting, reply)
+            else:
+                if self._unknown:
+                    self._overtaken(waiting.prefix)
+                if not waiting.done():  # its caller may have been cancelled
+                    waiting.set_result(reply)
+        if self._unknown and not sent:
+            self._load_and_repeat()
+        elif self._unsent and not self._due:
+            self._flush()  # what was held back
 
     def _refused(self, waiting: _Waiting, error: Exception) -> None:
         if _forgotten(error) and waiting.repeats and waiting.loads < _LOADS_MOST:
@@ -282,7 +281,7 @@ class EngineClient:
     def _went_down(self) -> None:
         loop = asyncio.get_running_loop()
         self._up = self._full = False
-        self._connection = self._failure = None
+        self._engine = self._failure = None
         self._wake.clear()
         now_s = loop.time()
         sent, self._unknown, unsent = [*self._sent], [], [*self._unknown, *self._unsent]

@@ -13,7 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 from batonbox_server.errors import EngineUnavailable
 
 from .link import Jobs, Link
-from .resp import pack, replies, send
+from .resp import Replies, pack
 
 __all__ = ["Subscriber"]
 
@@ -109,25 +109,26 @@ class Subscriber:
         self._wake.set()
 
     def _jobs(self, connection: AbstractConnection) -> Jobs:
-        return self._write(connection), self._read(connection), self._beat(), self._restore()
+        engine = Replies(connection, self._heard)
+        return self._write(engine), engine.ended(), self._beat(), self._restore()
 
-    async def _write(self, connection: AbstractConnection) -> None:
+    async def _write(self, engine: Replies) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             batch, self._unsent = self._unsent, []
-            await send(connection, b"".join(batch))
+            engine.write(b"".join(batch))
+            await engine.room()
 
-    async def _read(self, connection: AbstractConnection) -> None:
+    def _heard(self, batch: list[Any]) -> None:
         channels = self._channels
-        async for batch in replies(connection):
-            self._missed_beats = 0
-            for reply in batch:
-                if type(reply) is list and reply[0] == b"smessage":
-                    if reply[1] in channels:
-                        self._deliver(reply[1], reply[2])
-                else:
-                    self._acknowledge(reply)
+        self._missed_beats = 0
+        for reply in batch:
+            if type(reply) is list and reply[0] == b"smessage":
+                if reply[1] in channels:
+                    self._deliver(reply[1], reply[2])
+            else:
+                self._acknowledge(reply)
 
     def _deliver(self, channel: bytes, data: bytes) -> None:
         try:

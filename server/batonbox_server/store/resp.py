@@ -1,4 +1,4 @@
-"""The seam to redis-py: one raw connection, packing, and replies read in batches.
+"""The seam to redis-py: one raw connection, packing, and replies in batches as they arrive.
 
 redis-py does addresses, TLS, AUTH and the handshake; packing and parsing in bulk are ours, because
 its per-command path costs five times the engine's own work.
@@ -7,7 +7,7 @@ its per-command path costs five times the engine's own work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from redis._parsers.base import BaseParser
@@ -28,20 +28,15 @@ except ImportError:  # the extra [fast] is not installed
 
 __all__ = [
     "Argument",
+    "Replies",
     "close_connection",
-    "drained",
     "open_connection",
     "pack",
-    "replies",
     "request",
-    "send",
-    "write",
 ]
 
 Argument: TypeAlias = bytes | str | int | float
-_READ_BYTES: Final = 256 * 1024
-# So much may wait for an engine that does not read.
-_UNREAD_BYTES: Final = 1 << 20
+_CLOSED: Final = "the engine closed the connection"
 
 pack: Callable[[tuple[Argument, ...]], bytes] = (
     pack_command if hiredis is None else hiredis.pack_command
@@ -83,56 +78,88 @@ async def close_connection(connection: AbstractConnection) -> None:
 
 
 async def request(connection: AbstractConnection, *args: Argument) -> Any:
-    """One command and its reply; only before `replies` has taken the connection over."""
-    await send(connection, pack(args))
+    """One command and its reply; only before `Replies` has taken the connection over."""
+    if not connection.is_connected:  # redis-py would reconnect
+        raise ConnectionResetError(_CLOSED)
+    await connection.send_packed_command(pack(args), check_health=False)
     return await connection.read_response()
 
 
-async def send(connection: AbstractConnection, packed: bytes) -> None:
-    """Write packed commands; waits while the peer does not read.  Never reconnects by itself."""
-    if not connection.is_connected:
-        raise ConnectionResetError("the engine's connection is closed")
-    await connection.send_packed_command(packed, check_health=False)
+class Replies(asyncio.Protocol):
+    """A connection whose transport is ours from now on: no task and no copy per batch of replies.
 
-
-def write(connection: AbstractConnection, packed: bytes) -> bool:
-    """Write packed commands at once; False: wait for `drained` before the next.
-
-    Raises what the event loop raises on a closed connection.
+    `on_batch` is given the replies as they arrive, bytes undecoded, error replies as exceptions;
+    what it raises ends the connection.  `ended` raises why, and never just returns.
     """
-    writer = connection._writer
-    if writer is None:
-        raise ConnectionResetError("the engine's connection is closed")
-    writer.write(packed)
-    return writer.transport.get_write_buffer_size() <= _UNREAD_BYTES
 
+    def __init__(
+        self, connection: AbstractConnection, on_batch: Callable[[list[Any]], None]
+    ) -> None:
+        self._on_batch = on_batch
+        self._reader = _new_reader()
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._end.add_done_callback(asyncio.Future.exception)  # perhaps nobody is left to ask
+        self._room = asyncio.Event()
+        self._room.set()
+        self._transport: asyncio.WriteTransport | None = None
+        stream, writer = connection._reader, connection._writer
+        if stream is None or writer is None or stream.at_eof() or writer.transport.is_closing():
+            self.connection_lost(None)
+            return
+        writer.transport.set_protocol(self)
+        self._transport = writer.transport
 
-async def drained(connection: AbstractConnection) -> None:
-    """Until the engine has read enough of what was written."""
-    writer = connection._writer
-    if writer is None:
-        raise ConnectionResetError("the engine's connection is closed")
-    await writer.drain()
+    async def ended(self) -> None:
+        """Raises OSError: the connection is lost; else what was raised over a reply."""
+        await asyncio.shield(self._end)
 
+    def write(self, packed: bytes) -> bool:
+        """Write packed commands at once; False: wait for `room` before the next.
 
-async def replies(connection: AbstractConnection) -> AsyncIterator[list[Any]]:
-    """Batches of replies as they arrive, bytes undecoded; error replies come as exceptions.
+        Raises what the event loop raises on a closed connection.
+        """
+        if self._transport is None:
+            raise ConnectionResetError(_CLOSED)
+        self._transport.write(packed)
+        return self._room.is_set()
 
-    Raises:
-        OSError: the connection is lost (it never just ends).
-    """
-    reader = _new_reader()
-    stream = connection._reader
-    if stream is None:
-        raise ConnectionResetError("the engine's connection is closed")
-    while data := await stream.read(_READ_BYTES):
-        reader.feed(data)
-        batch: list[Any] = []
-        while (reply := reader.gets()) is not NOT_YET:
-            batch.append(reply)
-        if batch:
-            yield batch
-    raise ConnectionResetError("the engine closed the connection")
+    async def room(self) -> None:
+        """Until the engine has read enough of what was written."""
+        await self._room.wait()
+
+    # asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._end.done():
+            return
+        try:
+            self._reader.feed(data)
+            batch: list[Any] = []
+            while (reply := self._reader.gets()) is not NOT_YET:
+                batch.append(reply)
+            if batch:
+                self._on_batch(batch)
+        except Exception as error:
+            self._fail(error)
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._room.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._fail(exc or ConnectionResetError(_CLOSED))
+        self._transport = None
+        self._room.set()
+
+    def _fail(self, error: Exception) -> None:
+        if not self._end.done():
+            self._end.set_exception(error)
 
 
 def _new_reader() -> Any:
