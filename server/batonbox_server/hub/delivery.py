@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from .flushing import Flush
-from .ring import Ring
+from .ring import Ring, Slice
 
 if TYPE_CHECKING:
     from .viewer import Seat
@@ -57,6 +57,8 @@ class Delivery:
     def _write(self, seats: Iterable[Seat]) -> None:
         ring, members = self._ring, self._members
         last, base = ring.last, ring.base
+        part: Slice | None = None
+        begins, text = -1, False
         for seat in seats:
             cursor, viewer = seat.cursor, seat.viewer
             if not seat.listening or cursor >= last:
@@ -67,7 +69,10 @@ class Delivery:
             if busy or cursor < base or viewer.user not in members:
                 viewer.mark(seat)
                 continue
-            part = ring.message(cursor, text=viewer.text)
+            # Nearly always the one before had the same place: nothing is looked up for this one.
+            if part is None or cursor != begins or viewer.text is not text:
+                begins, text = cursor, viewer.text
+                part = ring.message(begins, text=text)
             seat.cursor = part.last
             try:
                 viewer.write(part.data)
