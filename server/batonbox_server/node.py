@@ -278,6 +278,7 @@ class Node(Organisation):
     async def _begin(self) -> None:
         stack = self.closing
         self.client.on_state = self._on_engine
+        self.client.on_replies = self.hub.flush.soon
         await self.channel.connect(self.hub)
         stack.push_async_callback(self.channel.aclose)
         await self.hub.start()

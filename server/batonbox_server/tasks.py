@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 import structlog
@@ -14,13 +15,17 @@ _log = structlog.get_logger(__name__)
 
 
 def spawn(
-    owner: set[asyncio.Task[Any]], coroutine: Coroutine[Any, Any, Any], *, name: str
+    owner: set[asyncio.Task[Any]],
+    coroutine: Coroutine[Any, Any, Any],
+    *,
+    name: str,
+    context: Context | None = None,
 ) -> asyncio.Task[Any]:
     """Run `coroutine` as a task kept in `owner` until it ends; a crash is logged, never lost.
 
-    The owner ends its tasks with `cancel_all(owner)`.
+    `context` is used rather than copied. The owner ends its tasks with `cancel_all(owner)`.
     """
-    task = asyncio.get_running_loop().create_task(coroutine, name=name)
+    task = asyncio.get_running_loop().create_task(coroutine, name=name, context=context)
     owner.add(task)
 
     def ended(task: asyncio.Task[Any]) -> None:

@@ -290,12 +290,12 @@ async def test_a_full_engine_lets_the_oldest_done_go_first_and_then_all_but_ten_
 
 
 async def big(site: Site, number: int, *, times: int, done: bool) -> str:
-    """A conversation of long messages."""
+    """A conversation of long messages, beside which the engine's own memory moves little."""
     conv, customer = "", f"+1555{number:07d}"
     for _ in range(times):
         received = await site.store.receive(
             inbox="box", our=OUR, customer=customer, provider_id=uuid.uuid4().hex,
-            body=msgpack.packb({"text": "x" * 3000}), preview="x",
+            body=msgpack.packb({"text": "x" * 9000}), preview="x",
         )  # fmt: skip
         conv = received.conv
     if done:

@@ -179,6 +179,7 @@ class Connection:
         if refused_by is not None:
             self.shut(refused_by)
             return
+        self._pump.hub.flush.patiently()  # for what the same message subscribes to
         self._welcome(principal, token)
         self._perform_all(rest)
 

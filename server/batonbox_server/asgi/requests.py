@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -20,6 +21,7 @@ from batonbox_server.tasks import spawn
 from batonbox_server.turn import Turn, turn
 
 from .admission import BUSY
+from .eager import Suspended, start
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -56,7 +58,21 @@ class Requests:
         mine = Turn(self._last.get(chain) if chain is not None else None)
         if chain is not None:
             self._last[chain] = mine
-        spawn(self._pump.tasks, self._run(step, mine, chain), name="request")
+        work = self._run(step, mine, chain)
+        if isinstance(step, Run):
+            self._at_once(work)
+        else:
+            spawn(self._pump.tasks, work, name="request")
+
+    def _at_once(self, work: Coroutine[Any, Any, None]) -> None:
+        """A command goes to the engine in this turn of the loop; its task waits for the answer.
+
+        Nothing on its way there may ask for the current task, as a timeout does.
+        """
+        context = copy_context()
+        suspended = context.run(start, work)
+        if suspended is not None:
+            spawn(self._pump.tasks, _finish(suspended), name="request", context=context)
 
     async def _run(self, step: Step, mine: Turn, chain: str | None) -> None:
         connection = self._connection
@@ -176,6 +192,10 @@ class Requests:
                 thread["next"],
             ]
         )
+
+
+async def _finish(suspended: Suspended) -> None:
+    await suspended.finish()
 
 
 def _chain(step: Step) -> str | None:

@@ -34,26 +34,32 @@ class Flush:
         self.batch_bytes = batch_bytes
         self._deliveries: dict[Delivery, None] = {}
         self._viewers: deque[Viewer] = deque()
-        self._scheduled = False
+        self._scheduled = self._patient = False
 
     def delivery(self, delivery: Delivery) -> None:
         """The log may have something new for its listeners."""
         self._deliveries[delivery] = None
-        self._soon()
+        self.soon()
 
     def viewer(self, viewer: Viewer) -> None:
         """The connection may have something to be written; it counts once."""
         self._viewers.append(viewer)
-        self._soon()
+        self.soon()
 
-    def _soon(self) -> None:
+    def patiently(self) -> None:
+        """The next turn comes one later: what is begun now is answered in the same write."""
+        self._patient = True
+
+    def soon(self) -> None:
+        """Write at the end of this turn of the loop.
+
+        Called before what is to be written: those woken meanwhile run first, and are written, too.
+        """
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._next)
-
-    def _next(self) -> None:
-        # What was begun in the same turn of the loop runs first, and adds its answers.
-        asyncio.get_running_loop().call_soon(self._turn)
+            soon = asyncio.get_running_loop().call_soon
+            soon(self._turn) if not self._patient else soon(soon, self._turn)
+            self._patient = False
 
     def _turn(self) -> None:
         self._scheduled = False
@@ -67,7 +73,7 @@ class Flush:
         for _ in range(min(len(viewers), max(left, _WRITES // 2))):
             viewers.popleft().flush()
         if self._deliveries or viewers:
-            self._soon()
+            self.soon()
 
     def _taken(self) -> Iterator[Delivery]:
         deliveries = self._deliveries

@@ -207,6 +207,7 @@ class Follower:
         for effect in effects:
             if isinstance(effect, Appended):
                 self.appended(effect.event)
+                effect.event.applied()
             elif isinstance(effect, Need):
                 self.missed()
                 spawn(self.reads.tasks, self._fill(effect), name=f"backfill {self.log}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -61,15 +60,19 @@ _moved = msgspec.msgpack.Decoder(Moved)
 _look = msgspec.msgpack.Decoder(Look)
 
 
-@dataclass  # not slotted: `json` is computed once and kept; not frozen: three times the cost
-class Published:
-    """One event: `prev` is the tip before it, `frame` the final MessagePack bytes."""
+class Published(msgspec.Struct, gc=False):
+    """One event: `prev` is the tip before it, `frame` the final MessagePack bytes.
+
+    Rings keep thousands of each log. So the collector has nothing to look at here, and what was
+    decoded is let go of once it has been applied (`applied`); asked for later, it is decoded anew.
+    """
 
     seq: int
     prev: str
     tip: str
-    meta: dict[str, Any]
+    decoded: dict[str, Any] | None
     frame: bytes
+    transcoded: bytes = b""
 
     @classmethod
     def of(cls, prev: str, frame: bytes) -> Published:
@@ -77,10 +80,22 @@ class Published:
         head = _head.decode(frame)
         return cls(head.seq, prev, head.tip, head.meta, frame)
 
-    @cached_property
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What happened."""
+        found = self.decoded
+        return found if found is not None else _head.decode(self.frame).meta
+
+    def applied(self) -> None:
+        """Everybody here knows what happened."""
+        self.decoded = None
+
+    @property
     def json(self) -> bytes:
         """The frame for the JSON subprotocol, transcoded once for every client."""
-        return wire.transcode(self.frame)
+        if not self.transcoded:
+            self.transcoded = wire.transcode(self.frame)
+        return self.transcoded
 
     @property
     def body(self) -> Any:

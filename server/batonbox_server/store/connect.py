@@ -22,6 +22,9 @@ __all__ = ["RESEND_S", "EngineClient"]
 
 # How long a script whose outcome is unknown is sent again before its caller is told so.
 RESEND_S: Final = 2.0
+# Writes under way: the engine works on one while the next is on its way, and whatever is called
+# meanwhile shares the one after. Each write costs both sides a wake-up, and the engine an fsync.
+_WRITES_MOST: Final = 2
 # How often a library that the engine does not have is handed to it for one call.
 _LOADS_MOST: Final = 3
 
@@ -46,8 +49,9 @@ class EngineClient:
     Commands take effect in the order of the calls.  Those of `execute` are never sent twice, those
     of `evaluate` are: after a lost connection, and when the engine has forgotten the function; then
     before everything that was called later.
-    `on_state` is called with True when the connection comes up (the first time included) and with
-    False when it is lost; it must be cheap and must not raise.
+    `on_replies` is called after the futures of a batch of replies were resolved, before any of
+    those who wait for them runs.  `on_state` is called with True when the connection comes up (the
+    first time included) and with False when it is lost.  Both must be cheap and must not raise.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class EngineClient:
         self._timeout_s = command_timeout_s
         self._max_in_flight = max_in_flight
         self.on_state = on_state
+        self.on_replies: Callable[[], None] = lambda: None
         self._up = False
         self._engine: Replies | None = None
         self._known: set[Library] = set()
@@ -68,6 +73,7 @@ class EngineClient:
         self._sent: deque[_Waiting] = deque()
         self._unknown: list[_Waiting] = []  # to the engine as functions, or for lack of a reply
         self._unsent: list[_Waiting] = []
+        self._writes: deque[int] = deque()  # of those under way: commands without a reply
         self._due = self._full = False
         self._failure: Exception | None = None
         self._wake = asyncio.Event()
@@ -174,12 +180,15 @@ class EngineClient:
         engine = self._engine
         if engine is None or self._full or self._unknown or not self._unsent:
             return
+        if len(self._writes) >= _WRITES_MOST:
+            return  # until one has been answered
         batch, self._unsent = self._unsent, []
         at_s = asyncio.get_running_loop().time()
         for waiting in batch:
             waiting.sent_s = at_s
         # Counted as sent before the write: a write that fails half-way may have arrived.
         self._sent.extend(batch)
+        self._writes.append(len(batch))
         try:
             self._full = not engine.write(b"".join([waiting.packed for waiting in batch]))
         except Exception as error:  # uvloop raises on a closed transport: not the callers' affair
@@ -220,6 +229,7 @@ class EngineClient:
             if not sent:
                 raise ConnectionResetError(f"a reply nobody asked for: {reply!r}")
             waiting = sent.popleft()
+            self._answered()
             if isinstance(reply, Exception):
                 self._refused(waiting, reply)
             else:
@@ -227,10 +237,16 @@ class EngineClient:
                     self._overtaken(waiting.prefix)
                 if not waiting.done():  # its caller may have been cancelled
                     waiting.set_result(reply)
+        self.on_replies()
         if self._unknown and not sent:
             self._load_and_repeat()
         elif self._unsent and not self._due:
             self._flush()  # what was held back
+
+    def _answered(self) -> None:
+        self._writes[0] -= 1
+        if not self._writes[0]:
+            self._writes.popleft()
 
     def _refused(self, waiting: _Waiting, error: Exception) -> None:
         if _forgotten(error) and waiting.repeats and waiting.loads < _LOADS_MOST:
@@ -286,6 +302,7 @@ class EngineClient:
         now_s = loop.time()
         sent, self._unknown, unsent = [*self._sent], [], [*self._unknown, *self._unsent]
         self._sent.clear()
+        self._writes.clear()
         self._unsent = []
         for waiting in sent:
             if waiting.repeats:
