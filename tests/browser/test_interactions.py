@@ -165,7 +165,8 @@ async def test_the_whole_of_it_by_keyboard(site: Served, sign_in: SignIn) -> Non
     await page.keyboard.type("me, jk")
     await page.keyboard.press("Control+Enter")
     await ana.expect_texts(["anybody?", "me, jk"])
-    await expect(ana.row(room)).to_contain_text("You: me, jk")  # it is the first of the list now
+    await expect(ana.row(room)).to_contain_text("You: me, jk")
+    await expect(ana.list.locator("a[data-conv]").first).to_have_attribute("data-conv", room)
     await page.keyboard.press("Escape")
     await page.keyboard.press("j")
     await expect(ana.row(conv)).to_have_attribute("aria-current", "true")
