@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ConnectionError as NotServed
 from redis.exceptions import ResponseError
 
 from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
@@ -17,6 +16,7 @@ from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
 from .library import Library
 from .link import Jobs, Link
 from .resp import Argument, Replies, pack, request
+from .unserved import Unserved, demoted, why_unserved
 
 __all__ = ["RESEND_S", "EngineClient"]
 
@@ -76,6 +76,8 @@ class EngineClient:
         self._writes: deque[int] = deque()  # of those under way: commands without a reply
         self._due = self._full = False
         self._failure: Exception | None = None
+        self._demoted = False
+        self._unserved = Unserved()
         self._wake = asyncio.Event()
         self._link = Link(
             url,
@@ -141,7 +143,8 @@ class EngineClient:
         Cancelling the wait leaves the command to its fate and every other reply in its place.
 
         Raises:
-            EngineUnavailable: at once when down or over `max_in_flight`, and certainly not sent.
+            EngineUnavailable: at once when down or over `max_in_flight`, and certainly not sent;
+                (awaited) the engine takes none just now, and did nothing.
             OutcomeUnknown: (awaited) the connection broke, or no reply came in time.
             redis.exceptions.ResponseError: (awaited) the engine's error reply.
         """
@@ -238,6 +241,8 @@ class EngineClient:
                 if not waiting.done():  # its caller may have been cancelled
                     waiting.set_result(reply)
         self.on_replies()
+        if self._demoted:
+            raise ConnectionResetError("the engine has become a replica")
         if self._unknown and not sent:
             self._load_and_repeat()
         elif self._unsent and not self._due:
@@ -253,9 +258,10 @@ class EngineClient:
             # Whatever was called later waits, or what was called first would come last.
             waiting.loads += 1
             self._unknown.append(waiting)
-        elif isinstance(error, NotServed):
-            # LOADING, NOAUTH and the like: certainly not executed
-            _fail(waiting, EngineUnavailable(str(error)))
+        elif why := why_unserved(error):
+            self._unserved.tell(error, why, asyncio.get_running_loop().time())
+            self._demoted = self._demoted or demoted(error)
+            _fail(waiting, EngineUnavailable(f"The engine takes no commands now: {why}; retry."))
         else:
             _fail(waiting, error)
 
@@ -296,7 +302,7 @@ class EngineClient:
 
     def _went_down(self) -> None:
         loop = asyncio.get_running_loop()
-        self._up = self._full = False
+        self._up = self._full = self._demoted = False
         self._engine = self._failure = None
         self._wake.clear()
         now_s = loop.time()

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
+from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.library import LIBRARIES, Script, load_folder
 
@@ -74,10 +74,8 @@ class Scripts:
             if isinstance(handed, EngineUnavailable):
                 raise handed
             reply: list[Any] = await handed
-        except OutcomeUnknown as error:
-            raise Refused("unavailable", str(error)) from error
         except EngineUnavailable as error:
-            raise Refused("unavailable") from error
+            raise Refused("unavailable", str(error)) from error
         if script.writes and reply[0] not in _UNWRITTEN and self.on_write is not None:
             self.on_write(prefix)
         return reply
@@ -96,5 +94,6 @@ async def forget_others(client: EngineClient) -> None:
     for entry in await client.execute("FUNCTION", "LIST", "LIBRARYNAME", LIBRARIES + "*"):
         name = entry[1].decode()
         if name != ours:
-            with contextlib.suppress(ResponseError):  # another node was faster
+            # Another node was faster, or the engine takes no writes just now: it costs nothing.
+            with contextlib.suppress(ResponseError, EngineUnavailable):
                 await client.execute("FUNCTION", "DELETE", name)

@@ -8,7 +8,7 @@ from typing import Final
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from batonbox_server.errors import EngineUnsuitable
+from batonbox_server.errors import EngineUnavailable, EngineUnsuitable
 
 from .resp import request
 
@@ -26,12 +26,19 @@ class Server:
 
 
 async def check_server(connection: AbstractConnection) -> Server:
-    """Ask for version and eviction policy.
+    """Ask for version, role and eviction policy.
 
     Raises:
+        EngineUnavailable: a replica, as a primary is for a while after a failover.
         EngineUnsuitable: too old, or it may evict keys.
     """
     info: bytes = await request(connection, "INFO", "server")
+    role: bytes = await request(connection, "INFO", "replication")
+    if b"role:slave" in role:
+        raise EngineUnavailable(
+            "The engine is a replica, which takes no writes; BATONBOX_REDIS_URL has to lead to its "
+            "primary."
+        )
     try:
         policy = await request(connection, "CONFIG", "GET", "maxmemory-policy")
     except ResponseError:
