@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 
 from batonbox_server import __version__
 from batonbox_server.asgi.admission import Bounds, LoadShedder
@@ -272,8 +272,8 @@ class Node(Organisation):
             demo=self.demo,
             build=self.pump.build,
         )
-        socket = [WebSocketRoute("/v1/ws", self.pump), Route("/v1/ws", self.pump)]
-        self.app = build_app(services, more=[*socket, *routes_of(api_docs), *web.routes])
+        more = [Route("/v1/ws", self.pump), *routes_of(api_docs), *web.routes]
+        self.app = build_app(services, more=more, sockets={"/v1/ws": self.pump})
 
     async def _begin(self) -> None:
         stack = self.closing

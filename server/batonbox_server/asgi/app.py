@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from batonbox_server.errors import Refused
 
@@ -81,14 +82,35 @@ _ALWAYS: Final = (
 ALL_ENDPOINTS: Final = (*_ALWAYS, *loopback.ENDPOINTS, *webhook.ENDPOINTS)
 
 
-def build_app(services: Services, *, more: Iterable[BaseRoute] = ()) -> Starlette:
-    """The application; `more` routes (the websocket's) come first."""
+class _Application(Starlette):
+    """Takes websockets before the layers of HTTP, none of which has a say in a handshake."""
+
+    def __init__(self, *args: Any, sockets: Mapping[str, ASGIApp], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sockets = sockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: ASGIApp = super().__call__
+        if scope["type"] == "websocket":
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            answer = self._sockets.get(path, answer)
+        await answer(scope, receive, send)
+
+
+def build_app(
+    services: Services,
+    *,
+    more: Iterable[BaseRoute] = (),
+    sockets: Mapping[str, ASGIApp] | None = None,
+) -> Starlette:
+    """The application; `more` routes come first. `sockets`: what answers websockets, by path."""
     endpoints: list[Endpoint] = list(_ALWAYS)
     if services.phones is not None:
         endpoints += loopback.ENDPOINTS
     if services.webhook_secret:
         endpoints += webhook.ENDPOINTS
-    return Starlette(
+    return _Application(
+        sockets=sockets or {},
         routes=[*more, *(route_of(endpoint, services) for endpoint in endpoints)],
         middleware=[Middleware(Edge)],
         exception_handlers={HTTPException: _refuse},

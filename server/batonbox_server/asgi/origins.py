@@ -92,7 +92,7 @@ class Credentials:
             cookie=cookie,
             by_token="socket" if scope["type"] == "websocket" else "api",
             address=client_address(scope),
-            agent=agent_of(scope),
+            agent=_agent(headers),
             foreign=foreign,
         )
 
@@ -146,28 +146,29 @@ def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
 
 def agent_of(scope: Mapping[str, Any]) -> str:
     """What the client calls itself, cut short."""
-    return headers_of(scope).get("user-agent", "")[:_AGENT_MAX_CHARS]
+    return _agent(headers_of(scope))
 
 
 def client_address(scope: Mapping[str, Any]) -> str:
     """The client's address as it is written down."""
     host = _host(scope)
+    if ":" not in host:
+        return host  # an address of IPv4 has one spelling
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.IPv6Address(host)
     except ValueError:
         return host
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    return str(address.ipv4_mapped or address)
 
 
 def address_of(scope: Mapping[str, Any]) -> str:
     """The client's address for counting: of IPv6 the /64 that one household has."""
     host = _host(scope)
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    if ":" not in host:
         return host
-    if isinstance(address, ipaddress.IPv4Address):
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
         return host
     if address.ipv4_mapped:
         return str(address.ipv4_mapped)
@@ -182,6 +183,10 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def _agent(headers: Mapping[str, str]) -> str:
+    return headers.get("user-agent", "")[:_AGENT_MAX_CHARS]
 
 
 def _host(scope: Mapping[str, Any]) -> str:
