@@ -64,11 +64,11 @@ class Costs:
     event_bytes: float = _m(700, "an event on the wire, in a ring, and in a log", "bytes")
     badge_bytes: float = _m(40, "a badge on the wire", "bytes")
     conversation_bytes: float = _m(
-        3_500.0, "engine: a row, its places in indexes, a message", "bytes"
+        3_500.0, "engine: a row that is done, its places in indexes, a message", "bytes"
     )
     message_bytes: float = _m(250, "engine: a further message of a thread", "bytes")
     provider_bytes: float = _m(170, "engine: a carrier's id, kept seven days", "bytes")
-    reply_bytes: float = _m(330, "engine: a stored reply, kept a day", "bytes")
+    reply_bytes: float = _m(330, "engine: the stored answer of a command, kept a day", "bytes")
     audit_bytes: float = _m(160, "engine: an audit entry", "bytes")
     engine_bytes: float = _m(4e6, "engine: empty", "bytes")
     handshakes_per_s: float = _m(500, "what a worker admits (handshakes_per_s)", "1/s")
@@ -284,7 +284,7 @@ def _engine_memory(demand: Demand, costs: Costs) -> float:
         + kept * (costs.conversation_bytes + further * costs.message_bytes)
         + inboxes * per_inbox
         + demand.messages_per_day * _PROVIDER_DAYS * costs.provider_bytes
-        + demand.messages_per_day * demand.replies * costs.reply_bytes
+        + demand.messages_per_day * (demand.replies + demand.changes) * costs.reply_bytes
         + demand.members * demand.memberships * costs.audit_bytes
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import random
 import re
@@ -18,7 +17,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -33,7 +32,6 @@ from batonbox.bench import (
     Subscriber,
     open_all,
     open_one,
-    packed,
     raise_file_limit,
     stamp,
 )
@@ -43,17 +41,16 @@ from batonbox_server.capacity_simulation import simulate
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.resp import pack
 
+from .mixed import Poster, mixed_load, open_thread
 from .processes import cpu_s
-from .stage import INBOX, OUR, Stage, opened
+from .sizes import engine_sizes
+from .stage import INBOX, Stage, opened
 
 __all__ = ["capacity_figures"]
 
 _SETTLE_S: Final = 2.5
 _IDLE_S: Final = 5.0
 _LISTENERS: Final = 300  # of the mixed load
-_PER_S: Final = 12.0  # its customers' messages
-_LIFE: Final = 4  # messages of a conversation: assigned at the first, done at the last
-_GOING_ON: Final = 20
 _FOLLOWERS: Final = 8
 
 
@@ -85,13 +82,13 @@ class _Bench:
 
     async def constants(self, *, connections: int) -> list[_Row]:
         """Of the worker and the engine, from the quietest to the busiest."""
-        quiet_bytes = await self._rss()
+        quiet_bytes, sizes = await self._rss(), await engine_sizes(self.stage)
         self.idle_us = await self._idle()
         conv = await self.stage.conversation(0)
         commander = await open_one(lambda: Commander(self.address, self.stage.token))
         alone = await self._notes(conv)
         changed = await self._changes(commander)
-        opened = await self._rounds(lambda: _open(commander, conv), 100)
+        opened = await self._rounds(lambda: open_thread(commander, conv), 100)
         replied = await self._replies(commander)
         intake = await self._intake()
         badge = await self._badges(connections, alone=alone[0])
@@ -120,6 +117,7 @@ class _Bench:
             ("worker_bytes", "bytes", [quiet_bytes]),
             ("idle_latency_us", "us", await self._latency(conv, commander)),
         ]
+        rows += [(name, "bytes", [size]) for name, size in sizes.items()]
         commander.close()
         # A difference of two measurements may come out below nothing.
         return [(f"capacity.{name}", u, [max(0.0, r) for r in rounds]) for name, u, rounds in rows]
@@ -129,7 +127,8 @@ class _Bench:
         names = {name for name, *_ in cost_table()}
         values = {name.removeprefix("capacity."): median(rounds) for name, _, rounds in found}
         costs = replace(Costs(), **{name: v for name, v in values.items() if name in names})
-        took = await self._mixed(seconds)
+        await self._look_on(_LISTENERS)
+        took = await mixed_load(self.stage, self.address, self.audience, seconds=seconds)
         await self._leave()
         demand = Demand(
             members=1,
@@ -194,7 +193,7 @@ class _Bench:
         return await self._rounds(reply, 50)
 
     async def _intake(self) -> tuple[list[float], list[float]]:
-        post = await _Poster.connected(self.stage)
+        post = await Poster.connected(self.stage)
         try:
             return await self._rounds(lambda: post.inbound(random.randrange(5_000)), 100)
         finally:
@@ -261,60 +260,6 @@ class _Bench:
         await self._leave()
         return rounds
 
-    # All together
-
-    async def _mixed(self, seconds: float) -> dict[str, float]:
-        """Customers write by chance; members assign, reply, see and finish; many look on."""
-
-        await self._look_on(_LISTENERS)
-        commander = await open_one(lambda: Commander(self.address, self.stage.token))
-        post = await _Poster.connected(self.stage)
-        await asyncio.sleep(_SETTLE_S)
-        del self.audience.took_s[:]
-        chance, tokens = random.Random(7), dict[str, str]()
-        pids = self.stage.server.pid, self.stage.engine.pid
-        before, began_s = [cpu_s(pid) for pid in pids], time.perf_counter()
-        number = 0
-        async with asyncio.TaskGroup() as group:
-            while time.perf_counter() < began_s + seconds:
-                group.create_task(self._turn(number, post, commander, tokens))
-                number += 1
-                await asyncio.sleep(chance.expovariate(_PER_S))
-        await asyncio.sleep(0.5)
-        lasted_s = time.perf_counter() - began_s
-        shares = [(cpu_s(pid) - b) / lasted_s for pid, b in zip(pids, before, strict=True)]
-        cuts = quantiles(self.audience.took_s, n=100)
-        commander.close()
-        post.close()
-        return {
-            "messages_per_s": number / lasted_s,
-            "worker_share": shares[0],
-            "engine_share": shares[1],
-            "p50_ms": 1000 * cuts[49],
-            "p99_ms": 1000 * cuts[98],
-        }
-
-    async def _turn(
-        self, number: int, post: _Poster, commander: Commander, tokens: dict[str, str]
-    ) -> None:
-        # As many conversations go on at once as keeps two turns of one apart.
-        block, place = divmod(number, _LIFE * _GOING_ON)
-        step, customer = divmod(place, _GOING_ON)
-        received = await post.inbound(20_000 + block * _GOING_ON + customer)
-        conv = received["conv"]
-
-        async def command(name: str, **args: Any) -> None:
-            given = {"conv": conv, "cid": stamp("capacity", time.perf_counter()), **args}
-            answer = await commander.ask(Op.CMD, name, given)
-            tokens[conv] = answer["own_tok"]
-
-        in_seq = await _open(commander, conv)
-        if step == 0:
-            await command("assign")
-        await command("reply", text="We are on it.", own_tok=tokens[conv])
-        if step == _LIFE - 1:
-            await command("done", seen=in_seq, own_tok=tokens[conv])
-
     # Measuring
 
     async def _look_on(self, count: int) -> None:
@@ -359,43 +304,6 @@ class _Bench:
         return _memory_bytes(self.stage.server.pid)
 
 
-class _Poster:
-    """Customers' messages over one kept HTTP connection, one after the other."""
-
-    def __init__(
-        self, stage: Stage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._stage, self._reader, self._writer = stage, reader, writer
-        self._turn = asyncio.Lock()
-
-    @classmethod
-    async def connected(cls, stage: Stage) -> _Poster:
-        """To the stage's server."""
-        return cls(stage, *await asyncio.open_connection("127.0.0.1", stage.port))
-
-    async def inbound(self, number: int) -> dict[str, Any]:
-        """The `number`-th customer writes; the answer."""
-        text = {"from": f"+1905{number:07d}", "to": OUR, "text": "Is anybody there?"}
-        body = json.dumps(text).encode()
-        head = (
-            "POST /v1/loopback/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Authorization: Bearer {self._stage.token}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        async with self._turn, asyncio.timeout(30):
-            self._writer.write(head.encode() + body)
-            answered = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
-            size = int(answered.split("content-length:")[1].split("\r\n")[0])
-            raw = await self._reader.readexactly(size)
-        found: dict[str, Any] = json.loads(raw)
-        assert "conv" in found, found
-        return found
-
-    def close(self) -> None:
-        """Hang up."""
-        self._writer.close()
-
-
 async def _follow(stage: Stage) -> tuple[asyncio.Task[None], asyncio.StreamWriter]:
     parts = urlsplit(stage.engine.url)
     reader, writer = await asyncio.open_unix_connection(unquote(parts.path))
@@ -413,13 +321,6 @@ def _memory_bytes(pid: int) -> float:
     """Its own part of the memory, as far as it shares."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return 1024.0 * int(text.split("Pss:")[1].split()[0])
-
-
-async def _open(commander: Commander, conv: str) -> str:
-    """Read its thread and say so; returns the row's `in_seq`."""
-    thread = await commander.ask(Op.HISTORY, conv, 0, 50)
-    commander.write(packed([int(Op.SEEN), INBOX, conv, thread["row"]["att"]]))
-    return str(thread["row"]["in_seq"])
 
 
 def main() -> None:
@@ -449,7 +350,7 @@ def _keep(values: dict[str, float]) -> None:
     for name, value in values.items():
         if value <= 0:
             continue  # lost in the noise: what is there is better
-        text = re.sub(rf"({name}: float = _m\()[\d_.e]+", rf"\g<1>{_written(value)}", text)
+        text = re.sub(rf"({name}: float = _m\(\s*)[\d_.e]+", rf"\g<1>{_written(value)}", text)
     path.write_text(text)
 
 

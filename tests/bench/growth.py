@@ -68,12 +68,16 @@ _Act = Callable[[str], Awaitable[object]]
 
 @dataclass(slots=True)
 class _Run:
-    """One engine that grows; `done` has the conversations that rounds choose from."""
+    """One engine that grows; `done` has the conversations that rounds choose from.
+
+    `pattern` is done too, and stays as it was: of it the copies are.
+    """
 
     engine: EmbeddedEngine
     client: EngineClient
     store: RedisStore
     data: Path
+    pattern: str = ""
     done: list[str] = field(default_factory=list)
     filled: int = 0
     customer_of: dict[str, str] = field(default_factory=dict)
@@ -165,7 +169,7 @@ async def _copy(run: _Run, size: int, function: str) -> None:
         numbers = range(run.filled, min(size, run.filled + _AT_A_TIME))
         ids = [_conv(number) for number in numbers]
         packed = pack_for_lua(ids)
-        await run.client.execute("FCALL", function, 1, log, run.done[0], run.filled, packed)
+        await run.client.execute("FCALL", function, 1, log, run.pattern, run.filled, packed)
         run.done += ids
         run.customer_of.update(zip(ids, map(_customer, numbers), strict=True))
         run.filled += len(ids)
@@ -197,6 +201,9 @@ def _lived(run: _Run, number: int, functions: dict[str, str]) -> Iterator[bytes]
         yield pack(("FCALL", functions["assign"], 1, log, conv, by, ""))
     else:
         yield pack(("FCALL", functions["done"], 1, log, conv, by, "", "*"))
+        if not run.pattern:
+            run.pattern = conv
+            return
         run.done.append(conv)
         run.customer_of[conv] = customer
 
