@@ -25,13 +25,18 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class PeerGoal:
-    """Deliveries per second at saturation have to be `bound` times those of a peer, or more."""
+    """A figure has to be `bound` times that of a peer, at least or at most.
+
+    `path` leads to the figure in what the benchmark writes of a server.
+    """
 
     title: str
     peer: str
-    channels: int
-    subscribers: int
+    path: tuple[str | int, ...]
+    channels: int = 1
+    window: int = 64
     bound: float = 1.0
+    least: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +64,35 @@ GOALS: Final = (
          "commands.batonbox.200.core", 3, by="commands.naive.200.core"),
 )  # fmt: skip
 
+_PACED: Final = ("latency", "paced", 0, "p99_ms")
+_EACH: Final = ("memory", "idle", "bytes_per_connection")
+
+
+def _saturated(subscribers: int, what: str = "rate") -> tuple[str | int, ...]:
+    return ("throughput", str(subscribers), "window", what)
+
+
 PEER_GOALS: Final = (
-    PeerGoal("saturated fan-out to 1,000, beside NATS websockets", "nats", 1, 1000),
-    PeerGoal("saturated fan-out to 5,000, beside NATS websockets", "nats", 1, 5000),
-    PeerGoal("saturated fan-out to 1,000, beside nchan with Redis", "nchan-redis", 1, 1000, 3),
-    PeerGoal("saturated fan-out to 1,000, beside a Starlette loop", "starlette+redis", 1, 1000, 8),
-    PeerGoal("100 inboxes x 10 listeners, beside nchan with Redis", "nchan-redis", 100, 1000),
-    PeerGoal("100 inboxes x 10 listeners, beside node ws with Redis", "ws+redis", 100, 1000),
-)
+    PeerGoal("saturated fan-out to 1,000, beside NATS websockets", "nats", _saturated(1000)),
+    PeerGoal("saturated fan-out to 5,000, beside NATS websockets", "nats", _saturated(5000)),
+    PeerGoal("saturated fan-out to 1,000, beside nchan with Redis", "nchan-redis",
+             _saturated(1000), bound=3),
+    PeerGoal("saturated fan-out to 5,000, beside nchan with Redis", "nchan-redis",
+             _saturated(5000), bound=3),
+    PeerGoal("saturated fan-out to 1,000, beside a Starlette loop", "starlette+redis",
+             _saturated(1000), bound=8),
+    PeerGoal("saturated fan-out to 5,000, beside a Starlette loop", "starlette+redis",
+             _saturated(5000), bound=8),
+    PeerGoal("100 inboxes x 10 listeners, beside nchan with Redis", "nchan-redis",
+             _saturated(1000), channels=100),
+    PeerGoal("100 inboxes x 10 listeners, beside node ws with Redis", "ws+redis",
+             _saturated(1000), channels=100),
+    PeerGoal("four events in the air to 1,000: CPU per delivery beside nchan with Redis",
+             "nchan-redis", _saturated(1000, "cpu_per_million"), window=1, least=False),
+    PeerGoal("50 events/s to 500, command to receipt: p99 beside nchan with Redis",
+             "nchan-redis", _PACED, bound=2, least=False),
+    PeerGoal("memory of an idle connection beside nchan's", "nchan", _EACH, least=False),
+)  # fmt: skip
 
 
 def judged(figure: Figure) -> list[Verdict]:
@@ -81,19 +107,25 @@ def judged(figure: Figure) -> list[Verdict]:
     return verdicts
 
 
-def judged_peers(peers: dict[str, Any], *, channels: int, ours: str) -> list[Verdict]:
-    """The same of a run beside peers on so many channels."""
+def judged_peers(peers: dict[str, Any], *, channels: int, window: int, ours: str) -> list[Verdict]:
+    """The same of a run beside peers with so many channels, and events in the air."""
     verdicts = []
     for goal in PEER_GOALS:
-        mine, theirs = (_rate(peers.get(name, {}), goal.subscribers) for name in (ours, goal.peer))
-        if goal.channels == channels and mine and theirs:
-            verdicts.append(_verdict(goal.title, mine / theirs, goal.bound, True, "x"))
+        if (goal.channels, goal.window) != (channels, window):
+            continue
+        mine, theirs = (_at(peers.get(name, {}), goal.path) for name in (ours, goal.peer))
+        if mine and theirs:
+            verdicts.append(_verdict(goal.title, mine / theirs, goal.bound, goal.least, "x"))
     return verdicts
 
 
-def _rate(peer: dict[str, Any], subscribers: int) -> float:
-    window = peer.get("throughput", {}).get(str(subscribers), {}).get("window", {})
-    return float(window.get("rate", 0))
+def _at(found: Any, path: tuple[str | int, ...]) -> float:
+    for step in path:
+        try:
+            found = found[step]
+        except (KeyError, IndexError):
+            return 0.0
+    return float(found)
 
 
 def _verdict(title: str, value: float, bound: float, least: bool, unit: str) -> Verdict:

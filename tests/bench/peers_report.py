@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from statistics import median
+from typing import Any, Final
 
 from .markdown import number, table
 
-__all__ = ["Peers", "peers_tables"]
+__all__ = ["Peers", "joined", "peers_tables"]
+
+# What must not happen is not averaged: the most that any run saw.
+_WRONG: Final = frozenset({"lost", "dup", "out_of_order", "kicked", "stale"})
 
 
 class Peers:
-    """One run: the same load on each peer, one after the other."""
+    """The same load on each peer, one after the other; `runs` times, if they are `joined`."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
+    def __init__(self, told: dict[str, Any], *, runs: int = 1) -> None:
         self.told = told
+        self.runs = runs
         self.peers: dict[str, Any] = told["peers"]
         self.channels = int(told["machine"]["channels"])
         self.window = int(told["machine"]["window"])
@@ -27,6 +32,32 @@ class Peers:
         return "peers-single" if self.window == 1 else "peers"
 
 
+def joined(runs: Iterable[Peers]) -> list[Peers]:
+    """One for each shape of load: medians of the runs that have it."""
+    shapes: dict[tuple[int, int], list[Peers]] = {}
+    for run in runs:
+        shapes.setdefault((run.channels, run.window), []).append(run)
+    return [Peers(_median([run.told for run in same]), runs=len(same)) for same in shapes.values()]
+
+
+def _median(values: list[Any], name: str = "") -> Any:
+    """Of numbers the median; of anything else the last."""
+    last = values[-1]
+    if isinstance(last, dict):
+        return {
+            key: _median([each[key] for each in values if key in each], key)
+            for key in dict.fromkeys(key for each in values for key in each)
+        }
+    if isinstance(last, list) and last and isinstance(last[0], dict):
+        of_same = zip(*(each for each in values if len(each) == len(last)), strict=True)
+        return [_median(list(each), name) for each in of_same]
+    if isinstance(last, bool):
+        return any(values)
+    if not isinstance(last, int | float):
+        return last
+    return max(values) if name in _WRONG else median(values)
+
+
 def peers_tables(run: Peers) -> dict[str, str]:
     """Place -> table; only of what was measured."""
     found = {}
@@ -36,6 +67,11 @@ def peers_tables(run: Peers) -> dict[str, str]:
             head = ["peer", "deliveries/s", "of the floor", "CPU s / M", "engine CPU s / M"]
             head += ["p50 / p99 ms", "window", "lost", "doubled", "disordered", "noise"]
             found[f"{run.place}-{subscribers}"] = f"{table(head, rows)}\n\n{_of(run)}"
+        rows = list(_flooded(run, str(subscribers)))
+        if rows:
+            head = ["peer", "events", "deliveries/s", "p99 ms", "lost", "doubled", "disordered"]
+            head += ["cut off", "late"]
+            found[f"{run.place}-flood-{subscribers}"] = f"{table(head, rows)}\n\n{_of(run)}"
     paced = [row for rows in map(_paced, run.peers.items()) for row in rows]
     if paced:
         head = ["peer", "events/s", "p50 ms", "p99 ms", "max ms", "core", "lost", "doubled"]
@@ -64,6 +100,20 @@ def _saturated(run: Peers, subscribers: str) -> Iterator[list[str]]:
             str(window["window"]),
             *(number(window[what]) for what in ("lost", "dup", "out_of_order")),
             f"{window['noise']:.0%}",
+        ]
+
+
+def _flooded(run: Peers, subscribers: str) -> Iterator[list[str]]:
+    for name, peer in run.peers.items():
+        flood = peer.get("throughput", {}).get(subscribers, {}).get("flood", {})
+        if not flood.get("published"):
+            continue
+        late = 1 - flood["deliveries"] / flood["expected"] if flood.get("unfinished") else 0.0
+        yield [
+            name,
+            *(number(flood[what]) for what in ("published", "rate", "p99_ms")),
+            *(number(flood[what]) for what in ("lost", "dup", "out_of_order", "kicked")),
+            f"{late:.0%}",
         ]
 
 
@@ -98,4 +148,7 @@ def _idle(named: tuple[str, dict[str, Any]]) -> list[str]:
 
 def _of(run: Peers) -> str:
     told = run.told["machine"]
-    return f"One run, {run.told['date']}, {told['cpu']}, {told['cores']} cores, {told['kernel']}."
+    runs = (
+        "One run" if run.runs == 1 else f"Medians of {run.runs} runs (of what went wrong: the most)"
+    )
+    return f"{runs}, {run.told['date']}, {told['cpu']}, {told['cores']} cores, {told['kernel']}."

@@ -1,6 +1,7 @@
 """`python -m tests.bench.report FILE... [--into docs/performance.md]`: results as tables.
 
-Files are what `python -m tests.bench` writes, and what the side-by-side benchmark of peers writes.
+Files are what `python -m tests.bench` writes, and what the side-by-side benchmark of peers writes:
+several of its runs with one shape of load become their medians.
 Without `--into` the tables are printed; with it each replaces what stands between
 `<!-- bench: NAME -->` and `<!-- end -->`.
 """
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from .goals import Verdict, judged, judged_peers
 from .markdown import number, table
-from .peers_report import Peers, peers_tables
+from .peers_report import Peers, joined, peers_tables
 
 __all__ = ["Run", "into", "tables", "text"]
 
@@ -48,9 +49,9 @@ def tables(runs: Sequence[Run], peers: Sequence[Peers] = ()) -> dict[str, str]:
             found[part] = f"{_growth(run) if part == 'growth' else _part(run, part)}\n\n{_of(run)}"
     verdicts = {verdict.title: verdict for run in runs for verdict in judged(run.value)}
     for beside in peers:
-        for verdict in judged_peers(beside.peers, channels=beside.channels, ours=_OURS):
-            if beside.window > 1:
-                verdicts[verdict.title] = verdict
+        shape = {"channels": beside.channels, "window": beside.window}
+        for verdict in judged_peers(beside.peers, **shape, ours=_OURS):
+            verdicts[verdict.title] = verdict
         found |= peers_tables(beside)
     if runs:
         found["machine"] = _machine(runs[-1])
@@ -150,7 +151,7 @@ def main() -> None:
     given = parser.parse_args()
     told = [json.loads(file.read_text()) for file in given.files]
     runs = [Run(each) for each in told if "figures" in each]
-    peers = [Peers(each) for each in told if "peers" in each]
+    peers = joined(Peers(each) for each in told if "peers" in each)
     if given.into is None:
         print(text(runs, peers))
     else:

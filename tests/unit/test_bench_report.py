@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.bench.figures import Figures
 from tests.bench.goals import judged, judged_peers
-from tests.bench.peers_report import Peers
+from tests.bench.peers_report import Peers, joined
 from tests.bench.report import Run, into, tables, text
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -58,14 +58,14 @@ def test_a_goal_is_missed_on_its_wrong_side_only() -> None:
 
 def test_what_was_not_measured_is_not_judged() -> None:
     assert judged(run_of(**{"fanout.batonbox.single.cpu": 2.0}).value) == []
-    assert judged_peers(peers_of(batonbox=5).peers, channels=1, ours="batonbox") == []
+    assert judged_peers(peers_of(batonbox=5).peers, channels=1, window=64, ours="batonbox") == []
 
 
 def test_a_peer_counts_in_its_own_shape() -> None:
     beside = peers_of(batonbox=2999, nchan_redis=1000)
-    one = judged_peers(beside.peers, channels=1, ours="batonbox")
+    one = judged_peers(beside.peers, channels=1, window=64, ours="batonbox")
     assert [(each.found, each.kept) for each in one] == [("3.00x", False)]
-    many = judged_peers(beside.peers, channels=100, ours="batonbox")
+    many = judged_peers(beside.peers, channels=100, window=64, ours="batonbox")
     assert [(each.found, each.kept) for each in many] == [("3.00x", True)]
 
 
@@ -99,6 +99,15 @@ def test_losses_of_peers_are_shown() -> None:
     assert set(tables([], [peers_of(window=1, floor=1)])) == {"peers-single-1000"}
 
 
+def test_runs_of_one_shape_become_their_median_and_nothing_wrong_is_averaged_away() -> None:
+    runs = [peers_of(floor=100, batonbox=rate) for rate in (10, 30, 20)]
+    runs[1].peers["batonbox"]["throughput"]["1000"]["window"]["dup"] = 1
+    one, other = joined([*runs, peers_of(channels=100, floor=100)])
+    line = "| batonbox | 20 | 0.20 | 2.50 | 1 | 1 / 2 | 64 | 7 | 1 | 0 | 1% |"
+    assert line in tables([], [one])["peers-1000"]
+    assert (one.runs, other.runs) == (3, 1)
+
+
 def test_tables_replace_what_stood_in_their_places_and_nothing_else() -> None:
     kept = "<!-- end -->\nb\n<!-- bench: page -->\nkept\n<!-- end -->\n"
     once = into(f"a\n<!-- bench: idle -->\nold\n{kept}", {"idle": "new"})
@@ -109,7 +118,13 @@ def test_tables_replace_what_stood_in_their_places_and_nothing_else() -> None:
 def test_the_page_has_a_place_for_every_part_and_every_shape() -> None:
     from tests.bench.__main__ import PARTS
 
-    peers = {"peers-1000", "peers-5000", "peers-inboxes-1000", "peers-single-1000"}
+    peers = {
+        "peers-1000",
+        "peers-5000",
+        "peers-flood-1000",
+        "peers-inboxes-1000",
+        "peers-single-1000",
+    }
     wanted = {"targets", "machine", "peers-latency", "peers-idle", *peers, *PARTS} - {"capacity"}
     filled: dict[str, Any] = dict.fromkeys(wanted, "filled")
     assert into(PAGE.read_text(), filled).count("\nfilled\n") == len(wanted)
