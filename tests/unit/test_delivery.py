@@ -216,3 +216,34 @@ def test_a_message_is_framed_as_the_library_frames_it(size: int) -> None:
     assert framed(data, text=False) == Frame(Opcode.BINARY, data).serialize(mask=False)
     assert framed(data, text=True) == Frame(Opcode.TEXT, data).serialize(mask=False)
     assert framed(data, text=False)[0] == BINARY
+
+
+async def test_answers_and_events_of_a_turn_leave_in_one_message_at_its_end() -> None:
+    box = Box()
+    client, loop = box.listener(), asyncio.get_running_loop()
+    await turns()
+    client.messages.clear()
+    loop.call_soon(client.viewer.send, [17, 1, {}])  # somebody who waited for a reply
+    box.flush.soon()
+    box.append()
+    assert client.messages == []
+    await asyncio.sleep(0)
+    assert [frame[0] for frame in client.frames()] == [17, 20]
+    assert len(client.messages) == 1
+
+
+@pytest.mark.parametrize("due", [False, True])
+async def test_patience_holds_for_the_next_turn_and_no_other(due: bool) -> None:
+    """What signs in is welcomed in one message with what the same one of its messages began."""
+    box = Box()
+    client, loop = Client("ann", box.flush), asyncio.get_running_loop()
+    if due:
+        box.flush.soon()
+    box.flush.patiently()
+    client.viewer.send([2, 1])
+    loop.call_soon(client.viewer.send, [17, 1, {}])
+    await turns(2)
+    assert [[frame[0] for frame in client.frames()], len(client.messages)] == [[2, 17], 1]
+    client.viewer.send([17, 2, {}])
+    await asyncio.sleep(0)
+    assert len(client.messages) == 2

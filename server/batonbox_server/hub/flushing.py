@@ -57,11 +57,13 @@ class Flush:
         """
         if not self._scheduled:
             self._scheduled = True
-            soon = asyncio.get_running_loop().call_soon
-            soon(self._turn) if not self._patient else soon(soon, self._turn)
-            self._patient = False
+            asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
+        if self._patient:  # asked for here, so that it holds for a turn that was due already, too
+            self._patient = False
+            asyncio.get_running_loop().call_soon(self._turn)
+            return
         self._scheduled = False
         left = _WRITES
         for delivery in self._taken():
