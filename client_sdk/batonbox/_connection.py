@@ -226,7 +226,7 @@ class Connection:
         self._link, self.state = link, State.CONNECTED
         self._refused_tokens = 0
         self._spread_s = float((welcome[4] or {}).get("reconnect_ms", 0)) / 1000
-        # The server speaks after `ping_s` of silence; twice that and a margin means it is gone.
+        # The server speaks every `ping_s` at least; twice that and a margin means it is gone.
         link.expect_within(2.0 * float(welcome[3]) + 5.0)
         link.welcomed.set_result(None)
         self._on_open()

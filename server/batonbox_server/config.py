@@ -63,7 +63,7 @@ class Settings:
     presence_linger_s: float = _s(
         5.0, "somebody is offline so long after their last connection to a node", unit="s"
     )
-    ping_s: float = _s(25.0, "silence after which the server sends PING", unit="s")
+    ping_s: float = _s(25.0, "time from one PING of the server to the next", unit="s")
     pong_timeout_s: float = _s(20.0, "time for the answer to PING", unit="s")
     write_timeout_s: float = _s(30.0, "a write blocked longer closes with 4002", unit="s")
     write_batch_bytes: int = _s(65536, "most bytes joined into one write", unit="bytes")

@@ -147,13 +147,31 @@ def test_silence_is_pinged_once_and_then_closed() -> None:
     assert session.tick(T0 + 45_000) == [Shut(Close.NO_PONG, "no answer to PING")]
 
 
+def test_pings_that_follow_faster_than_answers_may_come_keep_their_pace() -> None:
+    session = signed_in(SessionLimits(ping_s=5, pong_timeout_s=20))
+    assert session.tick(T0 + 5_000) == [Answer([Op.PING])]
+    assert session.due_ms == T0 + 10_000
+    assert session.tick(T0 + 10_000) == []
+    say(session, [Op.PONG], at_ms=T0 + 10_100)
+    assert session.tick(T0 + 10_200) == [Answer([Op.PING])]
+
+
 def test_any_word_answers_a_ping() -> None:
     session = signed_in()
     session.tick(T0 + 25_000)
     say(session, [Op.PONG, [["b", 7]]], at_ms=T0 + 30_000)
     assert session.positions == {"b": 7}
-    assert session.tick(T0 + 50_000) == []
-    assert session.due_ms == T0 + 55_000
+    assert session.tick(T0 + 49_999) == []
+    assert session.due_ms == T0 + 50_000
+
+
+def test_who_only_speaks_is_pinged_all_the_same() -> None:
+    """What they say is not answered: without a PING they would take the server for gone."""
+    session = signed_in()
+    for at_ms in range(T0, T0 + 25_000, 1000):
+        say(session, [Op.VIEWING, None], at_ms=at_ms)
+        assert session.tick(at_ms) == []
+    assert session.tick(T0 + 25_000) == [Answer([Op.PING])]
 
 
 def test_a_token_is_announced_to_expire_and_then_closed() -> None:

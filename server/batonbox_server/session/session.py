@@ -43,8 +43,8 @@ class Session:
         self._rate: Gcra | None = None
         self._subs = Gcra(per_s=_SUBS_PER_S, burst=_SUBS_BURST)
         self._strikes = Gcra(per_s=_STRIKES_PER_S, burst=_STRIKES_BURST)
-        self._began_ms = self._heard_ms = now_ms
-        self._pinged_ms = 0
+        self._began_ms = self._pinged_ms = now_ms
+        self._awaited = False  # a word from the client, since the last PING
         self._warned = False
 
     def signed_in(self, principal: Principal, *, limits: SessionLimits, rate: Gcra) -> None:
@@ -60,7 +60,7 @@ class Session:
         """Steps to perform in order, each before the next is asked for: a HELLO and what needs it
         may come in one message.  After a Shut nothing more is to be received.
         """
-        self._heard_ms, self._pinged_ms = now_ms, 0
+        self._awaited = False
         if _size(data) > self._max_bytes:
             yield Shut(Close.TOO_BIG, f"more than {self._max_bytes} bytes in one message")
             return
@@ -86,10 +86,10 @@ class Session:
         """When `tick` has to be called next, at the latest."""
         if self.principal is None:
             return self._began_ms + round(1000 * self.limits.hello_timeout_s)
-        if self._pinged_ms:
-            due_ms = self._pinged_ms + round(1000 * self.limits.pong_timeout_s)
-        else:
-            due_ms = self._heard_ms + round(1000 * self.limits.ping_s)
+        limits = self.limits
+        # Whoever ticks hears of no answer: where PINGs follow faster than it may come, they count.
+        pause_s = min(limits.ping_s, limits.pong_timeout_s) if self._awaited else limits.ping_s
+        due_ms = self._pinged_ms + round(1000 * pause_s)
         if exp_ms := self.principal.exp_ms:
             due_ms = min(due_ms, exp_ms if self._warned else self._warn_ms(exp_ms))
         return due_ms
@@ -101,11 +101,13 @@ class Session:
         if self.principal is None:
             return [Shut(Close.NO_HELLO, "no HELLO in time")]
         steps = self._expiry(self.principal.exp_ms, now_ms)
-        if self._pinged_ms:
-            if now_ms - self._pinged_ms >= 1000 * self.limits.pong_timeout_s:
+        passed_ms = now_ms - self._pinged_ms
+        if self._awaited:
+            if passed_ms >= 1000 * self.limits.pong_timeout_s:
                 steps.append(Shut(Close.NO_PONG, "no answer to PING"))
-        elif now_ms - self._heard_ms >= 1000 * self.limits.ping_s:
-            self._pinged_ms = now_ms
+        elif passed_ms >= 1000 * self.limits.ping_s:
+            # Whoever talks is pinged, too: not everything is answered, and they have to hear of us.
+            self._pinged_ms, self._awaited = now_ms, True
             steps.append(Answer([Op.PING]))
         return steps
 
