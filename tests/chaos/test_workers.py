@@ -162,6 +162,23 @@ async def test_nobody_notices_a_rolling_restart(tmp_path: Path, engine: Embedded
         assert await connected(server) == counts
 
 
+async def test_a_rolling_restart_waits_for_the_start(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", workers=2)
+    starting = asyncio.get_running_loop().create_task(server.start())
+    try:
+        begun = lambda: hasattr(server, "process") and len(server.worker_pids()) == 2  # noqa: E731
+        await eventually(begun, timeout_s=30)
+        first = server.worker_pids()
+        server.process.send_signal(signal.SIGHUP)
+        await starting
+        await eventually(lambda: said(server, "rolling_restart_done"), timeout_s=60)
+        after = server.worker_pids()
+        assert (len(after), set(after) & set(first)) == (2, set())
+        await server.ready()
+    finally:
+        await server.stop()
+
+
 def worker_of(server: Server, port: int) -> int:
     """The worker that has the connection from this port of ours."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]

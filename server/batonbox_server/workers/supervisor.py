@@ -63,6 +63,7 @@ class Supervisor:
         self._telling = asyncio.Lock()
         self._rolling: asyncio.Task[Any] | None = None
         self._again = False
+        self._runs = False
         self._failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -89,6 +90,9 @@ class Supervisor:
         for slot in self._slots:
             spawn(self._tasks, self._keep(slot), name=f"worker-{slot.number}")
         spawn(self._tasks, self._watch(), name="workers-watch")
+        self._runs = True
+        if self._again:
+            self.roll()
         stopping = spawn(self._tasks, stop.wait(), name="workers-stop")
         await asyncio.wait({stopping, self._failed}, return_when=asyncio.FIRST_COMPLETED)
         if self._failed.done():
@@ -96,8 +100,11 @@ class Supervisor:
         await self._end(stop)
 
     def roll(self) -> None:
-        """Replace every worker, one at a time; asked for meanwhile, once more after that."""
-        if self._rolling is not None and not self._rolling.done():
+        """Replace every worker, one at a time; asked for meanwhile, once more after that.
+
+        While the first ones start there is nobody to replace: that waits until they serve.
+        """
+        if not self._runs or (self._rolling is not None and not self._rolling.done()):
             self._again = True
             return
         self._rolling = spawn(self._tasks, self._replace_all(), name="workers-roll")

@@ -30,6 +30,8 @@ for _, id in ipairs(gone ~= "" and redis.call("SMEMBERS", key("ut", gone)) or {}
 end
 tick(cx)
 for _, e in ipairs(events) do emit(cx, {type = e[1], actor = ""}, e[2]) end
+-- Nodes know tokens by heart, and the user may be there again before they look.
+plan_end(cx, dead)
 erase_tokens(dead)
 if gone ~= "" then
   redis.call("DEL", key("ut", gone), key("known", redis.sha1hex(gone)))
