@@ -22,7 +22,7 @@ class Client:
 
     def __init__(self, user: str, flush: Flush, subprotocol: str = MSGPACK_SUBPROTOCOL) -> None:
         self.messages: list[bytes] = []
-        self.flushes = 0
+        self.flushes = self.faults = 0
         self.viewer = Viewer(user, subprotocol, write=self.messages.append, sink=self, flush=flush)
 
     def overflow(self) -> None:
@@ -30,6 +30,9 @@ class Client:
 
     def flushed(self) -> None:
         self.flushes += 1
+
+    def failed(self) -> None:
+        self.faults += 1
 
     @property
     def seqs(self) -> list[int]:
@@ -206,6 +209,21 @@ async def test_a_transport_that_fails_takes_nobody_with_it() -> None:
     box.append()
     await turns()
     assert [client.seqs for client in clients] == [[], [], [1, 2]]
+
+
+async def test_an_event_that_one_codec_cannot_tell_costs_the_other_nothing() -> None:
+    box = Box()
+    words = [box.listener(subprotocol=JSON_SUBPROTOCOL) for _ in range(2)]
+    client = box.listener()
+    await turns()
+    frame = encode([20, "box", 1, {"type": "x"}, "no text", "tip1"], MSGPACK_SUBPROTOCOL)
+    frame = frame.replace(b"no text", b"no \xff\xff\xff\xff")
+    box.follower.ring.append(Published.of("tip0", frame))
+    box.follower.delivery.due()
+    await turns()
+    assert client.messages[-1] == framed(frame, text=False)
+    assert [word.faults for word in words] == [1, 1]
+    assert [word.messages for word in words] == [[], []]
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 70000])

@@ -96,7 +96,7 @@ class Connection:
         try:
             self._perform_all(self.session.receive(message, now_ms()))
         except Exception:
-            self._failed()
+            self.failed()
 
     def stalled(self) -> None:
         """See `transport.Peer`."""
@@ -113,9 +113,13 @@ class Connection:
 
     def lost(self) -> None:
         """See `transport.Peer`."""
-        self.viewer.stalled = True
-        self._pump.hub.detach(self.viewer)
-        self._pump.forget(self)
+        try:
+            self._pump.hub.detach(self.viewer)
+        finally:
+            self._pump.forget(self)
+            # The collector, which would find this circle, comes rarely.
+            self.viewer.end()
+            del self._requests
 
     def _perform_all(self, steps: Iterator[Step]) -> None:
         for step in steps:
@@ -136,14 +140,9 @@ class Connection:
         elif isinstance(step, Shut):
             self.shut(step)
         elif isinstance(step, wire.Unsub):
-            for inbox in step.inboxes:
-                self._pump.hub.unsubscribe(self.viewer, inbox)
+            self._requests.leave(step)
         elif not isinstance(step, wire.Pong):
             self._requests.begin(step)
-
-    def _failed(self) -> None:
-        _log.exception("connection_failed", conn=self.id)
-        self.shut(Shut(Close.DRAIN, "internal error"))
 
     # Signing in
 
@@ -162,7 +161,7 @@ class Connection:
         try:
             await rest
         except Exception:
-            self._failed()
+            self.failed()
         self._transport.release()
 
     async def _sign_in(self, hello: wire.Hello, rest: Iterator[Step]) -> None:
@@ -234,11 +233,11 @@ class Connection:
         if self._stalled_ms and at_ms - self._stalled_ms >= self._pump.write_timeout_ms:
             self.shut(Shut(Close.SLOW, "reading too slowly"))
             return
-        for step in self.session.tick(at_ms):
-            if isinstance(step, Answer):
-                self.viewer.send(step.frame)
-            elif isinstance(step, Shut):
-                self.shut(step)
+        try:
+            for step in self.session.tick(at_ms):
+                self._perform(step)
+        except Exception:
+            self.failed()
 
     # Answering
 
@@ -265,6 +264,15 @@ class Connection:
     def overflow(self) -> None:
         """See `hub.viewer.Sink`."""
         self.shut(Shut(Close.SLOW, "not reading what is addressed to you"))
+
+    def failed(self) -> None:
+        """See `hub.viewer.Sink`."""
+        _log.exception("connection_failed", conn=self.id)
+        try:
+            self.shut(Shut(Close.DRAIN, "internal error"))
+        except Exception:
+            _log.exception("connection_not_shut", conn=self.id)
+            self._transport.abort()
 
     def shut(self, shut: Shut) -> None:
         """Write what is queued, say goodbye, and end; idempotent."""

@@ -51,6 +51,8 @@ class Requests:
         self._connection = connection
         self._pump = pump
         self._last: dict[str, Turn] = {}
+        # Inboxes of SUBs under way, each with the last one that asks for it.
+        self._wanted: dict[str, wire.Sub] | None = None
 
     def begin(self, step: Step) -> None:
         """Start a request of a signed-in connection."""
@@ -58,11 +60,20 @@ class Requests:
         mine = Turn(self._last.get(chain) if chain is not None else None)
         if chain is not None:
             self._last[chain] = mine
+        if isinstance(step, wire.Sub):
+            self._wanted = {**(self._wanted or {}), **{item.inbox: step for item in step.subs}}
         work = self._run(step, mine, chain)
         if isinstance(step, Run):
             self._at_once(work)
         else:
             spawn(self._pump.tasks, work, name="request")
+
+    def leave(self, step: wire.Unsub) -> None:
+        """UNSUB takes effect at once, and on SUBs that came before and are under way."""
+        for inbox in step.inboxes:
+            if self._wanted:
+                self._wanted.pop(inbox, None)
+            self._pump.hub.unsubscribe(self._connection.viewer, inbox)
 
     def _at_once(self, work: Coroutine[Any, Any, None]) -> None:
         """A command goes to the engine in this turn of the loop; its task waits for the answer.
@@ -95,6 +106,9 @@ class Requests:
             mine.over()
             if chain is not None and self._last.get(chain) is mine:
                 del self._last[chain]
+            if self._wanted is not None and isinstance(step, wire.Sub):
+                wanted = {inbox: by for inbox, by in self._wanted.items() if by is not step}
+                self._wanted = wanted or None
             connection.session.finished()
 
     async def _work(self, principal: Principal, step: Step) -> dict[str, Any]:
@@ -172,7 +186,9 @@ class Requests:
                 await hub.attach(viewer, item.inbox)
                 return "badge", 0
             how = await hub.subscribe(viewer, item.inbox, _position(item))
-            if conv:
+            if self._wanted is None or item.inbox not in self._wanted:
+                hub.unsubscribe(viewer, item.inbox)  # which was said meanwhile
+            elif conv:
                 await self._open_conversation(principal, item.inbox, conv)
         except Refused as refused:
             viewer.send([wire.Op.UNSUBD, item.inbox, refused.code.number])

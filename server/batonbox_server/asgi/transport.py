@@ -102,11 +102,12 @@ class WebSocketTransport(asyncio.Protocol):
 
     def attach(self, peer: Peer) -> None:
         """Whose it is; called once, and what came already follows."""
-        self._peer = peer
         self._held = False
         if not self._open:
             peer.lost()
-        elif self._rest:
+            return
+        self._peer = peer
+        if self._rest:
             self._go_on()
 
     def hold(self) -> None:
@@ -161,8 +162,9 @@ class WebSocketTransport(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._open = False
         self._rest, self._unusual = b"", None
-        if self._peer is not None:
-            self._peer.lost()
+        peer, self._peer = self._peer, None
+        if peer is not None:
+            peer.lost()
 
     # Reading
 

@@ -72,7 +72,12 @@ class Delivery:
             # Nearly always the one before had the same place: nothing is looked up for this one.
             if part is None or cursor != begins or viewer.text is not text:
                 begins, text = cursor, viewer.text
-                part = ring.message(begins, text=text)
+                try:
+                    part = ring.message(begins, text=text)
+                except Exception:  # theirs to tell, in their own turn: others have another codec
+                    part = None
+                    viewer.mark(seat)
+                    continue
             seat.cursor = part.last
             try:
                 viewer.write(part.data)

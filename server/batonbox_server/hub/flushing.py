@@ -7,15 +7,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 if TYPE_CHECKING:
     from .delivery import Delivery
     from .viewer import Viewer
 
 __all__ = ["Flush"]
 
-_log = structlog.get_logger(__name__)
 # Then the loop reads what has come meanwhile. It writes for real only once the callback has ended,
 # at some 3 us each, so time on a clock would not tell.
 _WRITES: Final = 1024
@@ -66,16 +63,22 @@ class Flush:
             return
         self._scheduled = False
         left = _WRITES
-        for delivery in self._taken():
-            left = delivery.turn(left)
-            if left <= 0:
-                self._deliveries[delivery] = None  # behind the others
-                break
         viewers = self._viewers
-        for _ in range(min(len(viewers), max(left, _WRITES // 2))):
-            viewers.popleft().flush()
-        if self._deliveries or viewers:
-            self.soon()
+        try:
+            for delivery in self._taken():
+                left = delivery.turn(left)
+                if left <= 0:
+                    self._deliveries[delivery] = None  # behind the others
+                    break
+            for _ in range(min(len(viewers), max(left, _WRITES // 2))):
+                viewer = viewers.popleft()
+                try:
+                    viewer.flush()
+                except Exception:  # this connection's end, and nobody else's
+                    viewer.sink.failed()
+        finally:  # whatever happened: the others wait for no event to come
+            if self._deliveries or viewers:
+                self.soon()
 
     def _taken(self) -> Iterator[Delivery]:
         deliveries = self._deliveries

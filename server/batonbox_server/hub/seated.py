@@ -367,7 +367,9 @@ class SeatedFollower(Follower):
             chunk, after = None, -1
         finally:
             seat.catching = False
-        if not seat.listening or seat.cursor != after:
+        if not seat.listening:
+            return
+        if seat.cursor != after:
             seat.viewer.mark(seat)
             return
         if chunk is not None:

@@ -6,6 +6,7 @@ the shared ring holds behind it.  A connection that reads slowly costs a positio
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Seat", "Sink", "Viewer", "Write"]
 
-_URGENT_MAX: Final = 1024
+_URGENT_MAX: Final = 1024  # of a connection that is stalled
+_BURST_MAX: Final = 16_384  # of one that reads: what may come before its turn
 # Above this the connection is not read any more: a client gets no answers faster than it reads.
 _URGENT_BYTES: Final = 1 << 18
 
@@ -40,7 +42,6 @@ class Seat:
     viewer: Viewer
     follower: SeatedFollower
     listening: bool = False
-    opening: bool = False
     cursor: int = 0
     chunk: tuple[bytes, int] | None = None
     catching: bool = False
@@ -71,10 +72,29 @@ class Sink(Protocol):
     """What the hub needs of a connection."""
 
     def overflow(self) -> None:
-        """It does not read what is addressed to it alone; synchronous, and must not raise."""
+        """It does not read what is addressed to it alone; called once, by the loop."""
 
     def flushed(self) -> None:
         """What there was has been written."""
+
+    def failed(self) -> None:
+        """It cannot be written to because of a fault of ours, which is the present exception."""
+
+
+class _Nobody:
+    """The sink of a connection that has ended."""
+
+    def overflow(self) -> None:
+        pass
+
+    def flushed(self) -> None:
+        pass
+
+    def failed(self) -> None:
+        pass
+
+
+_NOBODY: Final = _Nobody()
 
 
 class Viewer:
@@ -133,10 +153,14 @@ class Viewer:
 
     def send_pieces(self, pieces: Pieces) -> None:
         """One encoded frame in pieces that may be shared with other connections."""
+        if self.closed:
+            return
         if self._urgent is None:
             self._urgent = deque()
-        elif len(self._urgent) >= _URGENT_MAX:
-            self.sink.overflow()
+        elif len(self._urgent) >= (_URGENT_MAX if self.stalled else _BURST_MAX):
+            # Not now: whoever sends goes through seats and viewers, which an end takes away.
+            self.closed = True
+            asyncio.get_running_loop().call_soon(self.sink.overflow)
             return
         self._urgent.append(pieces)
         self.urgent_bytes += sum(map(len, pieces))
@@ -196,6 +220,12 @@ class Viewer:
                 self.stalled = True
         if not self.stalled:
             self.sink.flushed()
+
+    def end(self) -> None:
+        """The connection is no more: what it stood in is let go of, without the collector."""
+        self.closed = self.stalled = True
+        self.sink = _NOBODY
+        self._urgent = self._latest = self.marked = None
 
     def take(self, max_bytes: int) -> bytes:
         """The next websocket message, b"" when there is nothing: answers, badges, then events."""
