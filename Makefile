@@ -29,8 +29,9 @@ setup: $(STAMP) ## make .venv with both distributions, editable, and the tools; 
 	@$(WEB) --warn
 
 $(STAMP): pyproject.toml client_sdk/pyproject.toml requirements-dev.txt constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@echo "making $(VENV), with all packages: takes a minute or two, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -r requirements-dev.txt
 	@touch $@
 

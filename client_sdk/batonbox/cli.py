@@ -144,7 +144,7 @@ async def send_inbound(args: argparse.Namespace) -> int:
         body["id"] = args.id
     http = Http(base_url(args.url), args.token, timeout_s=args.timeout)
     result = await http.send("POST", "/v1/loopback/inbound", body)
-    _show(args, result, f"delivered: {json.dumps(result)}")
+    _show(args, result, result["conv"] if args.quiet else f"delivered: {json.dumps(result)}")
     return OK
 
 
@@ -213,6 +213,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--from", dest="from_", required=True, metavar="PHONE", help="the customer")
     sub.add_argument("--to", required=True, metavar="PHONE", help="one of our numbers")
     sub.add_argument("--id", help="provider's message id: sent twice, delivered once")
+    sub.add_argument("-q", "--quiet", action="store_true", help="print the conversation's id alone")
     sub.add_argument("text", metavar="TEXT")
     sub = add(race, "race")
     sub.add_argument("--agents", type=_positive, default=200, metavar="N")

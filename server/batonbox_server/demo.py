@@ -41,6 +41,9 @@ _INBOXES: Final = (
     ),
 )
 
+# Not the page's first phone: whoever took that conversation there would keep it from the shell.
+_CUSTOMER: Final = "+14165550143"
+
 
 @dataclass(slots=True)
 class Access:
@@ -116,9 +119,15 @@ def greeting(settings: Settings, access: Access, *, url: str, engine: str) -> st
         "",
         "  # a customer texts; take the conversation, answer, finish",
         f"  export BATONBOX_TOKEN=$({server} token admin)",
-        f"  {client} send-inbound --from +14165550142 --to +14165550100 'Hi, is my order ready?'",
-        f'  curl -sH "Authorization: Bearer $BATONBOX_TOKEN" "{url}/v1/conversations?view=open"',
-        f"  {client} badges",
+        f"  conv=$({client} send-inbound -q --from {_CUSTOMER} --to +14165550100 'Is it ready?')",
+        f"  {client} claim $conv",
+        f"  {client} reply $conv 'Yes, come by any time.'",
+        f"  {client} done $conv",
+        "",
+        "  # what is open, over HTTP; badges (without --once: as they change)",
+        '  curl -sS -w "\\n" -H "Authorization: Bearer $BATONBOX_TOKEN" \\',
+        f'    "{url}/v1/conversations?view=open"',
+        f"  {client} badges --once",
         "",
         "  # 200 agents race for 100 conversations: one winner each",
         f"  {client} race --agents 200 --conversations 100",

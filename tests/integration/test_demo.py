@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from tests.chaos.processes import Server, serving
 from tests.integration.test_cli import run
+from tests.pages import shell
+from tests.programs import program
 
 LINK = re.compile(
     r"^Open this to sign in as (.+) \((\w+)\): +(http://\S+/sign-in#code=(\S+))$", re.M
@@ -59,6 +62,31 @@ async def test_a_demo_says_how_to_sign_in(tmp_path: Path) -> None:
         user = "agent1"
         body = {"user": user, "password": passwords[user]}
         assert (await post(server, "/v1/session", body)).status_code == 200
+
+
+async def test_what_it_says_to_try_does_what_it_says(tmp_path: Path) -> None:
+    """Pasted as it stands, but for the race's size and what follows until Ctrl-C."""
+    program("curl", package="curl")
+    async with serving(tmp_path / "data") as server:
+        lines = re.findall("^  (.*)$", told(server).partition("Try, in another")[2], re.M)
+        script = "\n".join(line for line in lines if not line.endswith(" tail"))
+        assert script.count("\n") == len(lines) - 2
+        small = script.replace("--agents 200 --conversations 100", "--agents 2 --conversations 3")
+        assert small != script
+        with shell(small, tmp_path) as process:
+            printed, errors = await asyncio.to_thread(process.communicate, timeout=60)
+        assert process.returncode == 0, printed + errors
+        said = printed.splitlines()
+        conv = said[0].partition(" ")[0]
+        assert said[:3] == [
+            f"{conv} is assigned to admin", f"{conv}: message 3 is on its way", f"{conv} is done",
+        ]  # fmt: skip
+        assert said[3:6] == [
+            '{"items":[],"next":null}',
+            "sales  blue 0  green 0  unassigned 0",
+            "support  blue 0  green 0  unassigned 0",
+        ]
+        assert re.search("^winners +3$", printed, re.M), printed
 
 
 async def test_no_links_where_others_could_open_them(tmp_path: Path) -> None:
