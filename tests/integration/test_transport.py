@@ -61,6 +61,7 @@ class Server:
         self.peers: list[Echo] = []
         self.wait = asyncio.Event()
         self.wait.set()
+        self.trusts = True
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -82,6 +83,8 @@ class Server:
             return
         peer = Echo(transport, text=subprotocol == JSON_SUBPROTOCOL)
         self.peers.append(peer)
+        if self.trusts:
+            transport.trust()
         transport.attach(peer)
 
 
@@ -286,6 +289,17 @@ async def test_what_breaks_the_rules_is_told_so_and_closed(wire: bytes, code: in
         client.writer.write(wire)
         assert await client.code() == code
         assert site.server.peers[0].got == [b"before"]
+
+
+async def test_of_a_stranger_no_long_frame_is_waited_for() -> None:
+    async with serving() as site:
+        site.server.trusts = False
+        client, _ = await site.dial()
+        client.writer.write(b"\x82\xff" + (65_536).to_bytes(8, "big"))
+        assert await client.code() == 1009
+        client, _ = await site.dial()
+        client.send(binary(bytes(65_535)))
+        await client.until(lambda: len(client.messages) == 1)
 
 
 async def test_text_is_the_other_kind_of_each_subprotocol() -> None:

@@ -209,6 +209,7 @@ class Connection:
         limits = self._pump.limits.raised(principal.limits)
         rate = self._pump.admission.limiter(principal)
         self.session.signed_in(principal, limits=limits, rate=rate)
+        self._transport.trust()
         if self in self._pump.connections:
             self._pump.wheel.add(self)
 

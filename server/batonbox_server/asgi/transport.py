@@ -28,6 +28,8 @@ __all__ = ["Peer", "WebSocketTransport"]
 _MASKED: Final = 0x80
 _LENGTH_BYTES: Final = {126: 2, 127: 8}
 _BAD_TEXT: Final = 1007
+# Of anybody: what thousands who have not signed in can make us keep of a frame that does not end.
+_STRANGER_MAX_BYTES: Final = 65_535
 
 
 class Peer(Protocol):
@@ -71,13 +73,15 @@ class _Unusual:
 class WebSocketTransport(asyncio.Protocol):
     """`write` takes framed bytes (`hub.framing`); call it only while `writing` may go on.
 
-    `hold` stops the messages, what came already included, until `release`.
+    `hold` stops the messages, what came already included, until `release`.  Frames and messages may
+    have `max_bytes` after `trust`, and less before.
     """
 
     __slots__ = (
         "_closing",
         "_held",
         "_max_bytes",
+        "_most_bytes",
         "_open",
         "_peer",
         "_rest",
@@ -92,7 +96,8 @@ class WebSocketTransport(asyncio.Protocol):
         self._transport = transport
         self.write = transport.write
         self._whole = TEXT if text else BINARY
-        self._max_bytes = max_bytes
+        self._max_bytes = min(max_bytes, _STRANGER_MAX_BYTES)
+        self._most_bytes = max_bytes
         self._peer: Peer | None = None
         self._rest = b""
         self._unusual: _Unusual | None = None
@@ -109,6 +114,10 @@ class WebSocketTransport(asyncio.Protocol):
         self._peer = peer
         if self._rest:
             self._go_on()
+
+    def trust(self) -> None:
+        """It is known whose it is: messages may be as long as is set."""
+        self._max_bytes = self._most_bytes
 
     def hold(self) -> None:
         """No message until `release`."""
