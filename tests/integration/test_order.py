@@ -20,7 +20,7 @@ from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.port import Applied
 from batonbox_server.turn import Lines, Turn, pass_turn
-from batonbox_server.wire import Op
+from batonbox_server.wire import Close, Op
 from tests.integration.archived_box import ArchivedBox
 from tests.integration.socket_harness import Desk, Node, People, running, sign_in
 from tests.integration.store_harness import Box
@@ -293,6 +293,26 @@ class TestBurst:
         await peer.got(Op.OK, _1=3)
         thread = await node.store.history(conv=conv, actor="ann", n=10)
         assert [m[7]["text"] for m in thread.messages[1:]] == ["first", "slow", "third"]
+        await peer.end()
+
+    async def test_what_waits_for_its_turn_ends_with_the_access(self, node: Node) -> None:
+        conv = await node.receive("box")
+        peer = await sign_in(node, "ann")
+        await peer.send(cmd(1, conv, "slow"), cmd(2, conv, "too late"))
+        await peer.send([Op.PAGE, 3, "box", "unassigned", "", 1])
+        await peer.got(Op.OK, _1=3)
+        node.pump.revoked(user="ann", token="", close=Close.REVOKED)
+        desk = node.pump.commands
+        assert isinstance(desk, Notes)
+        desk.open.set()
+
+        def under_way() -> bool:
+            return any(task.get_name() == "request" for task in node.pump.tasks)
+
+        await eventually(lambda: not under_way(), what="the end of all requests")
+        thread = await node.store.history(conv=conv, actor="ann", n=10)
+        # What had begun is finished; nothing begins.
+        assert [m[7]["text"] for m in thread.messages[1:]] == ["slow"]
         await peer.end()
 
 

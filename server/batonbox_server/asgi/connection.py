@@ -89,6 +89,11 @@ class Connection:
     def principal(self) -> Principal | None:
         return self.session.principal
 
+    @property
+    def ended_by_access(self) -> bool:
+        """Whether it was closed because who is behind it may no more what they might."""
+        return self.closing is not None and self.closing.code >= Close.EXPIRED
+
     # Reading: the peer of the transport
 
     def received(self, message: bytes | str) -> None:

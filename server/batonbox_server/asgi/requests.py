@@ -90,6 +90,8 @@ class Requests:
         try:
             if mine.waits:
                 await mine.come()
+                if connection.ended_by_access:
+                    return  # what waited for its turn meanwhile is nobody's any more
             principal = connection.principal
             if principal is None:
                 raise AssertionError("a request before signing in")
