@@ -41,6 +41,19 @@ def test_equal_cursors_share_one_batch_until_the_next_event() -> None:
     assert ring.slice(1, max_bytes=1000, as_json=False).last == 4
 
 
+def test_what_is_kept_joined_takes_no_more_than_the_events_may() -> None:
+    size = len(event(1).frame)
+    ring = ring_of(100, max_bytes=120 * size)
+    kept = [ring.slice(cursor, max_bytes=1 << 20, as_json=False) for cursor in range(100)]
+    kept += [ring.message(cursor, text=False) for cursor in range(100)]
+    held = [*ring._memo.values(), *ring._messages.values()]
+    assert held
+    assert sum(len(part.data) for part in held) <= 120 * size + len(kept[0].data)
+    ring.append(event(101))
+    assert ring.message(99, text=False).last == 101
+    assert ring.slice(99, max_bytes=1 << 20, as_json=False).last == 101
+
+
 def test_a_slice_is_bounded_but_never_empty() -> None:
     ring = ring_of(5)
     assert ring.slice(0, max_bytes=1, as_json=False).last == 1

@@ -30,6 +30,7 @@ class Ring:
     """Contiguous events `first..last`, bounded by count and bytes (the newest always stays).
 
     `base` and `base_tip` name the position just before `first`, so an empty ring has one too.
+    What was joined for who asked takes no more than the events may, and stays until the next one.
     """
 
     def __init__(self, *, max_events: int, max_bytes: int, batch_bytes: int = 65536) -> None:
@@ -39,6 +40,7 @@ class Ring:
         self._events: deque[Published] = deque()
         self._memo: dict[tuple[int, bool, int], Slice] = {}
         self._messages: dict[tuple[int, bool], Slice] = {}
+        self._joined_bytes = 0  # of both
         self.size_bytes = 0
         self.base = 0
         self.base_tip = ""
@@ -97,9 +99,9 @@ class Ring:
         key = (cursor, as_json, max_bytes)
         found = self._memo.get(key)
         if found is None:
-            if len(self._memo) >= _MEMO_MAX:
-                self._memo.clear()
-            found = self._memo[key] = self._join(cursor, max_bytes, as_json)
+            found = self._join(cursor, max_bytes, as_json)
+            self._make_room(len(found.data))
+            self._memo[key] = found
         return found
 
     def message(self, cursor: int, *, text: bool) -> Slice:
@@ -108,15 +110,21 @@ class Ring:
         found = self._messages.get(key)
         if found is None:
             part = self.slice(cursor, max_bytes=self._batch_bytes, as_json=text)
-            if len(self._messages) >= _MEMO_MAX:
-                self._messages.clear()
-            found = self._messages[key] = Slice(framed(part.data, text=text), part.last)
+            found = Slice(framed(part.data, text=text), part.last)
+            self._make_room(len(found.data))
+            self._messages[key] = found
         return found
 
     def _forget(self) -> None:
-        if self._memo:
+        if self._joined_bytes:
             self._memo.clear()
             self._messages.clear()
+            self._joined_bytes = 0
+
+    def _make_room(self, size: int) -> None:
+        if len(self._memo) >= _MEMO_MAX or self._joined_bytes + size > self._max_bytes:
+            self._forget()
+        self._joined_bytes += size
 
     def _join(self, cursor: int, max_bytes: int, as_json: bool) -> Slice:
         parts: list[bytes] = []
