@@ -11,7 +11,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from batonbox._wire import SUBPROTOCOLS, Op, decode, encode
+from batonbox._wire import SUBPROTOCOLS, Op, decode, encode, join
 
 WAIT_S = 20.0  # a process has to start first, on a machine that may be busy
 TIP = "0123456789abcdef"
@@ -59,6 +59,12 @@ class Peer:
         for frame in frames:
             data = encode(frame, self.codec)
             await self._connection.send(data.decode() if self.codec.endswith("json") else data)
+
+    async def send_joined(self, *frames: list[Any]) -> None:
+        """All of them in one message of MessagePack."""
+        await self._connection.send(
+            join([encode(frame, self.codec) for frame in frames], self.codec)
+        )
 
     async def expect(self, op: Op) -> list[Any]:
         """The next frame, which has to be `op`."""

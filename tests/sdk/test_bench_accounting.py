@@ -26,7 +26,7 @@ from batonbox.bench import (
     open_one,
     stamp,
 )
-from batonbox.bench.digest import stamped_s
+from batonbox.bench.digest import _KEPT, stamped_s
 from batonbox.bench.plan import Result, percentiles
 from batonbox.bench.remedies import of_refusals, of_status
 from batonbox.bench.report import table, verdict
@@ -64,6 +64,12 @@ def test_a_tally_knows_to_the_event_what_went_wrong(
     tally = tallied(*seqs)
     assert (tally.lost(13), tally.doubled, tally.disordered) == (lost, doubled, disordered)
     assert tally.got == len(seqs)
+
+
+def test_who_has_no_position_is_owed_nothing() -> None:
+    assert not Tally().begun
+    assert Tally().lost(13) == 0
+    assert tallied().begun
 
 
 def test_a_run_of_events_that_overlaps_is_counted_one_by_one() -> None:
@@ -110,6 +116,22 @@ def test_a_message_is_taken_apart_in_its_order() -> None:
     )
 
 
+def test_a_gap_inside_a_message_is_no_run() -> None:
+    """Nor is what another inbox numbers on: what was left out would count as delivered."""
+    assert Digests().of(packed(event(5), event(7), other(8, "support"))) == (
+        Run("sales", 5, 5, "tip5"),
+        Run("sales", 7, 7, "tip7"),
+        Run("support", 8, 8, "tip8"),
+    )
+
+
+def test_only_the_latest_messages_are_remembered() -> None:
+    digests = Digests()
+    for seq in range(1, 2 * _KEPT):
+        digests.of(packed(event(seq)))
+        assert len(digests._kept) <= _KEPT
+
+
 def test_equal_messages_are_decoded_once_and_similar_ones_are_told_apart() -> None:
     digests = Digests()
     long = event(5, body={"text": "a" * 300})
@@ -154,13 +176,25 @@ async def followed(script: Script, **more: Any) -> tuple[Subscriber, Peer]:
         ([12, 11, 13], Account(delivered=3, disordered=1)),
     ],
 )
+@pytest.mark.parametrize("joined", [True, False])
 async def test_a_subscriber_counts_what_a_server_does_wrong(
-    script: Script, seqs: list[int], found: Account
+    script: Script, seqs: list[int], found: Account, joined: bool
 ) -> None:
+    """Whether it does so in one message or in several."""
     subscriber, peer = await followed(script)
-    await peer.send(*(event(seq) for seq in seqs))
+    frames = [event(seq) for seq in seqs]
+    await (peer.send_joined(*frames) if joined else peer.send(*frames))
     assert await subscriber.audience.until({"sales": 13}, timeout_s=WAIT_S)
     assert subscriber.audience.account({"sales": 13}) == found
+    subscriber.close()
+    await peer.closed
+
+
+async def test_a_gap_that_is_told_is_counted_and_is_no_loss(script: Script) -> None:
+    subscriber, peer = await followed(script)
+    await peer.send(event(11), [int(Op.RESET), "sales", "e2"], snap(20), event(21))
+    assert await subscriber.audience.until({"sales": 21}, timeout_s=WAIT_S)
+    assert subscriber.audience.account({"sales": 21}) == Account(delivered=2, resets=1)
     subscriber.close()
     await peer.closed
 
