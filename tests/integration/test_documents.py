@@ -11,12 +11,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import pytest
 
 from batonbox import cli
 from batonbox_server.asgi.app import ALL_ENDPOINTS
 from batonbox_server.config import FOREIGN, PREFIX, Settings
 from batonbox_server.gen import ROOT
+from tests.chaos.processes import Server
 from tests.integration.media_harness import PDF, PNG
 from tests.integration.twilio_vendor import PUBLIC, SID, TOKEN, listening
 from tests.pages import fences, page, shell
@@ -95,6 +97,38 @@ async def test_the_bot_of_the_readme_answers(engine_url: str, prefix: str, tmp_p
             _, errors = await asyncio.to_thread(process.communicate, timeout=30)
         assert process.returncode == 0, errors
         assert await site.phone_with(1) == ["We got your message and will be with you shortly."]
+
+
+@pytest.mark.timeout(120)
+async def test_a_server_of_your_own_begins_as_the_readme_says(tmp_path: Path) -> None:
+    program("curl", package="curl")
+    section = page("README.md").partition("## A server of your own")[2].partition("\n## ")[0]
+    setup, people = (text for _, text in fences(section, "sh"))
+    helper, invite, rest = re.split("(?m)^(?=api localhost.*invites)|^#.*\n", people)
+    server = Server(tmp_path / "data", demo=False)
+    await server.start()
+
+    async def run(script: str) -> str:
+        script = script.replace("localhost:8080", server.url)
+        known = {"BATONBOX_DATA_DIR": str(server.folder), "ADMIN_PASSWORD": "correct horse"}
+        with shell(script, tmp_path, **known) as process:
+            printed, errors = await asyncio.to_thread(process.communicate, timeout=60)
+        assert process.returncode == 0, errors
+        return printed
+
+    try:
+        await run(setup)
+        code = json.loads(await run(helper + invite))["code"]
+        async with httpx2.AsyncClient(base_url=server.url, timeout=20) as http:
+            body = {"code": code, "password": "another horse"}
+            headers = {"origin": server.url}
+            answer = await http.post("/v1/session/invite", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert '"not_found"' not in await run(helper + rest)
+        users = json.loads(await run(f"{helper}api localhost:8080/v1/admin/users"))
+        assert "lee-wong" in [user["id"] for user in users["items"]]
+    finally:
+        await server.stop()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from batonbox_server.errors import Refused
 from batonbox_server.service.search_port import Hit, Message
@@ -219,7 +220,10 @@ async def test_a_search_while_it_is_rebuilt_finds_what_is_there_and_says_so(site
     for n in range(120):
         await site.texts(f"wombat {n}", customer=customers())
     await settled(site)
-    await site.node.search.feed.rebuild()
+    with capture_logs() as logs:
+        await site.node.search.feed.rebuild()
+    (replaced,) = (line for line in logs if line["event"] == "search_index_replaced")
+    assert (replaced["log_level"], replaced["reason"]) == ("info", "asked for")
     seen: list[tuple[bool, int]] = []
     while not seen or not seen[-1][0]:
         answer = await site.get("agent1", "/v1/search?q=wombat&kinds=messages&limit=50")

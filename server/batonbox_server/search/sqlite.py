@@ -113,7 +113,7 @@ class IndexFile:
     async def replace(self) -> None:
         """Go on with an empty file. Raises Refused("unavailable")."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._anew, "it is rebuilt")
+        await loop.run_in_executor(self._writer, self._anew)
         await self.open()
 
     async def aclose(self) -> None:
@@ -239,11 +239,14 @@ class IndexFile:
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={SCHEMA}; COMMIT;")
         return connection
 
-    def _anew(self, reason: str, *, made: int = 0) -> None:
+    def _anew(self, error: str = "", *, made: int = 0) -> None:
         if made not in {0, self._made}:
             return  # told of one that was replaced already
         self._close_writing()
-        _log.warning("search_index_replaced", file=str(self.path), error=reason)
+        if error:
+            _log.warning("search_index_replaced", file=str(self.path), error=error)
+        else:
+            _log.info("search_index_replaced", file=str(self.path), reason="asked for")
         _remove(self.path)
         self._on_anew()
 
