@@ -45,8 +45,8 @@ async def ask(
         return None  # it has ended meanwhile
     finally:
         writer.close()
-    if not line:
-        return None
+    if not line.endswith(b"\n"):
+        return None  # it ended before it had said all
     answer: dict[str, Any] = msgspec.json.decode(line)
     if "error" in answer:
         raise Refused(answer["error"], answer["message"])
