@@ -137,7 +137,8 @@ async def _serving(
     node = Node(settings, demo=as_demo)
     await node.open()
     try:
-        async with on_port(node.app, port=port) as at:
+        kept_s = settings.http_keep_alive_s
+        async with on_port(node.app, port=port, timeout_keep_alive=kept_s) as at:
             try:
                 yield node, at
             finally:

@@ -56,6 +56,11 @@ class Settings:
     connections_max: int = _s(
         0, "open websockets per process; more get 503; 0: as many as open files allow"
     )
+    http_keep_alive_s: int = _s(
+        75,
+        "an HTTP connection waits so long for its next request; longer than a balancer keeps it",
+        unit="s",
+    )
     memory_max: int = _s(
         0, "a process that takes more refuses new connections; 0: no bound", unit="bytes"
     )
@@ -145,7 +150,8 @@ class Settings:
     archive_sweep_s: float = _s(5.0, "how often a node looks for what may be archived", unit="s")
     engine_memory_max: int = _s(
         0,
-        "from 4/5 of it on, what is done leaves the engine earlier, the oldest first; 0: no bound",
+        "of the engine's used_memory; from 4/5 of it on, what is done leaves earlier, the oldest"
+        " first; logs and open conversations stay, whatever they take; 0: no bound",
         unit="bytes",
     )
     search_index: str = _s(

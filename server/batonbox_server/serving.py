@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from batonbox_server import control, demo
+from batonbox_server.asgi.keeping import Keeping
 from batonbox_server.asgi.origins import is_loopback
 from batonbox_server.asgi.upgrade import Upgrade
 from batonbox_server.config import Settings
@@ -59,12 +60,21 @@ _SPURIOUS: Final = "ASGI callable returned without completing handshake."
 class Server(uvicorn.Server):
     """Accepts on those of its `listeners` that it is told to.
 
+    `kept()` connections of HTTP may be open and wait for another request, none once it is to end.
     Not run by `serve`: uvicorn's signals close every websocket with 1012 before anything else.
     """
 
-    def __init__(self, config: uvicorn.Config, listeners: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listeners: Sequence[socket.socket],
+        *,
+        kept: Callable[[], int],
+    ) -> None:
         super().__init__(config)
         config.load()
+        self._keeping = Keeping(config.loaded_app, self.server_state.connections, most=kept)
+        config.loaded_app = self._keeping
         self.lifespan = config.lifespan_class(config)
         self.servers = []
         self._listeners = listeners
@@ -84,6 +94,10 @@ class Server(uvicorn.Server):
                 await self.startup(sockets=[self._listeners[number].dup()])
                 (self._accepting[number],) = self.servers
             self.servers = list(self._accepting.values())
+
+    def let_go(self) -> None:
+        """From now on every answer is the last one of its connection."""
+        self._keeping.end()
 
     def release(self) -> None:
         """Close the connections that clients of HTTP keep for their next request, or after this."""
@@ -215,7 +229,7 @@ def _invitation(settings: Settings, url: str, token: str) -> list[str]:
 def server_of(node: Node, listeners: Sequence[socket.socket]) -> Server:
     """The HTTP server of an open node; it accepts nothing yet."""
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != _SPURIOUS)
-    return Server(_config(node), listeners)
+    return Server(_config(node), listeners, kept=node.shedder.kept_max)
 
 
 async def run(
@@ -227,6 +241,7 @@ async def run(
     await server.accept(accept)
     _settle_memory()
     await stop.wait()
+    server.let_go()
     await _drain(node, stop)
     server.should_exit = True
     await serving
@@ -259,6 +274,7 @@ def _config(node: Node) -> uvicorn.Config:
         backlog=BACKLOG,
         ws=Upgrade,
         ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
+        timeout_keep_alive=settings.http_keep_alive_s,
         timeout_graceful_shutdown=5,
     )
 

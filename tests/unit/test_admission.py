@@ -132,3 +132,11 @@ async def test_a_loop_that_is_kept_busy_is_noticed_and_one_late_turn_is_not(
         await eventually(lambda: shedder.level is Level.CALM, timeout_s=30)
     finally:
         shedder.close()
+
+
+def test_connections_that_wait_for_a_request_leave_files_to_the_others(
+    shedder: LoadShedder,
+) -> None:
+    assert shedder.kept_max() > 0
+    shedder.crowd.connections = 10**12
+    assert shedder.kept_max() == 0

@@ -78,6 +78,7 @@ ROOMS: dict[str, set[str]] = {
     "node_retention": EVERYTHING,
     "node_search": EVERYTHING,
     "serving": {
+        "asgi.keeping",
         "asgi.origins",
         "asgi.upgrade",
         "config",

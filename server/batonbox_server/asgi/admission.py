@@ -39,6 +39,9 @@ _MOST_S: Final = 30.0
 _RECONNECT_MOST_S: Final = 3.0
 # Open files that are no websockets: the engine, the archive, HTTP, log files.
 _OTHER_FILES: Final = 256
+# Connections of HTTP that wait for their next request; as many files stay free for the others.
+_KEPT_MAX: Final = 1000
+_FREE_FILES: Final = 128
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -118,7 +121,8 @@ class LoadShedder:
         self.shed: Counter[str] = Counter()
         self._bounds = bounds
         self._engine = engine
-        self._most = bounds.connections_max or _files() - _OTHER_FILES
+        self._files = _files()
+        self._most = bounds.connections_max or self._files - _OTHER_FILES
         self._rate = _limiter(bounds.handshakes_per_s)
         self._busy_rate = _limiter(bounds.handshakes_per_s * _BUSY_PART)
         self._lags = [0.0] * _LAGS
@@ -159,6 +163,10 @@ class LoadShedder:
         """Over how long those here should spread their return if all were dropped at once."""
         every_s = self.crowd.connections / max(1.0, self._bounds.handshakes_per_s)
         return round(1000 * min(_RECONNECT_MOST_S, every_s))
+
+    def kept_max(self) -> int:
+        """How many connections of HTTP may be open and wait for their next request."""
+        return max(0, min(_KEPT_MAX, self._files - self.crowd.connections - _FREE_FILES))
 
     def told(self) -> str:
         """The level in a word."""

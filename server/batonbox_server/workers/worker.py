@@ -77,6 +77,7 @@ class _Worker:
                 return {}
             case "retire":
                 await self._server.accept([])
+                self._server.let_go()
                 asyncio.get_running_loop().call_later(_SETTLING_S, self._leave)
                 return {}
             case "metrics":
