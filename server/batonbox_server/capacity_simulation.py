@@ -17,7 +17,7 @@ from typing import Final
 
 from batonbox_server.capacity import Costs, Demand, Plan, followed
 
-__all__ = ["Simulated", "simulate"]
+__all__ = ["BACK_S", "Simulated", "simulate"]
 
 # More than these would take longer than anybody waits for an answer.
 _JOBS_MOST: Final = 150_000
@@ -28,7 +28,7 @@ _SHAPE: Final = (
 _BURST: Final = 2.0  # in a burst so many times the rate, for half a second out of five
 _BURST_S: Final = 0.5
 _BURST_EVERY_S: Final = 5.0
-_BACK_S: Final = 5.0  # clients that were cut off come back spread over this
+BACK_S: Final = 5.0  # clients that were cut off come back spread over this
 _RETRY_S: Final = 2.0  # and those who were turned away after about this
 
 
@@ -210,7 +210,7 @@ def _heard(site: _Site, worker: _Server, work: _Work, now_s: float) -> None:
 
 def _storm(site: _Site, at_s: float) -> None:
     for _ in range(site.demand.online):
-        site.at(at_s + site.chance.uniform(0, _BACK_S), partial(_back, site))
+        site.at(at_s + site.chance.uniform(0, BACK_S), partial(_back, site))
 
 
 def _back(site: _Site, now_s: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from batonbox_server.capacity import BUSY_MOST, MEASURED, Demand, Plan, planned
-from batonbox_server.capacity_simulation import Simulated, simulate
+from batonbox_server.capacity_simulation import BACK_S, Simulated, simulate
 
 __all__ = ["plan_command"]
 
@@ -131,7 +131,7 @@ def plan_lines(plan: Plan) -> list[str]:
         f"engine    {plan.engine_share:.0%} of a core{over}; {_size(plan.engine_memory_bytes)}",
         f"          of data: give it {memory} of memory and {disk} of disk",
         f"network   {_size(plan.network_bytes_per_s)}/s to clients, {network}/s per worker",
-        f"storm     everybody is back {plan.storm_s:,.1f} s after all were cut off at once",
+        f"storm     all cut off and knocking at once: {plan.storm_s:,.1f} s until all are admitted",
         f"full first: the {plan.bottleneck}",
         f"measured on {MEASURED}",
     ]
@@ -145,7 +145,7 @@ def simulated_lines(found: Simulated) -> list[str]:
     return [
         f"simulated {found.seconds:.0f} s: {shares};",
         f"          from a command to its last listener {waits};",
-        f"          in a storm {storm}, {found.refused:,} turned away for a moment",
+        f"          in a storm of {BACK_S:.0f} s {storm}, {found.refused:,} turned away at first",
     ]
 
 

@@ -147,8 +147,10 @@ def test_the_command_speaks_to_people() -> None:
     given = ["plan", "--members", "50", "--messages-per-day", "5000", "--simulate"]
     result = CliRunner().invoke(main, given)
     assert result.exit_code == 0, result.output
-    for word in ("workers   1", "engine", "full first", "in a storm", "measured on"):
+    for word in ("workers   1", "engine", "full first", "in a storm of 5 s", "measured on"):
         assert word in result.output
+    # The two do not contradict each other: one is the workers' part, the other has people's too.
+    assert "knocking at once: 0.1 s until all are admitted" in result.output
 
 
 def test_the_command_wants_some_load() -> None:
