@@ -157,14 +157,14 @@ def archive_text(report: dict[str, Any]) -> str:
     """A report for people."""
     oldest_ms = report["oldest_waiting_ms"]
     days = (time.time() * 1000 - oldest_ms) / _DAY_MS if oldest_ms else 0.0
-    bound = report["engine_memory_bound"]
+    used, bound = report["engine_memory_used"], report["engine_memory_bound"]
+    over = "; over it: logs and open conversations stay" if used > bound else ""
     lines = [
         f"archive        {report['kind']} {report['id'] or report['known_id']}".rstrip(),
         f"messages       {report['lines']}",
         f"conversations  {report['rows']}, {report['conversations_away']} of them there alone",
         f"size           {_mib(report['size_bytes'])}",
-        f"engine         {_mib(report['engine_memory_used'])}"
-        + (f" of {_mib(bound)}" if bound else ", no bound"),
+        f"engine         {_mib(used)}" + (f" of {_mib(bound)}{over}" if bound else ", no bound"),
         f"waiting        {report['waiting']}" + (f", the oldest {days:.1f} days" if days else ""),
         f"held           {report['holds']}",
     ]

@@ -3,6 +3,9 @@
 `import.lua` appends twenty messages of a conversation in one step, through the code that `receive`
 has, with events, indexes and all; `done` is the server's own. Carriers' ids are left out, which an
 engine forgets after a week: nobody waits one here. The archiver is the server's, beside the load.
+
+The bound is what an engine has that no archive takes from it (itself, the newest events of its
+logs), and room on top. Below that sum nothing can be kept, whatever leaves.
 """
 
 from __future__ import annotations
@@ -52,6 +55,9 @@ _SETTLE_S: Final = 120.0
 # Nine of ten conversations are done.
 _OPEN: Final = 10
 _MIB: Final = 2**20
+# Of a log as long as the settings' default keeps it; "log.size" says what they took.
+_LOG_EVENTS: Final = 10_000
+_EVENT_BYTES: Final = 720
 _AGENT: Final = "agent1"
 # A log's clock gives each event a millisecond of its own: one inbox would be far ahead of time.
 _INBOXES: Final = tuple(f"{INBOX}{number}" for number in range(4))
@@ -64,6 +70,7 @@ class _Run:
     store: RedisStore
     archive: SqliteArchive
     archiver: Archiver
+    bound: int
     convs: list[str] = field(default_factory=list)
     sent: int = 0
     most: int = 0
@@ -72,26 +79,35 @@ class _Run:
 
 async def archive_figures(figures: Figures, *, quick: bool) -> None:
     """`archive.sqlite.<what>`: load, watch, wait until nothing moves any more, read."""
-    messages, bound = (100_000, 24 * _MIB) if quick else (1_000_000, 256 * _MIB)
-    async with _running(bound) as run:
+    messages, room = (100_000, 16 * _MIB) if quick else (1_000_000, 224 * _MIB)
+    async with _running(room) as run:
+        bound = run.bound
         print(f"\narchive: {messages:,} messages in {messages // _EACH:,} conversations,")
-        print(f"engine_memory_max {bound // _MIB} MiB; a line every {_SAMPLE_S:.0f} s")
+        print(f"engine_memory_max {bound / _MIB:.0f} MiB: {room // _MIB} beside what has to stay;")
+        print(f"a line every {_SAMPLE_S:.0f} s")
         print("    s | messages in | engine MiB | archived messages | archive MiB")
         tasks: set[asyncio.Task[Any]] = set()
         run.began_s = time.perf_counter()
         spawn(tasks, _watch(run), name="watch")
         await _load(run, messages // _EACH)
         loaded_s = time.perf_counter() - run.began_s
-        await _settled(run, bound)
+        await _settled(run)
         await cancel_all(tasks)
         await _show(run)
         figures.add(f"archive.sqlite.load-of-{messages}.rate", "/s", [messages / loaded_s])
-        figures.add("archive.sqlite.engine-at-most.share-of-bound", "%", [100 * run.most / bound])
+        rest = (await run.store.memory()).used
+        for when, used in (("at-most", run.most), ("at-rest", rest)):
+            name = f"archive.sqlite.engine-{when}"
+            figures.add(f"{name}.size", "MiB", [used / _MIB])
+            figures.add(f"{name}.share-of-bound", "%", [100 * used / bound])
+        figures.add("archive.sqlite.log.size", "MiB", [await _logs_bytes(run) / _MIB])
+        said = "kept" if run.most <= bound else f"NOT kept: {run.most / _MIB:.1f} MiB at most"
+        print(f"the bound of {bound / _MIB:.1f} MiB was {said}")
         await _reads(run, figures)
 
 
 @asynccontextmanager
-async def _running(bound: int) -> AsyncIterator[_Run]:
+async def _running(room: int) -> AsyncIterator[_Run]:
     with tempfile.TemporaryDirectory(prefix="batonbox-bench-") as name:
         engine = EmbeddedEngine(Path(name) / "engine")
         await engine.start()
@@ -99,14 +115,15 @@ async def _running(bound: int) -> AsyncIterator[_Run]:
         try:
             await client.connect()
             store = RedisStore(client, keys=Keys())
-            archiver = _archiver(client, store, archive, bound)
             for inbox in _INBOXES:
                 await store.create_inbox(inbox=inbox)
                 await store.add_number(inbox=inbox, number=OUR)
                 await store.join(inbox=inbox, user=_AGENT, role=Role.MEMBER, joined=True)
+            stays = (await store.memory()).used + len(_INBOXES) * _LOG_EVENTS * _EVENT_BYTES
+            archiver = _archiver(client, store, archive, stays + room)
             archiver.start()
             try:
-                yield _Run(engine.url, client, store, archive, archiver)
+                yield _Run(engine.url, client, store, archive, archiver, stays + room)
             finally:
                 await archiver.aclose()
         finally:
@@ -188,12 +205,20 @@ async def _show(run: _Run) -> None:
     )
 
 
-async def _settled(run: _Run, bound: int) -> None:
+async def _logs_bytes(run: _Run) -> int:
+    sizes = [
+        await run.client.execute("MEMORY", "USAGE", f"{Keys().inbox(inbox)}:log", "SAMPLES", "0")
+        for inbox in _INBOXES
+    ]
+    return sum(sizes)
+
+
+async def _settled(run: _Run) -> None:
     """Until it is full no more and nothing moves for ten seconds."""
     last, since_s, until_s = -1, time.perf_counter(), time.perf_counter() + _SETTLE_S
     while time.perf_counter() < until_s:
         now, used = run.archiver.moved.lines, (await run.store.memory()).used
-        if now != last or used > 0.8 * bound:
+        if now != last or used > 0.8 * run.bound:
             last, since_s = now, time.perf_counter()
         if time.perf_counter() - since_s > 10:
             return
