@@ -222,27 +222,26 @@ class SocketPump:
 
     def status(self, degraded: bool) -> None:
         """The engine is unreachable, or back."""
-        for connection in self._signed_in():
-            connection.viewer.send([Op.STATUS, {"degraded": degraded}])
+        _spread([Op.STATUS, {"degraded": degraded}], self._signed_in())
 
     def org_frame(self, users: frozenset[str] | None, kind: str, data: dict[str, Any]) -> None:
         """See `session.ports.OrgListener`."""
         self._greetings.forget()
-        of_inboxes = kind in {"inbox", "inbox_gone"}
-        for connection in self._signed_in():
-            if of_inboxes and not _sees(connection):
-                continue
-            if users is None or connection.viewer.user in users:
-                connection.viewer.send([Op.ORG, kind, data])
+        told = self._signed_in()
+        if users is not None:
+            told = [connection for connection in told if connection.viewer.user in users]
+        if kind in {"inbox", "inbox_gone"}:
+            told = filter(_sees, told)
+        _spread([Op.ORG, kind, data], told)
 
     def presence(self, states: dict[str, str]) -> None:
         """These people came, went, are away or back."""
         self._greetings.moved()
-        self._spread([Op.PRESENCE, states])
+        _spread([Op.PRESENCE, states], filter(_sees, self._signed_in()))
 
     def contacts(self, names: dict[str, dict[str, str] | None] | None) -> None:
         """Whose these numbers are now; None: clients shall forget all that they looked up."""
-        self._spread([Op.CONTACTS, names])
+        _spread([Op.CONTACTS, names], filter(_sees, self._signed_in()))
 
     def grants_changed(self, user: str) -> None:
         """See `session.ports.OrgListener`."""
@@ -264,18 +263,8 @@ class SocketPump:
 
     # Inside
 
-    def _signed_in(self) -> list[Connection]:
+    def _signed_in(self) -> Iterable[Connection]:
         return [connection for mine in self._by_user.values() for connection in mine]
-
-    def _spread(self, frame: wire.Frame) -> None:
-        """To everybody who may read, encoded once."""
-        encoded: dict[str, tuple[bytes]] = {}
-        for connection in self._signed_in():
-            viewer = connection.viewer
-            if _sees(connection):
-                if viewer.subprotocol not in encoded:
-                    encoded[viewer.subprotocol] = (wire.encode(frame, viewer.subprotocol),)
-                viewer.send_pieces(encoded[viewer.subprotocol])
 
     def _attach(self, connection: Connection, inboxes: Iterable[str]) -> None:
         # Badges tell of conversations: nobody hears by them what they may not see.
@@ -314,6 +303,16 @@ class SocketPump:
                 await self._empty.wait()
         except TimeoutError:
             pass
+
+
+def _spread(frame: wire.Frame, to: Iterable[Connection]) -> None:
+    """The same to all of these, encoded once."""
+    encoded: dict[str, tuple[bytes]] = {}
+    for connection in to:
+        viewer = connection.viewer
+        if viewer.subprotocol not in encoded:
+            encoded[viewer.subprotocol] = (wire.encode(frame, viewer.subprotocol),)
+        viewer.send_pieces(encoded[viewer.subprotocol])
 
 
 def _sees(connection: Connection) -> bool:
