@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,15 @@ async def test_frames_spelled_beforehand_are_those_of_the_server() -> None:
     assert listener.heard.count(TEXT) == 1
 
 
+def test_what_a_target_takes_is_its_processes_and_its_engines() -> None:
+    here = (os.getpid(),)
+    for pids, engine in ((here, ()), ((), here)):
+        target = Target("x", 0, pids, engine, "")
+        assert target.cpu_s > 0
+        assert target.rss_bytes > 0
+    assert Target("x", 0, (), (), "").cpu_s == 0
+
+
 @pytest.mark.parametrize("serving", [ours, naive])
 async def test_servers_deliver_and_change_hands_in_the_same_words(
     serving: Callable[..., Any],
@@ -59,6 +69,10 @@ async def test_servers_deliver_and_change_hands_in_the_same_words(
     async with serving(inboxes=2) as target:
         audience = Audience()
         await target.fill(audience, 4)
+        # Half of them at each, or as many deliveries would be of one inbox alone.
+        followed = sorted(inbox for member in audience.members for inbox in member.tallies)
+        assert followed == [inbox_of(0)] * 2 + [inbox_of(1)] * 2
+        assert target.pids and target.engine and not set(target.pids) & set(target.engine)
         writer = await target.writer()
         tops: dict[str, int] = {}
         for number in range(20):
