@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from batonbox_server.config import ConfigError, load
 from batonbox_server.engine import EmbeddedEngine
@@ -110,9 +111,12 @@ async def test_a_release_that_does_not_start_leaves_the_old_one_serving(
 ) -> None:
     before = site.pids
     monkeypatch.setenv("BATONBOX_SEARCH_INDEX", "nowhere")
-    site.supervisor.roll()
-    await site.rolled()
+    with capture_logs() as told:
+        site.supervisor.roll()
+        await site.rolled()
     assert site.pids == before
+    stopped = [entry["worker"] for entry in told if entry["event"] == "rolling_restart_stopped"]
+    assert stopped == [0], "the other was not tried"
     monkeypatch.delenv("BATONBOX_SEARCH_INDEX")
     site.supervisor.roll()
     await eventually(lambda: site.pids[0] != before[0], timeout_s=START_S)
