@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -177,6 +177,24 @@ async def test_a_rolling_restart_waits_for_the_start(tmp_path: Path) -> None:
         await server.ready()
     finally:
         await server.stop()
+
+
+async def test_a_server_that_starts_can_be_stopped(tmp_path: Path) -> None:
+    """Even while one of its workers hangs."""
+    server = Server(tmp_path / "data", workers=2)
+    starting = asyncio.get_running_loop().create_task(server.start())
+    begun = lambda: hasattr(server, "process") and len(server.worker_pids()) == 2  # noqa: E731
+    await eventually(begun, timeout_s=30)
+    starting.cancel()
+    children = server.children()
+    os.kill(server.worker_pids()[0], signal.SIGSTOP)
+    assert await server.stop() == 0
+    assert left(children) == []
+
+
+def left(pids: Iterable[int]) -> list[int]:
+    """Those that are still there."""
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
 def worker_of(server: Server, port: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -58,12 +59,29 @@ async def serve_workers(
         held.push_async_callback(supervisor.aclose)
         stop.on_hangup = supervisor.roll
         _remove_left(folder)
-        await supervisor.start()
+        if not await _started(supervisor, stop):
+            return
         answer = Asking(folder, supervisor).answer
         await held.enter_async_context(control.listening(folder, answer, name=first.supervisor))
         await held.enter_async_context(control.listening(folder, answer))
         say(text)
         await supervisor.run(stop)
+
+
+async def _started(supervisor: Supervisor, stop: Stop) -> bool:
+    """False: it is to stop before all workers serve, of which one may hang."""
+    loop = asyncio.get_running_loop()
+    starting, stopping = loop.create_task(supervisor.start()), loop.create_task(stop.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return False
+        starting.result()  # raises why one cannot
+        return True
+    finally:
+        starting.cancel()
+        stopping.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
 
 
 async def _engine(settings: Settings, held: AsyncExitStack) -> str:
