@@ -33,10 +33,11 @@ class Peers:
 
 
 def joined(runs: Iterable[Peers]) -> list[Peers]:
-    """One for each shape of load: medians of the runs that have it."""
-    shapes: dict[tuple[int, int], list[Peers]] = {}
+    """One for each shape of load and each part of it: medians of the runs that have it."""
+    shapes: dict[tuple[int, int, frozenset[str]], list[Peers]] = {}
     for run in runs:
-        shapes.setdefault((run.channels, run.window), []).append(run)
+        parts = frozenset(part for peer in run.peers.values() for part in peer)
+        shapes.setdefault((run.channels, run.window, parts), []).append(run)
     return [Peers(_median([run.told for run in same]), runs=len(same)) for same in shapes.values()]
 
 
