@@ -89,6 +89,8 @@ PEER_GOALS: Final = (
              _saturated(1000), channels=100),
     PeerGoal("four events in the air to 1,000: CPU per delivery beside nchan with Redis",
              "nchan-redis", _saturated(1000, "cpu_per_million"), window=1, least=False),
+    PeerGoal("four events in the air to 1,000: CPU per delivery beside the floor",
+             "floor", _saturated(1000, "cpu_per_million"), window=1, bound=1.3, least=False),
     PeerGoal("50 events/s to 500, command to receipt: p99 beside nchan with Redis",
              "nchan-redis", _PACED, bound=2, least=False),
     PeerGoal("memory of an idle connection beside nchan's", "nchan", _EACH, least=False),
