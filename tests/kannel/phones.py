@@ -36,7 +36,7 @@ class Said:
 
 
 def whole(heard: list[Said]) -> list[str]:
-    """The texts as a phone shows them, parts put together; Kannel cuts between surrogates."""
+    """The texts as a phone shows them, once all parts are there; Kannel cuts between surrogates."""
     texts: list[str] = []
     left = 0
     for said in heard:
@@ -46,6 +46,8 @@ def whole(heard: list[Said]) -> list[str]:
         else:
             texts.append(said.text)
             left = said.parts - 1
+    if left:
+        texts.pop()
     return [text.encode("utf-16", "surrogatepass").decode("utf-16") for text in texts]
 
 

@@ -280,6 +280,10 @@ class Connection:
             _log.exception("connection_not_shut", conn=self.id)
             self._transport.abort()
 
+    def abort(self) -> None:
+        """End it now, whatever is unsent and whoever has not said goodbye."""
+        self._transport.abort()
+
     def shut(self, shut: Shut) -> None:
         """Write what is queued, say goodbye, and end; idempotent."""
         if self.closing is not None:

@@ -122,6 +122,8 @@ class SocketPump:
         for connection in list(self.connections):
             connection.shut(Shut(Close.DRAIN, "shutting down"))
         await self._until_empty(_CLOSING_S)
+        for connection in list(self.connections):
+            connection.abort()  # nobody ticks it any more
         await cancel_all(self.tasks)
 
     async def drain(self, *, within_s: float) -> None:
