@@ -14,7 +14,8 @@ __all__ = ["MEASURED", "Costs", "Demand", "Part", "Plan", "cost_table", "planned
 MEASURED: Final = (
     "2026-11-29, two cores of an AMD EPYC virtual machine on which much else ran (take them for"
     " high), Python 3.11, Valkey 9.1 with `appendfsync always`: `python -m tests.bench.capacity`"
-    " and `python -m tests.bench --only growth`"
+    " and `python -m tests.bench --only growth`; the engine's bytes on a quiet one, 2026-11-30;"
+    " badge_bytes and engine_return_us are estimates"
 )
 # A core that is busier than this queues: at 60 % a random arrival waits 1.5 times its own service.
 BUSY_MOST: Final = 0.6
@@ -61,16 +62,16 @@ class Costs:
     worker_handshake_us: float = _m(436.8, "worker: a handshake, sign-in and subscription")
     connection_bytes: float = _m(4_399.1, "worker: an idle connection", "bytes")
     worker_bytes: float = _m(78.1e6, "worker: started, nobody connected", "bytes")
-    event_bytes: float = _m(700, "an event on the wire, in a ring, and in a log", "bytes")
+    event_bytes: float = _m(690, "an event on the wire, in a ring, and in a log", "bytes")
     badge_bytes: float = _m(40, "a badge on the wire", "bytes")
     conversation_bytes: float = _m(
-        3_500.0, "engine: a row that is done, its places in indexes, a message", "bytes"
+        1_040, "engine: a row that is done, its places in indexes, a message", "bytes"
     )
-    message_bytes: float = _m(250, "engine: a further message of a thread", "bytes")
+    message_bytes: float = _m(195, "engine: a further message of a thread", "bytes")
     provider_bytes: float = _m(170, "engine: a carrier's id, kept seven days", "bytes")
-    reply_bytes: float = _m(330, "engine: the stored answer of a command, kept a day", "bytes")
-    audit_bytes: float = _m(160, "engine: an audit entry", "bytes")
-    engine_bytes: float = _m(4e6, "engine: empty", "bytes")
+    reply_bytes: float = _m(260, "engine: the stored answer of a command, kept a day", "bytes")
+    audit_bytes: float = _m(146, "engine: an audit entry", "bytes")
+    engine_bytes: float = _m(2.2e6, "engine: empty", "bytes")
     handshakes_per_s: float = _m(500, "what a worker admits (handshakes_per_s)", "1/s")
     idle_latency_us: float = _m(13_426.5, "from a command to its event at a listener, unloaded")
 
