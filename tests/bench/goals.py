@@ -73,16 +73,14 @@ def _saturated(subscribers: int, what: str = "rate") -> tuple[str | int, ...]:
 
 
 PEER_GOALS: Final = (
-    PeerGoal("saturated fan-out to 1,000, beside NATS websockets", "nats", _saturated(1000)),
-    PeerGoal("saturated fan-out to 5,000, beside NATS websockets", "nats", _saturated(5000)),
-    PeerGoal("saturated fan-out to 1,000, beside nchan with Redis", "nchan-redis",
-             _saturated(1000), bound=3),
-    PeerGoal("saturated fan-out to 5,000, beside nchan with Redis", "nchan-redis",
-             _saturated(5000), bound=3),
-    PeerGoal("saturated fan-out to 1,000, beside a Starlette loop", "starlette+redis",
-             _saturated(1000), bound=8),
-    PeerGoal("saturated fan-out to 5,000, beside a Starlette loop", "starlette+redis",
-             _saturated(5000), bound=8),
+    *(
+        PeerGoal(f"saturated fan-out to {count:,}, beside {title}", peer, _saturated(count),
+                 bound=bound)
+        for title, peer, bound in (("NATS websockets", "nats", 1),
+                                   ("nchan with Redis", "nchan-redis", 3),
+                                   ("a Starlette loop", "starlette+redis", 8))
+        for count in (1000, 5000)
+    ),
     PeerGoal("100 inboxes x 10 listeners, beside nchan with Redis", "nchan-redis",
              _saturated(1000), channels=100),
     PeerGoal("100 inboxes x 10 listeners, beside node ws with Redis", "ws+redis",
