@@ -21,8 +21,8 @@ from batonbox_server.service.accounts import Accounts, BuiltIn
 from batonbox_server.service.vault import Vault, key_from
 from batonbox_server.store.account_port import AccountRecord, SecretFrom
 from batonbox_server.store.accounts import RedisAccounts
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory import RedisDirectory
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.phones import EnginePhones
 
@@ -37,7 +37,7 @@ class NodeCarriers:
     def __init__(
         self,
         settings: Settings,
-        client: EngineClient,
+        client: Engine,
         organisation: RedisDirectory,
         *,
         keys: Keys,

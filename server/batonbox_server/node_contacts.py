@@ -10,8 +10,8 @@ from batonbox_server.config import Settings
 from batonbox_server.hub.hub import Hub
 from batonbox_server.service.contacts import Contacts
 from batonbox_server.store.audit import RedisAudit
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.contacts import RedisContacts
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 
 __all__ = ["NodeContacts"]
@@ -25,7 +25,7 @@ _PUSH_MOST: Final = 200  # numbers in one frame; beyond that clients forget all 
 class NodeContacts:
     """Follows the contacts' log; `push(names)` tells this node's clients, None: forget all."""
 
-    def __init__(self, settings: Settings, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, settings: Settings, client: Engine, *, keys: Keys) -> None:
         entries = settings.audit_entries
         self._log = keys.contacts
         self.store = RedisContacts(

@@ -109,6 +109,7 @@ ROOMS: dict[str, set[str]] = {
         "tasks",
         "tied",
     },
+    "torture": {"engine", "errors", "store", "tasks", "tied", "wire"},
     "cli": EVERYTHING,
     "config": EVERYTHING,
     "gen": EVERYTHING,

@@ -10,11 +10,11 @@ from batonbox_server.store.account_plan import (
     plan_new_account,
 )
 from batonbox_server.store.account_port import AccountRecord, AccountUpdate
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.directory_plan import Plan
 from batonbox_server.store.directory_port import OrgState
 from batonbox_server.store.directory_records import unpack
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 
 __all__ = ["RedisAccounts"]
@@ -23,7 +23,7 @@ __all__ = ["RedisAccounts"]
 class RedisAccounts:
     """Implements `store.account_port.AccountStore`."""
 
-    def __init__(self, client: EngineClient, organisation: RedisDirectory, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, organisation: RedisDirectory, *, keys: Keys) -> None:
         self._client = client
         self._organisation = organisation
         self._keys = keys

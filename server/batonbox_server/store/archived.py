@@ -17,7 +17,7 @@ from batonbox_server.errors import Away, Refused
 from batonbox_server.store import port
 from batonbox_server.store.archive_port import Archive, ArchivedRow
 from batonbox_server.store.by import pack_for_lua
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.inbox_calls import InboxCalls, ok
 from batonbox_server.turn import Lines
 
@@ -42,7 +42,7 @@ class Archived(InboxCalls):
 
     _archive: Archive | None = None
 
-    def __init__(self, client: EngineClient, **more: Any) -> None:
+    def __init__(self, client: Engine, **more: Any) -> None:
         super().__init__(client, **more)
         self._returning = Lines()  # whoever waits for a conversation to be back
         self._commands = 0

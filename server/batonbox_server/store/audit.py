@@ -12,7 +12,7 @@ from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import packed_act
 from batonbox_server.store.audit_port import CONTACTS, ORGANISATION, AuditEntry, Place
 from batonbox_server.store.by import AUDIT_ENTRIES, pack_origin
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 
 __all__ = ["RedisAudit"]
@@ -26,7 +26,7 @@ class RedisAudit:
     """Implements `store.audit_port.AuditStore`."""
 
     def __init__(
-        self, client: EngineClient, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES
+        self, client: Engine, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES
     ) -> None:
         self._client = client
         self._keys = keys

@@ -14,7 +14,6 @@ from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import packed_act
 from batonbox_server.store.by import AUDIT_ENTRIES, pack_for_lua, pack_origin
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.contact_plan import contact_from, find_prefix, find_words, plan
 from batonbox_server.store.contacts_port import (
     CONTACTS_MOST,
@@ -24,6 +23,7 @@ from batonbox_server.store.contacts_port import (
     ContactPage,
     Written,
 )
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.inbox_calls import digest_of
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
@@ -43,7 +43,7 @@ class RedisContacts:
 
     def __init__(
         self,
-        client: EngineClient,
+        client: Engine,
         *,
         keys: Keys,
         log_events: int,

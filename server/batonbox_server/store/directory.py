@@ -16,7 +16,6 @@ from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import acts_of
 from batonbox_server.store.by import AUDIT_ENTRIES, by_organisation
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory_plan import (
     Plan,
     existing_inbox,
@@ -52,6 +51,7 @@ from batonbox_server.store.directory_records import (
     unpack,
     user_from,
 )
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.inbox_plan import (
     plan_inbox,
     plan_inbox_gone,
@@ -85,7 +85,7 @@ class RedisDirectory:
 
     def __init__(
         self,
-        client: EngineClient,
+        client: Engine,
         *,
         keys: Keys,
         carrier: str,

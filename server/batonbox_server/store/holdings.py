@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.holdings_port import Held
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
@@ -13,7 +13,7 @@ __all__ = ["RedisHoldings"]
 class RedisHoldings:
     """Implements `store.holdings_port.Holdings`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, *, keys: Keys) -> None:
         self._keys = keys
         self._scripts = Scripts(client)
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from batonbox_server.errors import EngineUnavailable, Refused
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.directory_plan import Plan
 from batonbox_server.store.directory_port import OrgState
 from batonbox_server.store.directory_records import unpack
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.hook_plan import (
     hook_from,
     plan_hook,
@@ -34,7 +34,7 @@ _delivered = msgspec.msgpack.Decoder(Delivered)
 class RedisHooks:
     """Implements `store.hook_port.HookStore`."""
 
-    def __init__(self, client: EngineClient, organisation: RedisDirectory, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, organisation: RedisDirectory, *, keys: Keys) -> None:
         self._client = client
         self._organisation = organisation
         self._keys = keys

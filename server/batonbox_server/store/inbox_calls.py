@@ -13,7 +13,7 @@ from batonbox_server.domain.model import Role, inbox_of
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.store import port
 from batonbox_server.store.by import AUDIT_ENTRIES, by_command
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
 from batonbox_server.turn import pass_turn
@@ -37,7 +37,7 @@ class InboxCalls:
 
     def __init__(
         self,
-        client: EngineClient,
+        client: Engine,
         *,
         keys: Keys,
         log_events: int = 10_000,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.errors import EngineUnavailable, Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.live_port import Beat, Mark, NodeReport, Overview, People
 from batonbox_server.store.scripts import Scripts
@@ -24,7 +24,7 @@ _NOBODY: Final = People()
 class RedisLive:
     """Implements `store.live_port.LiveStore`; `job_lease_s` as in the directory."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys, job_lease_s: float = 30.0) -> None:
+    def __init__(self, client: Engine, *, keys: Keys, job_lease_s: float = 30.0) -> None:
         self._client = client
         self._keys = keys
         self._job_lease_ms = round(1000 * job_lease_s)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from batonbox_server.domain.media import File
 from batonbox_server.errors import EngineUnavailable, Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.media_port import Expected, Kept, State
 from batonbox_server.store.scripts import Scripts
@@ -18,7 +18,7 @@ __all__ = ["RedisMedia"]
 class RedisMedia:
     """Implements `store.media_port.MediaStore`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, *, keys: Keys) -> None:
         self._client = client
         self._org = keys.org
         self._scripts = Scripts(client)

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from batonbox_server.errors import EngineUnavailable, Refused
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.directory_plan import Plan
 from batonbox_server.store.directory_port import OrgState, User
 from batonbox_server.store.directory_records import pack, unpack
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.identity_plan import plan_identified, plan_identity_gone
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.oidc_port import Begun, Identity
@@ -22,7 +22,7 @@ __all__ = ["RedisOidc"]
 class RedisOidc:
     """Implements `store.oidc_port.OidcStore`."""
 
-    def __init__(self, client: EngineClient, organisation: RedisDirectory, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, organisation: RedisDirectory, *, keys: Keys) -> None:
         self._client = client
         self._organisation = organisation
         self._org = keys.org

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.outbox_port import Slot
 from batonbox_server.store.scripts import Scripts
@@ -13,7 +13,7 @@ __all__ = ["EnginePace"]
 class EnginePace:
     """Implements `store.outbox_port.PaceStore`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, *, keys: Keys) -> None:
         self._keys = keys
         self._scripts = Scripts(client)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.errors import EngineUnavailable, Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
 
@@ -19,7 +19,7 @@ _MOST_MESSAGES: Final = 10_000
 class EnginePhones:
     """Implements `carriers.loopback.Phones`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, *, keys: Keys) -> None:
         self._client = client
         self._keys = keys
         self._scripts = Scripts(client)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from batonbox_server.errors import EngineUnavailable, Refused
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.directory_plan import Plan
 from batonbox_server.store.directory_port import OrgState
 from batonbox_server.store.directory_records import pack, unpack
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.retention_port import Rules
 
@@ -19,7 +19,7 @@ __all__ = ["RedisRetention"]
 class RedisRetention:
     """Implements `store.retention_port.RetentionStore`."""
 
-    def __init__(self, client: EngineClient, organisation: RedisDirectory, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, organisation: RedisDirectory, *, keys: Keys) -> None:
         self._client = client
         self._organisation = organisation
         self._profile = f"{keys.org}:profile"

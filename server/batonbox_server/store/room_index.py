@@ -20,9 +20,9 @@ from batonbox_server.errors import Refused
 from batonbox_server.origin import acting
 from batonbox_server.store.audit_plan import packed_act
 from batonbox_server.store.by import AUDIT_ENTRIES, by_organisation, pack_for_lua
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory_port import Job
 from batonbox_server.store.directory_records import job_map, pack
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.inbox_calls import ok, words
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.rooms_port import Channel, RoomState
@@ -66,7 +66,7 @@ class RoomIndex:
 
     def __init__(
         self,
-        client: EngineClient,
+        client: Engine,
         *,
         keys: Keys,
         put_out: Callable[[str, str], Awaitable[object]],

@@ -13,8 +13,8 @@ import msgpack  # type: ignore[import-untyped]
 from batonbox_server.domain.model import ROOM_SIGN, RoomKind, is_room
 from batonbox_server.errors import Refused
 from batonbox_server.store.by import AUDIT_ENTRIES, by_command, pack_for_lua
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.directory_port import Job
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.inbox_calls import applied, digest_of, ok, standing_of
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.port import Applied
@@ -40,7 +40,7 @@ class RedisRooms:
 
     def __init__(
         self,
-        client: EngineClient,
+        client: Engine,
         *,
         keys: Keys,
         most: int = 1000,

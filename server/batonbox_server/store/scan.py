@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import inbox_of, is_room
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.inbox_calls import entry_of, ok
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.port import Head, LogEntry
@@ -27,7 +27,7 @@ _MORE: Final = 500
 class RedisScan:
     """Implements `store.scan_port.ScanStore`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, *, keys: Keys) -> None:
         self._client = client
         self._keys = keys
         self._scripts = Scripts(client)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from batonbox_server.errors import EngineUnavailable, Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.library import LIBRARIES, Script, load_folder
 
 __all__ = ["Scripts", "forget_others"]
@@ -36,7 +36,7 @@ class Scripts:
     that answers `idle` or `not_found` has not.  A wrong name in a call is a TypeError.
     """
 
-    def __init__(self, client: EngineClient, folder: Path | None = None) -> None:
+    def __init__(self, client: Engine, folder: Path | None = None) -> None:
         self._client = client
         self._scripts = load_folder(folder) if folder else _own()
         client.know({script.library for script in self._scripts.values()})
@@ -81,14 +81,14 @@ class Scripts:
         return reply
 
 
-async def forget_others(client: EngineClient) -> None:
+async def forget_others(client: Engine) -> None:
     """Let the engine forget the libraries of other versions; once, when a node begins.
 
     A node of another version that still runs stores its own again with its next command, and
     forgets none: so two versions do not take turns.
 
     Raises:
-        EngineUnavailable: as `EngineClient.execute`.
+        EngineUnavailable: as `Engine.execute`.
     """
     ours = next(iter(_own().values())).library.name
     for entry in await client.execute("FUNCTION", "LIST", "LIBRARYNAME", LIBRARIES + "*"):

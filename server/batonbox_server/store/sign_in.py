@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from batonbox_server.errors import EngineUnavailable, Refused
 from batonbox_server.store.by import AUDIT_ENTRIES, by_organisation
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
 from batonbox_server.store.sign_in_port import Rates
@@ -21,7 +21,7 @@ class RedisSignIn:
     """Implements `store.sign_in_port.SignInStore`."""
 
     def __init__(
-        self, client: EngineClient, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES
+        self, client: Engine, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES
     ) -> None:
         self._audit_entries = audit_entries
         self._client = client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
 from batonbox_server.store.waiting_port import Waiting
@@ -18,7 +18,7 @@ _FEW: Final = 10
 class RedisWaiting:
     """Implements `store.waiting_port.WaitingStore`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, *, keys: Keys) -> None:
         self._keys = keys
         self._scripts = Scripts(client)
 

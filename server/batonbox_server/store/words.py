@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
 
@@ -19,7 +19,7 @@ _BATCH: Final = 500
 class RedisWords:
     """Implements `store.words_port.WordsStore`."""
 
-    def __init__(self, client: EngineClient, *, keys: Keys) -> None:
+    def __init__(self, client: Engine, *, keys: Keys) -> None:
         self._keys = keys
         self._scripts = Scripts(client)
 

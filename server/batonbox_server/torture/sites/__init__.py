@@ -1,0 +1,1 @@
+"""Engines to be tortured: started on this machine, in a folder of their own, gone when we are."""
