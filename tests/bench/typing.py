@@ -86,6 +86,9 @@ async def typing_figures(*, quick: bool) -> list[dict[str, Any]]:
         )
         with quiet():
             for number in range(rounds + 1):
+                for looker in lookers:  # or the server would forget within the run who looks
+                    looker.write(packed([int(Op.VIEWING), conv, False]))
+                await asyncio.sleep(_PAUSE_S[1])
                 with spending(target) as spent:
                     took_s = await _round(crowd, typist, conv, changes)
                 if number:
