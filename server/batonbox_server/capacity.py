@@ -12,10 +12,9 @@ from typing import Any, Final
 __all__ = ["MEASURED", "Costs", "Demand", "Part", "Plan", "cost_table", "planned"]
 
 MEASURED: Final = (
-    "2026-11-29, two cores of an AMD EPYC virtual machine on which much else ran (take them for"
-    " high), Python 3.11, Valkey 9.1 with `appendfsync always`: `python -m tests.bench.capacity`"
-    " and `python -m tests.bench --only growth`; the engine's bytes on a quiet one, 2026-11-30;"
-    " badge_bytes and engine_return_us are estimates"
+    "2026-11-30, two cores of a quiet AMD EPYC virtual machine, Python 3.11, Valkey 9.1 with"
+    " `appendfsync always`: `python -m tests.bench.capacity` and `python -m tests.bench --only"
+    " growth,idle`; badge_bytes, engine_publish_us and engine_return_us are estimates"
 )
 # A core that is busier than this queues: at 60 % a random arrival waits 1.5 times its own service.
 BUSY_MOST: Final = 0.6
@@ -42,38 +41,38 @@ def _m(value: float, what: str, unit: str = "us") -> Any:
 class Costs:
     """What one thing costs, in CPU microseconds or bytes; see MEASURED."""
 
-    engine_intake_us: float = _m(920.2, "engine: a customer's message, its number looked up")
-    engine_reply_us: float = _m(1_366.3, "engine: a reply, leased, sent and delivered")
-    engine_change_us: float = _m(742.6, "engine: an assignment, a return, a done")
-    engine_open_us: float = _m(286.6, "engine: a conversation opened, its thread read and seen")
+    engine_intake_us: float = _m(311.5, "engine: a customer's message, its number looked up")
+    engine_reply_us: float = _m(659.2, "engine: a reply, leased, sent and delivered")
+    engine_change_us: float = _m(221.4, "engine: an assignment, a return, a done")
+    engine_open_us: float = _m(112.2, "engine: a conversation opened, its thread read and seen")
     engine_publish_us: float = _m(10.0, "engine: an event handed to one worker that follows")
-    engine_look_us: float = _m(64.7, "engine: a look whether something is due, or a head")
-    engine_idle_us: float = _m(2_238.2, "engine: a second in which nothing happens, per worker")
+    engine_look_us: float = _m(17.3, "engine: a look whether something is due, or a head")
+    engine_idle_us: float = _m(1_883.2, "engine: a second in which nothing happens, per worker")
     engine_return_us: float = _m(60.0, "engine: a client that comes back and resumes")
-    worker_intake_us: float = _m(1_831.7, "worker: a customer's message over HTTP")
-    worker_reply_us: float = _m(1_200.5, "worker: a reply, handed to its carrier, and its receipts")
-    worker_change_us: float = _m(693.3, "worker: an assignment, a return, a done")
-    worker_open_us: float = _m(403.7, "worker: a conversation opened")
-    worker_heard_us: float = _m(159.8, "worker: an event followed, with the search index's part")
-    worker_delivery_us: float = _m(8.8, "worker: an event to one listener, one at a time")
-    worker_badge_us: float = _m(14.7, "worker: a badge to one connection")
-    worker_look_us: float = _m(82.9, "worker: a look whether something is due")
-    worker_idle_us: float = _m(4_600.4, "worker: a second in which nothing happens")
-    worker_handshake_us: float = _m(436.8, "worker: a handshake, sign-in and subscription")
-    connection_bytes: float = _m(4_399.1, "worker: an idle connection", "bytes")
-    worker_bytes: float = _m(78.1e6, "worker: started, nobody connected", "bytes")
-    event_bytes: float = _m(690, "an event on the wire, in a ring, and in a log", "bytes")
+    worker_intake_us: float = _m(511.1, "worker: a customer's message over HTTP")
+    worker_reply_us: float = _m(402.3, "worker: a reply, handed to its carrier, and its receipts")
+    worker_change_us: float = _m(148.2, "worker: an assignment, a return, a done")
+    worker_open_us: float = _m(231.8, "worker: a conversation opened")
+    worker_heard_us: float = _m(40.1, "worker: an event followed, with the search index's part")
+    worker_delivery_us: float = _m(7.1, "worker: an event to one listener, one at a time")
+    worker_badge_us: float = _m(10.1, "worker: a badge to one connection")
+    worker_look_us: float = _m(18.1, "worker: a look whether something is due")
+    worker_idle_us: float = _m(4_105.1, "worker: a second in which nothing happens")
+    worker_handshake_us: float = _m(195.5, "worker: a handshake, sign-in and subscription")
+    connection_bytes: float = _m(4_647, "worker: an idle connection", "bytes")
+    worker_bytes: float = _m(85.9e6, "worker: started, nobody connected", "bytes")
+    event_bytes: float = _m(683.4, "an event on the wire, in a ring, and in a log", "bytes")
     badge_bytes: float = _m(40, "a badge on the wire", "bytes")
     conversation_bytes: float = _m(
-        1_040, "engine: a row that is done, its places in indexes, a message", "bytes"
+        1_039.8, "engine: a row that is done, its places in indexes, a message", "bytes"
     )
-    message_bytes: float = _m(195, "engine: a further message of a thread", "bytes")
-    provider_bytes: float = _m(170, "engine: a carrier's id, kept seven days", "bytes")
-    reply_bytes: float = _m(260, "engine: the stored answer of a command, kept a day", "bytes")
-    audit_bytes: float = _m(146, "engine: an audit entry", "bytes")
+    message_bytes: float = _m(194.9, "engine: a further message of a thread", "bytes")
+    provider_bytes: float = _m(120.0, "engine: a carrier's id, kept seven days", "bytes")
+    reply_bytes: float = _m(226.3, "engine: the stored answer of a command, kept a day", "bytes")
+    audit_bytes: float = _m(145.9, "engine: an audit entry", "bytes")
     engine_bytes: float = _m(2.2e6, "engine: empty", "bytes")
     handshakes_per_s: float = _m(500, "what a worker admits (handshakes_per_s)", "1/s")
-    idle_latency_us: float = _m(13_426.5, "from a command to its event at a listener, unloaded")
+    idle_latency_us: float = _m(551.9, "from a command to its event at a listener, unloaded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,8 +91,8 @@ class _Bench:
         opened = await self._rounds(lambda: open_thread(commander, conv), 100)
         replied = await self._replies(commander)
         intake = await self._intake()
-        badge = await self._badges(connections, alone=alone[0])
-        listened, opening, size = await self._listeners(conv, connections)
+        badge, size = await self._badges(connections, alone=alone[0])
+        listened, opening = await self._listeners(conv, connections)
         looks = await self._looks()
         heard, heard_engine = median(alone[0]), median(alone[1])
         rows: list[_Row] = [
@@ -199,9 +199,12 @@ class _Bench:
         finally:
             post.close()
 
-    async def _badges(self, connections: int, *, alone: list[float]) -> list[float]:
-        """Connections at level `badge`; a customer's first message moves everybody's."""
+    async def _badges(self, connections: int, *, alone: list[float]) -> tuple[list[float], float]:
+        """Connections at level `badge`, of which a customer's first message moves everybody's;
+        and the memory of one, as the first to come: later ones find memory that others left."""
+        before_bytes = await self._rss()
         seats = await open_all(lambda _: Commander(self.address, self.stage.token), connections)
+        size = (await self._rss() - before_bytes) / connections
         numbers = iter(range(6_000, 10_000))
 
         async def received() -> None:
@@ -212,18 +215,16 @@ class _Bench:
         for seat in seats:
             seat.close()
         await asyncio.sleep(1)
-        return [(t - median(alone)) / connections for t in took]
+        return [(t - median(alone)) / connections for t in took], size
 
-    async def _listeners(self, conv: str, count: int) -> tuple[list[float], float, float]:
-        """Per event with so many listeners; CPU of one's opening, and its memory."""
-        before_bytes, before_s = await self._rss(), cpu_s(self.stage.server.pid)
-
+    async def _listeners(self, conv: str, count: int) -> tuple[list[float], float]:
+        """Per event with so many listeners; CPU of one's opening."""
+        before_s = cpu_s(self.stage.server.pid)
         await self._look_on(count)
         opening_us = 1e6 * (cpu_s(self.stage.server.pid) - before_s) / count
-        size = (await self._rss() - before_bytes) / count
         took = (await self._notes(conv))[0]
         await self._leave()
-        return took, opening_us, size
+        return took, opening_us
 
     async def _publish(self, conv: str, *, alone: float) -> list[float]:
         """With more nodes that follow: raw subscriptions, read and thrown away."""
