@@ -20,6 +20,7 @@ from batonbox_server.service.reads import InboxReads
 from batonbox_server.service.search import Search
 from batonbox_server.service.search_feed import Feeding, SearchFeed
 from batonbox_server.service.search_port import Progress, SearchIndex
+from batonbox_server.store.address import Address
 from batonbox_server.store.contacts import RedisContacts
 from batonbox_server.store.contacts_port import ContactStore
 from batonbox_server.store.scan import RedisScan
@@ -68,6 +69,11 @@ class NodeSearch:
         if wanted not in {"auto", "file", "engine"}:
             raise ConfigError("BATONBOX_SEARCH_INDEX must be auto, file or engine")
         if wanted == "file" or (wanted == "auto" and settings.engine_memory_max):
+            return None
+        if settings.redis_url and Address.parse(settings.redis_url).topology == "cluster":
+            # One index would stand in one slot, and its engine carry it for all.
+            if wanted == "engine":
+                raise ConfigError("BATONBOX_SEARCH_INDEX=engine: not on a cluster; choose file")
             return None
         index = FtIndex(node.client.ask, space=settings.key_space)
         if await index.open():

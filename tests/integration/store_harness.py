@@ -11,7 +11,7 @@ import pytest
 
 from batonbox_server.domain.model import Delivery, Role
 from batonbox_server.errors import Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.outbox_port import OutboxItem, Settled
 from batonbox_server.store.port import Applied
@@ -24,7 +24,7 @@ BODY = bytes(msgpack.packb({"text": "hello"}))
 class Box:
     """One inbox with ann and bob, and an admin who stands beside it."""
 
-    def __init__(self, client: EngineClient, space: str) -> None:
+    def __init__(self, client: Engine, space: str) -> None:
         self.client, self.keys = client, Keys(space)
         self.store = RedisStore(client, keys=self.keys)
         self.log = self.keys.inbox("box")

@@ -1,0 +1,359 @@
+"""The cluster's client and subscriber on a real cluster whose slots move and whose nodes die."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgpack  # type: ignore[import-untyped]
+import pytest
+from redis.exceptions import ResponseError
+
+from batonbox_server.engine import locate
+from batonbox_server.errors import EngineUnavailable, EngineUnsuitable
+from batonbox_server.store.address import Address
+from batonbox_server.store.cluster import ClusterClient
+from batonbox_server.store.cluster_map import slot_of
+from batonbox_server.store.cluster_pubsub import ClusterSubscriber
+from batonbox_server.store.port import Applied
+from batonbox_server.torture.sites.base import EngineProc
+from batonbox_server.torture.sites.cluster import ClusterSite
+from batonbox_server.torture.sites.standalone import StandaloneSite
+from tests.integration.store_harness import Box
+from tests.support import eventually
+
+# Slots move in one step since Valkey 9; older engines move key by key, which all can.
+WAYS = [False, True] if locate().name == "valkey" and locate().version >= (9,) else [False]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSite]:
+    """One cluster for all tests that leave it whole."""
+    with asyncio.Runner() as runner:
+        site = ClusterSite(tmp_path_factory.mktemp("site"))
+        try:
+            runner.run(site.start())
+            yield site
+        finally:
+            runner.run(site.stop())
+
+
+@pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[ClusterSite]:
+    """One whose nodes may die."""
+    site = ClusterSite(tmp_path)
+    try:
+        await site.start()
+        yield site
+    finally:
+        await site.stop()
+
+
+@pytest.fixture
+async def cluster(site: ClusterSite) -> AsyncIterator[ClusterClient]:
+    """A connected client of the shared cluster."""
+    client = await connected(site)
+    yield client
+    await client.aclose()
+
+
+async def connected(site: ClusterSite) -> ClusterClient:
+    """A client of its own."""
+    client = ClusterClient(Address.parse(site.url), command_timeout_s=10)
+    await client.connect()
+    return client
+
+
+@pytest.fixture
+async def box(cluster: ClusterClient, prefix: str) -> Box:
+    """An inbox on the shared cluster."""
+    box = Box(cluster, prefix)
+    await box.open()
+    return box
+
+
+class Heard:
+    """What a subscriber's owner was told."""
+
+    def __init__(self, client: ClusterClient) -> None:
+        self.messages: list[bytes] = []
+        self.told: list[str] = []
+        self.subscriber = ClusterSubscriber(
+            client.map,
+            on_message=lambda _, data: self.messages.append(data),
+            on_lost=lambda: self.told.append("lost"),
+            on_up=lambda: self.told.append("up"),
+        )
+
+    @property
+    def is_back(self) -> bool:
+        """Whether something was lost, and everything is heard again."""
+        return "lost" in self.told and self.told[-1] == "up"
+
+
+async def note(box: Box, conv: str, text: object) -> Applied:
+    """Bob notes something."""
+    body = bytes(msgpack.packb({"text": str(text)}))
+    return await box.store.note(conv=conv, actor="bob", cid=uuid.uuid4().hex, body=body)
+
+
+async def noted(box: Box, conv: str) -> list[int]:
+    """The notes of the conversation, as they stand there."""
+    thread = await box.store.history(conv=conv, actor="bob", n=5000)
+    return [int(line[7]["text"]) for line in thread.messages if line[3] == "noted"]
+
+
+async def another(site: ClusterSite, slot: int) -> EngineProc:
+    """A primary that does not serve the slot."""
+    here = await site.owner(slot)
+    return next(engine for engine in await site.primaries() if engine is not here)
+
+
+async def test_commands_find_the_primary_of_their_slot(
+    site: ClusterSite, cluster: ClusterClient, prefix: str
+) -> None:
+    keys = [f"{prefix}{n}" for n in range(60)]
+    await asyncio.gather(*(cluster.execute("SET", key, n) for n, key in enumerate(keys)))
+    got = await asyncio.gather(*(cluster.execute("GET", key) for key in keys))
+    assert got == [b"%d" % n for n in range(60)]
+    assert {(await site.owner(slot_of(key))).name for key in keys} == {
+        engine.name for engine in await site.primaries()
+    }
+    assert sorted(await cluster.execute("KEYS", prefix + "*")) == sorted(map(str.encode, keys))
+
+
+async def test_an_error_of_the_command_stays_one(cluster: ClusterClient, prefix: str) -> None:
+    await cluster.execute("SET", prefix, "text")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await cluster.execute("LPUSH", prefix, 1)
+
+
+@pytest.mark.parametrize("atomic", WAYS)
+async def test_a_slot_that_has_moved_is_found(
+    site: ClusterSite, cluster: ClusterClient, box: Box, *, atomic: bool
+) -> None:
+    conv, slot = await box.receive(), slot_of(box.log)
+    await site.migrate(slot, await another(site, slot), atomic=atomic)
+    assert (await box.assign(conv)).own_tok
+    assert (await box.row(conv))["assignee"] == "ann"
+    to = await site.owner(slot)
+    assert cluster.map.owner(slot) == ("127.0.0.1", to.port)
+
+
+class TestMoving:
+    """A slot is on its way, key by key: some of its keys are here and some there."""
+
+    async def test_a_key_is_found_on_either_side(
+        self, site: ClusterSite, cluster: ClusterClient, prefix: str
+    ) -> None:
+        tagged = f"{prefix}{{{prefix}}}"
+        slot = slot_of(tagged)
+        to = await another(site, slot)
+        await cluster.execute("SET", tagged + "moved", "before")
+        async with site.moving(slot, to) as move_keys:
+            assert await cluster.execute("GET", tagged + "moved") == b"before"
+            await move_keys()
+            # Nothing is left here: these are answered with ASK.
+            calls = [cluster.execute("INCR", tagged + "new") for _ in range(50)]
+            assert await asyncio.gather(*calls) == list(range(1, 51))
+            assert await cluster.execute("GET", tagged + "moved") == b"before"
+            # It is still this side's: the map has not changed.
+            assert await site.owner(slot) is not to
+        assert await cluster.execute("GET", tagged + "new") == b"50"
+
+    async def test_a_function_waits_until_the_log_is_whole(
+        self, site: ClusterSite, cluster: ClusterClient, box: Box
+    ) -> None:
+        conv, slot = await box.receive(), slot_of(box.log)
+        async with site.moving(slot, await another(site, slot)) as move_keys:
+            await move_keys()
+            loop = asyncio.get_running_loop()
+            assigned = loop.create_task(box.assign(conv))
+            noticed = loop.create_task(note(box, conv, 1))
+            await eventually(lambda: slot in cluster._holding, what="the command that waits")
+            # Others go on.
+            await cluster.execute("SET", f"elsewhere{{{conv}}}", 1)
+            assert not assigned.done()
+        assert (await assigned).own_tok
+        await noticed
+        assert [kind for kind, *_ in await box.kinds(conv)][1:] == ["assigned", "noted"]
+
+    async def test_a_move_that_takes_too_long_is_told(
+        self, site: ClusterSite, box: Box, prefix: str
+    ) -> None:
+        conv, slot = await box.receive(), slot_of(box.log)
+        hasty = ClusterClient(Address.parse(site.url), command_timeout_s=0.2)
+        await hasty.connect()
+        other = Box(hasty, prefix)
+        async with site.moving(slot, await another(site, slot)):
+            with pytest.raises(Exception, match="its cluster moves this slot"):
+                await other.assign(conv)
+        assert (await box.row(conv))["assignee"] == ""
+        assert (await other.assign(conv)).own_tok
+        await hasty.aclose()
+
+
+@pytest.mark.parametrize("atomic", WAYS)
+async def test_commands_keep_their_order_while_the_slot_moves(
+    site: ClusterSite, box: Box, *, atomic: bool
+) -> None:
+    conv, slot = await box.receive(), slot_of(box.log)
+    loop = asyncio.get_running_loop()
+    moves = 0
+
+    async def move() -> None:
+        nonlocal moves
+        for _ in range(4):
+            await site.migrate(slot, await another(site, slot), atomic=atomic)
+            moves += 1
+
+    moving = loop.create_task(move())
+    calls: list[asyncio.Task[Applied]] = []
+    while not moving.done():
+        calls += [loop.create_task(note(box, conv, len(calls) + n)) for n in range(5)]
+        await asyncio.sleep(0.002)
+    await moving
+    await asyncio.gather(*calls)
+    assert moves == 4
+    assert len(calls) > 20
+    assert await noted(box, conv) == list(range(len(calls)))
+
+
+@pytest.mark.parametrize("atomic", WAYS)
+async def test_a_subscription_follows_its_slot(
+    site: ClusterSite, cluster: ClusterClient, prefix: str, *, atomic: bool
+) -> None:
+    channel = f"{prefix}{{{prefix}}}:ev"
+    slot, heard = slot_of(channel), Heard(cluster)
+    await heard.subscriber.connect()
+    await heard.subscriber.subscribe(channel.encode())
+    assert heard.told == ["up"]
+    assert await cluster.execute("SPUBLISH", channel, "before") == 1
+    await site.migrate(slot, await another(site, slot), atomic=atomic)
+    await eventually(lambda: heard.is_back, what="the subscription's return")
+    assert await cluster.execute("SPUBLISH", channel, "after") == 1
+    await eventually(lambda: len(heard.messages) == 2, what="both messages")
+    assert heard.messages == [b"before", b"after"]
+    assert heard.subscriber.channels == {channel.encode()}
+    await heard.subscriber.unsubscribe(channel.encode())
+    assert await cluster.execute("SPUBLISH", channel, "late") == 0
+    await heard.subscriber.aclose()
+
+
+async def test_functions_that_a_primary_has_forgotten_are_brought(
+    site: ClusterSite, box: Box
+) -> None:
+    conv = await box.receive()
+    for engine in await site.primaries():
+        await site.ask(engine, "FUNCTION", "FLUSH")
+    calls = [note(box, conv, n) for n in range(10)]
+    await asyncio.gather(*calls)
+    assert await noted(box, conv) == list(range(10))
+
+
+async def test_the_fullest_primary_tells_how_full_the_engine_is(
+    site: ClusterSite, cluster: ClusterClient, box: Box
+) -> None:
+    fullest = (await site.primaries())[1]
+    await site.ask(fullest, "CONFIG", "SET", "maxmemory", 1 << 30)
+    try:
+        assert (await box.store.memory()).bound == 1 << 30
+    finally:
+        await site.ask(fullest, "CONFIG", "SET", "maxmemory", 0)
+
+
+class TestDead:
+    """Nodes that are gone."""
+
+    async def test_the_others_go_on(self, own: ClusterSite) -> None:
+        states: list[bool] = []
+        client = await connected(own)
+        client.on_state = states.append
+        there = await own.primaries()
+        keys = {(await own.owner(slot_of(key))).name: key for key in map(str, range(40))}
+        dead, other = there[0], there[1]
+        its_replica = own.engines[own.engines.index(dead) + 3]
+        await its_replica.kill()
+        await dead.kill()
+        await eventually(lambda: not client.state, what="the loss")
+        with pytest.raises(EngineUnavailable):
+            await client.execute("SET", keys[dead.name], 1)
+        for n in range(100):
+            await client.execute("SET", keys[other.name], n)
+        assert list(client.away) == [f"127.0.0.1:{dead.port}"]
+        await asyncio.gather(dead.start(), its_replica.start())
+        await eventually(lambda: client.state, timeout_s=20, what="the return")
+        await own.whole()
+        await client.execute("SET", keys[dead.name], 1)
+        assert not client.away
+        assert states == [False, True]
+        await client.aclose()
+
+    async def test_a_replica_takes_over(self, own: ClusterSite, prefix: str) -> None:
+        """Whatever was under way goes on there, in the order of the calls."""
+        client = await connected(own)
+        box = Box(client, prefix)
+        await box.open()
+        heard = Heard(client)
+        await heard.subscriber.connect()
+        await heard.subscriber.subscribe(f"{box.log}:ev".encode())
+        conv, slot = await box.receive(), slot_of(box.log)
+        dead, loop = await own.owner(slot), asyncio.get_running_loop()
+        dead.freeze()
+        calls = [loop.create_task(note(box, conv, n)) for n in range(20)]
+        await asyncio.sleep(0.05)
+        await dead.kill()
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        await eventually(lambda: client.state, what="the replica")
+        assert await own.owner(slot) is not dead
+        # An acknowledged one is there, and none twice or out of order.
+        there = await noted(box, conv)
+        assert there == sorted(set(there))
+        assert {n for n, end in enumerate(done) if not isinstance(end, BaseException)} <= {*there}
+        await eventually(lambda: heard.is_back, what="the subscription's return")
+        before = len(heard.messages)
+        await note(box, conv, 99)
+        await eventually(lambda: len(heard.messages) > before, what="its event")
+        await heard.subscriber.aclose()
+        await client.aclose()
+
+    async def test_one_that_was_frozen_while_its_replica_took_over_is_left(
+        self, own: ClusterSite, prefix: str
+    ) -> None:
+        client = await connected(own)
+        box = Box(client, prefix)
+        await box.open()
+        conv, slot, loop = await box.receive(), slot_of(box.log), asyncio.get_running_loop()
+        frozen = await own.owner(slot)
+        frozen.freeze()
+        waiting = loop.create_task(note(box, conv, 1))
+        await eventually(
+            lambda: client.map.owner(slot) != ("127.0.0.1", frozen.port), timeout_s=20, what="news"
+        )
+        # The connection to the frozen one is up, and nobody waits until its time is over.
+        async with asyncio.timeout(5):
+            await asyncio.gather(waiting, return_exceptions=True)
+            await eventually(lambda: client.state, what="the replica")
+            await box.assign(conv)
+        frozen.thaw()
+        await own.whole()
+        assert (await box.row(conv))["assignee"] == "ann"
+        await client.aclose()
+
+
+async def test_an_engine_that_is_no_cluster_is_told_so(tmp_path: Path) -> None:
+    alone = StandaloneSite(tmp_path)
+    await alone.start()
+    try:
+        url = alone.url.replace("redis://", "redis+cluster://")
+        with pytest.raises(EngineUnsuitable, match="no cluster; begin BATONBOX_REDIS_URL with"):
+            await ClusterClient(Address.parse(url)).connect()
+    finally:
+        await alone.stop()
+
+
+async def test_a_cluster_that_is_not_there_is_told_so() -> None:
+    with pytest.raises(EngineUnavailable, match="BATONBOX_REDIS_URL"):
+        await ClusterClient(Address.parse("redis+cluster://127.0.0.1:1,127.0.0.1:2")).connect()
