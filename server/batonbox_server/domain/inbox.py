@@ -15,6 +15,7 @@ from batonbox_server.domain.model import (
     Row,
     Status,
 )
+from batonbox_server.domain.recount import board_key
 
 MINUTE_MS: Final = 60_000
 
@@ -116,11 +117,7 @@ class Inbox:
 
     def board(self) -> set[str]:
         """Keys of the unassigned with attention."""
-        return {
-            f"{row.id}:{row.att}"
-            for row in self.rows.values()
-            if row.status is Status.UNASSIGNED and row.att
-        }
+        return {key for row in self.rows.values() if (key := board_key(row))}
 
     def has_seen(self, user: str, row: Row) -> bool:
         """Whether this user has seen the row's present attention mark."""

@@ -14,12 +14,16 @@ _OWNER_ONLY = {Kind.REPLIED}
 
 @dataclass(slots=True)
 class Replay:
-    """The fold of a log from its beginning: rows by conversation, and what was wrong."""
+    """The fold of a log from its beginning: rows by conversation, and what was wrong.
+
+    `partial`: from somewhere in it; what the first event of a conversation replaced is not known.
+    """
 
     rows: dict[str, Row] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     seq: int = 0
     tip: str = "0" * 16
+    partial: bool = False
 
     def apply(self, event: Event) -> None:
         """Take the next event, noting an illegal step in `wrong`."""
@@ -31,7 +35,8 @@ class Replay:
         row = row_of(event.meta["row"])
         before = self.rows.get(row.id)
         self.rows[row.id] = row
-        self._judge(event, before, row)
+        if before is not None or not self.partial:
+            self._judge(event, before, row)
 
     def _judge(self, event: Event, before: Row | None, row: Row) -> None:
         kind = Kind(event.meta["type"])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, Self, TextIO
 
 import msgpack  # type: ignore[import-untyped]
 import msgspec
@@ -25,7 +25,7 @@ Position = tuple[int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A command is about to be sent; a resend with the same `cid` belongs to the same call.
+    """A command is about to be sent; a resend is a call of its own, with the same `cid`.
 
     `verb` is the wire's name (assign, transfer, return, done, undo, reply, note, compose, ...), or
     `member_add`, `member_remove` over HTTP with `args` {user, role}. `args` are the wire's
@@ -50,7 +50,7 @@ class Outcome:
 
     `ok`: `reply` is the OK's map and (seq, tip) its position. `refused`: `slug`, and `cur` the row
     that was told. `unknown`: whether it took effect is not known (a cut connection, a time-out, or
-    the slugs of `checking.spec.UNKNOWN`).
+    the slugs of `checking.rounds.UNKNOWN`).
     """
 
     id: int
@@ -227,7 +227,7 @@ class Recorder:
         """Flush and close."""
         self._file.close()
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,11 +1,8 @@
-"""Judging a round's records; everything here is pure, and imports nothing but the domain.
-
-The seam: `check_round(records: Sequence[Record], *, budget=200_000, converge_s=10.0) -> Verdict`
-(in `checking/judge.py`). `records` may begin with the `Final`s of the round before.
-"""
+"""Judging a round's records; everything here is pure, and imports nothing but the domain."""
 
 from __future__ import annotations
 
+from batonbox_server.torture.checking.judge import INVARIANTS, check_round
 from batonbox_server.torture.checking.verdict import Verdict, Violation
 
-__all__ = ["Verdict", "Violation"]
+__all__ = ["INVARIANTS", "Verdict", "Violation", "check_round"]
