@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+AUDIT := build/audit
 # Dozens of tests start server processes: the modules of all of them are compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
 # Tests wait more than they compute: one more than the two cores that they are meant for.
@@ -14,13 +15,15 @@ ENGINE_FACING := archived_commands archived_reads archive_ahead archive_worker a
 	availability_timers connect contacts_store engine hook_streams invariants live main_job \
 	numbers_moving opt_out outbox presence race retention rooms_races rooms_socket rooms_store \
 	search_feed sessions sign_in_limits snooze socket store visibility
+ENGINE_TESTS := -m "not long" tests/model/test_model.py \
+	$(patsubst %,tests/integration/test_%.py,$(ENGINE_FACING))
 # Builds the browser client when its sources changed, or runs one of its tools, with a wheel's Node.
 WEB := $(BIN)/python server/web_client/build_hook.py
 GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json client_sdk/batonbox/_wire.py \
 	server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-redis test-long check lint types gen api-snapshot drift bench audit
+.PHONY: help setup run test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit sbom fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,9 +48,15 @@ test: setup ## everything that guards a merge
 
 test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or newer)
 	@tests/ensure-programs redis-server kannel curl postgresql
-	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest $(SHARED) \
-		-m "not long" tests/model/test_model.py \
-		$(patsubst %,tests/integration/test_%.py,$(ENGINE_FACING))
+	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest $(SHARED) $(ENGINE_TESTS)
+
+test-sentinel: setup ## the same, on a primary with replicas and sentinels
+	@tests/ensure-programs kannel curl postgresql
+	BATONBOX_TEST_ENGINE=sentinel $(BIN)/python -m pytest $(SHARED) $(ENGINE_TESTS)
+
+test-cluster: setup ## the same, on a cluster
+	@tests/ensure-programs kannel curl postgresql
+	BATONBOX_TEST_ENGINE=cluster $(BIN)/python -m pytest $(SHARED) $(ENGINE_TESTS)
 
 test-long: setup ## soaks, topologies, big runs
 	$(BIN)/python -m pytest -m long
@@ -77,5 +86,19 @@ bench: setup ## measure this machine beside a floor and a naive loop: build/benc
 	$(BIN)/python -m tests.bench $(BENCH)
 	$(WEB) --warn vitest bench --run --passWithNoTests
 
-audit: setup ## installed packages agree with each other
+audit: $(AUDIT)/.stamp ## known advisories about packages, Python's and npm's; asks PyPI and npm, guards no merge
 	$(BIN)/python -m pip check
+	$(BIN)/python -m tests.supply_chain audit
+
+sbom: $(AUDIT)/.stamp ## write build/sbom-*.cdx.json: what the distributions and the page are made of
+	$(BIN)/python -m tests.supply_chain sbom
+
+fuzz: setup ## fuzz what reads strangers' bytes, by coverage (FUZZ="--seconds 600 media")
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-fuzz.txt
+	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+# Beside the environment that they look at: what they need themselves is no part of it.
+$(AUDIT)/.stamp: requirements-audit.txt | setup
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

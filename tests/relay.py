@@ -11,7 +11,7 @@ from typing import Any
 
 from batonbox_server.tasks import cancel_all, spawn
 
-__all__ = ["Balancer", "Cutter", "cuttable", "relaying"]
+__all__ = ["Balancer", "Cutter", "Wall", "cuttable", "relaying"]
 
 _CHUNK_BYTES = 1 << 16
 
@@ -56,6 +56,17 @@ class Cutter:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client."""
+        await self._relay(reader, writer, towards=False, back=True)
+
+    async def _relay(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        towards: bool,
+        back: bool,
+    ) -> None:
+        """Whether bytes towards the server, and those back, are held."""
         if self.closed:
             writer.transport.abort()
             return
@@ -67,7 +78,7 @@ class Cutter:
         self._pairs |= {writer, inner}
         try:
             await asyncio.gather(
-                self._pump(reader, inner, held=False), self._pump(inner_reader, writer, held=True)
+                self._pump(reader, inner, held=towards), self._pump(inner_reader, writer, held=back)
             )
         finally:
             self._pairs -= {writer, inner}
@@ -106,6 +117,19 @@ class Balancer(Cutter):
     def chosen(self) -> int:
         """See Cutter."""
         return next(self._turn)
+
+
+class Wall(Cutter):
+    """Holds back both ways, and only those who connect from `source`: for them a black hole."""
+
+    def __init__(self, port: int, *, source: str) -> None:
+        super().__init__(port)
+        self._source = source
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See Cutter."""
+        held = writer.get_extra_info("peername")[0] == self._source
+        await self._relay(reader, writer, towards=held, back=held)
 
 
 @asynccontextmanager

@@ -61,6 +61,12 @@ class Settings:
         "an HTTP connection waits so long for its next request; longer than a balancer keeps it",
         unit="s",
     )
+    http_connections_max: int = _s(10_000, "open connections of HTTP per process; more get 503")
+    http_timeout_s: float = _s(
+        30.0,
+        "a request or an answer of HTTP that does not get on for so long is cut, at twice that",
+        unit="s",
+    )
     memory_max: int = _s(
         0, "a process that takes more refuses new connections; 0: no bound", unit="bytes"
     )
@@ -77,7 +83,20 @@ class Settings:
     check_interval_s: float = _s(10.0, "how often a node compares its feeds with the log", unit="s")
     badge_interval_s: float = _s(0.1, "badges are pushed at most this often", unit="s")
     drain_s: float = _s(10.0, "time for clients to move away on SIGTERM", unit="s")
+    engine_wait_s: float = _s(
+        30.0, "a server that starts waits so long for an engine of your own", unit="s"
+    )
     engine_timeout_s: float = _s(5.0, "an engine silent for so long counts as down", unit="s")
+    dur_default: str = _s(
+        "memory", "how durable a command's success is that does not say: memory, replica or fsync"
+    )
+    dur_least: str = _s("memory", "and at least is, whatever it says")
+    dur_replicas: int = _s(
+        1, "replicas that have a write before it counts as on them; 0: never wait for replicas"
+    )
+    dur_timeout_ms: int = _s(
+        2000, "time for replicas or the disk; then the answer is durability_timeout", unit="ms"
+    )
     log_events: int = _s(10000, "log entries kept per inbox, at least")
     audit_entries: int = _s(100_000, "audit entries kept per inbox and for the organisation")
     job_lease_s: float = _s(
@@ -117,6 +136,18 @@ class Settings:
     sign_in_user_every_s: float = _s(12.0, "then one failed sign-in per user in", unit="s")
     sign_in_address_burst: int = _s(30, "failed sign-ins per client address at once")
     sign_in_address_every_s: float = _s(2.0, "then one per client address in", unit="s")
+    requests_per_s: float = _s(
+        200.0, "sustained HTTP requests per user, over all nodes; 0: no bound", unit="1/s"
+    )
+    requests_burst: int = _s(3000, "HTTP requests a user may send at once")
+    requests_address_per_s: float = _s(
+        500.0, "sustained HTTP requests per client address, over all nodes; 0: no bound", unit="1/s"
+    )
+    requests_address_burst: int = _s(5000, "HTTP requests of a client address at once")
+    callbacks_per_s: float = _s(
+        500.0, "sustained callbacks per carrier account, over all nodes; 0: no bound", unit="1/s"
+    )
+    callbacks_burst: int = _s(5000, "callbacks of a carrier account at once")
     outbox_lease_s: float = _s(30.0, "a node owns an outbound message for so long", unit="s")
     outbox_attempts: int = _s(8, "attempts before a message is failed")
     outbox_sweep_s: float = _s(1.0, "how often a node looks for due outbound messages", unit="s")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 __all__ = ["Stop"]
 
@@ -27,6 +28,21 @@ class Stop(asyncio.Event):
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    async def outlasts(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether `work` ended before this was set; else it is cancelled. Raises what it does."""
+        loop = asyncio.get_running_loop()
+        working, stopping = loop.create_task(work), loop.create_task(self.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                return False
+            working.result()
+            return True
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
 
     def retire(self) -> None:
         """Stop, for a successor is there."""

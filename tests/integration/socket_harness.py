@@ -109,12 +109,12 @@ class Node:
     """One server process's websocket half."""
 
     def __init__(
-        self, url: str, client: EngineClient, keys: Keys, people: People, **more: Any
+        self, _: str, client: EngineClient, keys: Keys, people: People, **more: Any
     ) -> None:
         self.people = people
         self.keys = keys
         self.store = RedisStore(client, keys=keys, log_events=more.pop("log_events", 10_000))
-        self.channel = EngineChannel(url, client)
+        self.channel = EngineChannel(client)
         desk = Desk(self.store)
         limits = SessionLimits(**more.pop("session", {}))
         self.hub = Hub(

@@ -16,7 +16,10 @@ from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.plain import NOT_YET, PlainReader, pack_command
 from batonbox_server.store.pubsub import Subscriber
 from batonbox_server.store.suitable import judge
+from tests.engines import ON_CLUSTER
 from tests.support import eventually
+
+pytestmark = pytest.mark.skipif(ON_CLUSTER, reason="the client of one server: see test_cluster.py")
 
 
 class Heard:
@@ -266,7 +269,7 @@ async def test_an_unreachable_engine_is_an_error_with_the_remedy(address: str) -
 
 async def test_a_wrong_password_is_an_error(engine_url: str) -> None:
     path = engine_url.partition("@")[2]
-    with pytest.raises(EngineUnavailable, match=r"(?i)password"):
+    with pytest.raises(EngineUnsuitable, match=r"(?i)password"):
         await EngineClient(f"unix://:wrong@{path}").connect()
 
 
@@ -297,7 +300,7 @@ async def test_without_the_fast_extra_everything_still_works(
     engine_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batonbox_server.store.resp.hiredis", None)
-    monkeypatch.setattr("batonbox_server.store.connect.pack", pack_command)
+    monkeypatch.setattr("batonbox_server.store.outgoing.pack", pack_command)
     client = EngineClient(engine_url)
     await client.connect()
     calls = [client.execute("RPUSH", prefix, "x" * 3000) for _ in range(300)]

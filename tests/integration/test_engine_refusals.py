@@ -82,8 +82,9 @@ async def test_a_demoted_engine_is_left_and_looked_for_anew(site: Site) -> None:
     await eventually(lambda: not client.state, what="the loss")
     await asyncio.sleep(0.5)
     assert not client.state
+    assert isinstance(client, EngineClient)
     with pytest.raises(EngineUnavailable, match="primary"):
-        await EngineClient(client._link._url).connect()
+        await EngineClient(client.locator).connect()
     await site.operator.execute("REPLICAOF", "NO", "ONE")
     await eventually(lambda: client.state, what="the return")
     await site.box.assign(site.conv, "bob")

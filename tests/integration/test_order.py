@@ -185,7 +185,8 @@ class TestLibraryLost:
         assert await noted(own, conv) == ["third"]
 
     async def test_a_new_connection_brings_them(self, own: Box) -> None:
-        other = EngineClient(own.client._link._url)
+        assert isinstance(own.client, EngineClient)
+        other = EngineClient(own.client.locator)
         await other.connect()
         await own.client.execute("FUNCTION", "FLUSH")
         await other.execute("CLIENT", "KILL", "ID", await own.client.execute("CLIENT", "ID"))

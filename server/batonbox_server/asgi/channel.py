@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from batonbox_server.hub.hub import Hub
-from batonbox_server.store.connect import EngineClient
-from batonbox_server.store.pubsub import Subscriber
+from batonbox_server.store.engine import Engine
+from batonbox_server.store.topology import subscriber_of
 
 __all__ = ["EngineChannel"]
 
@@ -15,11 +15,11 @@ class EngineChannel:
     It listens on a connection of its own, and speaks on the client's.
     """
 
-    def __init__(self, url: str, client: EngineClient, *, connect_timeout_s: float = 5.0) -> None:
+    def __init__(self, client: Engine, *, connect_timeout_s: float = 5.0) -> None:
         self._client = client
         self._hub: Hub | None = None
-        self._subscriber = Subscriber(
-            url,
+        self._subscriber = subscriber_of(
+            client,
             on_message=self._heard,
             on_lost=self._lost,
             on_up=self._up,
@@ -27,7 +27,7 @@ class EngineChannel:
         )
 
     async def connect(self, hub: Hub) -> None:
-        """Deliver to `hub` from now on; raises as `Subscriber.connect` does."""
+        """Deliver to `hub` from now on; raises as `Engine.connect` does."""
         self._hub = hub
         await self._subscriber.connect()
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["render"]
+__all__ = ["COMMON", "render"]
 
 # `always` costs next to nothing under load (group commit) and lost no acknowledged write at a
 # power cut, where `everysec` lost up to 0.9 s of them.
-_FIXED: Final = """\
-port 0
-unixsocketperm 600
+COMMON: Final = """\
 daemonize no
 logfile ""
 loglevel notice
@@ -35,9 +33,8 @@ stream-node-max-bytes 2048
 
 def render(*, directory: Path, socket: Path, password: str) -> str:
     """The configuration text; every directive is known to Redis 7.0 and to Valkey."""
-    return (
-        f"{_FIXED}dir {_quoted(directory)}\nunixsocket {_quoted(socket)}\nrequirepass {password}\n"
-    )
+    here = f"dir {_quoted(directory)}\nunixsocket {_quoted(socket)}\nrequirepass {password}\n"
+    return f"port 0\nunixsocketperm 600\n{COMMON}{here}"
 
 
 def _quoted(path: Path) -> str:

@@ -10,11 +10,12 @@ import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from batonbox_server.errors import BatonboxError, EngineUnavailable
+from batonbox_server.errors import BatonboxError
 from batonbox_server.tasks import cancel_all, spawn
 
 from .backoff import pauses_s
-from .resp import close_connection, open_connection
+from .locator import Locator
+from .resp import close_connection, unreachable
 from .suitable import Server, check_server
 
 __all__ = ["Jobs", "Link"]
@@ -27,6 +28,7 @@ Jobs: TypeAlias = Iterable[Coroutine[Any, Any, None]]
 class Link:
     """Runs `jobs(connection)` while a connection lasts; the first job to raise ends it.
 
+    `locator` says where to; a connection to what is no primary any more ends as a lost one does.
     `prepare(connection)` ends before a connection counts as one; it may ask the engine.
     `on_up` precedes the jobs and `on_down` follows them, once each per connection; they must be
     cheap and must not raise.  Reconnects by itself until `aclose`.
@@ -34,7 +36,7 @@ class Link:
 
     def __init__(
         self,
-        url: str,
+        locator: Locator,
         *,
         name: str,
         timeout_s: float,
@@ -43,7 +45,7 @@ class Link:
         on_up: Callable[[], None],
         on_down: Callable[[], None],
     ) -> None:
-        self._url = url
+        self._locator = locator
         self._name = name
         self._timeout_s = timeout_s
         self._jobs = jobs
@@ -57,10 +59,14 @@ class Link:
         """The first connection; later ones are made in the background.
 
         Raises:
-            EngineUnavailable: not reachable, or the credentials were refused.
-            EngineUnsuitable: too old, or it may evict keys.
+            EngineUnavailable: not reachable.
+            EngineUnsuitable: too old, it may evict keys, or it refuses our credentials.
         """
-        connection = await self._open()
+        try:
+            connection = await self._open()
+        except BaseException:
+            await self._locator.aclose()
+            raise
         started = asyncio.Event()
         spawn(self._tasks, self._keep_up(connection, started), name=self._name)
         # A task cancelled before its first step would leave the connection open.
@@ -69,6 +75,7 @@ class Link:
     async def aclose(self) -> None:
         """Close and stay closed."""
         await cancel_all(self._tasks)
+        await self._locator.aclose()
 
     async def _keep_up(self, connection: AbstractConnection, started: asyncio.Event) -> None:
         while True:
@@ -85,7 +92,8 @@ class Link:
         # Not a TaskGroup: 3.11's leaves its parent marked as cancelled once a child has failed,
         # and one that is cancelled while a child fails forgets the cancellation.
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(job) for job in self._jobs(connection)]
+        jobs = [*self._jobs(connection), self._locator.watch(connection)]
+        tasks = [loop.create_task(job) for job in jobs]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
@@ -109,7 +117,7 @@ class Link:
         raise AssertionError("pauses never end")
 
     async def _open(self) -> AbstractConnection:
-        connection = await open_connection(self._url, timeout_s=self._timeout_s)
+        connection = await self._locator.open(timeout_s=self._timeout_s)
         try:
             async with asyncio.timeout(self._timeout_s):
                 self.server = await check_server(connection)
@@ -117,7 +125,7 @@ class Link:
                     await self._prepare(connection)
         except (RedisError, OSError) as error:
             await close_connection(connection)
-            raise EngineUnavailable(f"The engine does not answer: {error}") from error
+            raise unreachable(error) from error
         except BaseException:
             await close_connection(connection)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -13,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection
 from batonbox_server.errors import EngineUnavailable
 
 from .link import Jobs, Link
+from .locator import Locator, located
 from .resp import Replies, pack
 
 __all__ = ["Subscriber"]
@@ -27,24 +29,28 @@ _Ack = tuple[bytes, bytes, asyncio.Future[None] | None]
 
 
 class Subscriber:
-    """One connection of sharded subscriptions.
+    """One connection of sharded subscriptions; `at` as for `EngineClient`.
 
     Messages of a channel arrive in the order they were published, and may be missed whenever the
     connection was lost: `on_lost` is called at the loss, `on_up` when every channel is subscribed
     again (and at the first connect).  A frozen engine is noticed in less than 4 s.  The callbacks
     are synchronous, run on the loop, and must be cheap; one that raises is logged.
+    `on_gone(channel)`, of one node of a cluster: the engine has taken the channel back, or refused
+    it, because another node serves it.
     """
 
     def __init__(
         self,
-        url: str,
+        at: str | Locator,
         *,
         on_message: Callable[[bytes, bytes], None],
         on_lost: Callable[[], None],
         on_up: Callable[[], None],
         connect_timeout_s: float = 5.0,
+        on_gone: Callable[[bytes], None] | None = None,
     ) -> None:
         self._on_message = on_message
+        self._on_gone = on_gone
         self._on_lost = on_lost
         self._on_up = on_up
         self._channels: set[bytes] = set()
@@ -55,7 +61,7 @@ class Subscriber:
         self._closing = False
         self._missed_beats = 0
         self._link = Link(
-            url,
+            located(at),
             name="engine-subscriber",
             timeout_s=connect_timeout_s,
             jobs=self._jobs,
@@ -139,12 +145,15 @@ class Subscriber:
 
     def _acknowledge(self, reply: Any) -> None:
         if isinstance(reply, Exception):
-            raise ConnectionResetError(f"the engine refused a subscription: {reply}") from reply
+            self._refused(reply)
+            return
         # PING answers as a list while there are subscriptions, and plainly while there are none.
         kind = reply[0] if isinstance(reply, list) else _PONG
         channel = reply[1] if isinstance(reply, list) else b""
         if not self._expected or self._expected[0][:2] != (kind, channel):
-            # Such as a slot that moved to another shard: subscriptions are gone, start afresh.
+            if kind == b"sunsubscribe" and self._on_gone is not None:
+                self._gone(channel)
+                return
             raise ConnectionResetError(f"not what was asked for: {reply!r}")
         waiting = self._expected.popleft()[2]
         if kind == b"ssubscribe":
@@ -153,6 +162,21 @@ class Subscriber:
             self._channels.discard(channel)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
+
+    def _refused(self, error: Exception) -> None:
+        kind, channel, waiting = self._expected[0] if self._expected else (_PONG, b"", None)
+        if kind != b"ssubscribe" or self._on_gone is None:
+            raise ConnectionResetError(f"the engine refused a subscription: {error}") from error
+        self._expected.popleft()
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(EngineUnavailable(f"Another node has this channel: {error}"))
+        self._gone(channel)
+
+    def _gone(self, channel: bytes) -> None:
+        # One that we give back ourselves may be taken at the same time: it is told of twice.
+        self._channels.discard(channel)
+        if self._on_gone is not None:
+            self._call(partial(self._on_gone, channel))
 
     async def _beat(self) -> None:
         # Beats are counted, not timed: a stall of our own loop must not look like a lost engine.
@@ -165,7 +189,8 @@ class Subscriber:
 
     async def _restore(self) -> None:
         waiting = [self._ask(b"SSUBSCRIBE", channel) for channel in sorted(self._channels)]
-        await asyncio.gather(*waiting)
+        # What a cluster's node has refused is told by `on_gone`; a lost connection ends this task.
+        await asyncio.gather(*waiting, return_exceptions=True)
         self._call(self._on_up)
 
     def _came_up(self) -> None:

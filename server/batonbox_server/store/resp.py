@@ -14,9 +14,9 @@ from redis._parsers.base import BaseParser
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
-from batonbox_server.errors import EngineUnavailable
+from batonbox_server.errors import BatonboxError, EngineUnavailable, EngineUnsuitable
 
 from .plain import NOT_YET, PlainReader, pack_command
 
@@ -33,6 +33,7 @@ __all__ = [
     "open_connection",
     "pack",
     "request",
+    "unreachable",
 ]
 
 Argument: TypeAlias = bytes | str | int | float
@@ -47,7 +48,8 @@ async def open_connection(url: str, *, timeout_s: float) -> AbstractConnection:
     """A connected, authenticated connection that never retries and never times out by itself.
 
     Raises:
-        EngineUnavailable: not reachable, or the credentials were refused.
+        EngineUnavailable: not reachable.
+        EngineUnsuitable: our credentials were refused.
     """
     kwargs: dict[str, Any] = dict(parse_url(url))
     connection_class: type[AbstractConnection] = kwargs.pop("connection_class", Connection)
@@ -59,14 +61,27 @@ async def open_connection(url: str, *, timeout_s: float) -> AbstractConnection:
             await connection.connect()  # type: ignore[no-untyped-call]
     except (RedisError, OSError, TimeoutError) as error:
         await close_connection(connection)
-        raise EngineUnavailable(
-            f"Cannot reach the engine: {str(error) or 'no answer'}. Check that it runs and that "
-            "BATONBOX_REDIS_URL has its address and password."
-        ) from error
+        raise unreachable(error) from error
     except BaseException:
         await close_connection(connection)
         raise
     return connection
+
+
+def unreachable(error: Exception) -> BatonboxError:
+    """What to raise instead of an error met before a connection counts as one."""
+    # redis-py wraps it where the socket is a unix socket.
+    if any(
+        isinstance(e, AuthenticationError | NoPermissionError) for e in (error, error.__cause__)
+    ):
+        return EngineUnsuitable(
+            f"The engine refuses our user: {error}. BATONBOX_REDIS_URL has to have a user (or "
+            "none) and a password that it accepts; docs/operations.md lists the rights it needs."
+        )
+    return EngineUnavailable(
+        f"Cannot reach the engine: {str(error) or 'no answer'}. Check that it runs and that "
+        "BATONBOX_REDIS_URL has its address and password."
+    )
 
 
 async def close_connection(connection: AbstractConnection) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -43,7 +42,9 @@ async def serve_workers(
         url, folder = url_of(settings, listeners[0]), Path(settings.data_dir)
         links = links_at(settings, url) if with_demo else ""
         engine_url = await _engine(settings, held)
-        text = await _prepared(settings, engine_url, url, links, with_demo=with_demo)
+        text = await _prepared(settings, stop, engine_url, url, links, with_demo=with_demo)
+        if not text:
+            return
         first = Start(
             number=0,
             listeners=[listener.fileno() for listener in listeners],
@@ -59,29 +60,13 @@ async def serve_workers(
         held.push_async_callback(supervisor.aclose)
         stop.on_hangup = supervisor.roll
         _remove_left(folder)
-        if not await _started(supervisor, stop):
-            return
+        if not await stop.outlasts(supervisor.start()):
+            return  # of those that are to serve one may hang
         answer = Asking(folder, supervisor).answer
         await held.enter_async_context(control.listening(folder, answer, name=first.supervisor))
         await held.enter_async_context(control.listening(folder, answer))
         say(text)
         await supervisor.run(stop)
-
-
-async def _started(supervisor: Supervisor, stop: Stop) -> bool:
-    """False: it is to stop before all workers serve, of which one may hang."""
-    loop = asyncio.get_running_loop()
-    starting, stopping = loop.create_task(supervisor.start()), loop.create_task(stop.wait())
-    try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            return False
-        starting.result()  # raises why one cannot
-        return True
-    finally:
-        starting.cancel()
-        stopping.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
 
 
 async def _engine(settings: Settings, held: AsyncExitStack) -> str:
@@ -95,12 +80,14 @@ async def _engine(settings: Settings, held: AsyncExitStack) -> str:
 
 
 async def _prepared(
-    settings: Settings, engine_url: str, url: str, links: str, *, with_demo: bool
+    settings: Settings, stop: Stop, engine_url: str, url: str, links: str, *, with_demo: bool
 ) -> str:
-    """What is done once, before there are several; returns what to print."""
-    organisation = Organisation(settings, engine_url=engine_url)
+    """What is done once, before there are several; returns what to print, "" if it is to stop."""
+    wait_s = settings.engine_wait_s
+    organisation = Organisation(settings, engine_url=engine_url, engine_wait_s=wait_s)
     try:
-        await organisation.open()
+        if not await stop.outlasts(organisation.open()):
+            return ""
         if with_demo:
             await demo.seed(organisation)
         return await greeting(organisation, url, links, with_demo=with_demo)

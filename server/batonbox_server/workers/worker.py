@@ -60,7 +60,8 @@ class _Worker:
     async def serve(self) -> None:
         listeners = [socket.socket(fileno=number) for number in self._start.listeners]
         try:
-            await self._node.open()
+            if not await self._stop.outlasts(self._node.open()):
+                return
             self._server = server_of(self._node, listeners)
             name = socket_name(os.getpid())
             async with control.listening(self._folder, self._answer, name=name):

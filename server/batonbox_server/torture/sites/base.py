@@ -93,12 +93,13 @@ class EngineProc:
         password: str,
         options: Sequence[str] = (),
     ) -> None:
-        """`configuration`: all but `bind`, `port` and `dir`; `options` of the command line."""
+        """`configuration`: all but `bind`, `port` and `dir`, and may be set anew before the first
+        start; `options` of the command line."""
         self.name = name
+        self.configuration = configuration
         self.password = password
         self._folder = folder
         self._binary = binary
-        self._configuration = configuration
         self._options = options
         self._kept = reserve_port()
         self.port: int = self._kept.getsockname()[1]
@@ -111,6 +112,11 @@ class EngineProc:
     def url(self) -> str:
         """Of this process alone, with its password."""
         return f"redis://:{self.password}@{_HOST}:{self.port}"
+
+    @property
+    def folder(self) -> Path:
+        """Where it keeps its data."""
+        return self._folder
 
     @property
     def pid(self) -> int:
@@ -133,9 +139,10 @@ class EngineProc:
         if not file.exists():
             place = f"bind {_HOST}\nport {self.port}\ndir {self._folder}\n"
             file.touch(mode=0o600)
-            file.write_text(place + self._configuration)
+            file.write_text(place + self.configuration)
         with (self._folder / "log").open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - see engine.locate
+            # Not asyncio's: one process outlives several loops in tests, and its watcher does not.
+            self._child = subprocess.Popen(  # noqa: ASYNC220, S603 - see engine.locate
                 [self._binary.path, file, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
