@@ -31,10 +31,14 @@ class Origin:
 
 
 class Acting(NamedTuple):
-    """Who acts ("": nobody signed in, or the server), and from where."""
+    """Who acts ("": nobody signed in, or the server), and from where.
+
+    `request`: what every line of the log has that is written on its behalf; "" for none.
+    """
 
     actor: str
     origin: Origin
+    request: str = ""
 
 
 SYSTEM: Final = Origin("system")
@@ -44,9 +48,9 @@ acting: Final[ContextVar[Acting]] = ContextVar("acting", default=_ITSELF)
 
 
 @contextmanager
-def act_as(actor: str, origin: Origin) -> Iterator[None]:
+def act_as(actor: str, origin: Origin, request: str = "") -> Iterator[None]:
     """Whatever the block does is this actor's doing."""
-    token = acting.set(Acting(actor, origin))
+    token = acting.set(Acting(actor, origin, request))
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Iterator
@@ -12,6 +13,7 @@ import structlog
 from batonbox_server import wire
 from batonbox_server.errors import Refused
 from batonbox_server.hub.viewer import Viewer
+from batonbox_server.measured import CLIENT_LAG
 from batonbox_server.origin import SYSTEM, Origin
 from batonbox_server.session.ports import Principal
 from batonbox_server.session.session import Session
@@ -50,6 +52,7 @@ class Connection:
         "_credentials",
         "_pump",
         "_requests",
+        "_room",
         "_stalled_ms",
         "_transport",
         "_waits",
@@ -84,6 +87,7 @@ class Connection:
         self._stalled_ms = 0
         self._close_by_ms = 0
         self._waits = False  # for its answers to be read
+        self._room: asyncio.Event | None = None  # there only while a request waits for the same
 
     @property
     def principal(self) -> Principal | None:
@@ -122,6 +126,7 @@ class Connection:
             self._pump.hub.detach(self.viewer)
         finally:
             self._pump.forget(self)
+            self._make_room()
             # The collector, which would find this circle, comes rarely.
             self.viewer.end()
             del self._requests
@@ -146,8 +151,17 @@ class Connection:
             self.shut(step)
         elif isinstance(step, wire.Unsub):
             self._requests.leave(step)
-        elif not isinstance(step, wire.Pong):
+        elif isinstance(step, wire.Pong):
+            self._lags()
+        else:
             self._requests.begin(step)
+
+    def _lags(self) -> None:
+        """What it has not applied of what it listens to, as its PONG says."""
+        for inbox, seq in self.session.positions.items():
+            seat = self.viewer.seats.get(inbox)
+            if seat is not None and seat.listening:
+                CLIENT_LAG.add("", max(0, seat.follower.feed.hi - seq))
 
     # Signing in
 
@@ -259,13 +273,23 @@ class Connection:
         if self.closing is None and not self.viewer.closed:
             self.viewer.send(frame)
 
+    async def until_read(self) -> None:
+        """Until it has read most of its answers, or is no more: stalled for too long, it ends."""
+        while self.viewer.congested and self.closing is None and not self.viewer.closed:
+            if self._room is None:
+                self._room = asyncio.Event()
+            await self._room.wait()
+
     # Writing and ending: the sink of the viewer
 
     def flushed(self) -> None:
         """See `hub.viewer.Sink`."""
-        if self._waits and not self.viewer.congested:
+        if self.viewer.congested:
+            return
+        if self._waits:
             self._waits = False
             self._transport.release()
+        self._make_room()
 
     def overflow(self) -> None:
         """See `hub.viewer.Sink`."""
@@ -295,8 +319,14 @@ class Connection:
         reason = shut.reason.encode()[:_REASON_MAX_BYTES].decode(errors="ignore")
         self._close_by_ms = now_ms() + _CLOSE_TIMEOUT_MS
         self._transport.close(int(shut.code), reason)
+        self._make_room()
         if self in self._pump.connections:
             self._pump.wheel.add(self)
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
 
 def _rejected(refused: Refused) -> Shut:

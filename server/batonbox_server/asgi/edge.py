@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from typing import Final
 
 import structlog
@@ -14,6 +13,7 @@ from batonbox_server.errors import Refused
 
 from .metrics import observe_request
 from .problem import problem
+from .request_id import request_id_of
 
 __all__ = ["Edge"]
 
@@ -23,6 +23,8 @@ _HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
     "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
 }
 _DEFAULT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _HSTS: Final = "max-age=31536000"
@@ -40,6 +42,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started_s, status = time.perf_counter(), 0
+        request_id = request_id_of(scope)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -49,6 +52,7 @@ class Edge:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("content-security-policy", _DEFAULT_POLICY)
+                headers["x-request-id"] = request_id
                 if scope["scheme"] == "https":
                     headers.setdefault("strict-transport-security", _HSTS)
             await send(message)
@@ -56,7 +60,6 @@ class Edge:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
-            request_id = uuid.uuid4().hex
             _log.exception("request_failed", request_id=request_id)
             if not status:
                 answer = problem(Refused("internal"), request_id=request_id)

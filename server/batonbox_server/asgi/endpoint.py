@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -22,8 +21,9 @@ from batonbox_server.service.scopes import check_request
 from batonbox_server.session.ports import Principal
 
 from .admission import BUSY
-from .origins import Credentials, agent_of, client_address
+from .origins import Credentials, address_of, agent_of, client_address
 from .problem import problem, refusal_of
+from .request_id import request_id_of
 from .services import Services
 
 __all__ = [
@@ -86,7 +86,29 @@ class Call:
             read += chunk
             if len(read) > most:
                 raise TooBig(most)
+        self.check_access()
         return bytes(read)
+
+    def check_access(self) -> None:
+        """A request may take its time, and who asks may have lost the right meanwhile.
+
+        Raises Refused: `unauthorized`, `forbidden`.
+        """
+        if self.endpoint.action is None:
+            return
+        principal, directory = self.principal, self.services.directory
+        user = directory.users.get(principal.user)
+        if user is None or not user.active or directory.was_revoked(principal.token):
+            raise Refused("unauthorized", "Your access ended during this request.")
+        now = replace(principal, role=str(user.role))
+        if not allowed(self.services, now, self.endpoint.action):
+            raise Refused("forbidden", "Your role changed during this request.")
+
+    async def while_allowed(self, pieces: AsyncIterator[T]) -> AsyncIterator[T]:
+        """A long answer for as long as the caller may have it; then it is cut."""
+        async for piece in pieces:
+            self.check_access()
+            yield piece
 
     async def body(self, shape: type[T]) -> T:
         """The body as the row's `body`; raises Refused("bad_request") that names the field."""
@@ -150,7 +172,7 @@ def route_of(endpoint: Endpoint, services: Services) -> Route:
     """The endpoint as a Starlette route."""
 
     async def serve(request: Request) -> Response:
-        request_id = uuid.uuid4().hex
+        request_id = request_id_of(request.scope)
         request.scope["batonbox.route"] = endpoint.path
         try:
             return await _answer(endpoint, services, request, request_id)
@@ -171,14 +193,19 @@ async def _answer(
     if retry_ms := services.shedder.refuses_request(vital=_vital(endpoint)):
         raise Refused("unavailable", BUSY, retry_ms=retry_ms)
     principal, origin = _NOBODY, _nobodys(endpoint, request)
+    if endpoint.action is not None or not _vital(endpoint):
+        # Before anything is looked up: not even a wrong token costs more than this beyond the rate.
+        await services.rates.address(address_of(request.scope))
     if endpoint.action is not None:
         given = Credentials.of(request.scope, services.origins)
         principal = await given.principal(services.identity)
+        if not _vital(endpoint):
+            await services.rates.principal(principal)
         origin = given.origin(principal)
         if not allowed(services, principal, endpoint.action):
             raise Refused("forbidden", "This takes an admin.")
         check_request(principal, endpoint.action)
-    with act_as(principal.user, origin):
+    with act_as(principal.user, origin, request_id):
         answer = await endpoint.handler(Call(request, services, principal, request_id, endpoint))
     if isinstance(answer, Response):
         return answer

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
+from collections.abc import Iterator
 from functools import cache
+from math import inf
 from typing import Final
 
 from prometheus_client import (
@@ -13,7 +16,12 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from batonbox_server import measured
 
 from .services import Readiness
 
@@ -51,6 +59,8 @@ _COUNTS: Final = {
         ("archive_rows_moved", "Conversations that this node has moved to the archive"),
         ("archive_waiting", "Conversations that should leave the engine and did not yet"),
         ("archive_held", "Conversations and rooms that are held"),
+        ("durable_confirmed", "Writes that replicas or the disk were known to have"),
+        ("durable_unconfirmed", "Writes of which that was not known in time"),
         ("engine_memory_used", "Bytes that the engine's data takes"),
         ("engine_memory_bound", "Bytes that it should not exceed; 0: no bound"),
         ("search_complete", "1: this node's search index has read everything"),
@@ -66,10 +76,72 @@ _COUNTS: Final = {
         ("handshakes_pending", "Websockets that have not signed in yet"),
         ("connections_max", "Open websockets, at most"),
         ("shed_connections", "Connections that were turned away so far, for being too many"),
+        ("http_cut", "Connections of HTTP that were cut, for a request or an answer that stood"),
         ("shed_requests", "Requests that were turned away so far, for there being too much to do"),
         ("badge_mismatches", "Badges that differed from the recount: must stay 0"),
     )
 }
+
+_DISTRIBUTIONS: Final[tuple[tuple[str, str, str, measured.Distribution], ...]] = (
+    (
+        "batonbox_script_seconds",
+        "From handing a script to the engine until its answer",
+        "script",
+        measured.SCRIPT_S,
+    ),
+    (
+        "batonbox_command_seconds",
+        "From reading a websocket's command until its answer is written",
+        "command",
+        measured.COMMAND_S,
+    ),
+    (
+        "batonbox_client_lag_events",
+        "Events of an inbox that a client had not applied when it answered PING",
+        "",
+        measured.CLIENT_LAG,
+    ),
+)
+_TALLIES: Final[tuple[tuple[str, str, str, Tally[str]], ...]] = (
+    (
+        "batonbox_feed_breaks",
+        "Feeds that were no prefix of their log any more: fork, epoch, trimmed, gone",
+        "reason",
+        measured.FEED_BREAKS,
+    ),
+    (
+        "batonbox_resumes",
+        "Subscriptions that began: resumed, snapshot, or why a position was of no use",
+        "kind",
+        measured.RESUMES,
+    ),
+    ("batonbox_resets", "RESET frames that were sent", "reason", measured.RESETS),
+)
+
+
+class _Measured(Collector):
+    """What `measured` has counted."""
+
+    def collect(self) -> Iterator[Metric]:
+        """See Collector."""
+        for name, text, label, distribution in _DISTRIBUTIONS:
+            labels = [label] if label else []
+            family = HistogramMetricFamily(name, text, labels=labels)
+            for key, counts in list(distribution.counts.items()):
+                buckets, so_far = [], 0
+                for bound, count in zip((*distribution.bounds, inf), counts, strict=True):
+                    so_far += count
+                    buckets.append((floatToGoString(bound), float(so_far)))
+                family.add_metric([key] if label else [], buckets, distribution.sums[key])
+            yield family
+        for name, text, label, tally in _TALLIES:
+            counted = CounterMetricFamily(name, text, labels=[label])
+            for key, count in list(tally.items()):
+                counted.add_metric([key], count)
+            yield counted
+
+
+REGISTRY.register(_Measured())
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
 from contextvars import copy_context
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -13,6 +14,7 @@ from batonbox_server.domain.model import is_room
 from batonbox_server.domain.policy import FRAMES, Action
 from batonbox_server.errors import Refused
 from batonbox_server.hub.follower import Position
+from batonbox_server.measured import COMMAND_S
 from batonbox_server.origin import Acting, acting
 from batonbox_server.service.scopes import check_scope
 from batonbox_server.session.ports import Principal
@@ -96,9 +98,14 @@ class Requests:
             if principal is None:
                 raise AssertionError("a request before signing in")
             self._pump.used(principal.token)
-            acting.set(Acting(principal.user, connection.origin))  # this task's own
+            request = f"{connection.id}/{getattr(step, 'id', '')}"
+            acting.set(Acting(principal.user, connection.origin, request))  # this task's own
             turn.set(mine)
-            if isinstance(step, wire.Seen):
+            if isinstance(step, Run):
+                began_s = perf_counter()
+                await connection.answer(step.id, self._work(principal, step))
+                COMMAND_S.add(step.name, perf_counter() - began_s)
+            elif isinstance(step, wire.Seen):
                 await self._seen(principal, step)
             elif isinstance(step, wire.Viewing):
                 await self._viewing(principal, step)
@@ -174,7 +181,10 @@ class Requests:
         most = self._connection.session.limits.subscriptions_max
         if self._pump.hub.listening(self._connection.viewer) + len(step.subs) > most:
             raise Refused("bad_request", f"subs: at most {most} subscriptions per connection.")
-        results = [[item.inbox, *await self._one(principal, item)] for item in step.subs]
+        results = []
+        for item in step.subs:
+            await self._connection.until_read()  # a snapshot each, no faster than they are read
+            results.append([item.inbox, *await self._one(principal, item)])
         return {"subs": results}
 
     async def _one(self, principal: Principal, item: wire.SubItem) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from batonbox_server.errors import BatonboxError, Refused
+from batonbox_server.measured import FEED_BREAKS
 from batonbox_server.tasks import spawn
 
 from .feed import Appended, Broken, Effect, Feed, Need, Reason
@@ -212,6 +213,7 @@ class Follower:
                 self.missed()
                 spawn(self.reads.tasks, self._fill(effect), name=f"backfill {self.log}")
             else:
+                FEED_BREAKS[effect.reason] += 1
                 _log.warning("feed_broken", log=self.log, reason=effect.reason, at=self.feed.hi)
                 spawn(self.reads.tasks, self._mend(effect), name=f"mend {self.log}")
         self.settled()

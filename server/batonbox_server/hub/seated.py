@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from batonbox_server.errors import CODES, Refused
+from batonbox_server.measured import RESETS, RESUMES
 from batonbox_server.tasks import spawn
 from batonbox_server.wire import Op
 
@@ -173,8 +174,10 @@ class SeatedFollower(Follower):
                 # Marks are no events: those made while away stand in nothing that follows.
                 self.tell_marks(seat)
                 self._deliver_from(seat, position.seq)
+                RESUMES["resumed"] += 1
                 return "resumed"
-            seat.viewer.send([Op.RESET, self.inbox, reason, []])
+            self._reset(seat, reason)
+        RESUMES["snapshot" if position is None else reason] += 1
         await self._open_with_snapshot(seat)
         return "snapshot"
 
@@ -230,7 +233,7 @@ class SeatedFollower(Follower):
             if common is None or seat.cursor > common:
                 self._silence(seat)
                 cids = [cid for actor, cid in lost if actor == seat.viewer.user]
-                seat.viewer.send([Op.RESET, self.inbox, reason, cids])
+                self._reset(seat, reason, cids)
                 void.append(seat)
         if void:
             spawn(self.reads.tasks, self._reopen(void), name=f"reopen {self.inbox}")
@@ -247,8 +250,12 @@ class SeatedFollower(Follower):
         """Nothing of this inbox reaches the seat any more, backlog included."""
         viewer = seat.viewer
         self.leave(seat)
-        viewer.send([Op.RESET, self.inbox, "perm", []])
+        self._reset(seat, "perm")
         viewer.send([Op.UNSUBD, self.inbox, CODES[slug].number])
+
+    def _reset(self, seat: Seat, reason: str, lost: Sequence[str] = ()) -> None:
+        RESETS[reason] += 1
+        seat.viewer.send([Op.RESET, self.inbox, reason, [*lost]])
 
     def tell_marks(self, seat: Seat) -> None:
         """ME, absolute."""
@@ -377,7 +384,7 @@ class SeatedFollower(Follower):
             seat.viewer.mark(seat)
             return
         self._silence(seat)
-        seat.viewer.send([Op.RESET, self.inbox, "trimmed", []])
+        self._reset(seat, "trimmed")
         await self._reopen([seat])
 
     async def _read_chunk(self, after: int) -> Chunk | None:

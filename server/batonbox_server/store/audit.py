@@ -44,7 +44,7 @@ class RedisAudit:
         self, *, action: str, target: str, detail: dict[str, Any], conv: str = ""
     ) -> None:
         """See the port."""
-        actor, origin = acting.get()
+        actor, origin, _ = acting.get()
         entry = packed_act(action=action, actor=actor, target=target, detail=detail, conv=conv)
         kept = ("MAXLEN", "~", self._audit_entries)
         fields = ("o", pack_origin(origin), "e", entry)

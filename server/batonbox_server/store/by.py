@@ -54,7 +54,7 @@ def _know(origin: Origin, keep: int) -> tuple[Origin, int, bytes, bytes]:
 
 def by_organisation(*, keep: int, acts: Sequence[bytes] = ()) -> bytes:
     """The argument `by` of a change to the organisation; `acts` are packed entries of its log."""
-    actor, origin = acting.get()
+    actor, origin, _ = acting.get()
     return pack_for_lua(
         {
             "actor": actor,

@@ -7,11 +7,13 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
 from batonbox_server.errors import EngineUnavailable, Refused
+from batonbox_server.measured import SCRIPT_S
 from batonbox_server.store.engine import Engine
 from batonbox_server.store.library import LIBRARIES, Script, load_folder
 
@@ -65,15 +67,20 @@ class Scripts:
             handed = self._client.evaluate(script.function, prefix, args.values())
         except EngineUnavailable as error:
             handed = error
-        return self._answered(script, prefix, handed)
+        return self._answered(script, prefix, handed, perf_counter())
 
     async def _answered(
-        self, script: Script, prefix: str, handed: asyncio.Future[Any] | EngineUnavailable
+        self,
+        script: Script,
+        prefix: str,
+        handed: asyncio.Future[Any] | EngineUnavailable,
+        handed_s: float,
     ) -> list[Any]:
         try:
             if isinstance(handed, EngineUnavailable):
                 raise handed
             reply: list[Any] = await handed
+            SCRIPT_S.add(script.name, perf_counter() - handed_s)
         except EngineUnavailable as error:
             raise Refused("unavailable", str(error)) from error
         if script.writes and reply[0] not in _UNWRITTEN and self.on_write is not None:
