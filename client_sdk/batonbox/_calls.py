@@ -15,7 +15,7 @@ from batonbox._connection import Connection, Token
 from batonbox._errors import BatonboxError, NotFound, OutcomeUnknown, RequestTimeout
 from batonbox._http import Http
 from batonbox._inflow import Inflow
-from batonbox._models import Position, Row
+from batonbox._models import Dur, Position, Row
 from batonbox._requests import Request
 from batonbox._transport import Codec, base_url, websocket_url
 from batonbox._wire import FENCED, Op
@@ -37,12 +37,14 @@ class Calls:
         timeout_s: float = 10.0,
         backoff: Backoff | None = None,
         codec: Codec = "msgpack",
+        dur: Dur | None = None,
     ) -> None:
         token = token if token is not None else os.environ.get("BATONBOX_TOKEN", "")
         self.url = base_url(url)
         websocket_url(self.url)
         self._has_token = bool(token)
         self._timeout_s = timeout_s
+        self._dur = dur
         self._in = Inflow(clock=time.time)
         self._connection = Connection(
             self.url,
@@ -68,21 +70,24 @@ class Calls:
         *,
         key: str | None = None,
         timeout_s: float | None = None,
+        dur: Dur | None = None,
     ) -> dict[str, Any]:
         """Run a command of the wire; returns OK's map.
 
         `key` is the command's id (default: a fresh one): with the same key a repeated call has no
         second effect.  The command is sent again after a reconnect until `timeout_s`.
+        `dur`: how durable its success is, see `Client`; a repeated call may ask for another.
         Raises: ApiError as refused; RequestTimeout; OutcomeUnknown; ConnectionLost when stopped.
         """
         cid = key or uuid.uuid4().hex
         args = await self._fenced(command, args, cid)
         self._remember(cid, command, args)
         conv = str(args.get("conv", ""))
+        dur = dur or self._dur
         request = self._in.request(
             Op.CMD,
             command,
-            {**args, "cid": cid},
+            {**args, "cid": cid, **({"dur": dur} if dur else {})},
             command=command,
             cid=cid,
             conv=conv,

@@ -18,7 +18,7 @@ from batonbox._connection import Token
 from batonbox._conversation import Conversation
 from batonbox._errors import ConnectionLost, Unauthorized, WritesLost
 from batonbox._events import Event
-from batonbox._models import Badge, Inbox, Position, Presence, Present, Row, State, User, Write
+from batonbox._models import Badge, Dur, Inbox, Position, Presence, Present, Row, State, User, Write
 from batonbox._room_verbs import RoomVerbs
 from batonbox._streams import EventStream, Latest
 from batonbox._transport import Codec
@@ -35,6 +35,11 @@ class Client(RoomVerbs):
     a token or a callable that fetches one (default $BATONBOX_TOKEN).  Use as
     `async with Client() as client`: entering waits up to `timeout_s` for the first connection and
     raises ConnectionLost or Unauthorized; after that the client reconnects for ever.
+
+    `dur`: how durable a command is when it succeeds, unless its call says otherwise: "memory" (of
+    the engine), "replica" (a replica has it, too: no failover loses it) or "fsync" (and the disk
+    has it).  None leaves it to the server.  A command that took effect and was not confirmed in
+    time raises NotConfirmed.
     """
 
     def __init__(
@@ -45,8 +50,9 @@ class Client(RoomVerbs):
         timeout_s: float = 10.0,
         backoff: Backoff | None = None,
         codec: Codec = "msgpack",
+        dur: Dur | None = None,
     ) -> None:
-        super().__init__(url, token, timeout_s=timeout_s, backoff=backoff, codec=codec)
+        super().__init__(url, token, timeout_s=timeout_s, backoff=backoff, codec=codec, dur=dur)
         self._in.known.client = self
 
     async def __aenter__(self) -> Self:
@@ -135,6 +141,7 @@ class Client(RoomVerbs):
         from_: str | None = None,
         media: Sequence[str | os.PathLike[str]] = (),
         key: str | None = None,
+        dur: Dur | None = None,
     ) -> Conversation:
         """Write to a customer first: claim (or make) the conversation and send, in one step.
 
@@ -145,7 +152,7 @@ class Client(RoomVerbs):
             args["from"] = from_
         if media:
             args["media"] = await self.uploaded(media, key=key)
-        result = await self.call("compose", args, key=key)
+        result = await self.call("compose", args, key=key, dur=dur)
         return await self.conversation(str(result["conv"]))
 
     @asynccontextmanager
@@ -205,13 +212,18 @@ class Client(RoomVerbs):
             people.streams.discard(stream)
 
     async def set_away(
-        self, away: bool = True, *, release: bool = True, key: str | None = None
+        self,
+        away: bool = True,
+        *,
+        release: bool = True,
+        key: str | None = None,
+        dur: Dur | None = None,
     ) -> None:
         """Say that I am away (or back); returns once every inbox I joined obeys.
 
         `release`: a customer's next message then takes its conversation back to the inbox.
         """
-        await self.call("set_away", {"away": away, "release": release}, key=key)
+        await self.call("set_away", {"away": away, "release": release}, key=key, dur=dur)
 
     def viewing(self, conv: str) -> Viewing:
         """Look at a conversation while the context lasts; see `Conversation.viewing`."""

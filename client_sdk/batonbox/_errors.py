@@ -20,6 +20,7 @@ __all__ = [
     "Invalid",
     "MediaRefused",
     "NewActivity",
+    "NotConfirmed",
     "NotFound",
     "NotOwner",
     "NotUndoable",
@@ -181,6 +182,10 @@ class Unavailable(ApiError):
     """The engine is away; send it again with `key=error.cid`."""
 
 
+class NotConfirmed(Unavailable):
+    """It took effect, and it is not known to last as `dur` asks; ask again with `key=error.cid`."""
+
+
 BY_SLUG: dict[str, type[ApiError]] = {
     "media_refused": MediaRefused,
     "unauthorized": Unauthorized,
@@ -200,7 +205,7 @@ BY_SLUG: dict[str, type[ApiError]] = {
     "idempotency_mismatch": Invalid,
     "not_undoable": NotUndoable,
     "unavailable": Unavailable,
-    "durability_timeout": Unavailable,
+    "durability_timeout": NotConfirmed,
     # Rows without a class of their own; a new row of the table has to be placed in one of the two.
     "internal": ApiError,
     "unrecoverable_position": ApiError,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 __all__ = [
     "Badge",
+    "Dur",
     "Inbox",
     "Media",
     "Message",
@@ -24,6 +25,10 @@ __all__ = [
     "media_of",
     "row_of",
 ]
+
+
+# How durable a command is when it succeeds; see `Client`.
+Dur: TypeAlias = Literal["memory", "replica", "fsync"]
 
 
 class State(StrEnum):

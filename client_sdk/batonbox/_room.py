@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batonbox._models import Message
+from batonbox._models import Dur, Message
 from batonbox._room_models import RoomRow, RoomVersion
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["Room"]
 
 
 class Room:
-    """A direct room or a channel as seen by one client."""
+    """A direct room or a channel as seen by one client; `key` and `dur` as in `Client.call`."""
 
     __slots__ = ("_client", "_shown", "id")
 
@@ -60,6 +60,7 @@ class Room:
         media: Sequence[str | os.PathLike[str]] = (),
         *,
         key: str | None = None,
+        dur: Dur | None = None,
     ) -> int:
         """Write in it; returns the post's number. `mentions` are members; `media` as in replies.
 
@@ -68,45 +69,53 @@ class Room:
         args: dict[str, Any] = {"text": text, "mentions": list(mentions)}
         if media:
             args["media"] = await self._client.uploaded(media, key=key)
-        return int((await self._run("post", args, key)).get("n", 0))
+        return int((await self._run("post", args, key, dur)).get("n", 0))
 
     async def edit(
-        self, n: int, text: str, mentions: Sequence[str] = (), *, key: str | None = None
+        self,
+        n: int,
+        text: str,
+        mentions: Sequence[str] = (),
+        *,
+        key: str | None = None,
+        dur: Dur | None = None,
     ) -> None:
         """Change the text of my post `n`; its files stay. Raises Forbidden of another's."""
-        await self._run("edit", {"n": n, "text": text, "mentions": list(mentions)}, key)
+        await self._run("edit", {"n": n, "text": text, "mentions": list(mentions)}, key, dur)
 
-    async def delete(self, n: int, *, key: str | None = None) -> None:
+    async def delete(self, n: int, *, key: str | None = None, dur: Dur | None = None) -> None:
         """Empty my post `n`; an admin anybody's in a channel."""
-        await self._run("delete", {"n": n}, key)
+        await self._run("delete", {"n": n}, key, dur)
 
-    async def join(self, *, key: str | None = None) -> None:
+    async def join(self, *, key: str | None = None, dur: Dur | None = None) -> None:
         """Join a public channel."""
-        await self._run("join", {}, key)
+        await self._run("join", {}, key, dur)
 
-    async def leave(self, *, key: str | None = None) -> None:
+    async def leave(self, *, key: str | None = None, dur: Dur | None = None) -> None:
         """Leave a channel."""
-        await self._run("leave", {}, key)
+        await self._run("leave", {}, key, dur)
 
-    async def invite(self, user: str, *, key: str | None = None) -> None:
+    async def invite(self, user: str, *, key: str | None = None, dur: Dur | None = None) -> None:
         """Put somebody into a channel, as an admin."""
-        await self._run("invite", {"user": user}, key)
+        await self._run("invite", {"user": user}, key, dur)
 
-    async def remove(self, user: str, *, key: str | None = None) -> None:
+    async def remove(self, user: str, *, key: str | None = None, dur: Dur | None = None) -> None:
         """Take somebody out of a channel, as an admin."""
-        await self._run("remove", {"user": user}, key)
+        await self._run("remove", {"user": user}, key, dur)
 
-    async def rename(self, name: str, *, key: str | None = None) -> None:
+    async def rename(self, name: str, *, key: str | None = None, dur: Dur | None = None) -> None:
         """Give a channel another name, as an admin. Raises Conflict when it is taken."""
-        await self._run("rename", {"name": name}, key)
+        await self._run("rename", {"name": name}, key, dur)
 
-    async def archive(self, on: bool = True, *, key: str | None = None) -> None:
+    async def archive(
+        self, on: bool = True, *, key: str | None = None, dur: Dur | None = None
+    ) -> None:
         """Close a channel to new posts, or open it again, as an admin."""
-        await self._run("archive", {"on": on}, key)
+        await self._run("archive", {"on": on}, key, dur)
 
-    async def mark_unread(self, *, key: str | None = None) -> None:
+    async def mark_unread(self, *, key: str | None = None, dur: Dur | None = None) -> None:
         """Mark the last post of others as unread for me."""
-        await self._run("unread", {}, key)
+        await self._run("unread", {}, key, dur)
 
     def seen(self) -> bool:
         """I have seen every post that I know of; False without a connection (never resent)."""
@@ -147,5 +156,7 @@ class Room:
         """Who else looks at it while I do: user to "viewing" or "typing"."""
         return self._client.watchers(self.id)
 
-    async def _run(self, command: str, args: dict[str, Any], key: str | None) -> dict[str, Any]:
-        return await self._client.call(command, {"conv": self.id, **args}, key=key)
+    async def _run(
+        self, command: str, args: dict[str, Any], key: str | None, dur: Dur | None
+    ) -> dict[str, Any]:
+        return await self._client.call(command, {"conv": self.id, **args}, key=key, dur=dur)

@@ -11,6 +11,7 @@ import msgspec
 
 from batonbox._calls import Calls
 from batonbox._errors import NotFound, RequestTimeout
+from batonbox._models import Dur
 from batonbox._room import Room
 from batonbox._room_models import Channel, Contact, Found, RoomRow, RoomTotals, found_of
 from batonbox._streams import Latest
@@ -37,9 +38,9 @@ class RoomVerbs(Calls):
             raise NotFound(123, "not_found", f"no room {room}")
         return self._in.known.room(row)
 
-    async def open_dm(self, user: str, *, key: str | None = None) -> Room:
+    async def open_dm(self, user: str, *, key: str | None = None, dur: Dur | None = None) -> Room:
         """The direct room with a colleague, made when there is none."""
-        return await self._made("open_dm", {"user": user}, key)
+        return await self._made("open_dm", {"user": user}, key, dur)
 
     async def create_channel(
         self,
@@ -48,17 +49,20 @@ class RoomVerbs(Calls):
         *,
         private: bool = False,
         key: str | None = None,
+        dur: Dur | None = None,
     ) -> Room:
         """A new channel with me and `members` in it, as an admin; Conflict of a name that is taken.
 
         Of a `private` one nobody hears who was not put into it.
         """
         args = {"name": name, "private": private, "members": list(members)}
-        return await self._made("create", args, key)
+        return await self._made("create", args, key, dur)
 
-    async def join_channel(self, channel: str, *, key: str | None = None) -> Room:
+    async def join_channel(
+        self, channel: str, *, key: str | None = None, dur: Dur | None = None
+    ) -> Room:
         """Join a public channel by its id, an admin any."""
-        return await self._made("join", {"conv": channel}, key)
+        return await self._made("join", {"conv": channel}, key, dur)
 
     async def channels(self) -> list[Channel]:
         """Public channels and those I am in, by name; an admin: every one."""
@@ -126,8 +130,10 @@ class RoomVerbs(Calls):
         self._in.check()
         return list(rooms.totals.values())
 
-    async def _made(self, command: str, args: dict[str, Any], key: str | None) -> Room:
-        result = await self.call(command, args, key=key)
+    async def _made(
+        self, command: str, args: dict[str, Any], key: str | None, dur: Dur | None
+    ) -> Room:
+        result = await self.call(command, args, key=key, dur=dur)
         room = str(result["conv"])
         row = self._in.rooms.put(result.get("row")) or RoomRow(id=room)
         if any(stream.follows(room) for stream in self._in.streams):

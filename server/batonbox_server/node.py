@@ -131,6 +131,7 @@ class Node(Organisation):
             sweep_s=settings.outbox_sweep_s,
         )
         self.commands = InboxCommands(
+            self.durability,
             self.store,
             self.directory,
             self.administration,
@@ -147,6 +148,7 @@ class Node(Organisation):
         )
         self.intake = Intake(
             self.store,
+            durability=self.durability,
             self.organisation,
             self.media,
             self.opt_outs,
@@ -156,6 +158,7 @@ class Node(Organisation):
         )
         self.unrouted = Unrouted(self.organisation, self.administration, self.intake)
         self.races = Races(self.intake, self.commands, self.administration, self.directory)
+            self.durability,
         self.presence = LivePresence(
             self.live_store,
             self.store,
@@ -373,7 +376,8 @@ class Node(Organisation):
 
     def _counts(self) -> dict[str, float]:
         open_now = {"connections": len(self.pump.connections), **self.shedder.counts}
-        return {**open_now, **self.hub.counts, **self.archiver.counts, **self.search.counts}
+        counts = {**open_now, **self.hub.counts, **self.durability.counts}
+        return {**counts, **self.archiver.counts, **self.search.counts}
 
     def _on_engine(self, up: bool) -> None:
         self._on_status(not up or self.hub.degraded)

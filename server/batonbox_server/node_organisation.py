@@ -21,8 +21,10 @@ from batonbox_server.service.passwords import Passwords
 from batonbox_server.service.setup import Setup
 from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.uses import Uses
+from batonbox_server.store.address import Address
 from batonbox_server.store.audit import RedisAudit
 from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.durable import Durable
 from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.live import RedisLive
@@ -56,7 +58,8 @@ class Organisation:
         self.client = EngineClient(url, command_timeout_s=self.settings.engine_timeout_s)
         await self.client.connect()
         self.closing.push_async_callback(self.client.aclose)
-        await forget_others(self.client)
+        self.durability = self._durable(url)
+        self.closing.push_async_callback(self.durability.aclose)
         log_events = self.settings.log_events
         audit_entries = self.settings.audit_entries
         self.store = RedisStore(
@@ -78,7 +81,14 @@ class Organisation:
             audit_entries=audit_entries,
             job_lease_s=self.settings.job_lease_s,
         )
-        await self.organisation.open()  # a new engine has no secret before
+        # Stores first: the client learns of their functions, and loads them when it connects.
+        patience = Patience(self._engine_wait_s)
+        await patience.reach(self.client.connect)
+        await self.durability.open()
+        self.layout = Layout(self.client, keys=self.keys, logs=lambda: logs_of(self))
+        await patience.reach(self.layout.refuse_newer)
+        await patience.reach(self.organisation.open)  # a new engine has no secret before
+        await forget_others(self.client)
         secret = await self.organisation.secret()
         self.archive = archive_of(self.settings, self.store, secret=secret)
         self.closing.push_async_callback(self.archive.aclose)
@@ -142,6 +152,21 @@ class Organisation:
         settings, jwks = self.settings, None
         if not settings.jwt_secret and not settings.jwt_jwks_url:
             return None
+    def _durable(self, url: str) -> Durable:
+        settings = self.settings
+        try:
+            return Durable(
+                self.client,
+                keys=self.keys,
+                default=settings.dur_default,
+                least=settings.dur_least,
+                replicas=settings.dur_replicas,
+                within_ms=max(1, settings.dur_timeout_ms),
+                expected=Address.parse(url).topology == "sentinel",
+            )
+        except ValueError as error:
+            raise ConfigError(f"BATONBOX_DUR_DEFAULT, BATONBOX_DUR_LEAST: {error}") from error
+
         if settings.jwt_jwks_url:
             try:
                 check_jwks_url(settings.jwt_jwks_url)

@@ -166,7 +166,13 @@ async def _dies_after(site: Served, most: int) -> None:
     node = site.node
     answers = Answers(node.directory, node.carriers.accounts)
     intake = Intake(
-        node.store, Dying(), node.media, node.opt_outs, answers, on_outbound=lambda _: None
+        node.store,
+        Dying(),
+        node.media,
+        node.opt_outs,
+        answers,
+        node.durability,
+        on_outbound=lambda _: None,
     )
     routing = Unrouted(site.node.organisation, site.node.administration, intake)
     with pytest.raises(Dies):

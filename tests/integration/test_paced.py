@@ -48,7 +48,13 @@ class Counted:
         node, store = site.node, cast(OutboxStore, self)
         self.store, self.looks = node.store, 0
         self.outbox = Outbox(
-            store, node.directory, node.outbox._sender, lease_s=30, attempts=1, sweep_s=0.02
+            store,
+            node.directory,
+            node.outbox._sender,
+            node.durability,
+            lease_s=30,
+            attempts=1,
+            sweep_s=0.02,
         )
         self.outbox.sharers = lambda: sharers
 

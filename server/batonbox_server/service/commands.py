@@ -12,9 +12,11 @@ from batonbox_server.domain.policy import COMMANDS, Action, may_ever, missing_sc
 from batonbox_server.domain.segments import segments
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.session.ports import Principal
+from batonbox_server.store.durable_port import Durability
 from batonbox_server.store.port import Applied, InboxStore
 from batonbox_server.tasks import cancel_all, spawn
 from batonbox_server.wire import (
+    ROOM_COMMANDS,
     Assign,
     Command,
     Compose,
@@ -54,6 +56,8 @@ class InboxCommands:
     """Implements `session.ports.Commands`; websocket and HTTP share it.
 
     `on_outbound(inbox)` is told of every message queued here, so that it leaves at once.
+    `durability` says when a success may be told, where the command asks for more than the engine's
+    memory; the command has taken effect by then, and holds up none behind it.
     """
 
     def __init__(
@@ -64,10 +68,12 @@ class InboxCommands:
         media: Media,
         rooms: RoomCommands,
         *,
+        durability: Durability,
         text_max_chars: int,
         on_outbound: Callable[[str], None],
     ) -> None:
         self._store = store
+        self._durability = durability
         self._rooms = rooms
         self._directory = directory
         self._administration = administration
@@ -97,8 +103,19 @@ class InboxCommands:
     async def run(self, principal: Principal, name: str, args: Command) -> dict[str, Any]:
         """See the port."""
         self._permit(principal, name, args)
-        if args.dur not in {None, "memory"}:
-            raise Refused("bad_request", "dur: only memory is offered by this engine.")
+        level = self._durability.level(args.dur)
+        if level == "memory":
+            return await self._run(principal, name, args)
+        since = self._durability.since()
+        result = await self._run(principal, name, args)
+        # What a room or a person is to everybody stands with the organisation.
+        log, elsewhere = result.get("inbox", ""), isinstance(args, SetAway) or name in ROOM_COMMANDS
+        await self._durability.confirm(
+            level, since, logs=[log] if log else [], organisation=elsewhere
+        )
+        return result
+
+    async def _run(self, principal: Principal, name: str, args: Command) -> dict[str, Any]:
         if isinstance(args, SetAway):
             return await self._set_away(principal.user, args)
         if is_of_room(name, args):

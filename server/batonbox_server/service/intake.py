@@ -12,6 +12,7 @@ import structlog
 from batonbox_server.domain.model import Delivery, inbox_of
 from batonbox_server.errors import Away, Refused
 from batonbox_server.store.directory_port import DirectoryStore, Pin, Route
+from batonbox_server.store.durable_port import Durability
 from batonbox_server.store.port import InboxStore, Received
 
 from .answers import Answers
@@ -56,7 +57,8 @@ class _Arrived:
 
 
 class Intake:
-    """Returns only after the engine has the message; the same provider id is kept once.
+    """Returns only after the engine has the message, as `Durability.own` says, and so its replicas;
+    the same provider id is kept once.
 
     `on_outbound(inbox)` is told of automatic answers, and when a receipt ends a message that
     others wait behind; `on_awaited()` when one is kept until the archive can be read.
@@ -69,6 +71,7 @@ class Intake:
         media: Media,
         opt_outs: OptOuts,
         answers: Answers,
+        durability: Durability,
         *,
         on_outbound: Callable[[str], None],
         on_awaited: Callable[[], None] = lambda: None,
@@ -78,6 +81,7 @@ class Intake:
         self._media = media
         self._opt_outs = opt_outs
         self._answers = answers
+        self._durability = durability
         self._on_outbound = on_outbound
         self._on_awaited = on_awaited
 
@@ -86,9 +90,24 @@ class Intake:
 
         Raises:
             Refused: `bad_request`, or `number_not_routed`: then it is kept in the unrouted list.
+                Or `durability_timeout`: it is there, but a failover may lose it; send it again.
             Away: it is kept there until the archive can be read, and delivered then; whoever sends
                 it again meanwhile doubles nothing.
         """
+        our = e164(message.our, field="to")
+        level, since = self._durability.own, self._durability.since()
+        try:
+            received = await self._deliver(message)
+        except Refused as refused:
+            if isinstance(refused, Away) or refused.slug == "number_not_routed":
+                # Kept, and no more the carrier's affair.
+                await self._durability.confirm(level, since, number=our, organisation=True)
+            raise
+        inbox = inbox_of(received.conv)
+        await self._durability.confirm(level, since, logs=[inbox], number=our)
+        return received
+
+    async def _deliver(self, message: Inbound) -> Received:
         arrived = await self._arrived(message)
         refused, kept = 0, ""
         for _ in range(_ATTEMPTS):
@@ -137,7 +156,9 @@ class Intake:
         Raises Refused("bad_request") when it came to no number of ours either.
         """
         sender = "".join(c for c in message.customer if c.isprintable()).strip()[:_LONGEST_NAME]
+        level, since = self._durability.own, self._durability.since()
         await self._keep(message, _NO_PHONE, our=e164(message.our, field="to"), sender=sender)
+        await self._durability.confirm(level, since, organisation=True)
 
     async def _arrived(self, message: Inbound) -> _Arrived:
         our = e164(message.our, field="to")

@@ -12,7 +12,8 @@ import structlog
 
 from batonbox_server.carriers.port import Accepted
 from batonbox_server.domain.model import Delivery, inbox_of
-from batonbox_server.errors import BatonboxError
+from batonbox_server.errors import BatonboxError, Refused
+from batonbox_server.store.durable_port import Durability, Since
 from batonbox_server.store.outbox_port import OutboxItem, OutboxStore, Postponed
 from batonbox_server.tasks import cancel_all, spawn
 
@@ -28,6 +29,8 @@ _LONGEST_PAUSE_MS: Final = 300_000
 # A carrier that asks for a longer pause is tried again all the same.
 _LONGEST_ASKED_MS: Final = 3_600_000
 _PER_LEASE: Final = 16
+# Before a message is looked at again whose lease could have been lost in a failover.
+_UNSURE_MS: Final = 1000
 
 
 class Outbox:
@@ -35,8 +38,9 @@ class Outbox:
 
     Of one conversation one message is in flight at a time, whichever node has it, and the next
     leaves when it has ended, by the node that saw it end.  This holds as long as a send ends within
-    half its lease, which is enforced.  `sharers()` nodes sweep, each so much more seldom; set by
-    whoever puts the node together.
+    half its lease, which is enforced.  A message leaves once its lease lasts (`Durability.own`): a
+    failover that forgot it would let another node send it again.  `sharers()` nodes sweep, each so
+    much more seldom; set by whoever puts the node together.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Outbox:
         store: OutboxStore,
         directory: LiveDirectory,
         sender: Sender,
+        durability: Durability,
         *,
         lease_s: float,
         attempts: int,
@@ -53,6 +58,7 @@ class Outbox:
         self._store = store
         self._directory = directory
         self._sender = sender
+        self._durability = durability
         self._lease_s = lease_s
         self._attempts = attempts
         self._sweep_s = sweep_s
@@ -102,7 +108,7 @@ class Outbox:
         self._wake.clear()
 
     async def _lease(self, inbox: str, room: int) -> None:
-        until_s = time.monotonic() + self._lease_s / 2
+        until_s, since = time.monotonic() + self._lease_s / 2, self._durability.since()
         try:
             items = await self._store.lease_outbox(
                 inbox=inbox, lease_ms=int(self._lease_s * 1000), n=room
@@ -115,12 +121,14 @@ class Outbox:
             return
         for item in items:
             name = f"send {item.conv}:{item.n}"
-            sending = spawn(self._sending, self._deliver(item, until_s), name=name)
+            sending = spawn(self._sending, self._deliver(item, until_s, since), name=name)
             sending.add_done_callback(lambda _: self._wake.set())  # there is room for another
         if len(items) == room:
             self.poke(inbox)
 
-    async def _deliver(self, item: OutboxItem, until_s: float) -> None:
+    async def _deliver(self, item: OutboxItem, until_s: float, since: Since) -> None:
+        if not await self._lasts(item, since):
+            return
         if time.monotonic() >= until_s:
             return  # this process stood still: the lease may be somebody else's by now
         outcome = await self._sender.send(item, until_s)
@@ -129,6 +137,21 @@ class Outbox:
         except BatonboxError as error:
             # The lease ends by itself, and the next attempt is told that this one had no end.
             _log.warning("outbox_record_failed", error=str(error))
+
+    async def _lasts(self, item: OutboxItem, since: Since) -> bool:
+        """Whether the lease does; else it is given back as if nothing had been tried."""
+        own = self._durability.own
+        try:
+            await self._durability.confirm(own, since, logs=[inbox_of(item.conv)])
+        except Refused as refused:
+            _log.warning("outbox_lease_unsure", conv=item.conv, error=refused.message)
+        else:
+            return True
+        try:
+            await self._postpone(item, _UNSURE_MS, "free")
+        except BatonboxError as error:  # it ends by itself
+            _log.warning("outbox_lease_kept", conv=item.conv, error=str(error))
+        return False
 
     async def _record(self, item: OutboxItem, outcome: Outcome) -> None:
         if isinstance(outcome, Accepted):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from batonbox_server.errors import EngineUnavailable, OutcomeUnknown, Refused
 
+from .lane import Lane, Need
 from .library import Library
 from .link import Jobs, Link
-from .resp import Argument, Replies, pack, request
+from .locator import Locator, located
+from .outgoing import Waiting, fail
+from .resp import Argument, Replies, request
+from .sight import Sight, sight_of
 from .unserved import Unserved, demoted, why_unserved
 
 __all__ = ["RESEND_S", "EngineClient"]
@@ -25,27 +29,16 @@ RESEND_S: Final = 2.0
 # Writes under way: the engine works on one while the next is on its way, and whatever is called
 # meanwhile shares the one after. Each write costs both sides a wake-up, and the engine an fsync.
 _WRITES_MOST: Final = 2
+# Unless the last one was so long ago: an engine that is slow, or far away, is waited for once.
+_APART_S: Final = 0.005
 # How often a library that the engine does not have is handed to it for one call.
 _LOADS_MOST: Final = 3
-
-
-class _Waiting(asyncio.Future[Any]):
-    """A command on its way: its bytes, and what may be done when it is not answered.
-
-    `repeats`: it may be sent again, and is about the key `prefix`.  `until_s`: since its outcome
-    became unknown, until when it is.
-    """
-
-    packed: bytes
-    repeats = False
-    prefix = ""
-    sent_s = until_s = 0.0
-    loads = 0
 
 
 class EngineClient:
     """Commands in, replies out, over one connection that is kept up in the background.
 
+    `at`: the URL of one server, or a locator of a primary among several.
     Commands take effect in the order of the calls.  Those of `execute` are never sent twice, those
     of `evaluate` are: after a lost connection, and when the engine has forgotten the function; then
     before everything that was called later.
@@ -56,31 +49,39 @@ class EngineClient:
 
     def __init__(
         self,
-        url: str,
+        at: str | Locator,
         *,
         command_timeout_s: float = 5.0,
         max_in_flight: int = 4096,
         on_state: Callable[[bool], None] | None = None,
+        on_refused: Callable[[Waiting, Exception], bool] = lambda *_: False,
     ) -> None:
+        """`on_refused`: of a command that failed; True: it is not ours any more."""
         self._timeout_s = command_timeout_s
         self._max_in_flight = max_in_flight
         self.on_state = on_state
+        self.on_answer: Callable[[Waiting], None] | None = None  # of a command that did not fail
+        self._on_refused = on_refused
         self.on_replies: Callable[[], None] = lambda: None
         self._up = False
+        self._ups = 0  # connections so far
         self._engine: Replies | None = None
         self._known: set[Library] = set()
         # Every command is in one of these; in this order they were called, and take effect.
-        self._sent: deque[_Waiting] = deque()
-        self._unknown: list[_Waiting] = []  # to the engine as functions, or for lack of a reply
-        self._unsent: list[_Waiting] = []
+        self._sent: deque[Waiting] = deque()
+        self._unknown: list[Waiting] = []  # to the engine as functions, or for lack of a reply
+        self._unsent: list[Waiting] = []
         self._writes: deque[int] = deque()  # of those under way: commands without a reply
         self._due = self._full = False
+        self._later: asyncio.TimerHandle | None = None
         self._failure: Exception | None = None
         self._demoted = False
+        self._unloaded = "retry"
         self._unserved = Unserved()
         self._wake = asyncio.Event()
+        self.locator = located(at)
         self._link = Link(
-            url,
+            self.locator,
             name="engine-client",
             timeout_s=command_timeout_s,
             prepare=self._load_missing,
@@ -88,11 +89,19 @@ class EngineClient:
             on_up=self._came_up,
             on_down=self._went_down,
         )
+        self._lane = Lane(
+            partial(Link, self.locator, timeout_s=command_timeout_s), timeout_s=command_timeout_s
+        )
 
     @property
     def state(self) -> bool:
         """Whether the connection is up."""
         return self._up
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """See the protocol; one server is there or not."""
+        return ()
 
     def load(self) -> tuple[float, float]:
         """Seconds since the oldest command was sent that waits for its reply, and the share of
@@ -116,13 +125,14 @@ class EngineClient:
         """Connect and check the engine; from then on the connection is kept up.
 
         Raises:
-            EngineUnavailable: not reachable, or the credentials were refused.
-            EngineUnsuitable: too old, or it may evict keys.
+            EngineUnavailable: not reachable.
+            EngineUnsuitable: too old, it may evict keys, or it refuses our credentials.
         """
         await self._link.connect()
 
     async def aclose(self) -> None:
         """Close; commands still waiting for a reply end in `OutcomeUnknown`."""
+        await self._lane.aclose()
         await self._link.aclose()
         self._give_up(float("inf"))
 
@@ -161,21 +171,76 @@ class EngineClient:
         waiting.repeats, waiting.prefix = True, prefix
         return waiting
 
-    def _begin(self, args: tuple[Argument, ...]) -> _Waiting:
+    async def look(self) -> Sight:
+        """What the engine can promise about writes; raises as `execute` does."""
+        said = [await self.execute("INFO", part) for part in ("replication", "persistence")]
+        try:
+            _, appendfsync = await self.execute("CONFIG", "GET", "appendfsync")
+        except (ResponseError, ValueError):
+            appendfsync = b""  # hosted engines often forbid CONFIG
+        return sight_of(b"".join(said), appendfsync, self.server_version)
+
+    def since(self) -> object:
+        """Names the present connection; before a write, for `lasts`."""
+        return self._ups
+
+    async def lasts(self, prefix: str, need: Need, *, since: object, within_ms: int) -> bool:
+        """See `Engine.lasts`.
+
+        What this connection has answered is what its engine has done; and the lane has to speak to
+        the very same process, or it would wait for what somebody else wrote.
+        """
+        if since != self._ups or not self._up:
+            return False
+        sure = await self._lane.lasts(prefix, need, within_ms=within_ms)
+        same = self._lane.run == self._link.server.run != ""
+        return sure and same and since == self._ups
+
+    def hand(self, waiting: Waiting) -> None:
+        """`execute` of what was made elsewhere; raises as it does."""
         if not self._up:
             raise EngineUnavailable("The engine is not reachable; retry with the same id.")
         if len(self._sent) + len(self._unknown) + len(self._unsent) >= self._max_in_flight:
             raise EngineUnavailable("The engine is overloaded; retry with the same id.")
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(loop=loop)
-        waiting.packed = pack(args)
         self._unsent.append(waiting)
         if not self._due:
             self._due = True
-            loop.call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def busy(self) -> set[int]:
+        """The slots of commands under way."""
+        under_way = (*self._sent, *self._unknown, *self._unsent)
+        return {waiting.slot for waiting in under_way if waiting.slot >= 0}
+
+    def leave(self, goes: Callable[[Waiting], bool]) -> list[Waiting]:
+        """Let go of commands whose outcome is unknown, while no connection is up."""
+        left = [waiting for waiting in self._unknown if goes(waiting)]
+        self._unknown = [waiting for waiting in self._unknown if not goes(waiting)]
+        return left
+
+    def drop(self) -> None:
+        """Give this connection up as lost."""
+        self._failure = ConnectionResetError("another engine serves what this one did")
+        self._wake.set()
+
+    def _begin(self, args: tuple[Argument, ...]) -> Waiting:
+        waiting = Waiting.of(args)
+        self.hand(waiting)
         return waiting
 
     # Writing
+
+    def _are_apart(self) -> bool:
+        """Whether another write may follow those under way; if not, it is looked at again."""
+        loop = asyncio.get_running_loop()
+        left_s = self._sent[-1].sent_s + _APART_S - loop.time()
+        if left_s > 0 and self._later is None:
+            self._later = loop.call_later(left_s, self._flush_late)
+        return left_s <= 0
+
+    def _flush_late(self) -> None:
+        self._later = None
+        self._flush()
 
     def _flush(self) -> None:
         """Write what was called in this turn of the loop, unless something has to come before."""
@@ -183,8 +248,8 @@ class EngineClient:
         engine = self._engine
         if engine is None or self._full or self._unknown or not self._unsent:
             return
-        if len(self._writes) >= _WRITES_MOST:
-            return  # until one has been answered
+        if len(self._writes) >= _WRITES_MOST and not self._are_apart():
+            return  # until one has been answered, or then
         batch, self._unsent = self._unsent, []
         at_s = asyncio.get_running_loop().time()
         for waiting in batch:
@@ -238,6 +303,8 @@ class EngineClient:
             else:
                 if self._unknown:
                     self._overtaken(waiting.prefix)
+                if self.on_answer is not None:
+                    self.on_answer(waiting)
                 if not waiting.done():  # its caller may have been cancelled
                     waiting.set_result(reply)
         self.on_replies()
@@ -253,7 +320,9 @@ class EngineClient:
         if not self._writes[0]:
             self._writes.popleft()
 
-    def _refused(self, waiting: _Waiting, error: Exception) -> None:
+    def _refused(self, waiting: Waiting, error: Exception) -> None:
+        if self._on_refused(waiting, error):
+            return
         if _forgotten(error) and waiting.repeats and waiting.loads < _LOADS_MOST:
             # Whatever was called later waits, or what was called first would come last.
             waiting.loads += 1
@@ -261,28 +330,34 @@ class EngineClient:
         elif why := why_unserved(error):
             self._unserved.tell(error, why, asyncio.get_running_loop().time())
             self._demoted = self._demoted or demoted(error)
-            _fail(waiting, EngineUnavailable(f"The engine takes no commands now: {why}; retry."))
+            fail(waiting, EngineUnavailable(f"The engine takes no commands now: {why}; retry."))
+        elif _forgotten(error) and waiting.repeats:
+            fail(waiting, EngineUnavailable(f"It takes none of our functions: {self._unloaded}"))
         else:
-            _fail(waiting, error)
+            fail(waiting, error)
 
     def _overtaken(self, prefix: str) -> None:
         """Somebody loaded a library between two commands of ours: what came first was not done."""
         late = [waiting for waiting in self._unknown if waiting.prefix == prefix]
         self._unknown = [waiting for waiting in self._unknown if waiting.prefix != prefix]
         for waiting in late:
-            _fail(waiting, EngineUnavailable("The engine had lost its functions; retry."))
+            fail(waiting, EngineUnavailable("The engine had lost its functions; retry."))
 
     def _load_and_repeat(self) -> None:
         """The engine has forgotten functions, and everything that was sent has been answered."""
         loads = []
         for library in self._known:
-            load = _Waiting(loop=asyncio.get_running_loop())
-            load.packed = pack(("FUNCTION", "LOAD", library.source))
-            load.add_done_callback(_unheeded)
+            load = Waiting.of(("FUNCTION", "LOAD", library.source))
+            load.add_done_callback(self._loaded)
             loads.append(load)
         self._unsent = [*loads, *self._unknown, *self._unsent]
         self._unknown = []
         self._flush()
+
+    def _loaded(self, load: asyncio.Future[Any]) -> None:
+        """Whoever needs a function that could not be loaded is told why."""
+        if not load.cancelled() and (error := load.exception()) is not None:
+            self._unloaded = str(error)
 
     # The connection
 
@@ -290,12 +365,16 @@ class EngineClient:
         for library in self._known:
             if await request(connection, "FUNCTION", "LIST", "LIBRARYNAME", library.name):
                 continue
-            # An engine that takes no writes just now can still be read; callers are told.
-            with contextlib.suppress(ResponseError):
+            try:
                 await request(connection, "FUNCTION", "LOAD", library.source)
+            except NoPermissionError:
+                raise
+            except ResponseError:
+                pass  # it takes no writes just now and can still be read; callers are told
 
     def _came_up(self) -> None:
         self._up = True
+        self._ups += 1
         self._unsent, self._unknown = self._unknown, []
         if self.on_state is not None:
             self.on_state(True)
@@ -315,13 +394,13 @@ class EngineClient:
                 waiting.until_s = waiting.until_s or now_s + RESEND_S
                 self._unknown.append(waiting)
             else:
-                _fail(waiting, OutcomeUnknown("The connection to the engine broke after sending."))
+                fail(waiting, OutcomeUnknown("The connection to the engine broke after sending."))
         for waiting in unsent:
             if waiting.until_s:
                 self._unknown.append(waiting)
             else:
                 why = "The connection to the engine broke before sending."
-                _fail(waiting, EngineUnavailable(why))
+                fail(waiting, EngineUnavailable(why))
         self._give_up(now_s)
         if self._unknown:
             loop.call_later(RESEND_S, self._expire)
@@ -336,18 +415,7 @@ class EngineClient:
         late = [waiting for waiting in self._unknown if waiting.until_s <= now_s]
         self._unknown = [waiting for waiting in self._unknown if waiting.until_s > now_s]
         for waiting in late:
-            _fail(waiting, OutcomeUnknown("The outcome is unknown; retry with the same id."))
-
-
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.done():
-        waiting.set_exception(error)
-
-
-def _unheeded(load: asyncio.Future[Any]) -> None:
-    """Whoever needs a function that could not be loaded is told so by the engine."""
-    if not load.cancelled():
-        load.exception()
+            fail(waiting, OutcomeUnknown("The outcome is unknown; retry with the same id."))
 
 
 def _forgotten(error: Exception) -> bool:

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from .lane import Need
 from .library import Library
 from .resp import Argument
+from .sight import Sight
 
 __all__ = ["Engine", "Subscriptions"]
 
@@ -29,6 +31,11 @@ class Engine(Protocol):
     @property
     def state(self) -> bool:
         """Whether the engine can be reached."""
+        ...
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """Of several servers those that cannot be reached while others can, as `host:port`."""
         ...
 
     @property
@@ -73,6 +80,22 @@ class Engine(Protocol):
 
     def evaluate(self, function: str, prefix: str, args: Iterable[Argument]) -> asyncio.Future[Any]:
         """Call a known library's function with one key; see `EngineClient.evaluate`."""
+        ...
+
+    async def look(self) -> Sight:
+        """What can be promised now; raises EngineUnavailable."""
+        ...
+
+    def since(self) -> object:
+        """Names the connections that are up; before a write, for `lasts`."""
+        ...
+
+    async def lasts(self, prefix: str, need: Need, *, since: object, within_ms: int) -> bool:
+        """Whether all that was answered `since` then about this prefix is where it is needed.
+
+        False: that is not known, in this time; or it was answered over a connection that is lost,
+        so that it may have been another engine.
+        """
         ...
 
 

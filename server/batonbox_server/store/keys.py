@@ -39,6 +39,11 @@ class Keys:
         return prefix[len(head) : -1] if prefix.startswith(head) else ""
 
     @staticmethod
+    def waited(prefix: str) -> str:
+        """What is written before a WAIT is about a prefix; it means nothing."""
+        return f"{prefix}:wait"
+
+    @staticmethod
     def channel(prefix: str) -> str:
         """The sharded channel on which a log's events are published."""
         return f"{prefix}:ev"

@@ -19,10 +19,11 @@ _OLDEST: Final = {"redis": (7, 0), "valkey": (7, 2)}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What the engine says it is."""
+    """What the engine says it is; `run` names its process."""
 
     name: str
     version: str
+    run: str = ""
 
 
 async def check_server(connection: AbstractConnection) -> Server:
@@ -61,4 +62,4 @@ def judge(info: str, *, policy: str | None) -> Server:
             f"The engine evicts keys (maxmemory-policy {policy}) and would lose conversations. "
             "Set it with: CONFIG SET maxmemory-policy noeviction"
         )
-    return Server(name, version)
+    return Server(name, version, fields.get("run_id", ""))
