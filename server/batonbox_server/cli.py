@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-import structlog
 
 from batonbox_server import __version__, config, control
 from batonbox_server.archive.adopting import Adopted
-from batonbox_server.errors import BatonboxError, FolderInUse
+from batonbox_server.cli_base import log_to_stderr as _log_to_stderr
+from batonbox_server.cli_base import run as _run
+from batonbox_server.cli_base import say as _say
+from batonbox_server.cli_base import say_aside as _say_aside
+from batonbox_server.cli_base import settings_of as _settings
+from batonbox_server.cli_care import COMMANDS
+from batonbox_server.errors import FolderInUse
 from batonbox_server.node import Organisation
 from batonbox_server.node_archive import adopt_archive, archive_text
 from batonbox_server.node_export import export_file
 from batonbox_server.node_search import reindex
 from batonbox_server.planning import plan_command
 from batonbox_server.serving import answer, serve
+from batonbox_server.torture.command import torture_command
 from batonbox_server.workers import serve_workers, started, work
 
 __all__ = ["main"]
 
-T = TypeVar("T")
 _STARTING_S = 10.0
 
 
@@ -188,6 +191,9 @@ def archive_adopt_command(source: str, give_up: bool, **overrides: Any) -> None:
 
 
 main.add_command(plan_command)
+main.add_command(torture_command)
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command("config")
@@ -235,34 +241,6 @@ async def _adopt(settings: config.Settings, source: str, *, give_up: bool) -> Ad
         await organisation.close()
 
 
-def _run(work: Callable[[], Awaitable[T]]) -> T:
-    """Run on the fastest loop installed; what a person can mend ends in one line and status 1."""
-
-    async def main_task() -> T:
-        return await work()
-
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(main_task())
-    except (BatonboxError, config.ConfigError) as error:
-        raise click.ClickException(getattr(error, "message", "") or str(error)) from error
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # an extra
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def _settings(**overrides: Any) -> config.Settings:
-    try:
-        return config.load(**overrides)
-    except config.ConfigError as error:
-        raise click.ClickException(str(error)) from error
-
-
 def _typed() -> str:
     """A password: typed unseen at a terminal, else the first line."""
     if sys.stdin.isatty():
@@ -271,36 +249,6 @@ def _typed() -> str:
     if not typed:
         raise click.ClickException("Standard input had no password; write it as the first line.")
     return typed
-
-
-def _say_aside(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _say(text: str) -> None:
-    click.echo(text)
-    sys.stdout.flush()
-
-
-def _log_to_stderr(level: str, **more: Any) -> None:
-    """`more` is in every line."""
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise click.ClickException(f"BATONBOX_LOG_LEVEL: {level} is no level; try info")
-    render: Any = structlog.processors.JSONRenderer()
-    if sys.stderr.isatty():
-        render = structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            lambda _, __, event: {**event, **more},
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

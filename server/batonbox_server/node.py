@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ from batonbox_server.node_archive import archiver_of
 from batonbox_server.node_carriers import NodeCarriers, webhook_secret
 from batonbox_server.node_contacts import NodeContacts
 from batonbox_server.node_export import Exports
+from batonbox_server.node_layout import migrated
 from batonbox_server.node_media import NodeMedia
 from batonbox_server.node_organisation import Organisation
 from batonbox_server.node_retention import purger_of, retention_of
@@ -61,6 +63,7 @@ from batonbox_server.store.media import RedisMedia
 from batonbox_server.store.oidc import RedisOidc
 from batonbox_server.store.pace import EnginePace
 from batonbox_server.store.phones import EnginePhones
+from batonbox_server.tasks import cancel_all, spawn
 
 __all__ = ["Node", "Organisation"]
 
@@ -177,6 +180,7 @@ class Node(Organisation):
         await self.search.open()
         self._assemble()
         await self._begin()
+        await self._migrate()
 
     async def drain(self, *, within_s: float, replaced: bool = False) -> None:
         """Let the clients move elsewhere; `replaced`: to this port, where another worker serves.
@@ -309,6 +313,13 @@ class Node(Organisation):
         stack.push_async_callback(self.commands.aclose)
         stack.push_async_callback(self.races.aclose)
         self.readiness.started = True
+
+    async def _migrate(self) -> None:
+        """Bring older data to the present layout, while it is served."""
+        if await self.layout.is_behind():
+            tasks: set[asyncio.Task[Any]] = set()
+            spawn(tasks, migrated(self.layout), name="migration")
+            self.closing.push_async_callback(cancel_all, tasks)
 
     def _oidc(self) -> Oidc | None:
         if not self.settings.oidc_issuer and not self.settings.oidc_client_id:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.engine import EmbeddedEngine
-from batonbox_server.node_archive import archive_of
+from batonbox_server.node_archive import archive_of, logs_of
 from batonbox_server.node_carriers import default_carrier
 from batonbox_server.service.administration import Administration
 from batonbox_server.service.audit import Audit
@@ -27,6 +27,7 @@ from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.durable import Durable
 from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.keys import Keys
+from batonbox_server.store.layout import Layout
 from batonbox_server.store.live import RedisLive
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.rooms import RedisRooms

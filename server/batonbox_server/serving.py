@@ -24,7 +24,10 @@ from batonbox_server.errors import Refused
 from batonbox_server.listeners import BACKLOG, listen, url_of
 from batonbox_server.node import Node, Organisation
 from batonbox_server.node_archive import archive_report
+from batonbox_server.node_backup import backup_begins
 from batonbox_server.node_export import operator_export
+from batonbox_server.node_layout import layout_told
+from batonbox_server.node_verify import verified
 from batonbox_server.origin import Origin, act_as
 from batonbox_server.service.passwords import random_password
 from batonbox_server.service.texts import check_id
@@ -138,7 +141,9 @@ def links_at(settings: Settings, url: str) -> str:
 
 
 async def respond(node: Node, request: dict[str, Any], *, links: str) -> control.Answer:
-    """`answer`, or an export in pieces."""
+    """`answer`, or an export or a report in pieces."""
+    if request.get("op") == "verify":
+        return verified(node)
     if request.get("op") != "export":
         return await answer(node, request, links=links)
     with act_as("", Origin("cli")):
@@ -186,6 +191,10 @@ async def _carry_out(
             return {"link": demo.link_url(links, await organisation.sign_in.make_link(user))}
         case "archive_status":
             return await archive_report(organisation)
+        case "backup":
+            return await backup_begins(organisation)
+        case "layout":
+            return await layout_told(organisation)
     raise Refused("unknown_op", "This server does not know that request; update it.")
 
 

@@ -15,6 +15,7 @@ from batonbox_server.domain.inbox import Fact, Inbox, Stamp
 from batonbox_server.domain.indicators import totals
 from batonbox_server.domain.model import Event, Kind, Member, Role, Row, Status
 from batonbox_server.domain.opting import blocked_since
+from batonbox_server.domain.recount import indexes
 from batonbox_server.domain.replay import Replay, chain, row_of
 from batonbox_server.domain.transitions import Command, Refusal
 from batonbox_server.domain.verbs import decide
@@ -265,32 +266,16 @@ class World:
         assert lines == row.n - trimmed
 
     async def _compare_indexes(self, rows: list[Row]) -> None:
-        model, owed = self.model, self.model.owed()
-        acted: dict[str, dict[str, int]] = {f"ow:{user}": {} for user in USERS}
-        for row in owed:
-            acted[f"ow:{row.assignee}"][row.id] = model.acted[row.id]
-        waits = [row for row in rows if row.status is Status.UNASSIGNED and row.waiting_since]
+        model = self.model
+        held = {row.id: row.n - model.trimmed.get(row.id, 0) for row in rows}
+        want = indexes(rows, acted=model.acted, held=held)
+        own: dict[str, dict[str, int]] = {f"{k}:{u}": {} for k in ("as", "ow") for u in USERS}
         board, *_ = await asyncio.gather(
             self.client.execute("SMEMBERS", f"{self.prefix}:unm"),
-            self._compare_view("un", ordered("unassigned", rows, "")),
-            self._compare_view("op", ordered("open", rows, "")),
-            self._compare_view("done", ordered("done", rows, "")),
-            self._compare_scores("wq", {row.id: row.waiting_since for row in waits}),
-            self._compare_scores("ow", {row.id: model.silent_since(row) for row in owed}),
-            *(self._compare_scores(index, by_conv) for index, by_conv in acted.items()),
+            *(self._compare_scores(index, of) for index, of in (own | want).items()),
             self._compare_scores("gone", model.gone_since()),
-            self._compare_scores("ar", self._crowded(rows)),
-            self._compare_scores("sno", {r.id: r.snoozed_until for r in rows if r.snoozed_until}),
         )
-        assert {key.decode() for key in board} == self.model.board()
-
-    def _crowded(self, rows: list[Row]) -> dict[str, int]:
-        held = {row.id: row.n - self.model.trimmed.get(row.id, 0) for row in rows}
-        return {conv: count - count % 4 for conv, count in held.items() if count >= 12}
-
-    async def _compare_view(self, index: str, rows: list[Row]) -> None:
-        want = [(row.id, row.last_ms) for row in reversed(rows)]
-        assert await self._scores(index) == want, index
+        assert {key.decode() for key in board} == model.board()
 
     async def _compare_scores(self, index: str, want: dict[str, int]) -> None:
         assert dict(await self._scores(index)) == want, index

@@ -15,6 +15,7 @@ from batonbox_server.store.directory_port import DirectoryStore, Inbox, Job, Org
 from batonbox_server.store.live_port import Mark
 from batonbox_server.store.port import InboxInfo, InboxStore
 from batonbox_server.store.rooms_port import RoomStore
+from batonbox_server.store.wanted import numbers_of, standings
 
 from .directory import LiveDirectory
 from .opt_outs import OptOuts
@@ -239,7 +240,7 @@ class Administration:
             while not await self._store.delete_inbox(inbox=inbox):
                 pass
             return 0
-        numbers = _numbers(inbox, state)
+        numbers = numbers_of(inbox, state)
         if wanted.live or numbers:
             await self._store.create_inbox(inbox=inbox)
         info = await self._store.inbox_info(inbox=inbox)
@@ -252,11 +253,11 @@ class Administration:
         return max(modes, options, numbers_at)
 
     async def _make_members(self, wanted: Inbox, info: InboxInfo, state: OrgState) -> None:
-        standings = _standings(wanted, state)
+        standing = standings(wanted, state)
         for user in info.members:
-            if user not in standings:
+            if user not in standing:
                 await self._store.remove(inbox=wanted.id, user=user, role=None)
-        for user, (role, joined) in standings.items():
+        for user, (role, joined) in standing.items():
             has = info.members.get(user)
             if has is None or has[0] is not role or (joined and not has[1]):
                 await self._store.join(inbox=wanted.id, user=user, role=role, joined=joined)
@@ -307,19 +308,6 @@ class Administration:
         await self._store.remove(inbox=inbox, user=user, role=Role.ADMIN if stays else None)
 
 
-def _standings(inbox: Inbox, state: OrgState) -> dict[str, tuple[Role, bool]]:
-    """Who should stand in the inbox: its members joined, every other admin beside it."""
-    found: dict[str, tuple[Role, bool]] = {
-        user.id: (user.role, False)
-        for user in state.users.values()
-        if user.role is Role.ADMIN and user.active
-    }
-    for name in inbox.members:
-        if name in state.users and state.users[name].active:
-            found[name] = (state.users[name].role, True)
-    return found
-
-
 def _modes(inbox: Inbox, state: OrgState) -> dict[str, Availability]:
     """What its members set of their availability."""
     users = state.users
@@ -336,4 +324,4 @@ def _wanted(inbox: str, state: OrgState) -> object:
     found = state.inboxes.get(inbox)
     if found is None:
         return None
-    return found, _standings(found, state), _numbers(inbox, state), _modes(found, state)
+    return found, standings(found, state), numbers_of(inbox, state), _modes(found, state)

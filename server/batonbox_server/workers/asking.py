@@ -32,8 +32,8 @@ class Asking:
         match request.get("op"):
             case "metrics":
                 return _in_pieces(await self._metrics())
-            case "export":
-                return await self._export(request)
+            case "export" | "verify":
+                return await self._streamed(request)
             case "search":
                 return await self._search(request)
         return await self._any(request)
@@ -57,7 +57,7 @@ class Asking:
             raise Refused("unavailable", _NOBODY)
         return min(known, key=lambda each: (each["complete"], each["done"], -each["behind"]))
 
-    async def _export(self, request: dict[str, Any]) -> AsyncIterator[bytes]:
+    async def _streamed(self, request: dict[str, Any]) -> AsyncIterator[bytes]:
         for worker in self._supervisor.serving:
             held = AsyncExitStack()
             asked = control.streaming(self._folder, request, name=worker.control)
