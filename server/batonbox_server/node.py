@@ -85,7 +85,7 @@ class Node(Organisation):
         engine_url: str = "",
         metrics: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
-        super().__init__(settings, engine_url=engine_url)
+        super().__init__(settings, engine_url=engine_url, engine_wait_s=settings.engine_wait_s)
         self.demo = demo
         self._metrics = metrics
 
@@ -93,7 +93,7 @@ class Node(Organisation):
         """See Organisation; then follow the organisation's log and begin to work."""
         await super().open()
         settings = self.settings
-        self.channel = EngineChannel(self.url, self.client)
+        self.channel = EngineChannel(self.client)
         self.hub = Hub(
             logs=self.store,
             channel=self.channel,
@@ -129,12 +129,12 @@ class Node(Organisation):
             self.store,
             self.directory,
             sender,
+            self.durability,
             lease_s=settings.outbox_lease_s,
             attempts=settings.outbox_attempts,
             sweep_s=settings.outbox_sweep_s,
         )
         self.commands = InboxCommands(
-            self.durability,
             self.store,
             self.directory,
             self.administration,
@@ -146,22 +146,22 @@ class Node(Organisation):
                 self.media,
                 text_max_chars=settings.text_max_chars,
             ),
+            durability=self.durability,
             text_max_chars=settings.text_max_chars,
             on_outbound=self.outbox.poke,
         )
         self.intake = Intake(
             self.store,
-            durability=self.durability,
             self.organisation,
             self.media,
             self.opt_outs,
             Answers(self.directory, accounts),
+            self.durability,
             on_outbound=self.outbox.poke,
             on_awaited=lambda: self.archiver.hurry(),  # noqa: PLW0108 - made later
         )
         self.unrouted = Unrouted(self.organisation, self.administration, self.intake)
         self.races = Races(self.intake, self.commands, self.administration, self.directory)
-            self.durability,
         self.presence = LivePresence(
             self.live_store,
             self.store,
@@ -383,7 +383,12 @@ class Node(Organisation):
 
     def _engine(self) -> dict[str, Any]:
         client = self.client
-        return {"up": client.state, "name": client.server_name, "version": client.server_version}
+        return {
+            "up": client.state,
+            "name": client.server_name,
+            "version": client.server_version,
+            "away": list(client.away),
+        }
 
     def _counts(self) -> dict[str, float]:
         open_now = {"connections": len(self.pump.connections), **self.shedder.counts}

@@ -23,17 +23,18 @@ from batonbox_server.service.sign_in import SignIn
 from batonbox_server.service.uses import Uses
 from batonbox_server.store.address import Address
 from batonbox_server.store.audit import RedisAudit
-from batonbox_server.store.connect import EngineClient
-from batonbox_server.store.durable import Durable
 from batonbox_server.store.directory import RedisDirectory
+from batonbox_server.store.durable import Durable
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.layout import Layout
 from batonbox_server.store.live import RedisLive
+from batonbox_server.store.patience import Patience
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.rooms import RedisRooms
 from batonbox_server.store.scripts import forget_others
 from batonbox_server.store.sign_in import RedisSignIn
 from batonbox_server.store.sign_in_port import Rates
+from batonbox_server.store.topology import engine_of
 from batonbox_server.store.words import RedisWords
 
 __all__ = ["Organisation"]
@@ -45,19 +46,21 @@ class Organisation:
     `await open()`, then use; `await close()` ends it. Raises EngineUnsuitable or EngineUnavailable.
     """
 
-    def __init__(self, settings: Settings, *, engine_url: str = "") -> None:
-        """`engine_url`: of an embedded engine that another process of this server runs."""
+    def __init__(
+        self, settings: Settings, *, engine_url: str = "", engine_wait_s: float = 0.0
+    ) -> None:
+        """`engine_url`: of an embedded engine that another process of this server runs.
+        `engine_wait_s`: an engine that cannot be reached or takes no writes is waited for."""
         self.settings = settings
         self._engine_url = engine_url
+        self._engine_wait_s = engine_wait_s
         self.keys = Keys(settings.key_space)
         self.closing = AsyncExitStack()
 
     async def open(self) -> None:
         """Start the embedded engine unless another is named; connect; read the directory."""
         url = self._engine_url or self.settings.redis_url or await self._embedded()
-        self.url = url
-        self.client = EngineClient(url, command_timeout_s=self.settings.engine_timeout_s)
-        await self.client.connect()
+        self.client = engine_of(url, command_timeout_s=self.settings.engine_timeout_s)
         self.closing.push_async_callback(self.client.aclose)
         self.durability = self._durable(url)
         self.closing.push_async_callback(self.durability.aclose)
@@ -149,10 +152,6 @@ class Organisation:
         self.closing.push_async_callback(engine.stop)
         return engine.url
 
-    def _embedding(self) -> Embedding | None:
-        settings, jwks = self.settings, None
-        if not settings.jwt_secret and not settings.jwt_jwks_url:
-            return None
     def _durable(self, url: str) -> Durable:
         settings = self.settings
         try:
@@ -168,6 +167,10 @@ class Organisation:
         except ValueError as error:
             raise ConfigError(f"BATONBOX_DUR_DEFAULT, BATONBOX_DUR_LEAST: {error}") from error
 
+    def _embedding(self) -> Embedding | None:
+        settings, jwks = self.settings, None
+        if not settings.jwt_secret and not settings.jwt_jwks_url:
+            return None
         if settings.jwt_jwks_url:
             try:
                 check_jwks_url(settings.jwt_jwks_url)
