@@ -133,6 +133,7 @@ class SentinelSite:
             quorum = len(self.sentinels) // 2 + 1
             sentinel.configuration = (
                 f"{bound}requirepass {sentinel.password}\n"
+                f"sentinel announce-ip {_HOST}\n"
                 f"sentinel sentinel-pass {sentinel.password}\n"
                 f"sentinel myid {own}\n"
                 f"sentinel monitor {_SERVICE} {_HOST} {self._port(first)} {quorum}\n"
