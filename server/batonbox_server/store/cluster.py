@@ -241,6 +241,10 @@ class ClusterClient:
         client = self._shards.get(place)
         return client is not None and client.state
 
+    def servers(self) -> list[EngineClient]:
+        """Those that serve slots and can be reached: what no key names is asked of each of them."""
+        return self._reachable()
+
     def _reachable(self) -> list[EngineClient]:
         return [client for client in self._shards.values() if client.state]
 

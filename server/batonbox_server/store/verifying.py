@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from batonbox_server.store.by import pack_for_lua
+from batonbox_server.store.cluster import ClusterClient
 from batonbox_server.store.engine import Engine
 from batonbox_server.store.inbox_calls import entry_of, words
 from batonbox_server.store.keys import Keys
@@ -104,15 +105,17 @@ class VerifyingReads:
 
     async def every_key(self) -> AsyncIterator[list[str]]:
         """Every key of this organisation, at least once."""
-        cursor = b"0"
+        client = self._client
         space = "".join(f"\\{sign}" if sign in "*?[]\\" else sign for sign in self.keys.space)
-        while True:
-            asked = ("SCAN", cursor, "MATCH", f"{space}{{*", "COUNT", 5 * _PAGE)
-            cursor, found = await self.ask(*asked)
-            if found:
-                yield words(found)
-            if cursor == b"0":
-                return
+        for server in client.servers() if isinstance(client, ClusterClient) else [client]:
+            cursor = b"0"
+            while True:
+                asked = ("SCAN", cursor, "MATCH", f"{space}{{*", "COUNT", 5 * _PAGE)
+                cursor, found = await self._paced(server.ask(*asked))
+                if found:
+                    yield words(found)
+                if cursor == b"0":
+                    break
 
     async def each(self, *commands: tuple[str | bytes | int, ...]) -> list[Any]:
         """Several replies, of commands that are sent together."""
