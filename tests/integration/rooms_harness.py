@@ -8,7 +8,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import RoomKind
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.directory import RedisDirectory
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.port import Applied
@@ -29,7 +29,7 @@ def body(text: str) -> bytes:
 class Rooms:
     """The store of rooms, and what tests do with it; `adm` is the admin."""
 
-    def __init__(self, client: EngineClient, space: str) -> None:
+    def __init__(self, client: Engine, space: str) -> None:
         self.client, self.keys = client, Keys(space)
         self.store = RedisRooms(client, keys=self.keys, most=50, job_lease_s=0)
         self.reads = RedisStore(client, keys=self.keys)

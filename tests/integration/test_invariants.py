@@ -15,9 +15,10 @@ import pytest
 
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.redis import RedisStore
+from batonbox_server.store.topology import engine_of
 from batonbox_server.wire import transcode
 
 OUR = "+15550100"
@@ -26,7 +27,7 @@ USERS = ("ann", "bob", "adm")
 
 
 @pytest.fixture
-async def store(client: EngineClient, prefix: str) -> AsyncIterator[RedisStore]:
+async def store(client: Engine, prefix: str) -> AsyncIterator[RedisStore]:
     """A store with one inbox of three people."""
     store = RedisStore(client, keys=Keys(prefix))
     await store.create_inbox(inbox="box")
@@ -155,7 +156,7 @@ async def test_finished_before_begun_means_earlier_in_the_log(
     received = await store.receive(
         inbox="box", our=OUR, customer="+1555", provider_id="p", body=BODY, preview="x"
     )
-    other = EngineClient(engine_url)
+    other = engine_of(engine_url)
     await other.connect()
     nodes = [store, RedisStore(other, keys=Keys(prefix))]
     spans: list[tuple[float, float, int]] = []

@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from batonbox_server.domain.model import Delivery
-from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.redis import RedisStore
+from batonbox_server.store.topology import engine_of
 from tests.integration.store_harness import BODY, Box
 
 
 async def test_outbox_is_leased_to_one(box: Box, engine_url: str) -> None:
     """Two nodes never get the same message at once; a settled one never comes back."""
-    other = EngineClient(engine_url)
+    other = engine_of(engine_url)
     await other.connect()
     second = RedisStore(other, keys=box.keys)
     for i in range(30):

@@ -14,17 +14,18 @@ import pytest
 
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.library import FOLDER, load_folder
 from batonbox_server.store.port import Applied
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.scripts import Scripts
+from batonbox_server.store.topology import engine_of
 from tests.integration.store_harness import BODY, CUSTOMER, OUR, Box, refused
 
 
 async def test_of_many_callers_exactly_one_owns(box: Box, engine_url: str) -> None:
     """I6: the losers learn who won and get the present row."""
-    other = EngineClient(engine_url)
+    other = engine_of(engine_url)
     await other.connect()
     stores = [box.store, RedisStore(other, keys=box.keys)]
     users = [f"u{i}" for i in range(60)]
@@ -307,7 +308,7 @@ def test_a_header_that_disagrees_with_its_body_does_not_load(
         load_folder(tmp_path)
 
 
-async def test_a_wrong_name_in_a_call_is_a_type_error(client: EngineClient) -> None:
+async def test_a_wrong_name_in_a_call_is_a_type_error(client: Engine) -> None:
     """Arguments go by name."""
     scripts = Scripts(client)
     with pytest.raises(TypeError, match="takes conv"):

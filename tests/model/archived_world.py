@@ -17,7 +17,7 @@ from batonbox_server.domain.views import ordered
 from batonbox_server.errors import Refused
 from batonbox_server.store.archive_port import Archive, ArchivedRow
 from batonbox_server.store.archiving_port import LinesOut
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.redis import RedisStore
 from batonbox_server.store.scripts import Scripts
@@ -267,7 +267,7 @@ class ArchivedWorld(World):
 
 
 def archived_world(
-    client: EngineClient, scripts: Scripts, counts: Counter[str], archive: Archive
+    client: Engine, scripts: Scripts, counts: Counter[str], archive: Archive
 ) -> ArchivedWorld:
     """An inbox nobody else uses; its store calls these scripts."""
     store = RedisStore(client, keys=Keys("m"))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.scripts import Scripts
+from batonbox_server.store.topology import engine_of
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Bench:
     """A runner and what it talks to."""
 
     runner: asyncio.Runner
-    client: EngineClient
+    client: Engine
     scripts: Scripts
 
 
@@ -25,7 +26,7 @@ class Bench:
 def bench(engine_url: str) -> Iterator[Bench]:
     """Scripts on a real engine, to be run from synchronous tests."""
     with asyncio.Runner() as runner:
-        client = EngineClient(engine_url)
+        client = engine_of(engine_url)
         runner.run(client.connect())
         yield Bench(runner, client, Scripts(client))
         runner.run(client.aclose())

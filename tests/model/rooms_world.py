@@ -15,7 +15,7 @@ from batonbox_server.domain.replay import chain
 from batonbox_server.domain.rooms import Room
 from batonbox_server.domain.transitions import Refusal
 from batonbox_server.errors import Refused
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.scripts import Scripts
 from tests.integration.rooms_harness import Rooms, body
 
@@ -60,7 +60,7 @@ def drawn(rng: random.Random, steps: int) -> list[Act]:
 class World:
     """Three rooms; `run` does an act on both sides and compares everything afterwards."""
 
-    def __init__(self, client: EngineClient, space: str, scripts: Scripts) -> None:
+    def __init__(self, client: Engine, space: str, scripts: Scripts) -> None:
         self.rooms = Rooms(client, space)
         for store in (self.rooms.store, self.rooms.store._index, self.rooms.reads):
             store._scripts = scripts

@@ -21,7 +21,7 @@ from batonbox_server.domain.transitions import Command, Refusal
 from batonbox_server.domain.verbs import decide
 from batonbox_server.domain.views import ordered
 from batonbox_server.store.by import by_command, pack_for_lua
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.scripts import Scripts
 
 USERS = ("ann", "bob", "cy", "adm", "boss")
@@ -62,7 +62,7 @@ class World:
     time passes when the test says so.
     """
 
-    client: EngineClient
+    client: Engine
     scripts: Scripts
     name: str
     counts: Counter[str]
@@ -114,8 +114,11 @@ class World:
         last = await self.client.execute("HGET", f"{self.prefix}:meta", "last_ms")
         self.clock = int(last) + 1
 
-    async def run(self, command: Command) -> None:
-        """The same command on both; answers, events and the whole state must agree."""
+    async def run(self, command: Command) -> str:
+        """The same command on both; answers, events and the whole state must agree.
+
+        Returns how it was answered.
+        """
         self.commands += 1
         seq = self.model.seq
         if command.verb == "due":
@@ -136,6 +139,13 @@ class World:
             assert self.left == 0
         if not self.setting_up:
             await self.compare()
+        return said
+
+    async def again(self, command: Command) -> None:
+        """A command that succeeded, sent once more: the first answer, and nothing happens."""
+        assert await self._on_engine(command) == "ok", command
+        assert await self._take_events(self.model.seq) == [], command
+        self.counts["again"] += 1
 
     async def _on_engine(self, command: Command) -> str:
         match command.verb:
@@ -359,7 +369,7 @@ class World:
         return row.own_tok if pick % 8 > 1 else "0.ffffffff"
 
 
-def fresh_world(client: EngineClient, scripts: Scripts, counts: Counter[str]) -> World:
+def fresh_world(client: Engine, scripts: Scripts, counts: Counter[str]) -> World:
     """An inbox nobody else uses."""
     return World(client, scripts, f"w{uuid.uuid4().hex[:12]}", counts)
 

@@ -345,10 +345,11 @@ class Liveness(Struct):
 
 
 class Engine(Struct):
-    """The engine behind this node."""
+    """The engine behind this node; `away`: servers of a cluster that cannot be reached."""
 
     name: str
     version: str
+    away: list[str]
 
 
 class Readiness(Struct):

@@ -24,9 +24,11 @@ async def _readyz(call: Call) -> Response:
     """Whether this node should get traffic; 503 with the same body when not."""
     readiness = call.services.readiness
     engine = readiness.engine()
+    # With a part of a cluster away every node is the same: none serves more if one gets no traffic.
+    partly = bool(engine["away"])
     checks = {
-        "engine": bool(engine["up"]),
-        "feeds": not readiness.degraded(),
+        "engine": bool(engine["up"]) or partly,
+        "feeds": not readiness.degraded() or partly,
         "started": readiness.started,
         "not_draining": not readiness.draining,
     }
@@ -34,7 +36,7 @@ async def _readyz(call: Call) -> Response:
     body = {
         "ready": ready,
         "checks": checks,
-        "engine": {"name": engine["name"], "version": engine["version"]},
+        "engine": {name: engine[name] for name in ("name", "version", "away")},
         "archive": readiness.archive(),
         "load": readiness.load(),
         "version": __version__,
