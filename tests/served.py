@@ -108,7 +108,8 @@ async def served(
     """
     folder = tempfile.mkdtemp(prefix="batonbox-")
     given = {"check_interval_s": 0.5, "outbox_sweep_s": 0.2, "commands_per_s": 1000.0,
-             "commands_burst": 1000, "data_dir": folder, **settings}  # fmt: skip
+             "commands_burst": 1000, "requests_per_s": 0.0, "requests_address_per_s": 0.0,
+             "data_dir": folder, **settings}  # fmt: skip
     of = Settings(redis_url=engine_url, key_space=space, port=0, **given)
     at = 0 if nodes > 1 else port
     try:

@@ -16,6 +16,7 @@ from batonbox_server.asgi.app import build_app
 from batonbox_server.asgi.channel import EngineChannel
 from batonbox_server.asgi.hook_body import HookBody
 from batonbox_server.asgi.origins import Origins
+from batonbox_server.asgi.rates import RequestRates
 from batonbox_server.asgi.services import Limits, Readiness, Services
 from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.asgi.web import WebClient
@@ -63,6 +64,7 @@ from batonbox_server.store.media import RedisMedia
 from batonbox_server.store.oidc import RedisOidc
 from batonbox_server.store.pace import EnginePace
 from batonbox_server.store.phones import EnginePhones
+from batonbox_server.store.rates import RedisRates
 from batonbox_server.tasks import cancel_all, spawn
 
 __all__ = ["Node", "Organisation"]
@@ -266,6 +268,7 @@ class Node(Organisation):
             ),
             admission=admission,
             shedder=self.shedder,
+            rates=RequestRates(RedisRates(self.client, keys=self.keys), settings),
             limits=Limits(settings.message_max_bytes, settings.text_max_chars),
             readiness=self.readiness,
             metrics=self._metrics,

@@ -13,6 +13,8 @@ _LIMITS: Final = {
     "COMMANDS_IN_FLIGHT": "4096",
     "CONNECTIONS_PER_USER": "20000",
     "HANDSHAKES_PER_S": "1000000",
+    "REQUESTS_PER_S": "0",
+    "REQUESTS_ADDRESS_PER_S": "0",
     "PING_S": "600",
     "DRAIN_S": "0",
     "LOG_LEVEL": "error",

@@ -27,7 +27,8 @@ class Server:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("BATONBOX_")}
-        self.environment |= {f"BATONBOX_{k.upper()}": str(v) for k, v in settings.items()}
+        given = {"requests_per_s": 0, "requests_address_per_s": 0, **settings}
+        self.environment |= {f"BATONBOX_{k.upper()}": str(v) for k, v in given.items()}
         self.environment |= {"BATONBOX_DATA_DIR": str(folder)}
         self.log = folder.parent / f"server-{self.port}.log"
         self.how = ["serve", "--demo"] if demo else ["serve"]

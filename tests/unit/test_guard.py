@@ -12,6 +12,8 @@ import httpcore2
 import pytest
 
 from batonbox_server.carriers import guard
+from batonbox_server.carriers.fetch_port import FetchFailed
+from batonbox_server.carriers.fetcher import HttpFetcher
 from batonbox_server.carriers.guard import GuardedBackend, literal, why_not
 from batonbox_server.carriers.hook_port import Answer
 from batonbox_server.carriers.poster import HttpPoster
@@ -71,6 +73,66 @@ PRIVATE = [
     "[::ffff:127.0.0.1]",
     "[64:ff9b::7f00:1]",
     "[2002:7f00:1::]",
+    # The same in spellings that some resolver understands.
+    "0177.0.0.1",
+    "0177.1",
+    "017700000001",
+    "0x7f000001",
+    "0x7f.1",
+    "127.0.1",
+    "127.0.0.1.",
+    "\uff11\uff12\uff17.0.0.1",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:7f00:1]",
+    "[::ffff:0:7f00:1]",
+    "[::127.0.0.1]",
+    "[fe80::1%25eth0]",
+    # Where clouds tell a machine its credentials.
+    "169.254.170.2",
+    "100.100.100.200",
+    "192.0.0.192",
+    "[fd00:ec2::254]",
+    "[::ffff:169.254.169.254]",
+    "[64:ff9b::a9fe:a9fe]",
+    # Of nobody, of documents and tests, of everybody.
+    "192.0.2.1",
+    "198.18.0.1",
+    "255.255.255.255",
+    "[2001::1]",
+    "[2001:db8::1]",
+    "[100::1]",
+    "[64:ff9b:1::7f00:1]",
+    "[3fff::1]",
+    "[5f00::1]",
+    "192.88.99.1",
+]
+NAMES = ["localhost", "LOCALHOST.", "a.localhost", "printer.local", "metadata.google.internal",
+         "metadata.google.internal.", "db.internal"]  # fmt: skip
+# Where a reader of the URL could take another part of it for the host.
+TRICKS = [
+    "https://example.com@127.0.0.1/in",
+    "https://example.com:443@127.0.0.1/in",
+    "https://127.0.0.1#@example.com/in",
+    "https://127.0.0.1?@example.com/in",
+    "https://127.0.0.1\\@example.com/in",
+    "https://example.com\\@127.0.0.1/in",
+    "https://127.0.0.1/@example.com/in",
+    "https://127.0.0.1%2f@example.com/in",
+    "https://127.0.0.1 .example.com/in",
+    "https://127.0.0.1\t.example.com/in",
+    "https://127.0.0.1\r\nHost: example.com/in",
+    "https://example.com:99999/in",
+    "https://example.com:0x50/in",
+    "https://[127.0.0.1]/in",
+    "https://[::1/in",
+    "https:///in",
+    "https:127.0.0.1/in",
+    "//example.com/in",
+    "http://example.com/in",
+    "ftp://example.com/in",
+    "file:///etc/passwd",
+    "gopher://example.com/in",
+    "javascript:alert(1)",
 ]
 
 
@@ -80,7 +142,7 @@ def test_a_network_without_ipv4_reaches_public_addresses_by_its_translator() -> 
     assert "not a public address" in why_not("64:ff9b::a9fe:a9fe")
 
 
-@pytest.mark.parametrize("host", [*PRIVATE, "localhost", "LOCALHOST.", "a.localhost"])
+@pytest.mark.parametrize("host", [*PRIVATE, *NAMES])
 async def test_a_private_address_is_refused_when_it_is_named_and_when_it_is_used(
     poster: HttpPoster, host: str
 ) -> None:
@@ -89,6 +151,48 @@ async def test_a_private_address_is_refused_when_it_is_named_and_when_it_is_used
     answer = await attempt(poster, f"https://{host}/in")
     assert (answer.status, answer.ok) == (0, False)
     assert answer.error.startswith("refused: ") and "is not a public" in answer.error
+
+
+@pytest.mark.parametrize("host", [*PRIVATE, *NAMES])
+async def test_no_file_is_fetched_from_there(host: str) -> None:
+    fetcher = HttpFetcher(private=False, agent="test")
+    with pytest.raises(FetchFailed, match=r"refused: .* is not a public") as failed:
+        await fetcher.fetch(
+            f"https://{host}/in", headers_of=lambda _: {}, max_bytes=10, timeout_s=5
+        )
+    assert failed.value.permanent
+    await fetcher.aclose()
+
+
+@pytest.mark.parametrize("url", TRICKS)
+async def test_a_url_that_reads_in_two_ways_is_refused(poster: HttpPoster, url: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        poster.check(url)
+    answer = await attempt(poster, url)
+    assert (answer.status, answer.error.partition(":")[0]) == (0, "refused")
+
+
+async def test_no_proxy_of_the_environment_goes_there_instead(
+    poster: HttpPoster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy would look the name up itself, behind the check."""
+    reached: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.append(await reader.read(100))
+        writer.close()
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    resolving(monkeypatch, "10.0.0.1")
+    async with proxy:
+        other = HttpPoster(private=False, agent="test")
+        answer = await attempt(other, f"https://{NAME}/in")
+        await other.aclose()
+    assert answer.error == f"refused: {NAME}: 10.0.0.1 is not a public address"
+    assert reached == []
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::1111", "8.8.8.8"])

@@ -105,6 +105,7 @@ async def _verified(call: Call) -> tuple[Account, Callback]:
     except SecretUnreadable as error:
         _log.error("callback_unverifiable", account=account.name, why=str(error))
         raise Refused("unavailable", "This account's callbacks cannot be proved now.") from error
+    await call.services.rates.carrier(account.name)  # nobody else uses up what is the account's
     return account, request
 
 

@@ -175,7 +175,7 @@ async def _export(call: Call) -> Response:
         "content-disposition": 'attachment; filename="contacts.csv"',
         "cache-control": "no-store",
     }
-    return Streamed(found, media_type=_CSV, headers=headers)
+    return Streamed(call.while_allowed(found), media_type=_CSV, headers=headers)
 
 
 async def _reports(

@@ -70,7 +70,7 @@ async def _thread(call: Call, conv: str) -> Response:
         headers["content-disposition"] = headers["content-disposition"].replace(
             "attachment", "inline"
         )
-    return Streamed(chunks, media_type=kind, headers=headers)
+    return Streamed(call.while_allowed(chunks), media_type=kind, headers=headers)
 
 
 def _written(found: ThreadExport, form: str) -> tuple[Any, str]:

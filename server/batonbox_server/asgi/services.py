@@ -39,6 +39,7 @@ from batonbox_server.store.port import InboxStore
 
 from .admission import LoadShedder
 from .origins import Origins
+from .rates import RequestRates
 
 __all__ = ["Admission", "Exports", "Limits", "Phones", "Readiness", "Services"]
 
@@ -132,6 +133,7 @@ class Services:
     accounts: Accounts
     account_admin: AccountAdmin
     shedder: LoadShedder
+    rates: RequestRates
     metrics: Callable[[], Awaitable[bytes]] | None = None
     phones: Phones | None = None
     races: Races | None = None

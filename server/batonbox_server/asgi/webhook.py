@@ -94,6 +94,7 @@ async def _signed(call: Call, shape: type[T]) -> tuple[str, T]:
         )
     except BadSignature as error:
         raise Refused("unauthorized", str(error)) from error
+    await call.services.rates.carrier("webhook")
     return webhook_id, decode(raw, shape)
 
 

@@ -19,6 +19,12 @@ __all__ = ["Forbidden", "GuardedBackend", "literal", "why_not"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+# Of no public use either, which not every Python knows: for protocols (a cloud's metadata among
+# them), relays that are no more, documents, segment routing.
+_CLOSED: Final = tuple(
+    ipaddress.ip_network(net)
+    for net in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16")
+)
 
 
 class Forbidden(httpcore2.ConnectError):
@@ -42,6 +48,7 @@ def why_not(address: str) -> str:
     found = ipaddress.ip_address(address.partition("%")[0])
     for inner in _meant(found):
         local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
+        local = local or any(inner in net for net in _CLOSED)
         if local or not inner.is_global or inner.is_multicast or inner.is_reserved:
             return f"{address} is not a public address"
     return ""

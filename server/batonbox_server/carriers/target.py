@@ -29,6 +29,7 @@ def check_url(url: str, *, private: bool, setting: str) -> None:
     if not host:
         raise ValueError("the URL names no host")
     if not private:
+        host = _ascii(host).rstrip(".")  # as the resolver is asked
         address = literal(host)
         reason = why_not(address) if address else _why_not_name(host)
         if reason:
@@ -39,16 +40,18 @@ def check_url(url: str, *, private: bool, setting: str) -> None:
 def target_of(url: str) -> httpcore2.URL:
     """The URL as the pool takes it; raises ValueError."""
     parts = _split(url)
+    host = _ascii(parts.hostname or "")
     try:
-        host = (parts.hostname or "").encode("idna") if not literal(parts.hostname or "") else b""
         port = parts.port
-    except (UnicodeError, ValueError) as error:
-        raise ValueError("the host or port of the URL cannot be read") from error
+    except ValueError as error:
+        raise ValueError("the port of the URL cannot be read") from error
     path = parts.path.encode("utf-8") or b"/"
     target = path + (b"?" + parts.query.encode("utf-8") if parts.query else b"")
-    named = host or (parts.hostname or "").encode("ascii")
     return httpcore2.URL(
-        scheme=parts.scheme.encode("ascii"), host=named, port=port, target=_quoted(target)
+        scheme=parts.scheme.encode("ascii"),
+        host=host.encode("ascii"),
+        port=port,
+        target=_quoted(target),
     )
 
 
@@ -69,7 +72,17 @@ def _quoted(target: bytes) -> bytes:
     return b"".join(bytes([b]) if 0x21 <= b < 0x7F else b"%%%02X" % b for b in target)
 
 
+def _ascii(host: str) -> str:
+    """The host in the letters of the net, in which digits of other scripts are digits."""
+    if literal(host):
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError("the host of the URL cannot be read") from error
+
+
 def _why_not_name(host: str) -> str:
-    own = host.rstrip(".").lower()
+    own = host.lower()
     local = own == "localhost" or own.endswith(_LOCAL)
     return f"{host} is not a public name" if local else ""

@@ -46,7 +46,7 @@ TAGS: Final[dict[str, tuple[str, str]]] = {
     "carriers": ("Carriers", "Called by carriers, in their own forms and with their own proofs."),
     "": ("Operations", "For probes and monitoring."),
 }
-_ALWAYS: Final = ("bad_request", "internal", "unavailable")
+_ALWAYS: Final = ("bad_request", "internal", "unavailable", "rate_limited")
 _SIGNED_IN: Final = ("unauthorized", "token_expired", "forbidden")
 _ABOUT: Final = (
     "Shared inboxes over HTTP. Every request carries `Authorization: Bearer <token>` or, from the"

@@ -128,6 +128,10 @@ class LiveDirectory:
         """Whether this node would be told of the token's revocation, and was not."""
         return token in self._tokens
 
+    def was_revoked(self, token: str) -> bool:
+        """Whether this node was told that the token has ended; "" is none."""
+        return token in self._revoked
+
     async def _reload(self) -> None:
         while True:
             try:

@@ -38,6 +38,8 @@ LIMITS: Final = frozenset(
         "commands_in_flight",
         "connections_per_user",
         "subscriptions_max",
+        "requests_per_s",
+        "requests_burst",
     }
 )
 

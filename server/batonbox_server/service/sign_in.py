@@ -162,8 +162,7 @@ class SignIn:
             await self._store.return_attempt(user, address=address, rates=self._rates, good=False)
             raise
         if not good or known is None:
-            if known is not None:
-                await self._store.count_failure(user)
+            await self._store.count_failure(user if known is not None else "")
             _log.info("sign_in_refused", user=user if known else "", address=address)
             raise wrong
         await self._store.return_attempt(user, address=address, rates=self._rates, good=True)

@@ -45,8 +45,7 @@ class Unrouted:
 
     async def discard(self, number: str) -> None:
         """Throw away what is kept for a number."""
-        for kept in await self.of(number):
-            await self._organisation.drop_unrouted(kept["id"])
+        await self._organisation.discard_unrouted(number)
 
     async def awaited(self) -> None:
         """Deliver what is kept only because the archive could not be read; once, as `route`."""

@@ -19,7 +19,8 @@ class Principal:
 
     `exp_ms` is the token's end in epoch ms, 0 for none.  `limits` overrides settings of the same
     names (`commands_per_s`, `commands_burst`, `commands_in_flight`, `connections_per_user`,
-    `subscriptions_max`): they are raised for load tests, never skipped.  `token` names the token
+    `subscriptions_max`, `requests_per_s`, `requests_burst`): they are raised for load tests, never
+    skipped.  `token` names the token
     for revocation (an API token's or a session's id; a connection token carries that of its maker).
     `scopes` bound what it may be used for, of what the user may.
     """

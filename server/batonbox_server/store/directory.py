@@ -312,6 +312,11 @@ class RedisDirectory:
         """See the port."""
         await self._scripts.org_drop_unrouted(self._keys.org, id=provider_id)
 
+    async def discard_unrouted(self, number: str) -> None:
+        """See the port."""
+        by = by_organisation(keep=self._audit_entries)
+        await self._scripts.org_discard_unrouted(self._keys.org, number=number, by=by)
+
     async def add_token(self, token: Token, *, sha256: str, proof: str = "", most: int = 0) -> None:
         """See the port."""
         told = {name: value for name, value in asdict(token).items() if name in _PUBLIC_TOKEN}

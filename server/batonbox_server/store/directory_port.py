@@ -323,6 +323,9 @@ class DirectoryStore(Protocol):
     async def drop_unrouted(self, provider_id: str) -> None:
         """Keep it no longer; nothing happens when it is not kept."""
 
+    async def discard_unrouted(self, number: str) -> None:
+        """Throw away all that is kept for a number; the audit log says who did, and how many."""
+
     async def token_alive(self, token: str) -> bool:
         """Whether the token of this id still stands."""
 

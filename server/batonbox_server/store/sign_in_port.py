@@ -40,7 +40,10 @@ class SignInStore(Protocol):
         """Let a session last longer."""
 
     async def count_failure(self, user: str) -> None:
-        """A sign-in of an existing user failed: the next one that succeeds tells how many did."""
+        """A sign-in of an existing user failed: the next one that succeeds tells how many did.
+
+        "" for a user that does not exist: it takes the same work.
+        """
 
     async def add_link(self, user: str, *, sha256: str, ttl_ms: int) -> None:
         """Keep a single-use code by its hash; `DirectoryStore.add_token` uses it up."""

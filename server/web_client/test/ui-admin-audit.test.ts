@@ -27,6 +27,7 @@ test.each([
   ["token_revoked", { conv: null, detail: { user: "bo", label: "CRM" } }, "revoked the API key “CRM” of Bo"],
   ["role_changed", { conv: null, target: "bo" }, "changed the role of Bo"],
   ["route_changed", { conv: null, target: "+14165550100" }, "changed the number +1 416 555 0100"],
+  ["unrouted_discarded", { conv: null, target: "+14165550100", detail: { messages: 2 } }, "discarded 2 messages kept for +1 416 555 0100"],
   ["rename_something", { conv: null }, "rename something"],
 ] as const)("%s", (action, more, words) => expect(sentence(entry(action, more), names)).toBe(words));
 

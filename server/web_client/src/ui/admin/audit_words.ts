@@ -111,6 +111,7 @@ const SAID: Readonly<Record<string, Said>> = {
   route_created: ({ target }) => `added the number ${phoneNumber(target)}`,
   route_changed: ({ target }) => `changed the number ${phoneNumber(target)}`,
   route_deleted: ({ target }) => `removed the number ${phoneNumber(target)}`,
+  unrouted_discarded: ({ target, detail }) => `discarded ${fact(detail, "messages") || "the"} messages kept for ${phoneNumber(target)}`,
   carrier_created: (entry) => `added the carrier account ${account(entry)}`,
   carrier_changed: (entry) => `changed the carrier account ${account(entry)}`,
   carrier_secret_replaced: (entry) => `replaced the secret of the carrier account ${account(entry)}`,
