@@ -13,6 +13,7 @@ import httpx2
 
 from batonbox import Backoff, Client
 from batonbox_server import demo
+from batonbox_server.asgi.http_bounds import bounded
 from batonbox_server.config import Settings
 from batonbox_server.node import Node
 from batonbox_server.tls import trusting
@@ -139,7 +140,8 @@ async def _serving(
     await node.open()
     try:
         kept_s = settings.http_keep_alive_s
-        async with on_port(node.app, port=port, timeout_keep_alive=kept_s) as at:
+        http = bounded(node.shedder, timeout_s=settings.http_timeout_s)
+        async with on_port(node.app, port=port, http=http, timeout_keep_alive=kept_s) as at:
             try:
                 yield node, at
             finally:

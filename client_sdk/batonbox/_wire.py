@@ -9,7 +9,6 @@ from here by `make gen`; nothing in this file may import the rest of the server.
 
 from __future__ import annotations
 
-import json
 from enum import IntEnum
 from typing import Annotated, Any, Final
 
@@ -532,11 +531,16 @@ class WireError(Exception):
     """Bytes that are not frames of this protocol; the connection closes with 4400."""
 
 
-def decode(data: bytes | str, subprotocol: str) -> list[Frame]:
-    """Split one websocket message into its frames; raises WireError."""
+def decode(data: bytes | str, subprotocol: str, *, items_max: int = 0) -> list[Frame]:
+    """Split one websocket message into its frames; raises WireError.
+
+    `items_max` bounds each array and map of MessagePack, 0: by the size of the message.
+    """
     try:
-        read = _from_json if subprotocol == JSON_SUBPROTOCOL else _from_msgpack
-        frames: list[Any] = read(data)
+        if subprotocol == JSON_SUBPROTOCOL:
+            frames: list[Any] = _from_json(data)
+        else:
+            frames = _from_msgpack(data, items_max)
     except WireError:
         raise
     except Exception as error:
@@ -566,10 +570,18 @@ def transcode(frame: bytes) -> bytes:
     return msgspec.json.encode(msgpack.unpackb(frame, raw=False))
 
 
-def _from_msgpack(data: bytes | str) -> list[Frame]:
+def _from_msgpack(data: bytes | str, items_max: int) -> list[Frame]:
     if isinstance(data, str):
         raise WireError("text message on the MessagePack subprotocol")
-    unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=len(data) or 1)
+    # Room is made for as many items as a header says, before one of them is there; headers nest.
+    most = items_max or len(data) or 1
+    unpacker = msgpack.Unpacker(
+        raw=False,
+        strict_map_key=True,
+        max_buffer_size=len(data) or 1,
+        max_array_len=most,
+        max_map_len=most,
+    )
     unpacker.feed(data)
     frames = list(unpacker)
     if unpacker.tell() != len(data):
@@ -579,7 +591,8 @@ def _from_msgpack(data: bytes | str) -> list[Frame]:
 
 def _from_json(data: bytes | str) -> list[Frame]:
     lines = data.splitlines() if isinstance(data, bytes) else data.split("\n")
-    return [json.loads(line) for line in lines if line.strip()]
+    # Stricter than Python's own: no NaN, and no half of a surrogate pair, which nobody can encode.
+    return [msgspec.json.decode(line) for line in lines if line.strip()]
 
 
 # number -> (slug, whether a retry can help, remedy)

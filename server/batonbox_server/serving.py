@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from batonbox_server import control, demo
+from batonbox_server.asgi.http_bounds import bounded
 from batonbox_server.asgi.keeping import Keeping
 from batonbox_server.asgi.origins import is_loopback
 from batonbox_server.asgi.upgrade import Upgrade
@@ -120,7 +121,8 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
     url = url_of(settings, listeners[0])
     links = links_at(settings, url) if with_demo else ""
     try:
-        await node.open()
+        if not await stop.outlasts(node.open()):
+            return
         if with_demo:
             await demo.seed(node)
         async with control.listening(
@@ -281,6 +283,7 @@ def _config(node: Node) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
+        http=bounded(node.shedder, timeout_s=settings.http_timeout_s),
         ws=Upgrade,
         ws_max_size=max(_FRAME_MAX_BYTES, 4 * settings.message_max_bytes),
         timeout_keep_alive=settings.http_keep_alive_s,

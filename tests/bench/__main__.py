@@ -48,6 +48,7 @@ PARTS: Final = {
     "page": "page.page_figures",
     "archive": "archive.archive_figures",
     "search": "search.search_figures",
+    "overload": "overload.overload_figures",
 }
 # They need this process on both cores.
 _EVERYWHERE: Final = frozenset({"page", "archive", "search", "capacity", "growth", "scripts"})

@@ -18,7 +18,7 @@ from .figures import Figures, Spent, spending
 from .fixture import conv_of, user_of
 from .targets import FLOOR, NAIVE, OURS, Sender, Target, opened
 
-__all__ = ["fan_out_figures", "latency_figures"]
+__all__ = ["Case", "Fan", "fan_out_figures", "latency_figures"]
 
 _TEXT: Final = "x" * 200
 _SETTLE_S: Final = 30.0
@@ -27,7 +27,7 @@ _PACED: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """`window` events in the air, to `listeners` of each of so many inboxes."""
 
     name: str
@@ -37,19 +37,19 @@ class _Case:
 
 
 _CASES: Final = (
-    _Case("100", 100, 1, 64),
-    _Case("1000", 1000, 1, 64),
-    _Case("5000", 5000, 1, 64),
-    _Case("inboxes", 10, 100, 100),
-    _Case("single", 1000, 1, 1),
+    Case("100", 100, 1, 64),
+    Case("1000", 1000, 1, 64),
+    Case("5000", 5000, 1, 64),
+    Case("inboxes", 10, 100, 100),
+    Case("single", 1000, 1, 1),
 )
 _QUICK: Final = ("1000", "inboxes", "single")
 
 
-class _Fan:
+class Fan:
     """Notes to the inboxes in turn; in the air is what not everybody has got yet."""
 
-    def __init__(self, target: Target, sender: Sender, audience: Audience, case: _Case) -> None:
+    def __init__(self, target: Target, sender: Sender, audience: Audience, case: Case) -> None:
         self.target = target
         self.audience = audience
         self._sender = sender
@@ -122,7 +122,7 @@ class _Fan:
         self._top[inbox] = max(self._top.get(inbox, 0), seq)
 
 
-class _Turns(_Fan):
+class _Turns(Fan):
     """Changes of ownership instead of notes: Assign to Me, Return to Inbox, and so on."""
 
     _own_tok = ""
@@ -174,7 +174,7 @@ async def latency_figures(figures: Figures, *, quick: bool) -> None:
     `push` is a note; `command` a change of ownership, which only our server has.
     """
     rounds, seconds = (2, 2.0) if quick else (5, 4.0)
-    case = _Case("push", _PACED, 1, 1)
+    case = Case("push", _PACED, 1, 1)
     async with _fans(case, (OURS, NAIVE, FLOOR), timed=True) as fans, AsyncExitStack() as stack:
         runs = [("push", fan) for fan in fans]
         runs.append(("command", await _turns(fans[0], stack)))
@@ -194,8 +194,8 @@ async def latency_figures(figures: Figures, *, quick: bool) -> None:
 
 @asynccontextmanager
 async def _fans(
-    case: _Case, names: tuple[str, ...], *, timed: bool = False
-) -> AsyncIterator[list[_Fan]]:
+    case: Case, names: tuple[str, ...], *, timed: bool = False
+) -> AsyncIterator[list[Fan]]:
     async with AsyncExitStack() as stack:
         fans = []
         for target in await stack.enter_async_context(opened(*names, inboxes=case.inboxes)):
@@ -204,11 +204,11 @@ async def _fans(
             sender = await target.writer()
             for link in (*audience.members, sender):
                 stack.callback(link.cut)
-            fans.append(_Fan(target, sender, audience, case))
+            fans.append(Fan(target, sender, audience, case))
         yield fans
 
 
-async def _turns(fan: _Fan, stack: AsyncExitStack) -> _Turns:
+async def _turns(fan: Fan, stack: AsyncExitStack) -> _Turns:
     """The same subscribers, and their colleague who takes and returns."""
     member = await open_one(lambda: fan.target.commander(user_of(0)))
     stack.callback(member.cut)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from batonbox_server.domain.model import Role
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
 from batonbox_server.wire import Close, Op
 from tests.support import eventually
 
-from .socket_harness import Node, Peer, People, sign_in
+from .socket_harness import BODY, Node, Peer, People, dial, sign_in
 from .socket_harness import running as served
 
 
@@ -93,6 +95,56 @@ async def test_the_end_of_who_is_overrun_stops_no_event_on_its_way(node: Node) -
     assert follower.by_user == {}
     ann.ws.transport.abort()
     await bob.end()
+
+
+async def test_what_a_stalled_connection_is_told_is_bounded_by_its_bytes(node: Node) -> None:
+    ann = await sign_in(node, "ann")
+    connection = of(node, "ann")
+    connection.stalled()
+    told = [Op.ORG, "user", {"id": "x" * 1_000_000}]
+    for _ in range(8):
+        connection.viewer.send(told)
+    assert not connection.viewer.closed
+    for _ in range(8):
+        connection.viewer.send(told)
+    assert connection.viewer.urgent_bytes < 10 << 20
+    await eventually(lambda: connection.closing is not None)
+    assert connection.closing.code == Close.SLOW
+    ann.ws.transport.abort()
+
+
+async def test_snapshots_are_made_no_faster_than_they_are_read(node: Node) -> None:
+    boxes = [f"box{number}" for number in range(16)]
+    for number, box in enumerate(boxes):
+        await node.store.create_inbox(inbox=box)
+        await node.store.add_number(inbox=box, number=f"+155509{number:02}")
+        await node.store.join(inbox=box, user="ann", role=Role.MEMBER, joined=True)
+        for customer in range(4):
+            await node.store.receive(
+                inbox=box,
+                our=f"+155509{number:02}",
+                customer=f"+15550{customer}{number:02}",
+                provider_id=f"{number}.{customer}",
+                body=BODY,
+                preview="x" * 100_000,
+            )
+    ann = await dial(node, max_queue=1)
+    ann.reading.cancel()
+    await ann.send([Op.HELLO, "tok-ann", ""])
+    await eventually(lambda: any(c.principal for c in node.pump.connections))
+    connection = of(node, "ann")
+    sock = connection._transport._transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    await ann.send([Op.SUB, 1, [[box, "list"] for box in boxes]])
+    await eventually(lambda: connection.viewer.stalled)
+    await asyncio.sleep(0.3)  # long enough for the others to be read, if they were
+    assert len(connection.viewer.seats) < len(boxes) // 2
+    assert connection.viewer.urgent_bytes < 1 << 20  # of 6 MB
+    ann.reading = asyncio.get_running_loop().create_task(ann._read())
+    (_, _, result) = await ann.got(Op.OK, _1=1)
+    assert [how for _, how, _ in result["subs"]] == ["snapshot"] * len(boxes)
+    assert len(ann.all(Op.SNAP)) == len(boxes)
+    await ann.end()
 
 
 async def test_a_burst_is_written_to_who_reads_however_much_it_is(node: Node) -> None:

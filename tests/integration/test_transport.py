@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -22,7 +23,9 @@ from websockets.uri import parse_uri
 from batonbox_server.asgi.transport import WebSocketTransport
 from batonbox_server.asgi.upgrade import ACCEPT
 from batonbox_server.hub.framing import framed
+from batonbox_server.session.limits import Gcra
 from batonbox_server.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
+from batonbox_server.wire import Close as Code
 from tests.ports import on_port
 from tests.support import eventually
 
@@ -375,12 +378,72 @@ async def test_who_floods_pings_without_reading_is_not_read() -> None:
         client.send(binary(b"1"))
         await client.until(lambda: client.messages == [b"1"])
         transport: Any = site.server.peers[0].transport
+        transport._budget = Gcra(per_s=1e9, burst=10**9)  # or their number would end it first
         async with asyncio.TaskGroup() as flooding:
             task = flooding.create_task(flood(client))
             await eventually(lambda: not transport._transport.is_reading())
             assert transport._transport.get_write_buffer_size() < 1 << 20
             assert len(transport._rest) < 1 << 20
             task.cancel()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame(Opcode.PING, b"x"),
+        Frame(Opcode.PONG, b""),
+        Frame(Opcode.CONT, b"", fin=False),
+        Frame(Opcode.CONT, b"x", fin=False),
+    ],
+    ids=["pings", "pongs", "empty fragments", "fragments of a byte"],
+)
+async def test_who_floods_with_what_is_no_message_is_closed(frame: Frame) -> None:
+    async with serving() as site:
+        client, _ = await site.dial()
+        if frame.opcode is Opcode.CONT:
+            client.send(binary(b"x", fin=False))
+        client.writer.write(frame.serialize(mask=True) * 1500)
+        assert await client.code() == Code.RATE
+        assert site.server.peers[0].got == []
+
+
+async def test_fragments_are_kept_by_their_bytes_not_by_their_number() -> None:
+    async with serving() as site:
+        client, _ = await site.dial()
+        transport: Any = site.server.peers[0].transport
+        transport._budget = Gcra(per_s=1e9, burst=10**9)
+        client.send(binary(b"x", fin=False))
+        client.writer.write(Frame(Opcode.CONT, b"", fin=False).serialize(mask=True) * 20_000)
+        client.send(Frame(Opcode.PING, b"there"))
+        await client.until(lambda: client.pongs == [b"there"])
+        unusual = transport._unusual
+        kept = sum(sys.getsizeof(getattr(unusual, name)) for name in unusual.__slots__)
+        assert kept < 1000
+
+
+async def test_a_frame_that_comes_byte_by_byte_is_looked_at_a_few_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks, read = 0, WebSocketTransport._read
+
+    def counted(transport: WebSocketTransport) -> None:
+        nonlocal looks
+        looks += 1
+        read(transport)
+
+    monkeypatch.setattr(WebSocketTransport, "_read", counted)
+    async with serving() as site:
+        client, _ = await site.dial()
+        peer = site.server.peers[0]
+        for size in (200, 60_000, 70_000):
+            whole = binary(os.urandom(size)).serialize(mask=True)
+            looks = 0
+            for at in range(len(whole)):
+                peer.transport.data_received(whole[at : at + 1])
+            assert looks < 20
+        client.send(binary(b"last"))
+        await client.until(lambda: client.messages[-1:] == [b"last"])
+        assert [len(message) for message in peer.got] == [200, 60_000, 70_000, 4]
 
 
 @pytest.mark.parametrize(

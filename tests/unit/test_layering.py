@@ -86,6 +86,7 @@ ROOMS: dict[str, set[str]] = {
     "node_search": EVERYTHING,
     "node_verify": EVERYTHING,
     "serving": {
+        "asgi.http_bounds",
         "asgi.keeping",
         "asgi.origins",
         "asgi.upgrade",

@@ -138,6 +138,21 @@ def test_the_rate_is_refused_with_the_time_to_wait_and_persistence_closes() -> N
     assert isinstance(say(session, frame, at_ms=T0 + third.frame[5])[0], wire.Page)
 
 
+def test_subscriptions_are_counted_by_the_inboxes_they_name() -> None:
+    session, at_ms = signed_in(), T0
+    named = 0
+    for number in range(40):  # names that nobody has: each would be asked of the engine
+        names = [[f"b{number}.{i}", "badge"] for i in range(256)]
+        (step,) = say(session, [Op.SUB, number, names], at_ms=at_ms)
+        if isinstance(step, wire.Sub):
+            named += len(step.subs)
+            session.finished()
+        else:
+            assert refused(step)[2] == "rate_limited"
+        at_ms += 100
+    assert 512 <= named <= 512 + 4 * 32
+
+
 def test_silence_is_pinged_once_and_then_closed() -> None:
     session = signed_in()
     assert session.tick(T0 + 24_000) == []

@@ -42,6 +42,7 @@ _OTHER_FILES: Final = 256
 # Connections of HTTP that wait for their next request; as many files stay free for the others.
 _KEPT_MAX: Final = 1000
 _FREE_FILES: Final = 128
+_HTTP_LEAST: Final = 16
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -86,6 +87,7 @@ class Bounds:
     handshakes_per_s: float = 500.0
     handshakes_pending_max: int = 1000
     connections_max: int = 0
+    http_connections_max: int = 10_000
     memory_max: int = 0
 
     @classmethod
@@ -159,6 +161,18 @@ class LoadShedder:
         self.shed["request"] += 1
         return random.randint(1000, 3000)  # noqa: S311
 
+    def refuses_http(self, open_now: int) -> int:
+        """Whether one connection of HTTP too many is open, this one included: as above."""
+        left = self._files - self.crowd.connections - _FREE_FILES
+        if open_now <= max(_HTTP_LEAST, min(self._bounds.http_connections_max, left)):
+            return 0
+        self.shed["connection_http"] += 1
+        return random.randint(1, 3)  # noqa: S311
+
+    def cut(self, what: str) -> None:
+        """A connection of HTTP does not get on with this any more, and ends."""
+        self.shed[f"http_{what}"] += 1
+
     def reconnect_ms(self) -> int:
         """Over how long those here should spread their return if all were dropped at once."""
         every_s = self.crowd.connections / max(1.0, self._bounds.handshakes_per_s)
@@ -182,8 +196,12 @@ class LoadShedder:
             "handshakes_pending": self.crowd.pending,
             "connections_max": self._most,
             "shed_requests": self.shed["request"],
-            "shed_connections": sum(n for what, n in self.shed.items() if what != "request"),
+            "shed_connections": self._shed("connection_"),
+            "http_cut": self._shed("http_"),
         }
+
+    def _shed(self, kind: str) -> int:
+        return sum(count for what, count in self.shed.items() if what.startswith(kind))
 
     def _against(self, now_ms: float) -> str:
         if self.crowd.connections >= self._most:

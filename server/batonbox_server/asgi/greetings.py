@@ -10,7 +10,7 @@ from batonbox_server.wire import Op
 
 __all__ = ["Greetings"]
 
-_KEPT: Final = 10_000
+_KEPT_BYTES: Final = 16 << 20
 Pieces = tuple[bytes, ...]
 
 
@@ -25,12 +25,13 @@ class Greetings:
         self._directory = directory
         self._everybody: dict[str, bytes] = {}
         self._own: dict[tuple[str, bool, str], bytes] = {}
+        self._own_bytes = 0
         self._shown: dict[str, Pieces] = {}
 
     def forget(self) -> None:
         """The directory says something else now."""
         self._everybody.clear()
-        self._own.clear()
+        self._forget_own()
 
     def moved(self) -> None:
         """Somebody's presence is shown anew."""
@@ -41,9 +42,11 @@ class Greetings:
         key = (user, sees, subprotocol)
         own = self._own.get(key)
         if own is None:
-            if len(self._own) >= _KEPT:
-                self._own.clear()
-            own = self._own[key] = self._encode_own(user, sees=sees, subprotocol=subprotocol)
+            own = self._encode_own(user, sees=sees, subprotocol=subprotocol)
+            if self._own_bytes + len(own) > _KEPT_BYTES:
+                self._forget_own()
+            self._own[key] = own
+            self._own_bytes += len(own)
         everybody = self._everybody.get(subprotocol)
         if everybody is None:
             listed: Any = self._directory.everybody()
@@ -56,6 +59,10 @@ class Greetings:
         if subprotocol not in self._shown:
             self._shown[subprotocol] = (wire.encode([Op.PRESENCE, shown], subprotocol),)
         return self._shown[subprotocol]
+
+    def _forget_own(self) -> None:
+        self._own.clear()
+        self._own_bytes = 0
 
     def _encode_own(self, user: str, *, sees: bool, subprotocol: str) -> bytes:
         state = self._directory.state_for(user)

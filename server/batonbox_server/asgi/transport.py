@@ -15,7 +15,9 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from batonbox_server import wire
 from batonbox_server.hub.framing import BINARY, TEXT
+from batonbox_server.session.limits import Gcra
 
 apply_mask: Callable[[bytes, bytes], bytes]
 try:
@@ -30,6 +32,9 @@ _LENGTH_BYTES: Final = {126: 2, 127: 8}
 _BAD_TEXT: Final = 1007
 # Of anybody: what thousands who have not signed in can make us keep of a frame that does not end.
 _STRANGER_MAX_BYTES: Final = 65_535
+# Frames that are no whole message cost as much as one, and are answered or kept: so many at once.
+_UNUSUAL_PER_S: Final = 100.0
+_UNUSUAL_BURST: Final = 1000
 
 
 class Peer(Protocol):
@@ -49,24 +54,25 @@ class Peer(Protocol):
 
 
 class _Unusual:
-    """The library's parser, and the fragments of a message that it has seen."""
+    """The library's parser, and as much of a message in fragments as it has seen."""
 
-    __slots__ = ("parts", "protocol", "text")
+    __slots__ = ("begun", "data", "protocol", "text")
 
     def __init__(self, max_bytes: int) -> None:
         self.protocol = ServerProtocol(state=State.OPEN, max_size=max_bytes)
-        self.parts: list[bytes] = []
-        self.text = False
+        self.data = bytearray()  # not a list: fragments may be empty, and any number
+        self.begun = self.text = False
 
     def message(self, frame: Frame) -> bytes | str | None:
         """The message that this frame ends; raises UnicodeDecodeError."""
         if frame.opcode is not Opcode.CONT:
             self.text = frame.opcode is Opcode.TEXT
-        self.parts.append(bytes(frame.data))
-        if not frame.fin:
+        self.data += frame.data
+        self.begun = not frame.fin
+        if self.begun:
             return None
-        data = b"".join(self.parts)
-        self.parts.clear()
+        data = bytes(self.data)
+        self.data.clear()
         return data.decode() if self.text else data
 
 
@@ -74,10 +80,12 @@ class WebSocketTransport(asyncio.Protocol):
     """`write` takes framed bytes (`hub.framing`); call it only while `writing` may go on.
 
     `hold` stops the messages, what came already included, until `release`.  Frames and messages may
-    have `max_bytes` after `trust`, and less before.
+    have `max_bytes` after `trust`, and less before.  Who sends hundreds of frames a second that are
+    no whole message is closed with `wire.Close.RATE`.
     """
 
     __slots__ = (
+        "_budget",
         "_closing",
         "_held",
         "_max_bytes",
@@ -88,6 +96,7 @@ class WebSocketTransport(asyncio.Protocol):
         "_stalled",
         "_transport",
         "_unusual",
+        "_wants",
         "_whole",
         "write",
     )
@@ -99,8 +108,10 @@ class WebSocketTransport(asyncio.Protocol):
         self._max_bytes = min(max_bytes, _STRANGER_MAX_BYTES)
         self._most_bytes = max_bytes
         self._peer: Peer | None = None
-        self._rest = b""
+        self._rest: bytes | bytearray = b""
+        self._wants = 0  # as much of `_rest` has to be there before a frame can be whole
         self._unusual: _Unusual | None = None
+        self._budget: Gcra | None = None  # of unusual frames; most connections send none
         self._held = True  # until there is a peer
         self._stalled = self._closing = False
         self._open = True
@@ -147,10 +158,14 @@ class WebSocketTransport(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self._rest:
-            data = self._rest + data
-        self._rest = data
-        if not self._held:
+        if not self._rest:
+            self._rest = data
+        else:
+            # A frame may come byte by byte: what came is neither copied nor looked at each time.
+            if type(self._rest) is bytes:
+                self._rest = bytearray(self._rest)
+            self._rest += data
+        if not self._held and len(self._rest) >= self._wants:
             self._read()
 
     def pause_writing(self) -> None:
@@ -184,14 +199,15 @@ class WebSocketTransport(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _read(self) -> None:
-        data, whole, at = self._rest, self._whole, 0
+        data, whole, at, wants = bytes(self._rest), self._whole, 0, 0
         size = len(data)
-        self._rest = b""
+        self._rest, self._wants = b"", 0
         while size - at > 1 and self._open and not self._held:
             length = data[at + 1] - _MASKED
             if data[at] != whole or not 0 <= length < 127 or self._unusual is not None:
                 end = self._frame(data, at)
-                if not end:
+                if end > size:
+                    wants = end - at
                     break
                 at = end
                 continue
@@ -202,12 +218,14 @@ class WebSocketTransport(asyncio.Protocol):
                 length = data[at + 2] << 8 | data[at + 3]
             end = body + length
             if end > size:
+                wants = end - at
                 break
             message = apply_mask(data[body:end], data[body - 4 : body])
             at = end
             self._deliver(message, text=whole == TEXT)
         if self._open and at < size:
             self._rest = data[at:] + self._rest
+            self._wants = 0 if self._held else wants
 
     def _deliver(self, message: bytes, *, text: bool) -> None:
         if self._closing or self._peer is None:
@@ -225,24 +243,36 @@ class WebSocketTransport(asyncio.Protocol):
     # What is unusual
 
     def _frame(self, data: bytes, at: int) -> int:
-        """One frame to the parser: where the next one begins, 0 when this one is not whole."""
+        """One frame to the parser: where the next one begins, beyond `data`: it is not whole."""
         size, kind, masked = len(data), data[at + 1] & 0x7F, data[at + 1] & _MASKED
         start = at + 2 + _LENGTH_BYTES.get(kind, 0)
         if start > size:
-            return 0
+            return start
         length = kind if kind < 126 else int.from_bytes(data[at + 2 : start], "big")
         end = start + (4 if masked else 0) + length
         # What can only be refused is not waited for.
         wrong = not masked or length > self._max_bytes
         if end > size and not wrong:
-            return 0
+            return end
+        if not self._affords():
+            return size
         unusual = self._unusual or _Unusual(self._max_bytes)
         self._unusual = unusual
         unusual.protocol.receive_data(data[at:end])
         self._take(unusual)
-        if not unusual.parts:
+        if not unusual.begun:
             self._unusual = None
         return min(end, size)
+
+    def _affords(self) -> bool:
+        """Whether another unusual frame is taken; else this was the last one."""
+        if self._budget is None:
+            self._budget = Gcra(per_s=_UNUSUAL_PER_S, burst=_UNUSUAL_BURST)
+        if not self._budget.admit(1000 * asyncio.get_running_loop().time()):
+            return True
+        self.close(wire.Close.RATE, "too many control frames or fragments")
+        self._end()
+        return False
 
     def _take(self, unusual: _Unusual) -> None:
         frames = unusual.protocol.events_received()

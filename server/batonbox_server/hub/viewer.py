@@ -24,6 +24,7 @@ __all__ = ["Seat", "Sink", "Viewer", "Write"]
 
 _URGENT_MAX: Final = 1024  # of a connection that is stalled
 _BURST_MAX: Final = 16_384  # of one that reads: what may come before its turn
+_STALLED_BYTES: Final = 8 << 20  # of one that is stalled; a greeting of 50,000 people is 5 MB
 # Above this the connection is not read any more: a client gets no answers faster than it reads.
 _URGENT_BYTES: Final = 1 << 18
 
@@ -157,7 +158,7 @@ class Viewer:
             return
         if self._urgent is None:
             self._urgent = deque()
-        elif len(self._urgent) >= (_URGENT_MAX if self.stalled else _BURST_MAX):
+        elif self._overrun(self._urgent):
             # Not now: whoever sends goes through seats and viewers, which an end takes away.
             self.closed = True
             asyncio.get_running_loop().call_soon(self.sink.overflow)
@@ -165,6 +166,11 @@ class Viewer:
         self._urgent.append(pieces)
         self.urgent_bytes += sum(map(len, pieces))
         self.wake()
+
+    def _overrun(self, urgent: deque[Pieces]) -> bool:
+        if not self.stalled:
+            return len(urgent) >= _BURST_MAX
+        return len(urgent) >= _URGENT_MAX or self.urgent_bytes > _STALLED_BYTES
 
     def send_latest(self, frame: wire.Frame) -> None:
         """Queue a frame that replaces an unsent one of the same op about the same thing.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -52,7 +52,8 @@ class Administration:
             "room": rooms.run_job,
             "leave_rooms": self._leave_rooms,
         }
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # One for each inbox that is being worked through; it goes with the last who holds it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def set_name(self, name: str) -> None:
         """What the organisation is called."""
@@ -208,7 +209,8 @@ class Administration:
         return all([await self.run_job(job) for job in jobs])
 
     async def _do(self, job: Job) -> None:
-        async with self._locks[job.inbox]:
+        lock = self._locks.setdefault(job.inbox, asyncio.Lock())
+        async with lock:
             away = frozenset(job.data.get("away", ()))
             await self._sync(job.inbox, gone=job.data.get("gone", ()), away=away)
         if job.data.get("take"):
@@ -312,12 +314,6 @@ def _modes(inbox: Inbox, state: OrgState) -> dict[str, Availability]:
     """What its members set of their availability."""
     users = state.users
     return {name: users[name].away for name in inbox.members if name in users}
-
-
-def _numbers(inbox: str, state: OrgState) -> frozenset[str]:
-    """The numbers it should accept: those that deliver there, and those about to."""
-    routes = state.routes.values()
-    return frozenset(r.number for r in routes if inbox in (r.delivers, r.taker))
 
 
 def _wanted(inbox: str, state: OrgState) -> object:

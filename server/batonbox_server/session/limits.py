@@ -69,9 +69,9 @@ class Gcra:
         self._burst_ms = self._cost_ms * max(1, burst)
         self._full_at_ms = 0.0
 
-    def admit(self, now_ms: float) -> int:
-        """0 and the request counts, or ms to wait and it does not."""
-        full_at = max(self._full_at_ms, now_ms) + self._cost_ms
+    def admit(self, now_ms: float, *, times: int = 1) -> int:
+        """0 and the request counts so many times, or ms to wait and it does not."""
+        full_at = max(self._full_at_ms, now_ms) + self._cost_ms * times
         excess = full_at - now_ms - self._burst_ms
         if excess > 0:
             return max(1, min(60_000, int(excess) + 1))

@@ -20,8 +20,14 @@ _IN_FLIGHT_RETRY_MS: Final = 100
 # Refusals a client may collect; one that goes on regardless is closed.
 _STRIKES_PER_S: Final = 10.0
 _STRIKES_BURST: Final = 200
-_SUBS_PER_S: Final = 4.0
-_SUBS_BURST: Final = 64
+# Inboxes of SUBs: the engine is asked about each that nobody here looks at.
+_SUBS_PER_S: Final = 32.0
+_SUBS_BURST: Final = 512
+# PONG and UNSUB, which cost nothing but our time.
+_WORDS_PER_S: Final = 20.0
+_WORDS_BURST: Final = 500
+# Of an array or a map in a client's frame; a SUB names 256, a PONG all that are subscribed.
+_ITEMS_MAX: Final = 1024
 _AUTH_LEAD_S: Final = 60.0
 
 
@@ -41,7 +47,8 @@ class Session:
         self.in_flight = 0
         self._hello = False
         self._rate: Gcra | None = None
-        self._subs = Gcra(per_s=_SUBS_PER_S, burst=_SUBS_BURST)
+        self._subs = Gcra(per_s=_SUBS_PER_S, burst=max(_SUBS_BURST, 2 * limits.subscriptions_max))
+        self._words = Gcra(per_s=_WORDS_PER_S, burst=_WORDS_BURST)
         self._strikes = Gcra(per_s=_STRIKES_PER_S, burst=_STRIKES_BURST)
         self._began_ms = self._pinged_ms = now_ms
         self._awaited = False  # a word from the client, since the last PING
@@ -69,7 +76,8 @@ class Session:
             yield self._quickly(asked, now_ms)
             return
         try:
-            frames = wire.decode(data, self.subprotocol)
+            items_max = max(_ITEMS_MAX, 2 * self.limits.subscriptions_max)
+            frames = wire.decode(data, self.subprotocol, items_max=items_max)
         except wire.WireError as error:
             yield Shut(Close.BAD_FRAME, str(error))
             return
@@ -162,12 +170,12 @@ class Session:
             return asked
         if self.principal is None:
             return Shut(Close.UNAUTHORIZED, "not signed in")
+        self._within_rate(asked, now_ms)
         if isinstance(asked, wire.Pong):
             self.positions = dict(asked.positions[: self.limits.subscriptions_max])
             return asked
         if isinstance(asked, wire.Unsub):
             return asked
-        self._within_rate(asked, now_ms)
         step = (
             Run(asked.id, asked.name, command(asked.name, asked.args))
             if isinstance(asked, wire.Cmd)
@@ -177,8 +185,13 @@ class Session:
         return step
 
     def _within_rate(self, asked: Any, now_ms: int) -> None:
-        rate = self._subs if isinstance(asked, wire.Sub | wire.Refresh) else self._rate
-        if rate is not None and (retry_ms := rate.admit(now_ms)):
+        times = len(asked.subs) if isinstance(asked, wire.Sub) else 1
+        rate = self._rate
+        if isinstance(asked, wire.Sub | wire.Refresh):
+            rate = self._subs
+        elif isinstance(asked, wire.Pong | wire.Unsub):
+            rate = self._words
+        if rate is not None and (retry_ms := rate.admit(now_ms, times=times)):
             raise Refused("rate_limited", retry_ms=retry_ms)
 
     def _begin(self) -> None:

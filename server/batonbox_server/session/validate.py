@@ -52,7 +52,7 @@ def quick(data: bytes) -> Any:
             return _OTHERS[data[1]].decode(head + data[2:])
         asked = _cmd.decode(data)
         args = _ARGS[asked.name].decode(asked.args)
-    except (msgspec.MsgspecError, KeyError):
+    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
         return None
     return (asked.id, asked.name, args) if _lack(asked.name, args) is None else None
 
