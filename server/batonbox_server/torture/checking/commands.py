@@ -106,8 +106,8 @@ def _check_kept(
             continue
         call, step = command.call, real.get(seq)
         effects = by_cid.get((call.user, call.cid), [])
+        nothing = bool(command.outcome and command.outcome.reply.get("noop"))
         if step is not None and step.tip == tip:
-            nothing = bool(command.outcome and command.outcome.reply.get("noop"))
             named = call.verb not in DOES or nothing or not call.cid or step in effects
             findings.expect(
                 named, "I13",
@@ -115,8 +115,12 @@ def _check_kept(
                 f"{step.meta.get('type')} {step.meta.get('cid', '')}", command.records,
             )  # fmt: skip
             continue
+        if nothing and whole.may_lose:
+            continue  # it wrote nothing: what it found has a writer of its own
         findings.noted.lost.append(call.cid)
         findings.compared("I13")
+        if call.user not in box.end.members:
+            continue  # whoever may not see the inbox is told nothing of it
         if not _was_told(box, command, seq):
             findings.noted.unreported.append(call.cid)
             findings.wrong(

@@ -1,0 +1,142 @@
+"""HTTP beside the websockets: an admin's acts, and the carrier that brings customers' messages."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx2
+
+from .ledger import Ledger
+from .line import Door
+from .nodes import Unready
+from .record import Said
+
+__all__ = ["Office"]
+
+_TIMEOUT_S: Final = 4.0
+_PAUSE_S: Final = 0.2
+_SETTING_UP_S: Final = 30.0
+_CARRIER_S: Final = 25.0
+
+
+class Office:
+    """Calls as `admin`, through whichever node answers."""
+
+    def __init__(self, token: str, doors: Sequence[Door]) -> None:
+        self._doors = doors
+        self._token = token
+        self._closing = AsyncExitStack()
+        self._http: list[httpx2.AsyncClient] = []
+
+    async def __aenter__(self) -> Self:
+        for door in self._doors:
+            client = httpx2.AsyncClient(
+                base_url=f"http://127.0.0.1:{door.port}",
+                timeout=_TIMEOUT_S,
+                headers={"authorization": f"Bearer {self._token}"},
+                trust_env=False,
+            )
+            self._http.append(await self._closing.enter_async_context(client))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._closing.aclose()
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """A request that may be repeated, until it succeeds. Raises Unready: it does not."""
+        why = "no answer"
+        try:
+            async with asyncio.timeout(_SETTING_UP_S):
+                for turn in range(1_000_000):
+                    http = self._http[turn % len(self._http)]
+                    try:
+                        answer = await http.request(method, path, json=body)
+                    except httpx2.HTTPError as error:
+                        why = repr(error)
+                    else:
+                        why = f"{answer.status_code} {answer.text[:200]}"
+                        if answer.is_success:
+                            return answer.json() if answer.content else None
+                        if answer.status_code < 500 and answer.status_code != 429:
+                            break
+                    await asyncio.sleep(_PAUSE_S)
+        except TimeoutError:
+            pass
+        raise Unready(f"{method} {path} did not succeed: {why}")
+
+    async def member(
+        self, ledger: Ledger, rng: random.Random, *, inbox: str, user: str, on: bool
+    ) -> None:
+        """Put somebody into an inbox or out of it, as one recorded call that is sent once."""
+        at = rng.randrange(len(self._http))
+        call = ledger.call(
+            client="office",
+            user="admin",
+            node=self._doors[at].node,
+            verb="member_add" if on else "member_remove",
+            inbox=inbox,
+            conv="",
+            cid="",
+            args={"user": user, "role": "member"},
+        )
+        path = f"/v1/admin/inboxes/{inbox}/members/{user}"
+        try:
+            answer = await self._http[at].request("PUT" if on else "DELETE", path)
+        except httpx2.ConnectError:
+            ledger.outcome(call, "refused", slug="unreachable")
+        except httpx2.HTTPError:
+            ledger.outcome(call, "unknown", slug="timeout")
+        else:
+            if answer.is_success:
+                ledger.outcome(call, "ok")
+            elif answer.status_code >= 500:
+                ledger.outcome(call, "unknown", slug="unavailable")
+            else:
+                ledger.outcome(call, "refused", slug=str(answer.status_code))
+
+    async def say(
+        self, ledger: Ledger, rng: random.Random, *, inbox: str, our: str, customer: str, text: str
+    ) -> str:
+        """A customer writes; the carrier repeats it until a 2xx. The conversation, "" for none.
+
+        `text` is the message's id as well, and has to be unique.
+        """
+        began_ns = time.monotonic_ns()
+        body = {"from": customer, "to": our, "text": text, "id": text}
+        conv, acknowledged_ns = "", None
+        first = rng.randrange(len(self._http))
+        deadline_s = time.monotonic() + _CARRIER_S
+        while acknowledged_ns is None and time.monotonic() < deadline_s:
+            http = self._http[first % len(self._http)]
+            first += 1
+            try:
+                answer = await http.post("/v1/loopback/inbound", json=body)
+            except httpx2.HTTPError:
+                answer = None
+            if answer is not None and answer.is_success:
+                acknowledged_ns = time.monotonic_ns()
+                conv = str(answer.json()["conv"])
+            else:
+                await asyncio.sleep(_PAUSE_S * rng.uniform(0.5, 1.5))
+        ledger.add(
+            Said(
+                provider_id=text,
+                inbox=inbox,
+                customer=customer,
+                text=text,
+                began_ns=began_ns,
+                acknowledged_ns=acknowledged_ns,
+            )
+        )
+        return conv
