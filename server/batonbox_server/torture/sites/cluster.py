@@ -152,12 +152,12 @@ class ClusterSite:
             return
         here = await self.owner(slot)
         await self.ask(
-            here, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self._id(to)
+            here, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self.id_of(to)
         )
 
         async def moved() -> bool:
             said = await asyncio.gather(*(self.ask(e, "CLUSTER", "SLOTS") for e in (here, to)))
-            theirs = self._id(to).encode()
+            theirs = self.id_of(to).encode()
             return all(
                 primary[2] == theirs
                 for ranges in said
@@ -174,8 +174,8 @@ class ClusterSite:
         """A slot on its way, key by key: it belongs to `to` in the end. Yields what moves the keys
         that are left."""
         here = await self.owner(slot)
-        await self.ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", self._id(here))
-        await self.ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", self._id(to))
+        await self.ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.id_of(here))
+        await self.ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.id_of(to))
 
         async def move_keys() -> None:
             while keys := await self.ask(here, "CLUSTER", "GETKEYSINSLOT", slot, _KEYS_AT_ONCE):
@@ -188,7 +188,7 @@ class ClusterSite:
         await move_keys()
         others = [engine for engine in await self.primaries() if engine not in (here, to)]
         for engine in (to, here, *others):
-            await self.ask(engine, "CLUSTER", "SETSLOT", slot, "NODE", self._id(to))
+            await self.ask(engine, "CLUSTER", "SETSLOT", slot, "NODE", self.id_of(to))
 
     async def ask(self, engine: EngineProc, *args: Argument) -> Any:
         """One command to one engine, over a connection of its own."""
@@ -198,6 +198,10 @@ class ClusterSite:
                 return await request(connection, *args)
         finally:
             await close_connection(connection)
+
+    def id_of(self, engine: EngineProc) -> str:
+        """What the cluster calls it."""
+        return next(name for name, known in self._ids.items() if known is engine)
 
     def _engine(self, name: str, binary: EngineBinary) -> EngineProc:
         bus = reserve_port()
@@ -228,7 +232,7 @@ class ClusterSite:
 
             async def follows(one: EngineProc = primary, other: EngineProc = replica) -> bool:
                 try:
-                    await self.ask(other, "CLUSTER", "REPLICATE", self._id(one))
+                    await self.ask(other, "CLUSTER", "REPLICATE", self.id_of(one))
                 except RedisError:
                     return False  # they have not met yet
                 return True
@@ -261,9 +265,6 @@ class ClusterSite:
 
     async def _info(self, engine: EngineProc) -> dict[str, str]:
         return _fields(await self.ask(engine, "INFO", "replication"))
-
-    def _id(self, engine: EngineProc) -> str:
-        return next(name for name, known in self._ids.items() if known is engine)
 
 
 def _fields(info: bytes) -> dict[str, str]:
