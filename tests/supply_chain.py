@@ -57,13 +57,21 @@ def audit_python() -> list[str]:
     )  # fmt: skip
     try:
         found = json.loads(answer.stdout)["dependencies"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise Unreachable(f"pip-audit: {_last(answer.stderr)}") from error
+    skipped = [f"{each['name']} ({each['skip_reason']})" for each in found if _skipped(each)]
+    if skipped:  # it says "no known vulnerabilities" of what it could not ask about, too
+        told = f"{len(skipped)} of {len(found)} packages could not be asked about"
+        raise Unreachable(f"pip-audit: {told}, the first is {skipped[0]}")
     return [
         f"{each['name']} {each['version']}: {_advisory(each['vulns'])}"
         for each in found
         if each.get("vulns")
     ]
+
+
+def _skipped(package: dict[str, Any]) -> bool:
+    return "skip_reason" in package and canonicalize_name(package["name"]) not in _SHIPPED
 
 
 def audit_npm(folder: Path) -> list[str]:
@@ -73,7 +81,7 @@ def audit_npm(folder: Path) -> list[str]:
         found = json.loads(answer.stdout)
         vulnerable = found["vulnerabilities"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Unreachable(f"npm audit: {_last(answer.stderr or answer.stdout)}") from error
+        raise Unreachable(f"npm audit: {_message(answer)}") from error
     return [f"{name} {each['range']}: {each['severity']}" for name, each in vulnerable.items()]
 
 
@@ -194,6 +202,14 @@ def _run(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.Comple
         words, cwd=cwd, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
     )  # fmt: skip
+
+
+def _message(answer: subprocess.CompletedProcess[str]) -> str:
+    try:
+        said = json.loads(answer.stdout)["message"]
+    except (ValueError, KeyError, TypeError):
+        return _last(answer.stderr)
+    return str(said)
 
 
 def _last(said: str) -> str:

@@ -88,6 +88,34 @@ def test_a_tool_that_is_not_there_is_no_all_clear(monkeypatch: pytest.MonkeyPatc
         supply_chain.audit_python()
 
 
+def answering(monkeypatch: pytest.MonkeyPatch, folder: Path, said: object) -> None:
+    """In place of pip-audit, which only `make audit` installs: what it prints, and its status."""
+    tool = folder / "pip-audit"
+    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(said)}\nEND\nexit 1\n")
+    tool.chmod(0o755)
+    monkeypatch.setattr(supply_chain, "TOOLS", folder)
+
+
+def test_a_package_that_could_not_be_asked_about_is_no_all_clear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where PyPI does not answer as it should, pip-audit passes over a package, and is content."""
+    good = {"name": "msgspec", "version": "1", "vulns": []}
+    own = {"name": "batonbox-server", "skip_reason": "distribution marked as editable"}
+    bad = {**good, "name": "jinja2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}
+    answering(monkeypatch, tmp_path, {"dependencies": [good, own]})
+    assert supply_chain.audit_python() == []
+    answering(monkeypatch, tmp_path, {"dependencies": [good, own, bad]})
+    assert supply_chain.audit_python() == ["jinja2 1: PYSEC-1 (fixed in 2)"]
+    unasked = {"name": "starlette", "skip_reason": "Dependency not found on PyPI"}
+    answering(monkeypatch, tmp_path, {"dependencies": [good, own, unasked]})
+    with pytest.raises(Unreachable, match=r"1 of 3 .* starlette \(Dependency not found"):
+        supply_chain.audit_python()
+    answering(monkeypatch, tmp_path, "ERROR: no connection")
+    with pytest.raises(Unreachable, match="pip-audit"):
+        supply_chain.audit_python()
+
+
 def test_an_advisory_is_told_by_its_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with registry({}, monkeypatch):
         assert audit_npm(folder) == []
