@@ -17,6 +17,7 @@ import pytest
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.node_verify import verified, verify_here
 from batonbox_server.store.connect import EngineClient
+from batonbox_server.torture.sites.cluster import ClusterSite
 from batonbox_server.verify.findings import REMEDIES
 from tests.chaos.processes import serving
 from tests.integration.test_cli import run
@@ -440,3 +441,21 @@ async def test_an_empty_engine_has_nothing_wrong(engine_url: str, tmp_path: Path
     space = f"v{uuid.uuid4().hex[:12]}"
     async with opened(engine_url, space, tmp_path) as organisation:
         assert (await verify_here(organisation))["ok"]
+
+
+@pytest.mark.long
+async def test_every_primary_of_a_cluster_is_looked_at(tmp_path: Path) -> None:
+    """What no key names is found wherever it lies; each of these has a slot of its own."""
+    site = ClusterSite(tmp_path)
+    await site.start()
+    try:
+        await lived(site.url, "vc", tmp_path / "data")
+        async with opened(site.url, "vc", tmp_path / "data") as organisation:
+            assert (await verify_here(organisation))["findings"] == []
+            ghosts = [f"vc{{ib:ghost{n}}}:meta" for n in range(12)]
+            for ghost in ghosts:
+                await organisation.client.execute("HSET", ghost, "epoch", "e", "seq", 0)
+            told = await verify_here(organisation)
+            assert {finding["where"] for finding in told["findings"]} == set(ghosts)
+    finally:
+        await site.stop()

@@ -73,22 +73,28 @@ class Inboxes:
 
     async def check(self, inbox: Inbox) -> None:
         """All of it."""
-        prefix = self._reads.keys.inbox(inbox.id)
-        logged = await check_log(
-            self._reads, self._report, prefix=prefix, name=inbox.id, conversations=True
-        )
-        if logged is None:
+        if not await self.check_alone(inbox.id):
             if inbox.live:
                 await self._settled(inbox.id, self._no_log)
             return
+        await self._settled(inbox.id, self._standings)
+        await self._settled(inbox.id, self._numbers)
+        await self._hook_places(inbox.id, self._reads.keys.inbox(inbox.id))
+
+    async def check_alone(self, inbox: str) -> bool:
+        """The inbox against itself: log, conversations, indexes, badges. False: it has no log."""
+        prefix = self._reads.keys.inbox(inbox)
+        logged = await check_log(
+            self._reads, self._report, prefix=prefix, name=inbox, conversations=True
+        )
+        if logged is None:
+            return False
         self._report.checked["inboxes"] += 1
         parts = (self._reads, self._archive, self._report)
         threads = Threads(*parts, prefix=prefix, logged=logged.rows, end=logged.seq)
-        await self._conversations(prefix, threads, inbox.id)
+        await self._conversations(prefix, threads, inbox)
         await self._indexes(prefix, threads)
-        await self._settled(inbox.id, self._standings)
-        await self._settled(inbox.id, self._numbers)
-        await self._hook_places(inbox.id, prefix)
+        return True
 
     async def _conversations(self, prefix: str, threads: Threads, inbox: str) -> None:
         before = await self._away(prefix)
