@@ -30,7 +30,7 @@ WAYS = [False, True] if locate().name == "valkey" and locate().version >= (9,) e
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSite]:
-    """One cluster for all tests that leave it whole."""
+    """One cluster for all tests, which leave it whole."""
     with asyncio.Runner() as runner:
         site = ClusterSite(tmp_path_factory.mktemp("site"))
         try:
@@ -41,14 +41,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSite]:
 
 
 @pytest.fixture
-async def own(tmp_path: Path) -> AsyncIterator[ClusterSite]:
-    """One whose nodes may die."""
-    site = ClusterSite(tmp_path)
-    try:
-        await site.start()
-        yield site
-    finally:
-        await site.stop()
+async def own(site: ClusterSite) -> AsyncIterator[ClusterSite]:
+    """The same, where nodes may die."""
+    yield site
+    for engine in site.engines:
+        if not engine.running:
+            await engine.start(wait=False)
+    await site.whole()
 
 
 @pytest.fixture
@@ -167,8 +166,7 @@ class TestMoving:
         self, site: ClusterSite, cluster: ClusterClient, box: Box
     ) -> None:
         conv, slot = await box.receive(), slot_of(box.log)
-        async with site.moving(slot, await another(site, slot)) as move_keys:
-            await move_keys()
+        async with site.moving(slot, await another(site, slot)):
             loop = asyncio.get_running_loop()
             assigned = loop.create_task(box.assign(conv))
             noticed = loop.create_task(note(box, conv, 1))
@@ -241,9 +239,10 @@ async def test_commands_keep_their_order_while_the_slot_moves(
     assert await noted(box, conv) == list(range(len(calls)))
 
 
+@pytest.mark.parametrize("comes_back", [False, True])
 @pytest.mark.parametrize("atomic", WAYS)
 async def test_a_subscription_follows_its_slot(
-    site: ClusterSite, cluster: ClusterClient, prefix: str, *, atomic: bool
+    site: ClusterSite, cluster: ClusterClient, prefix: str, *, atomic: bool, comes_back: bool
 ) -> None:
     channel = f"{prefix}{{{prefix}}}:ev"
     slot, heard = slot_of(channel), Heard(cluster)
@@ -251,7 +250,10 @@ async def test_a_subscription_follows_its_slot(
     await heard.subscriber.subscribe(channel.encode())
     assert heard.told == ["up"]
     assert await cluster.execute("SPUBLISH", channel, "before") == 1
+    here = await site.owner(slot)
     await site.migrate(slot, await another(site, slot), atomic=atomic)
+    if comes_back:  # before anybody has looked, but its subscribers were sent away
+        await site.migrate(slot, here, atomic=atomic)
     await eventually(lambda: heard.is_back, what="the subscription's return")
     assert await cluster.execute("SPUBLISH", channel, "after") == 1
     await eventually(lambda: len(heard.messages) == 2, what="both messages")
@@ -291,10 +293,9 @@ class TestDead:
         states: list[bool] = []
         client = await connected(own)
         client.on_state = states.append
-        there = await own.primaries()
         keys = {(await own.owner(slot_of(key))).name: key for key in map(str, range(40))}
-        dead, other = there[0], there[1]
-        its_replica = own.engines[own.engines.index(dead) + 3]
+        dead, other, *_ = await own.primaries()
+        its_replica = await own.replica_of(dead)
         await its_replica.kill()
         await dead.kill()
         await eventually(lambda: not client.state, what="the loss")
@@ -333,6 +334,8 @@ class TestDead:
         assert await noted(box, conv) == list(range(20))
         await eventually(lambda: heard.is_back, what="the subscription's return")
         before = len(heard.messages)
+        # A replica has the functions of its primary; should it not, it is given them.
+        await own.ask(await own.owner(slot), "FUNCTION", "FLUSH")
         await note(box, conv, 99)
         await eventually(lambda: len(heard.messages) > before, what="its event")
         await heard.subscriber.aclose()

@@ -142,6 +142,12 @@ class ClusterSite:
         replicas = await asyncio.gather(*(self._is_replica(engine) for engine in running))
         return [engine for engine, replica in zip(running, replicas, strict=True) if not replica]
 
+    async def replica_of(self, primary: EngineProc) -> EngineProc:
+        """The replica of a primary that runs."""
+        told = (await self._info(primary))["slave0"]
+        port = int(dict(part.split("=") for part in told.split(","))["port"])
+        return next(engine for engine in self._engines if engine.port == port)
+
     async def migrate(self, slot: int, to: EngineProc, *, atomic: bool = False) -> None:
         """Move a slot to another primary, key by key, or all at once where the engine can."""
         if await self.owner(slot) is to:
