@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from batonbox import Client, Conversation, OutcomeUnknown, RequestTimeout, Unavailable
 from tests.served import Served
 
 __all__ = ["Noting", "notes", "noting"]
+
+_READ_S: Final = 60.0
 
 
 class Noting:
@@ -35,24 +38,32 @@ class Noting:
                 await asyncio.sleep(0.02)
             await asyncio.sleep(self._pause_s)
 
-    @staticmethod
-    def key(number: int) -> str:
+    def key(self, number: int) -> str:
         """The id of the command that writes this note."""
-        return f"note-{number}"
+        return f"{self.conv.id}-{number}"
 
 
-async def noting(site: Served, client: Client, *, pause_s: float = 0.0) -> Noting:
-    """On a conversation of its own, which is the client's."""
-    conv = await client.conversation(await site.texts("hello"))
+async def noting(
+    site: Served, client: Client, *, pause_s: float = 0.0, customer: int = 0
+) -> Noting:
+    """On the conversation of this customer, which becomes the client's."""
+    text = await site.texts("hello", customer=f"+1416555{1000 + customer}")
+    conv = await client.conversation(text)
     await conv.claim()
     return Noting(conv, pause_s=pause_s)
 
 
 async def notes(client: Client, conv: str) -> set[int]:
-    """The numbers of all notes that are there."""
+    """The numbers of all notes that are there, as soon as the engine gives them."""
     found: set[int] = set()
-    before, conversation = 0, await client.conversation(conv)
-    while page := await conversation.history(before=before, n=50):
-        found |= {int(message.text) for message in page if message.kind == "noted"}
-        before = page[0].n
-    return found
+    before = 0
+    async with asyncio.timeout(_READ_S):
+        while True:
+            try:
+                conversation = await client.conversation(conv)
+                while page := await conversation.history(before=before, n=50):
+                    found |= {int(message.text) for message in page if message.kind == "noted"}
+                    before = page[0].n
+                return found
+            except Unavailable:  # such as too few replicas, for a moment
+                await asyncio.sleep(0.1)

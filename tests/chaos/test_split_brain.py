@@ -63,7 +63,7 @@ async def split(folder: Path, space: str, *, min_replicas: int, node_too: bool) 
         client = await stack.enter_async_context(await node.sdk("agent1"))
         writer = await noting(node, client, pause_s=PAUSE_S)
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        watching = group.create_task(_resyncs(client, found))
+        watching = group.create_task(_resyncs(client, writer, found))
         writing = group.create_task(writer.run())
         await eventually(lambda: len(writer.acknowledged) >= 20, timeout_s=SOON_S)
         for side in sides:
@@ -93,8 +93,8 @@ async def split(folder: Path, space: str, *, min_replicas: int, node_too: bool) 
     return found
 
 
-async def _resyncs(client: Client, found: Split) -> None:
-    numbers = {Noting.key(number): number for number in range(10_000)}
+async def _resyncs(client: Client, writer: Noting, found: Split) -> None:
+    numbers = {writer.key(number): number for number in range(10_000)}
     async with client.events(Resync, inbox="sales") as stream:
         async for resync in stream:
             assert isinstance(resync, Resync)
