@@ -90,11 +90,14 @@ def _follow(
             follower.reached_ns = what.at_ns
             if what.meta and "row" in what.meta:
                 follower.rows[what.meta["row"]["id"]] = what.meta["row"]
+        case "unsubscribed" if what.reason in RETRYABLE:
+            # It asks again, where it stood or from the beginning, as it likes.
+            history.ended(follower, told=True)
+            follower.lineage.clear()
         case "reset" | "unsubscribed":
             history.ended(follower, told=True)
             follower.drop()
-            ended = what.kind == "unsubscribed" and what.reason not in RETRYABLE
-            follower.gone = ended or what.reason == "perm"
+            follower.gone = what.kind == "unsubscribed" or what.reason == "perm"
         case "closed":
             reason = what.reason or ""
             if reason == SELF or (reason.isdigit() and int(reason) in STOPPED):
@@ -209,6 +212,8 @@ def _check_end(
     """I15: at the top, and soon enough after the last fault and the last command."""
     final, seen = box.end, box.seen[follower.client]
     if final is None or follower.gone or not seen:
+        return
+    if final.members and whole.users.get(follower.client) not in final.members:
         return
     top = (follower.seq, follower.tip) == tuple(final.head)
     findings.expect(

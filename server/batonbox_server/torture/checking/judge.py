@@ -11,7 +11,7 @@ from batonbox_server.torture.checking.findings import Findings
 from batonbox_server.torture.checking.logs import check_log
 from batonbox_server.torture.checking.members import check_members
 from batonbox_server.torture.checking.operations import histories
-from batonbox_server.torture.checking.rounds import InboxRound, sort_out
+from batonbox_server.torture.checking.rounds import InboxRound, Round, sort_out
 from batonbox_server.torture.checking.search import search
 from batonbox_server.torture.checking.truth import (
     check_badges,
@@ -52,21 +52,19 @@ def check_round(
         check_badges(box, whole, followers, findings)
         check_commands(box, whole, findings)
         if not is_room(box.inbox):
-            _linearizable(box, findings, budget)
+            _linearizable(box, whole, findings, budget)
     check_memory(whole, findings)
     return findings.verdict()
 
 
-def _linearizable(box: InboxRound, findings: Findings, budget: int) -> None:
-    """Both checkers; a history of which a part is lost has no one order, and is told as such."""
-    lost, forked = set(findings.noted.lost), _saw_a_fork(box)
-    told = []
-    for history in histories(box):
-        if forked or any(timed.cid in lost for timed in history.ops):
+def _linearizable(box: InboxRound, whole: Round, findings: Findings, budget: int) -> None:
+    """Both checkers; where a part of the history is lost there is no one order of it."""
+    told = histories(box)
+    if whole.may_lose and _saw_a_fork(box):
+        for history in told:
             findings.unsure(SEARCH, f"{history.conv}: a part of its history is lost")
             findings.unsure(WITNESS, f"{history.conv}: a part of its history is lost")
-        else:
-            told.append(history)
+        return
     check_witness(box, told, findings)
     for history in told:
         found = search(history, budget=budget)
@@ -82,12 +80,23 @@ def _linearizable(box: InboxRound, findings: Findings, budget: int) -> None:
 
 
 def _saw_a_fork(box: InboxRound) -> bool:
-    """Whether any answer names a position that the log does not hold."""
-    real = {(step.seq, step.tip) for step in box.steps}
+    """Whether anybody was told of a history that the log does not hold (any more)."""
+    real = {step.seq: step for step in box.steps}
     for command in box.commands:
         told = command.outcome
-        if told is None or told.kind != "ok" or not told.tip or told.seq is None:
+        if told is None:
             continue
-        if told.seq >= box.first and (told.seq, told.tip) not in real:
-            return True
-    return False
+        if told.tip and told.seq and told.seq >= box.first:
+            step = real.get(told.seq)
+            if step is None or step.tip != told.tip:
+                return True
+        if told.cur and int(told.cur.get("rev", 0)) >= box.first:
+            step = real.get(int(told.cur["rev"]))
+            row = step.meta.get("row") if step else None
+            if not row or row.get("own_tok") != told.cur.get("own_tok"):
+                return True
+    return any(
+        what.kind == "reset" and what.reason in ("fork", "epoch")
+        for seen in box.seen.values()
+        for _, what in seen
+    )
