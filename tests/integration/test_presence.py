@@ -16,7 +16,7 @@ from batonbox_server.domain.policy import Scope
 from batonbox_server.service import live, presence
 from batonbox_server.service.presence import job_of
 from batonbox_server.store import live as live_store
-from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.live import RedisLive
 from batonbox_server.store.live_port import Mark, NodeReport, People
@@ -48,7 +48,7 @@ async def until(holds: Callable[[], Any], within_s: float = NOTICED_S, what: Any
         await asyncio.sleep(0.02)
 
 
-async def off(client: EngineClient, keys: Keys, user: str, inbox: str = "sales") -> Mark | None:
+async def off(client: Engine, keys: Keys, user: str, inbox: str = "sales") -> Mark | None:
     """What the inbox knows: version and since when they are away; None: nothing."""
     raw = await client.execute("HGET", f"{keys.inbox(inbox)}:off", user)
     if raw is None:
@@ -87,7 +87,7 @@ def told(it: Peer) -> dict[str, str]:
 
 
 async def test_a_killed_process_leaves_its_people_offline_and_their_conversations_to_all(
-    engine_url: str, client: EngineClient, prefix: str, tmp_path: Path
+    engine_url: str, client: Engine, prefix: str, tmp_path: Path
 ) -> None:
     space = prefix.rstrip(":")
     keys = Keys(space)
@@ -101,7 +101,7 @@ async def test_a_killed_process_leaves_its_people_offline_and_their_conversation
 
 
 async def _killed(
-    one: Server, other: Server, store: RedisStore, client: EngineClient, keys: Keys
+    one: Server, other: Server, store: RedisStore, client: Engine, keys: Keys
 ) -> None:
     theirs, mine = await other.token("agent2"), await one.token("agent1")
     async with Client(one.url, mine) as ana, Client(other.url, theirs) as ben:
@@ -309,7 +309,7 @@ async def test_a_restart_of_the_only_server_takes_nobody_for_gone(
 
 
 async def test_an_outage_of_the_engine_takes_nobody_for_gone(
-    client: EngineClient, prefix: str, monkeypatch: pytest.MonkeyPatch
+    client: Engine, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody could say that they lived: whoever comes first is no witness of the others' death."""
     monkeypatch.setattr(live_store, "_LEASE_MS", 400)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -179,6 +180,23 @@ async def test_who_cannot_be_asked_says_why(
 ) -> None:
     with pytest.raises(error, match=why):
         await EngineClient(calm.url.replace(right, wrong)).connect()
+
+
+async def test_a_user_at_the_sentinels_needs_no_more_than_the_manual_says(
+    calm: SentinelSite,
+) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    (rights,) = re.findall(r"user at the sentinels needs `([^`]+)`", manual)
+    for sentinel in calm.sentinels:
+        await sentinel.ask("ACL", "LOG", "RESET")
+        await sentinel.ask("ACL", "SETUSER", "watch", "on", ">pass", "-@all", *rights.split())
+    url = calm.url.partition("?")[0] + "?sentinel_username=watch&sentinel_password=pass"
+    client = EngineClient(url)
+    await client.connect()
+    assert await client.execute("PING") == b"PONG"
+    await client.aclose()
+    for sentinel in calm.sentinels:
+        assert await sentinel.ask("ACL", "LOG") == []
 
 
 async def test_without_any_sentinel_the_address_is_named() -> None:

@@ -15,6 +15,7 @@ from batonbox_server.asgi.connection import Connection
 from batonbox_server.origin import acting
 from batonbox_server.session.ports import Principal
 from batonbox_server.store.connect import EngineClient
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.turn import turn
 from batonbox_server.wire import Op
@@ -41,7 +42,7 @@ class Asked(Notes):
 class Received:
     """What each websocket message had handed to the engine by the time it was taken in."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, client: EngineClient) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, client: Engine) -> None:
         self.handed: list[int] = []
         received = Connection.received
 

@@ -10,13 +10,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from redis.exceptions import RedisError
 
 from batonbox_server.engine.locate import EngineBinary
-from batonbox_server.errors import EngineUnavailable, EngineUnsuitable
-from batonbox_server.store.resp import close_connection, open_connection, request
+from batonbox_server.errors import BatonboxError, EngineUnsuitable
+from batonbox_server.store.resp import Argument, close_connection, open_connection, request
 from batonbox_server.tied import Watchdog, default_tie, die_with_us
 
 __all__ = ["EngineProc", "Site", "random_password", "reserve_port"]
@@ -178,6 +178,19 @@ class EngineProc:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
+    async def ask(self, *args: Argument) -> Any:
+        """One command on a connection of its own.
+
+        Raises:
+            BatonboxError, redis.exceptions.RedisError, OSError: it does not answer, or refuses.
+        """
+        connection = await open_connection(self.url, timeout_s=_REPLY_TIMEOUT_S)
+        try:
+            async with asyncio.timeout(_REPLY_TIMEOUT_S):
+                return await request(connection, *args)
+        finally:
+            await close_connection(connection)
+
     async def release(self) -> None:
         """Kill it and give its port back; it cannot be started again."""
         await self.kill()
@@ -199,16 +212,9 @@ class EngineProc:
 
     async def _answers(self) -> bool:
         try:
-            connection = await open_connection(self.url, timeout_s=_REPLY_TIMEOUT_S)
-        except (EngineUnavailable, EngineUnsuitable):
-            return False
-        try:
-            async with asyncio.timeout(_REPLY_TIMEOUT_S):
-                return bool(await request(connection, "PING"))
-        except (RedisError, OSError):
+            return bool(await self.ask("PING"))
+        except (BatonboxError, RedisError, OSError):
             return False  # such as LOADING
-        finally:
-            await close_connection(connection)
 
     def _last_words(self) -> str:
         try:

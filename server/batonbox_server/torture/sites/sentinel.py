@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from batonbox_server.engine.configuration import COMMON
 from batonbox_server.engine.locate import EngineBinary, locate
 from batonbox_server.errors import BatonboxError, EngineUnsuitable
-from batonbox_server.store.resp import Argument, close_connection, open_connection, request
 
 from .base import EngineProc, random_password
 
@@ -24,7 +23,6 @@ _HOST: Final = "127.0.0.1"
 _SERVICE: Final = "batonbox"
 _POLL_S: Final = 0.02
 _WAIT_S: Final = 30.0
-_ASK_S: Final = 2.0
 _ENGINE: Final = """\
 repl-backlog-size 64mb
 repl-diskless-sync-delay 0
@@ -156,7 +154,7 @@ class SentinelSite:
         before = await self.primary()
         leader = await self._leader()
         how = ["COORDINATED"] if self.coordinated else []
-        await _ask(leader, "SENTINEL", "FAILOVER", _SERVICE, *how)
+        await leader.ask("SENTINEL", "FAILOVER", _SERVICE, *how)
         await self._wait(lambda: self._moved(before), "there was no failover")
 
     async def primary(self) -> EngineProc:
@@ -180,15 +178,15 @@ class SentinelSite:
         return self.announced.get(engine.name, engine.port)
 
     async def _linked(self, count: int) -> bool:
-        said: bytes = await _ask(self._engines[0], "INFO", "replication")
+        said: bytes = await self._engines[0].ask("INFO", "replication")
         return said.count(b"state=online") >= count
 
     async def _watched(self) -> bool:
         """Every sentinel reaches all the others, and knows all engines: they could vote."""
         for sentinel in self.sentinels:
-            seen = [await _ask(sentinel, "SENTINEL", "MASTER", _SERVICE)]
+            seen = [await sentinel.ask("SENTINEL", "MASTER", _SERVICE)]
             for kind in ("REPLICAS", "SENTINELS"):
-                seen += await _ask(sentinel, "SENTINEL", kind, _SERVICE)
+                seen += await sentinel.ask("SENTINEL", kind, _SERVICE)
             flags = [dict(zip(one[::2], one[1::2], strict=True))[b"flags"] for one in seen]
             if sorted(flags) != self._healthy:
                 return False
@@ -215,17 +213,7 @@ async def _named(sentinel: EngineProc) -> int:
     if not sentinel.running:
         return 0
     try:
-        place = await _ask(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", _SERVICE)
+        place = await sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", _SERVICE)
     except (BatonboxError, RedisError, OSError):
         return 0
     return int(place[1]) if place else 0
-
-
-async def _ask(process: EngineProc, *args: Argument) -> Any:
-    """One command on a connection of its own."""
-    connection = await open_connection(process.url, timeout_s=_ASK_S)
-    try:
-        async with asyncio.timeout(_ASK_S):
-            return await request(connection, *args)
-    finally:
-        await close_connection(connection)
