@@ -164,7 +164,7 @@ class Inbox:
         status = row["status"] if row else ""
         member = actor in self.members
         act = self.rng.choice(
-            ["in", "in", "claim", "hand", "return", "done", "look", "look", "who", "sleep"]
+            ["in", "in", "claim", "hand", "return", "done", "look", "look", "who", "sleep", "note"]
         )
         if act == "in":
             owner = self.owner_of(row)
@@ -182,6 +182,8 @@ class Inbox:
         elif act == "sleep" and row is not None and status == "assigned":
             # Put aside it is not unread; by the time it wakes it is.
             self.put_aside(conv, row["assignee"], wakes=self.rng.random() < 0.5)
+        elif act == "note" and member and status == "unassigned":
+            self.change(conv, actor, status)  # it stays as it is, and as unread as it was
         elif act == "look" and member and row:
             self.look(actor, conv, unread=self.rng.random() < 0.3)
         elif act == "who" and self.rng.random() < 0.2:
@@ -275,7 +277,7 @@ def test_badges_are_right_at_rest_whatever_happened(block: int) -> None:
     for seed in range(block * 60, block * 60 + 60):
         run(seed, done)
     acts = {"in", "claim", "hand", "return", "done", "look", "who", "lost", "at once", "later",
-            "sleep"}  # fmt: skip
+            "sleep", "note"}  # fmt: skip
     assert acts <= done.keys()
 
 
@@ -293,6 +295,20 @@ def test_who_is_no_member_has_no_badge_but_sees_the_depth() -> None:
     badges.restart(5, unassigned=1, keys=["box.1:5.abc"])
     badges.loaded("adm", badges.begin("adm"), Marks(5, 0, "admin", False, 0, True, [], [], 1))
     assert badges.totals("adm") == Totals(0, 0, 1)
+
+
+def test_who_brought_it_back_has_not_seen_it_again_by_a_note() -> None:
+    badges = Badges()
+    badges.restart(5, unassigned=0, keys=[])
+    badges.loaded("ann", badges.begin("ann"), Marks(5, 0, "member", True, 0, True, [], [], 0))
+    held = {"id": "box.1", "status": "assigned", "assignee": "ann", "att": "4.abc"}
+    free = {"id": "box.1", "status": "unassigned", "assignee": "", "att": "6.abc"}
+    event = {"conv": "box.1", "actor": "ann", "row": free}
+    badges.apply(6, {**event, "type": "returned", "before": held})
+    assert badges.totals("ann") == Totals(0, 0, 1)
+    badges.mark(Mark("ann", 1, 6, "blue", "box.1", "6.abc", unseen=True))
+    badges.apply(7, {**event, "type": "noted", "before": free})
+    assert badges.totals("ann") == Totals(1, 0, 1)
 
 
 def test_a_recount_of_the_same_moment_finds_a_wrong_badge() -> None:

@@ -160,8 +160,9 @@ class Badges(Marked[Private, MarksLike]):
         return not _rejoins(user, meta)
 
     def _row(self, user: str, private: Private, meta: dict[str, Any], row: dict[str, Any]) -> None:
-        new = _key(meta, row)
-        if new and self._unm.get(new) == user:
+        old, new = _key(meta, meta.get("before")), _key(meta, row)
+        # Only what brings it there: by what they do later it may be unread again, for them too.
+        if new and new != old and self._unm.get(new) == user:
             self._see(user, private, new)
         if row["status"] == "assigned" and row["assignee"] == user and meta.get("unseen"):
             private.green.add(meta["conv"])
