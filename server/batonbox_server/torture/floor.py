@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from .ledger import Ledger
 from .office import Office
+from .truth import Reader
 from .witness import Witness
 
 __all__ = ["CUSTOMERS", "Floor"]
@@ -29,6 +31,8 @@ class Floor:
     witnesses: Sequence[Witness]
     office: Office
     ledger: Ledger
+    reader: Reader
+    _moving: set[tuple[str, str]] = field(default_factory=set)
     _said: int = 0
     _written: int = 0
     _tokens: dict[str, list[str]] = field(default_factory=dict)
@@ -59,6 +63,32 @@ class Floor:
             customer=customer,
             text=f"said {self.round}.{self._said}",
         )
+
+    async def moves(self, rng: random.Random, away_s: float) -> None:
+        """Somebody is put out of an inbox, and let in again; one change of a person at a time."""
+        free = [
+            (inbox, user)
+            for inbox in self.inboxes
+            for user in self.movable
+            if (inbox, user) not in self._moving
+        ]
+        if not free:
+            return
+        inbox, user = rng.choice(free)
+        self._moving.add((inbox, user))
+        try:
+            await self._member(rng, inbox, user, on=False)
+            await asyncio.sleep(away_s)
+            await self._member(rng, inbox, user, on=True)
+        finally:
+            self._moving.discard((inbox, user))
+
+    async def _member(self, rng: random.Random, inbox: str, user: str, *, on: bool) -> None:
+        async def settled() -> bool:
+            members = await self.reader.members(inbox)
+            return members is not None and (user in members) is on
+
+        await self.office.member(self.ledger, rng, inbox=inbox, user=user, on=on, settled=settled)
 
     def rows(self, witness: Witness, inbox: str, **wanted: Any) -> list[dict[str, Any]]:
         """The rows that a witness knows and that are as wanted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,6 +23,8 @@ _TIMEOUT_S: Final = 4.0
 _PAUSE_S: Final = 0.2
 _SETTING_UP_S: Final = 30.0
 _CARRIER_S: Final = 25.0
+_JOB_S: Final = 15.0
+_POLL_S: Final = 0.05
 
 
 class Office:
@@ -76,9 +78,20 @@ class Office:
         raise Unready(f"{method} {path} did not succeed: {why}")
 
     async def member(
-        self, ledger: Ledger, rng: random.Random, *, inbox: str, user: str, on: bool
+        self,
+        ledger: Ledger,
+        rng: random.Random,
+        *,
+        inbox: str,
+        user: str,
+        on: bool,
+        settled: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Put somebody into an inbox or out of it, as one recorded call that is sent once."""
+        """Put somebody into an inbox or out of it, as one recorded call that is sent once.
+
+        The 2xx says that the change is kept; an inbox that cannot be written to just then follows
+        by a job, and the call has ended when it has (`settled`).
+        """
         at = rng.randrange(len(self._http))
         call = ledger.call(
             client="office",
@@ -99,7 +112,8 @@ class Office:
             ledger.outcome(call, "unknown", slug="timeout")
         else:
             if answer.is_success:
-                ledger.outcome(call, "ok")
+                ok = await _soon(settled)
+                ledger.outcome(call, "ok" if ok else "unknown", slug=None if ok else "deferred")
             elif answer.status_code >= 500:
                 ledger.outcome(call, "unknown", slug="unavailable")
             else:
@@ -140,3 +154,12 @@ class Office:
             )
         )
         return conv
+
+
+async def _soon(holds: Callable[[], Awaitable[bool]]) -> bool:
+    deadline_s = time.monotonic() + _JOB_S
+    while not await holds():
+        if time.monotonic() > deadline_s:
+            return False
+        await asyncio.sleep(_POLL_S)
+    return True

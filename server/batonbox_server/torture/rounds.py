@@ -108,7 +108,9 @@ async def _opened(one: Round, grounds: Grounds, ledger: Ledger, dur: str) -> Asy
             return all(w.stands(inbox) for w in witnesses for inbox in numbers)
 
         await _until(there, within_s=_OPEN_S, what="clients could not subscribe")
-        yield Floor(one.number, numbers, USERS[1:], witnesses, grounds.office, ledger)
+        yield Floor(
+            one.number, numbers, USERS[1:], witnesses, grounds.office, ledger, grounds.reader
+        )
     finally:
         await cancel_all(tasks)
 

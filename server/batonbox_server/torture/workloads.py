@@ -136,11 +136,7 @@ class Members:
 
     async def turn(self, floor: Floor, rng: random.Random) -> None:
         """See Workload."""
-        inbox, user = rng.choice(floor.inboxes), rng.choice(list(floor.movable))
-        office, ledger = floor.office, floor.ledger
-        await office.member(ledger, rng, inbox=inbox, user=user, on=False)
-        await asyncio.sleep(rng.uniform(0.0, 1.0))
-        await office.member(ledger, rng, inbox=inbox, user=user, on=True)
+        await floor.moves(rng, away_s=rng.uniform(0.0, 1.0))
         await asyncio.sleep(rng.uniform(0.0, 1.0))
 
 
