@@ -157,6 +157,13 @@ class Inbox:
             mark = Mark(user, self.mv[user], self.seq, kind, conv, row["att"], unread)
             self.published.append(mark)
 
+    def touch(self, act: str, user: str, conv: str) -> None:
+        """A look, or a note about what waits: that stays as it is, and as unread as it was."""
+        if act == "look":
+            self.look(user, conv, unread=self.rng.random() < 0.3)
+        elif self.rows[conv]["status"] == "unassigned":
+            self.change(conv, user, "unassigned")
+
     def step(self, done: Counter[str]) -> None:
         """Something that may happen now."""
         conv, actor = self.rng.choice(CONVS), self.rng.choice(USERS)
@@ -182,10 +189,8 @@ class Inbox:
         elif act == "sleep" and row is not None and status == "assigned":
             # Put aside it is not unread; by the time it wakes it is.
             self.put_aside(conv, row["assignee"], wakes=self.rng.random() < 0.5)
-        elif act == "note" and member and status == "unassigned":
-            self.change(conv, actor, status)  # it stays as it is, and as unread as it was
-        elif act == "look" and member and row:
-            self.look(actor, conv, unread=self.rng.random() < 0.3)
+        elif act in {"look", "note"} and member and row:
+            self.touch(act, actor, conv)
         elif act == "who" and self.rng.random() < 0.2:
             (self.leave if member else self.join)(actor)
         else:
