@@ -11,28 +11,33 @@ import msgpack  # type: ignore[import-untyped]
 import pytest
 from redis.exceptions import ResponseError
 
-from batonbox_server.engine import locate
+from batonbox import LogEvent
 from batonbox_server.errors import EngineUnavailable, EngineUnsuitable, Refused
 from batonbox_server.store.address import Address
 from batonbox_server.store.cluster import ClusterClient
 from batonbox_server.store.cluster_map import slot_of
 from batonbox_server.store.cluster_pubsub import ClusterSubscriber
+from batonbox_server.store.keys import Keys
 from batonbox_server.store.port import Applied
 from batonbox_server.torture.sites.base import EngineProc
 from batonbox_server.torture.sites.cluster import ClusterSite
 from batonbox_server.torture.sites.standalone import StandaloneSite
+from tests.engines import binary
 from tests.integration.store_harness import Box
+from tests.integration.test_engine_user import rule
+from tests.served import served
 from tests.support import eventually
 
+ENGINE = binary()
 # Slots move in one step since Valkey 9; older engines move key by key, which all can.
-WAYS = [False, True] if locate().name == "valkey" and locate().version >= (9,) else [False]
+WAYS = [False, True] if ENGINE.name == "valkey" and ENGINE.version >= (9,) else [False]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSite]:
     """One cluster for all tests, which leave it whole."""
     with asyncio.Runner() as runner:
-        site = ClusterSite(tmp_path_factory.mktemp("site"))
+        site = ClusterSite(tmp_path_factory.mktemp("site"), binary=ENGINE)
         try:
             runner.run(site.start())
             yield site
@@ -284,6 +289,41 @@ async def test_the_fullest_primary_tells_how_full_the_engine_is(
         assert (await box.store.memory()).bound == 1 << 30
     finally:
         await site.ask(fullest, "CONFIG", "SET", "maxmemory", 0)
+
+
+async def test_two_nodes_serve_while_a_slot_moves_with_no_more_rights_than_the_manual_lists(
+    site: ClusterSite, prefix: str
+) -> None:
+    """Whatever a customer and a member do is seen by a client that is at the other node, once."""
+    rights = [*rule(password="secret", space=prefix), "+cluster|slots", "+cluster|nodes", "+asking"]
+    if ENGINE.version < (7, 2):
+        rights.remove("+waitaof")  # it has none
+    for engine in site.engines:
+        await site.ask(engine, *rights)
+    nodes = ",".join(f"127.0.0.1:{engine.port}" for engine in site.engines)
+    slot = slot_of(Keys(prefix).inbox("sales"))
+    url, seqs = f"redis+cluster://batonbox:secret@{nodes}", list[int]()
+    async with served(url, prefix, nodes=2) as node:
+        async with (
+            await node.sdk("agent1") as client,
+            client.events(LogEvent, inbox="sales") as events,
+        ):
+            for n, atomic in enumerate(WAYS):
+                conv = await node.texts("hello", customer=f"+1416555020{n}")
+                await site.migrate(slot, await another(site, slot), atomic=atomic)
+                for verb, body in (("assign", {}), ("reply", {"text": "hi"}), ("done", {})):
+                    answer = await node.act("agent1", conv, verb, **body)
+                    assert answer.is_success, answer.text
+                async for event in events:
+                    seqs.append(event.seq)
+                    if event.meta["type"] == "done":
+                        break
+        assert seqs == list(range(seqs[0], seqs[-1] + 1))
+        ready = await node.get("", "/readyz")
+        assert ready["engine"]["away"] == []
+    for engine in site.engines:
+        assert await site.ask(engine, "ACL", "LOG") == []
+        await site.ask(engine, "ACL", "DELUSER", "batonbox")
 
 
 class TestDead:
