@@ -316,7 +316,7 @@ async def test_two_nodes_serve_while_a_slot_moves_with_no_more_rights_than_the_m
                     assert answer.is_success, answer.text
                 async for event in events:
                     assert isinstance(event, LogEvent)
-                seqs.append(event.seq)
+                    seqs.append(event.seq)
                     if event.meta["type"] == "done":
                         break
         assert seqs == list(range(seqs[0], seqs[-1] + 1))
