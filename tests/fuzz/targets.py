@@ -162,6 +162,8 @@ def queries(data: bytes) -> None:
             _says(refused)
             continue
         assert isinstance(found, shape)
+        names = [name for name, _ in call.request.query_params.multi_items()]
+        assert len(names) == len(set(names)), "one of them was taken, and the other was not"
 
 
 async def _nothing(_: Call) -> dict[str, Any]:

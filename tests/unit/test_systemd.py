@@ -13,8 +13,8 @@ import pytest
 from tests.programs import program
 
 UNIT: Final = Path(__file__).parents[2] / "deploy" / "systemd" / "batonbox.service"
-# Of 10; below 2 systemd calls it "OK", and an unconfined service has 9.6.
-EXPOSED_MOST: Final = 3.0
+# Of 10: an unconfined service has 9.6, and this one had 1.2 when it was measured.
+EXPOSED_MOST: Final = 2.0
 
 
 def analyzed(unit: Path, *words: str) -> str:
