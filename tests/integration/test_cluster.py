@@ -18,6 +18,7 @@ from batonbox_server.store.cluster import ClusterClient
 from batonbox_server.store.cluster_map import slot_of
 from batonbox_server.store.cluster_pubsub import ClusterSubscriber
 from batonbox_server.store.keys import Keys
+from batonbox_server.store.lane import Need
 from batonbox_server.store.port import Applied
 from batonbox_server.torture.sites.base import EngineProc
 from batonbox_server.torture.sites.cluster import ClusterSite
@@ -325,6 +326,34 @@ async def test_two_nodes_serve_while_a_slot_moves_with_no_more_rights_than_the_m
     for engine in site.engines:
         assert await site.ask(engine, "ACL", "LOG") == []
         await site.ask(engine, "ACL", "DELUSER", "batonbox")
+
+
+async def test_what_replicas_have_is_asked_of_the_primary_of_the_slot(
+    own: ClusterSite, prefix: str
+) -> None:
+    client = await connected(own)
+    box = Box(client, prefix)
+    await box.open()
+    assert (await client.look()).replicas == 1
+    slot, need = slot_of(box.log), Need(1)
+    since = client.since()
+    conv = await box.receive()
+    assert await client.lasts(box.log, need, since=since, within_ms=5000)
+    replica = await own.replica_of(await own.owner(slot))
+    replica.freeze()
+    try:
+        await note(box, conv, 1)
+        assert not await client.lasts(box.log, need, since=since, within_ms=100)
+    finally:
+        replica.thaw()
+    await own.whole()
+    assert await client.lasts(box.log, need, since=since, within_ms=5000)
+    # Whoever serves it now may have been given it by somebody who had lost something.
+    await own.migrate(slot, await another(own, slot))
+    await note(box, conv, 2)
+    assert not await client.lasts(box.log, need, since=since, within_ms=5000)
+    assert await client.lasts(box.log, need, since=client.since(), within_ms=5000)
+    await client.aclose()
 
 
 class TestDead:
