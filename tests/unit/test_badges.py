@@ -316,6 +316,26 @@ def test_who_brought_it_back_has_not_seen_it_again_by_a_note() -> None:
     assert badges.totals("ann") == Totals(1, 0, 1)
 
 
+def joining(kind: str, role: str, **more: bool) -> dict[str, object]:
+    return {"type": f"member_{kind}", "user": "ann", "actor": "", "role": role, **more}
+
+
+def test_a_membership_begins_with_the_event_that_made_it_however_it_is_known() -> None:
+    badges = Badges()
+    badges.restart(5, unassigned=0, keys=[])
+    number = badges.begin("ann")  # read before she joins, in force after it
+    badges.apply(6, joining("joined", "member", joined=True, fresh=True))
+    badges.loaded("ann", number, Marks(5, 0, "", False, 0, True, [], [], 0))
+    assert badges.users["ann"].since_seq == 6
+    badges.apply(7, joining("removed", ""))
+    assert badges.users["ann"].since_seq == 0
+    badges.apply(8, joining("joined", "member", joined=True, fresh=True))
+    assert badges.users["ann"].since_seq == 8
+    badges.apply(9, joining("removed", "admin"))  # who is an admin stays, and sees
+    badges.apply(10, joining("joined", "admin", joined=True, fresh=True))
+    assert badges.users["ann"].since_seq == 9
+
+
 def test_a_recount_of_the_same_moment_finds_a_wrong_badge() -> None:
     badges = Badges()
     badges.restart(5, unassigned=1, keys=["box.1:5.abc"])

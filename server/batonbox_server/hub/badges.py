@@ -153,7 +153,7 @@ class Badges(Marked[Private, MarksLike]):
     def _event(self, user: str, private: Private, step: Step) -> bool:
         meta = step.meta
         if meta["type"] in {"member_joined", "member_removed"}:
-            self._membership(user, private, meta)
+            self._membership(user, private, step)
         row = meta.get("row")
         if row is not None:
             self._row(user, private, meta, row)
@@ -169,9 +169,15 @@ class Badges(Marked[Private, MarksLike]):
         elif user in {row["assignee"], (meta.get("before") or {}).get("assignee")}:
             private.green.discard(meta["conv"])
 
-    def _membership(self, user: str, private: Private, meta: dict[str, Any]) -> None:
+    def _membership(self, user: str, private: Private, step: Step) -> None:
+        meta = step.meta
         if meta["user"] != user:
             return
+        # As the engine has it: nobody is shown what happened before they came.
+        if meta["type"] == "member_removed":
+            private.since_seq = step.seq if meta.get("role") else 0
+        elif not private.role:
+            private.since_seq = step.seq
         private.role = meta["role"]
         private.joined = bool(meta.get("joined"))
         if meta["type"] == "member_removed" or meta.get("fresh"):
