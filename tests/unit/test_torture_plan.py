@@ -6,7 +6,7 @@ import json
 
 from batonbox_server.torture.plan import Plan, plan_of
 
-WORKLOADS = ("race", "transfers", "replies", "notes")
+WORKLOADS = ("race", "transfers", "replies", "notes", "inbound")
 NEMESES = tuple(f"fault-{number}" for number in range(9))
 
 
@@ -37,6 +37,7 @@ def test_faults_lie_within_the_load_and_differ_within_a_round() -> None:
         for blow in one.blows:
             assert blow.at_s > 0 and blow.at_s + blow.for_s <= one.seconds - 1.0
         assert one.workloads and all(weight > 0 for weight in one.workloads.values())
+        assert "race" in one.workloads or "inbound" in one.workloads
 
 
 def test_a_short_run_has_one_round_and_a_run_without_faults_none_of_them() -> None:

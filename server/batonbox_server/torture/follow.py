@@ -17,7 +17,7 @@ class Follow:
     """Where `client` stands in `inbox` (`live`: it does), and the rows it was told of.
 
     `asked` is the number of the SUB under way; `served`: this connection tells what happens.
-    `torn`: what comes before the next snapshot continues nothing: behind a gap, and where the
+    `subs`: how many SUB this connection had. `torn`: what comes before the next snapshot continues nothing: behind a gap, and where the
     answer to a SUB was on its way when the position it asked for was taken away.
     """
 
@@ -31,18 +31,21 @@ class Follow:
     live: bool = False
     served: bool = False
     asked: int | None = None
+    subs: int = 0
     torn: bool = False
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     badge: tuple[int, int, int] | None = None
 
     def subscription(self) -> list[Any]:
         """The item of SUB: resumed where it stands."""
+        self.subs += 1
         position = [self.epoch, self.seq, self.tip] if self.live else []
         return [self.inbox, "list", *position]
 
     def event(self, seq: int, meta: dict[str, Any], body: Any, tip: str) -> None:
         """EV; a gap ends the subscription, which has to be asked for anew."""
-        if self.torn:
+        # Asked for twice on one connection, events may come twice: the protocol says to ignore them.
+        if self.torn or (self.live and seq <= self.seq and self.subs > 1):
             return
         meta, digest = self.ledger.told(self.inbox, tip, meta, body)
         self._saw("event", seq=seq, tip=tip, meta=meta, body_hash=digest)
@@ -59,7 +62,7 @@ class Follow:
     def snapshot(self, epoch: str, seq: int, tip: str, rows: list[dict[str, Any]]) -> None:
         """SNAP."""
         self.epoch, self.seq, self.tip = epoch, seq, tip
-        self.live, self.torn = True, False
+        self.live, self.served, self.torn = True, True, False
         self.rows = {row["id"]: row for row in rows}
         self._saw("snapshot", rows=rows)
 
@@ -85,7 +88,7 @@ class Follow:
     def closed(self, code: int) -> None:
         """The connection is gone; where it stood stays."""
         self._saw("closed", reason=str(code))
-        self.asked, self.served, self.torn = None, False, False
+        self.asked, self.served, self.torn, self.subs = None, False, False, 0
 
     def ended(self) -> None:
         """Nothing more will be told, and nothing known counts."""

@@ -17,6 +17,7 @@ _SHORTEST_S: Final = 1.0
 _LEAST_S: Final = 4.0
 # What a round takes beside its load: making its inboxes, coming to rest, being judged.
 _AROUND_S: Final = 8.0
+_MAKING: Final = frozenset({"race", "inbound"})
 _TWICE_IN: Final = 3  # rounds of which one has a second fault
 
 
@@ -104,10 +105,13 @@ def _distinct(turns: Iterator[str], count: int) -> list[str]:
 
 
 def _weights(rng: random.Random, workloads: Sequence[str]) -> dict[str, int]:
-    """Some of them, at least two where there are so many; always with something to answer."""
+    """Some of them, at least three where there are so many."""
     most = len(workloads)
     some = rng.sample(list(workloads), rng.randint(min(3, most), most))
-    return {name: rng.randint(1, 4) for name in workloads if name in some}
+    weights = {name: rng.randint(1, 4) for name in workloads if name in some}
+    if not _MAKING & weights.keys():  # somebody has to make what the others work on
+        weights |= {name: 1 for name in workloads if name in _MAKING}
+    return weights
 
 
 def _blow(rng: random.Random, name: str, seconds: float) -> Blow:
