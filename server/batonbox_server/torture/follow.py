@@ -16,9 +16,9 @@ __all__ = ["Follow"]
 class Follow:
     """Where `client` stands in `inbox` (`live`: it does), and the rows it was told of.
 
-    `asked` is the number of the SUB under way; `served`: this connection tells what happens.
-    `subs`: how many SUB this connection had. `torn`: what comes before the next snapshot continues nothing: behind a gap, and where the
-    answer to a SUB was on its way when the position it asked for was taken away.
+    `asked` is the number of the SUB under way, `subs` how many this connection had; `served`: it
+    tells what happens. `torn`: what comes before the next snapshot continues nothing: behind a gap,
+    and where the answer to a SUB was on its way when its position was taken away.
     """
 
     client: str
@@ -44,7 +44,7 @@ class Follow:
 
     def event(self, seq: int, meta: dict[str, Any], body: Any, tip: str) -> None:
         """EV; a gap ends the subscription, which has to be asked for anew."""
-        # Asked for twice on one connection, events may come twice: the protocol says to ignore them.
+        # Asked for twice on one connection, events may come twice, and are to be ignored.
         if self.torn or (self.live and seq <= self.seq and self.subs > 1):
             return
         meta, digest = self.ledger.told(self.inbox, tip, meta, body)
