@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -409,6 +410,32 @@ class TestDead:
         await note(box, conv, 99)
         await eventually(lambda: len(heard.messages) > before, what="its event")
         await heard.subscriber.aclose()
+        await client.aclose()
+
+    @pytest.mark.skipif(ENGINE.name != "valkey", reason="a replica does not know of the move")
+    async def test_a_move_that_its_primary_did_not_survive_goes_on(
+        self, own: ClusterSite, prefix: str
+    ) -> None:
+        """Until then nothing is made of the half that is here."""
+        client = await connected(own)
+        box = Box(client, prefix)
+        await box.open()
+        conv, slot = await box.receive(), slot_of(box.log)
+        dead, to = await own.owner(slot), await another(own, slot)
+        with contextlib.suppress(EngineUnsuitable):
+            async with own.moving(slot, to):
+                some = await own.ask(dead, "CLUSTER", "GETKEYSINSLOT", slot, 3)
+                auth = ("AUTH", dead.password, "KEYS", *some)
+                await own.ask(dead, "MIGRATE", "127.0.0.1", to.port, "", 0, 5000, *auth)
+                await dead.kill()
+                raise EngineUnsuitable("the move was interrupted")
+        await eventually(lambda: not client.state, what="the loss")
+        await eventually(lambda: client.state, timeout_s=20, what="the replica")
+        assigned = asyncio.get_running_loop().create_task(box.assign(conv))
+        await eventually(lambda: slot in client._holding, what="the command that waits")
+        await own.finish_moves()
+        assert (await assigned).own_tok
+        assert await own.owner(slot) is to
         await client.aclose()
 
     async def test_one_that_was_frozen_while_its_replica_took_over_is_left(

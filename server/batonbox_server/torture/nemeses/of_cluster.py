@@ -52,6 +52,9 @@ class SlotMigration(Nemesis):
         self.over = True
         if self._moving:
             await asyncio.wait(self._moving, timeout=_LAST_S)
+            site = self.stage.site
+            assert isinstance(site, ClusterSite)
+            await site.finish_moves()  # which another fault has interrupted
 
     async def _move(self) -> None:
         site = self.stage.site

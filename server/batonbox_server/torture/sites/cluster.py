@@ -66,6 +66,7 @@ class ClusterSite:
         self._engines = [self._engine(name, binary) for name in names]
         self._count = primaries
         self._ids: dict[str, EngineProc] = {}
+        self._moves: dict[int, EngineProc] = {}  # begun and not ended: the slot, and where to
 
     @property
     def url(self) -> str:
@@ -150,6 +151,8 @@ class ClusterSite:
 
     async def migrate(self, slot: int, to: EngineProc, *, atomic: bool = False) -> None:
         """Move a slot to another primary, key by key, or all at once where the engine can."""
+        if slot in self._moves:
+            await self.finish_moves()
         if await self.owner(slot) is to:
             return
         if not atomic:
@@ -179,6 +182,7 @@ class ClusterSite:
     ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """A slot on its way, key by key: it belongs to `to` in the end. Yields what moves the keys
         that are left."""
+        self._moves[slot] = to
         here = await self.owner(slot)
         await self.ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.id_of(here))
         await self.ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.id_of(to))
@@ -186,15 +190,35 @@ class ClusterSite:
         async def move_keys() -> None:
             while keys := await self.ask(here, "CLUSTER", "GETKEYSINSLOT", slot, _KEYS_AT_ONCE):
                 await self.ask(
-                    here, "MIGRATE", _HOST, to.port, "", 0, 5000, "AUTH", self._password,
+                    here, "MIGRATE", _HOST, to.port, "", 0, 5000, "REPLACE", "AUTH", self._password,
                     "KEYS", *keys,
                 )  # fmt: skip
 
         yield move_keys
         await move_keys()
-        others = [engine for engine in await self.primaries() if engine not in (here, to)]
-        for engine in (to, here, *others):
-            await self.ask(engine, "CLUSTER", "SETSLOT", slot, "NODE", self.id_of(to))
+        await self._give(slot, to, here)
+
+    async def finish_moves(self) -> None:
+        """Carry on where a move was interrupted, to whoever took over from where it went.
+
+        Until then some keys are here and some there, and the slot serves no functions.
+        """
+
+        async def finished() -> bool:
+            for slot, to in list(self._moves.items()):
+                try:
+                    primaries = await self.primaries()
+                    now = to if to in primaries else self._mate(to)
+                    if await self.owner(slot) is now:
+                        await self._give(slot, now)
+                        continue
+                    async with self.moving(slot, now) as move_keys:
+                        await move_keys()
+                except (RedisError, OSError, BatonboxError):
+                    return False
+            return True
+
+        await _until(finished, what="interrupted moves of slots")
 
     async def ask(self, engine: EngineProc, *args: Argument) -> Any:
         """One command to one engine, over a connection of its own."""
@@ -268,6 +292,17 @@ class ClusterSite:
             return (await self._info(engine))["role"] == "slave"
         except (RedisError, OSError, BatonboxError):
             return False
+
+    async def _give(self, slot: int, to: EngineProc, *first: EngineProc) -> None:
+        """Whoever gets it is told first, and who gave it next: it is never nobody's."""
+        others = [engine for engine in await self.primaries() if engine not in (to, *first)]
+        for engine in (to, *first, *others):
+            await self.ask(engine, "CLUSTER", "SETSLOT", slot, "NODE", self.id_of(to))
+        del self._moves[slot]
+
+    def _mate(self, engine: EngineProc) -> EngineProc:
+        """The other engine of a primary and its replica, whichever is which now."""
+        return self._engines[(self._engines.index(engine) + self._count) % len(self._engines)]
 
     async def _info(self, engine: EngineProc) -> dict[str, str]:
         return _fields(await self.ask(engine, "INFO", "replication"))
