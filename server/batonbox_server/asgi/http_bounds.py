@@ -70,6 +70,8 @@ class _Bounded(asyncio.Protocol):
         super().data_received(data)
         if self._transport.get_protocol() is not self:
             self._forget()  # it is a websocket now, and that one's to bound
+            # This and its parser hold each other, and the collector comes rarely.
+            vars(self).clear()
         elif self.cycle is not before:
             self._heading = False
         elif self._heading and self._head_bytes > _HEAD_MAX_BYTES:
