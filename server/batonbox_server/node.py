@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from batonbox_server.gen.api import api_docs
 from batonbox_server.hub.frames import Moved
 from batonbox_server.hub.hub import Hub
 from batonbox_server.hub.hub import Limits as HubLimits
+from batonbox_server.hub.probe import Probe
 from batonbox_server.node_archive import archiver_of
 from batonbox_server.node_carriers import NodeCarriers, webhook_secret
 from batonbox_server.node_contacts import NodeContacts
@@ -59,6 +61,7 @@ from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.limits import SessionLimits
 from batonbox_server.store.holdings import RedisHoldings
 from batonbox_server.store.hooks import RedisHooks
+from batonbox_server.store.keys import Keys
 from batonbox_server.store.live import marks_of
 from batonbox_server.store.media import RedisMedia
 from batonbox_server.store.oidc import RedisOidc
@@ -96,6 +99,7 @@ class Node(Organisation):
         await super().open()
         settings = self.settings
         self.channel = EngineChannel(self.client)
+        self.probe = _probe(self.channel, self.keys)
         self.hub = Hub(
             logs=self.store,
             channel=self.channel,
@@ -206,6 +210,7 @@ class Node(Organisation):
             counts=self._counts,
             archive=lambda: self.archiver.state,
             load=self.shedder.told,
+            channel=self.probe.told,
         )
         web = WebClient(loopback=settings.loopback)
         self.pump = SocketPump(
@@ -291,6 +296,8 @@ class Node(Organisation):
         self.client.on_replies = self.hub.flush.soon
         await self.channel.connect(self.hub)
         stack.push_async_callback(self.channel.aclose)
+        self.probe.start()
+        stack.push_async_callback(self.probe.aclose)
         await self.hub.start()
         stack.push_async_callback(self.hub.close)
         await self.hub.follow(self.keys.org, self._on_org_event, self._on_org_reset, self._on_moved)
@@ -395,7 +402,7 @@ class Node(Organisation):
 
     def _counts(self) -> dict[str, float]:
         open_now = {"connections": len(self.pump.connections), **self.shedder.counts}
-        counts = {**open_now, **self.hub.counts, **self.durability.counts}
+        counts = {**open_now, **self.hub.counts, **self.probe.counts, **self.durability.counts}
         return {**counts, **self.archiver.counts, **self.search.counts}
 
     def _on_engine(self, up: bool) -> None:
@@ -403,6 +410,14 @@ class Node(Organisation):
 
     def _on_status(self, degraded: bool) -> None:
         self.pump.status(degraded or not self.client.state)
+
+
+def _probe(channel: EngineChannel, keys: Keys) -> Probe:
+    """Speaks to this node alone."""
+    name = keys.channel(keys.probe(secrets.token_hex(8)))
+    probe = Probe(channel, name=name)
+    channel.pass_to(name, probe.heard)
+    return probe
 
 
 def _hub_limits(settings: Settings) -> HubLimits:

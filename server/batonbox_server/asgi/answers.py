@@ -352,6 +352,16 @@ class Engine(Struct):
     away: list[str]
 
 
+class Channel(Struct):
+    """What this node published on the engine's channel, and heard again: the last time.
+
+    `round_trip_ms` it took, `age_s` ago; null: it was not heard so far.
+    """
+
+    round_trip_ms: float | None
+    age_s: float | None
+
+
 class Readiness(Struct):
     """Whether this node should get traffic, and what each check says.
 
@@ -363,6 +373,7 @@ class Readiness(Struct):
     ready: bool
     checks: dict[str, bool]
     engine: Engine
+    channel: Channel
     archive: str
     load: str
     version: str

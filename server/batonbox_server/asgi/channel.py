@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from batonbox_server.hub.hub import Hub
 from batonbox_server.store.engine import Engine
 from batonbox_server.store.topology import subscriber_of
@@ -18,6 +20,7 @@ class EngineChannel:
     def __init__(self, client: Engine, *, connect_timeout_s: float = 5.0) -> None:
         self._client = client
         self._hub: Hub | None = None
+        self._others: dict[bytes, Callable[[bytes], None]] = {}
         self._subscriber = subscriber_of(
             client,
             on_message=self._heard,
@@ -30,6 +33,10 @@ class EngineChannel:
         """Deliver to `hub` from now on; raises as `Engine.connect` does."""
         self._hub = hub
         await self._subscriber.connect()
+
+    def pass_to(self, channel: str, heard: Callable[[bytes], None]) -> None:
+        """What comes on this one is no log's: `heard` gets it."""
+        self._others[channel.encode()] = heard
 
     async def aclose(self) -> None:
         """Stop delivering."""
@@ -49,7 +56,10 @@ class EngineChannel:
         await self._client.execute("SPUBLISH", channel, data)
 
     def _heard(self, channel: bytes, data: bytes) -> None:
-        if self._hub is not None:
+        other = self._others.get(channel)
+        if other is not None:
+            other(data)
+        elif self._hub is not None:
             self._hub.heard(channel, data)
 
     def _lost(self) -> None:

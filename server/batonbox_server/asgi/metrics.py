@@ -49,6 +49,9 @@ _COUNTS: Final = {
     for name, text in (
         ("connections", "Open websockets"),
         ("feeds", "Logs followed by this node"),
+        ("channel_ok", "1: what this node publishes comes back to it"),
+        ("channel_seconds", "From publishing until it was heard, the last time"),
+        ("channel_failures", "How often it was not heard in time"),
         ("feed_gaps", "Gaps of followed logs that were read from the engine"),
         ("badge_audits", "Badges recounted in the engine and compared"),
         ("archive_stuck", "1: nothing can be moved to the archive; see /readyz"),

@@ -26,9 +26,11 @@ async def _readyz(call: Call) -> Response:
     engine = readiness.engine()
     # With a part of a cluster away every node is the same: none serves more if one gets no traffic.
     partly = bool(engine["away"])
+    heard = readiness.channel()
     checks = {
         "engine": bool(engine["up"]) or partly,
         "feeds": not readiness.degraded() or partly,
+        "channel": heard.ok or partly,
         "started": readiness.started,
         "not_draining": not readiness.draining,
     }
@@ -37,11 +39,19 @@ async def _readyz(call: Call) -> Response:
         "ready": ready,
         "checks": checks,
         "engine": {name: engine[name] for name in ("name", "version", "away")},
+        "channel": {
+            "round_trip_ms": _rounded(heard.round_trip_s, 1000.0),
+            "age_s": _rounded(heard.age_s),
+        },
         "archive": readiness.archive(),
         "load": readiness.load(),
         "version": __version__,
     }
     return json_response(body, status=200 if ready else 503)
+
+
+def _rounded(seconds: float | None, times: float = 1.0) -> float | None:
+    return None if seconds is None else round(seconds * times, 3)
 
 
 async def _metrics(call: Call) -> Response:

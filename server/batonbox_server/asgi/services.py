@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from batonbox_server.hub.probe import Told
 from batonbox_server.service.account_admin import AccountAdmin
 from batonbox_server.service.accounts import Accounts
 from batonbox_server.service.administration import Administration
@@ -81,7 +82,8 @@ class Limits:
 class Readiness:
     """Whether this node should get traffic.
 
-    `archive`: `ok`, `none`, or why nothing is moved there; `load`: `calm`, `busy` or `overloaded`.
+    `channel`: whether what it publishes comes back. `archive`: `ok`, `none`, or why nothing is
+    moved there; `load`: `calm`, `busy` or `overloaded`.
     The node serves all the same.
     """
 
@@ -90,6 +92,7 @@ class Readiness:
     counts: Callable[[], Mapping[str, float]]
     archive: Callable[[], str]
     load: Callable[[], str]
+    channel: Callable[[], Told]
     draining: bool = False
     started: bool = False
 

@@ -33,6 +33,10 @@ class Keys:
         """Prefix of the keys of a webhook's deliveries, which span inboxes."""
         return f"{self.space}{{hk:{hook}}}"
 
+    def probe(self, node: str) -> str:
+        """Prefix of the channel on which a node speaks to itself; nothing is kept under it."""
+        return f"{self.space}{{pb:{node}}}"
+
     def inbox_of(self, prefix: str) -> str:
         """The inbox whose prefix this is; "" for any other prefix."""
         head = f"{self.space}{{ib:"

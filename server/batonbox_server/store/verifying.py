@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from redis.exceptions import NoPermissionError
+
+from batonbox_server.errors import Refused
 from batonbox_server.store.by import pack_for_lua
 from batonbox_server.store.cluster import ClusterClient
 from batonbox_server.store.engine import Engine
@@ -20,6 +23,9 @@ __all__ = ["LINES", "VerifyingReads"]
 LINES: Final = 64
 _PAGE: Final = 200
 _MORE: Final = 500
+_NO_SCAN: Final = (
+    "keys that nobody names: the engine's user may not SCAN; grant +scan +pttl and verify again"
+)
 _REST_S: Final = 0.5  # between two steps, at most
 
 
@@ -104,14 +110,20 @@ class VerifyingReads:
                 return
 
     async def every_key(self) -> AsyncIterator[list[str]]:
-        """Every key of this organisation, at least once."""
+        """Every key of this organisation, at least once.
+
+        Raises Refused("forbidden") where the engine's user may not SCAN.
+        """
         client = self._client
         space = "".join(f"\\{sign}" if sign in "*?[]\\" else sign for sign in self.keys.space)
         for server in client.servers() if isinstance(client, ClusterClient) else [client]:
             cursor = b"0"
             while True:
                 asked = ("SCAN", cursor, "MATCH", f"{space}{{*", "COUNT", 5 * _PAGE)
-                cursor, found = await self._paced(server.ask(*asked))
+                try:
+                    cursor, found = await self._paced(server.ask(*asked))
+                except NoPermissionError as error:
+                    raise Refused("forbidden", _NO_SCAN) from error
                 if found:
                     yield words(found)
                 if cursor == b"0":
