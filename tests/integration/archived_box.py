@@ -51,7 +51,8 @@ class ArchivedBox(Box):
 
     async def away(self, conv: str) -> None:
         """Move a whole conversation."""
-        await self.lines_away(conv)
+        while (out := await self.lines_away(conv)).lines and not out.all_out:
+            pass  # so many at a time
         row = await self.store.row_out(conv=conv)
         assert row is not None
         await self.archive.put_row(row)
