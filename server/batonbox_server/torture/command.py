@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -97,8 +100,9 @@ def torture_command(
     log_to_stderr("error")
     try:
         with failing_with(_NOT_RUN):
-            report = run_loop(lambda: run(options, folder, say=_hush if quiet else say_aside))
-    except KeyboardInterrupt:
+            say = _hush if quiet else say_aside
+            report = run_loop(lambda: _until_told(run(options, folder, say=say)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         say_aside("interrupted; everything that was started has been ended")
         sys.exit(_NOT_RUN)
     finally:
@@ -107,6 +111,14 @@ def torture_command(
         shutil.rmtree(folder, ignore_errors=True)
     _tell(report, as_json)
     sys.exit(report.status)
+
+
+async def _until_told(running: Coroutine[Any, Any, Report]) -> Report:
+    """Run it; SIGTERM ends it in good order, as Ctrl-C does."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await running
 
 
 def _names(allow: str | None) -> tuple[str, ...] | None:

@@ -81,7 +81,7 @@ async def prepared(
         stack.push_async_callback(client.aclose)
         await client.connect()
         if url:
-            stack.push_async_callback(_erase, client, space)
+            stack.push_async_callback(_erase, client, space, in_cluster=site.topology == "cluster")
         stage = Stage(site, [], [], [])
         given = {**settings, "key_space": space}
         stage.nodes, stage.back = await _nodes(stack, site.url, folder, nodes, given)
@@ -132,14 +132,17 @@ async def _relay(stack: AsyncExitStack, address: tuple[str, int]) -> FaultProxy:
     return await stack.enter_async_context(proxying(lambda: address))
 
 
-async def _erase(client: Engine, space: str) -> None:
+async def _erase(client: Engine, space: str, *, in_cluster: bool) -> None:
     """What the run left in the user's engine: its key space, and nothing else."""
-    cursor = b"0"
+    cursor, pattern = b"0", f"{space}{{*"
     while True:
-        cursor, names = await client.execute(
-            "SCAN", cursor, "MATCH", f"{space}{{*", "COUNT", _ERASED_AT_ONCE
-        )
+        if in_cluster:  # a cursor is one primary's
+            names, cursor = await client.execute("KEYS", pattern), b"0"
+        else:
+            cursor, names = await client.execute(
+                "SCAN", cursor, "MATCH", pattern, "COUNT", _ERASED_AT_ONCE
+            )
         for name in names:
             await client.execute("UNLINK", name)
-        if cursor in {b"0", 0}:
+        if cursor == b"0":
             return
