@@ -67,7 +67,7 @@ def _expressions() -> str:
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="Debian's prometheus has promtool")
 def test_prometheus_takes_the_rules() -> None:
-    told = ["promtool", "check", "rules", RULES]
+    told = ["promtool", "check", "rules", str(RULES)]
     done = subprocess.run(told, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
