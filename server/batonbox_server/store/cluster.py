@@ -25,6 +25,7 @@ from .address import Address, Place
 from .cluster_everywhere import ANYWHERE, EVERYWHERE, ask_all
 from .cluster_holding import Holding
 from .cluster_map import SLOTS, ClusterMap, slot_of
+from .cluster_shards import SILENT_S, Shards
 from .connect import EngineClient
 from .lane import Need
 from .library import Library
@@ -39,8 +40,6 @@ _log = structlog.get_logger(__name__)
 _LOOK_S: Final = 5.0
 _LOOK_AWAY_S: Final = 0.2
 _LOOK_PAUSE_S: Final = 0.05
-# Whoever has not answered for so long may be frozen or cut off, and another serve its slots.
-_SILENT_S: Final = 0.5
 _ELSEWHERE: Final = (AskError, TryAgainError, ClusterDownError, BusyLoadingError)
 
 
@@ -67,19 +66,17 @@ class ClusterClient:
         self._max_in_flight = max_in_flight
         self.map = ClusterMap(address)
         self._known: set[Library] = set()
-        self._shards: dict[Place, EngineClient] = {}
+        self._shards = Shards(self._make, on_opened=self._on_opened)
         self._by_slot: list[EngineClient | None] = [None] * SLOTS
         self._turns = count(1)
         self._up = False
         self._holding = Holding(
             owner=self._owner,
-            client_at=self._reach,
+            client_at=self._shards.reach,
             patience_s=command_timeout_s,
             most=max_in_flight,
             on_calm=self._listen,
         )
-        self._reaching: dict[Place, asyncio.Task[EngineClient | BatonboxError]] = {}
-        self._complaints: dict[Place, str] = {}
         self._changes = 0  # of who serves what
         self.map.listen(self._assign)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -92,23 +89,24 @@ class ClusterClient:
     @property
     def away(self) -> tuple[str, ...]:
         """The primaries that cannot be reached while others can."""
-        down = sorted(place for place in self._primaries() if not self._serves(place))
-        return tuple(f"{host}:{port}" for host, port in down) if self._reachable() else ()
+        there = {place: self._shards.at(place) for place in self._primaries()}
+        down = sorted(place for place, client in there.items() if not (client and client.state))
+        return tuple(f"{host}:{port}" for host, port in down) if self._shards.reachable else ()
 
     @property
     def server_name(self) -> str:
         """See the protocol."""
-        return max((client.server_name for client in self._shards.values()), default="")
+        return max((client.server_name for client in self._shards.all), default="")
 
     @property
     def server_version(self) -> str:
         """See the protocol; of several the oldest."""
-        told = [client.server_version for client in self._shards.values() if client.server_version]
+        told = [client.server_version for client in self._shards.all if client.server_version]
         return min(told, key=_numbers, default="")
 
     def load(self) -> tuple[float, float]:
         """See the protocol."""
-        loads = [client.load() for client in self._shards.values()]
+        loads = [client.load() for client in self._shards.all]
         held = self._holding.count / self._max_in_flight if self._holding else 0.0
         oldest_s = max((oldest_s for oldest_s, _ in loads), default=0.0)
         return oldest_s, max([held, *(share for _, share in loads)])
@@ -121,10 +119,10 @@ class ClusterClient:
             EngineUnsuitable: one is too old or may evict keys, or it is no cluster.
         """
         await self.map.refresh()
-        reached = await asyncio.gather(*map(self._opened, self._primaries()))
+        reached = await asyncio.gather(*map(self._shards.opened, self._primaries()))
         errors = [found for found in reached if isinstance(found, BatonboxError)]
         unsuitable = [error for error in errors if isinstance(error, EngineUnsuitable)]
-        if unsuitable or not self._shards:
+        if unsuitable or not self._shards.all:
             await self.aclose()
             none = EngineUnavailable("The cluster serves no slot; assign its slots first.")
             raise (*unsuitable, *errors, none)[0]
@@ -134,13 +132,12 @@ class ClusterClient:
         """See the protocol."""
         await cancel_all(self._tasks)
         await self._holding.aclose()
-        shards, self._shards = self._shards, {}
-        await asyncio.gather(*(client.aclose() for client in shards.values()))
+        await self._shards.aclose()
 
     def know(self, libraries: Iterable[Library]) -> None:
         """See the protocol."""
         self._known.update(libraries)
-        for client in self._shards.values():
+        for client in self._shards.all:
             client.know(self._known)
 
     async def ask(self, *args: Argument) -> Any:
@@ -154,7 +151,7 @@ class ClusterClient:
         """See the protocol, and `EngineClient.execute`."""
         name = str(args[0]).upper()
         if name in EVERYWHERE:
-            clients = self._reachable()
+            clients = self._shards.reachable
             if not clients:
                 raise EngineUnavailable("The engine is not reachable; retry with the same id.")
             asking = asyncio.get_running_loop().create_task(ask_all(clients, args))
@@ -162,7 +159,7 @@ class ClusterClient:
             asking.add_done_callback(self._tasks.discard)
             return asking
         if name in ANYWHERE:
-            for client in self._reachable():
+            for client in self._shards.reachable:
                 return client.execute(*args)
             raise EngineUnavailable("The engine is not reachable; retry with the same id.")
         key = args[3] if name in {"EVAL", "EVALSHA", "FCALL"} else args[1]
@@ -172,16 +169,20 @@ class ClusterClient:
         """See the protocol, and `EngineClient.evaluate`."""
         return self._send(slot_of(prefix), ("FCALL", function, 1, prefix, *args), prefix)
 
+    def servers(self) -> list[EngineClient]:
+        """Those that serve slots and can be reached: what no key names is asked of each of them."""
+        return self._shards.reachable
+
     async def look(self) -> Sight:
         """See the protocol."""
-        sights = await asyncio.gather(*(client.look() for client in self._reachable()))
+        sights = await asyncio.gather(*(client.look() for client in self._shards.reachable))
         if not sights:
             raise EngineUnavailable("The engine is not reachable; retry.")
         return Sight(*(min(said) for said in zip(*sights, strict=True)))
 
     def since(self) -> object:
         """See the protocol."""
-        return self._changes, {client: client.since() for client in self._shards.values()}
+        return self._changes, {client: client.since() for client in self._shards.all}
 
     async def lasts(self, prefix: str, need: Need, *, since: object, within_ms: int) -> bool:
         """See the protocol; after a change of who serves what nothing is sure."""
@@ -222,31 +223,20 @@ class ClusterClient:
                 waiting.target = to
         else:
             self.map.wanted.set()
-        self._holding.refused(waiting, error, by=self._shards.get(place))
+        self._holding.refused(waiting, error, by=self._shards.at(place))
         self._listen()
         return True
 
     def _listen(self) -> None:
         """Be told of answers while there is somebody whom they may overtake."""
         told = self._holding.answered if self._holding else None
-        for client in self._shards.values():
+        for client in self._shards.all:
             client.on_answer = told
 
     # Who serves what
 
     def _primaries(self) -> set[Place]:
         return {place for place in self.map.owners() if place is not None}
-
-    def _serves(self, place: Place) -> bool:
-        client = self._shards.get(place)
-        return client is not None and client.state
-
-    def servers(self) -> list[EngineClient]:
-        """Those that serve slots and can be reached: what no key names is asked of each of them."""
-        return self._reachable()
-
-    def _reachable(self) -> list[EngineClient]:
-        return [client for client in self._shards.values() if client.state]
 
     async def _keep_up(self) -> None:
         now_s = asyncio.get_running_loop().time
@@ -255,7 +245,7 @@ class ClusterClient:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_AWAY_S):
                     await self.map.wanted.wait()
-            is_well = self._up and self.load()[0] < _SILENT_S and not self.map.wanted.is_set()
+            is_well = self._up and self.load()[0] < SILENT_S and not self.map.wanted.is_set()
             if is_well and now_s() - looked_s < _LOOK_S:
                 continue
             self.map.wanted.clear()
@@ -264,74 +254,35 @@ class ClusterClient:
                 await self.map.refresh()
             except BatonboxError as error:
                 _log.warning("cluster_unreachable", error=str(error))
-            for place in self._primaries() - self._shards.keys() - self._reaching.keys():
-                spawn(self._tasks, self._opened(place), name="cluster-reach")
-            await self._leave_idle()
+            primaries = self._primaries()
+            self._shards.open_missing(primaries)
+            await self._shards.leave(primaries)
             await asyncio.sleep(_LOOK_PAUSE_S)
 
-    async def _reach(self, place: Place) -> EngineClient:
-        found = self._shards.get(place) or await self._opened(place)
-        if isinstance(found, BatonboxError):
-            raise EngineUnavailable(str(found))
-        return found
-
-    async def _opened(self, place: Place) -> EngineClient | BatonboxError:
-        """One attempt that all share who need it."""
-        opening = self._reaching.get(place)
-        if opening is None:
-            opening = spawn(self._tasks, self._open(place), name="cluster-open")
-            self._reaching[place] = opening
-        return await asyncio.shield(opening)
-
-    async def _open(self, place: Place) -> EngineClient | BatonboxError:
+    def _make(self, place: Place) -> EngineClient:
         client = EngineClient(
             self.map.url(place),
             command_timeout_s=self._timeout_s,
             max_in_flight=self._max_in_flight,
+            on_state=self._on_state,
             on_refused=partial(self._refused, place),
         )
         client.know(self._known)
         client.on_replies = self._replied
-        try:
-            await client.connect()
-        except BatonboxError as error:
-            if self._complaints.get(place) != str(error):
-                self._complaints[place] = str(error)
-                _log.warning("cluster_node_unreachable", node=place, error=str(error))
-            return error
-        except BaseException:
-            await client.aclose()
-            raise
-        finally:
-            del self._reaching[place]
-        self._complaints.pop(place, None)
-        self._shards[place] = client
-        client.on_state = self._on_state
-        self._assign()
-        self._listen()
         return client
 
-    async def _leave_idle(self) -> None:
-        """Leave nodes that serve nothing any more: once they have answered, or if they do not."""
-        for place in self._shards.keys() - self._primaries():
-            client = self._shards[place]
-            silent_s, under_way = client.load()
-            if not client.state or not under_way:
-                del self._shards[place]
-                await client.aclose()
-            elif silent_s > _SILENT_S:
-                client.drop()  # what is under way goes on elsewhere, see `_take_over`
+    def _on_opened(self) -> None:
+        self._assign()
+        self._listen()
 
     def _assign(self, slot: int | None = None) -> None:
         """Commands go where the map says from now on; see `ClusterMap.listen`."""
         if slot is None:
-            owners = self.map.owners()
-            self._by_slot = [self._shards.get(place) if place else None for place in owners]
+            self._by_slot = [self._shards.at(place) for place in self.map.owners()]
         else:
-            place = self.map.owner(slot)
-            self._by_slot[slot] = self._shards.get(place) if place else None
+            self._by_slot[slot] = self._shards.at(self.map.owner(slot))
         self._changes += 1
-        for client in self._shards.values():
+        for client in self._shards.all:
             if client.state:
                 for number in client.busy():
                     if self._by_slot[number] is not client:
@@ -342,7 +293,7 @@ class ClusterClient:
 
     def _take_over(self) -> None:
         """What became unknown at a primary that is gone goes on at its successor."""
-        for client in self._shards.values():
+        for client in self._shards.all:
             if client.state:
                 continue
             for waiting in self._strays(client):
