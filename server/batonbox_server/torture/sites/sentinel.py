@@ -15,7 +15,7 @@ from batonbox_server.engine.configuration import COMMON
 from batonbox_server.engine.locate import EngineBinary, locate
 from batonbox_server.errors import BatonboxError, EngineUnsuitable
 
-from .base import EngineProc, random_password
+from .base import EngineProc, Tls, random_password
 
 __all__ = ["SentinelSite"]
 
@@ -53,9 +53,11 @@ class SentinelSite:
         sentinels: int = 3,
         min_replicas: int = 1,
         source: str = "",
+        tls: Tls | None = None,
     ) -> None:
         self._folder = folder
         self._source = source
+        self._tls = tls
         self.announced: dict[str, int] = {}
         self._settings = {
             "appendonly": "yes",
@@ -65,11 +67,13 @@ class SentinelSite:
         }
         binary, password, other = binary or locate(), random_password(), random_password()
         self._engines = [
-            EngineProc(name, folder / name, binary, "", password=password)
+            EngineProc(name, folder / name, binary, "", password=password, tls=tls)
             for name in (f"engine-{number}" for number in range(1, replicas + 2))
         ]
         self.sentinels = [
-            EngineProc(name, folder / name, binary, "", password=other, options=["--sentinel"])
+            EngineProc(
+                name, folder / name, binary, "", password=other, options=["--sentinel"], tls=tls
+            )
             for name in (f"sentinel-{number}" for number in range(1, sentinels + 1))
         ]
         self._healthy = sorted(
@@ -84,7 +88,9 @@ class SentinelSite:
         """See the protocol."""
         places = ",".join(f"{_HOST}:{sentinel.port}" for sentinel in self.sentinels)
         password, other = self._engines[0].password, self.sentinels[0].password
-        return f"redis+sentinel://:{password}@{places}/{_SERVICE}?sentinel_password={other}"
+        scheme, more = ("rediss", f"&{self._tls.option}") if self._tls else ("redis", "")
+        at = f":{password}@{places}/{_SERVICE}"
+        return f"{scheme}+sentinel://{at}?sentinel_password={other}{more}"
 
     @property
     def engines(self) -> Sequence[EngineProc]:
