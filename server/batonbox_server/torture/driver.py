@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from redis.exceptions import RedisError
+
 from batonbox_server import __version__
 from batonbox_server.errors import BatonboxError
 from batonbox_server.tasks import cancel_all, spawn
 
-from .checking import check_round
+from .checking import Verdict, Violation, check_round
 from .ledger import Ledger
 from .nemeses import NEMESES
 from .plan import Plan, Round, plan_of
@@ -133,6 +135,9 @@ async def _rounds(
         async with progress.told(say):
             try:
                 played = await play(one, grounds, ledger, dur=options.dur, told=progress.under_way)
+            except RedisError as error:
+                _unreadable(options, one, ledger, report, error)
+                return
             except BaseException:
                 _keep(options, one, ledger)
                 raise
@@ -165,6 +170,19 @@ async def _judge(
     )
     if not verdict.clean or options.keep:
         _keep(options, one, ledger)
+
+
+def _unreadable(
+    options: Options, one: Round, ledger: Ledger, report: Report, error: RedisError
+) -> None:
+    """Our own scripts fail at what the engine holds: nothing after that can be judged."""
+    what = f"the engine cannot be read by our scripts any more: {error}"
+    verdict = Verdict([Violation("I10", what)])
+    report.rounds.append(
+        round_report(one.number, one.workloads, ledger.records, verdict, rest_s=None, skipped=[])
+    )
+    report.trouble = what
+    _keep(options, one, ledger)
 
 
 def _keep(options: Options, one: Round, ledger: Ledger) -> None:

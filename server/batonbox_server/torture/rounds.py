@@ -83,7 +83,7 @@ async def _opened(one: Round, grounds: Grounds, ledger: Ledger, dur: str) -> Asy
     for inbox, number in numbers.items():
         body = {"id": inbox, "name": inbox, "members": [ADMIN, *USERS], "numbers": [number]}
         await grounds.office.call("POST", "/v1/admin/inboxes", body)
-    grounds.stage.inboxes = list(numbers)
+    grounds.stage.inboxes, grounds.stage.alone = list(numbers), len(one.blows) == 1
     rng = random.Random(f"{one.seed} clients")  # noqa: S311 - it shall be repeatable
     witnesses = [
         Witness(

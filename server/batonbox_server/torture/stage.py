@@ -22,7 +22,7 @@ __all__ = ["Stage", "asked"]
 class Stage:
     """`front`: relays between clients and each node. `back`: between each node and the engine,
     empty where nodes speak to the engine themselves. `inboxes`: those under load. `taken`: what a
-    nemesis has in its hands.
+    nemesis has in its hands; `alone`: there is only one in this round.
     """
 
     site: Site
@@ -31,6 +31,7 @@ class Stage:
     back: Sequence[FaultProxy]
     inboxes: Sequence[str] = ()
     taken: set[str] = field(default_factory=set)
+    alone: bool = False
 
     @property
     def own(self) -> bool:

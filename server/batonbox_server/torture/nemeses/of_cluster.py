@@ -19,6 +19,7 @@ from .base import Nemesis
 __all__ = ["SlotMigration"]
 
 _PAUSE_S: Final = 0.3
+_ATOMIC: Final = 0.5
 _LAST_S: Final = 30.0
 
 
@@ -66,9 +67,13 @@ class SlotMigration(Nemesis):
             try:
                 here = await site.owner(slot)
                 others = [engine for engine in await site.primaries() if engine is not here]
-                await site.migrate(slot, self.rng.choice(others))
+                # Key by key no failover may happen: half of the slot would be left behind.
+                atomic = site.atomic and (not self.stage.alone or self.rng.random() < _ATOMIC)
+                if not atomic and not self.stage.alone:
+                    return
+                await site.migrate(slot, self.rng.choice(others), atomic=atomic)
                 moved += 1
             except (RedisError, OSError, BatonboxError, IndexError):
                 failed += 1  # a second fault has one of the two; the next turn mends the slot
-            self.detail = {"moved": moved, "failed": failed}
+            self.detail = {"moved": moved, "failed": failed, "atomic": site.atomic}
             await asyncio.sleep(_PAUSE_S)

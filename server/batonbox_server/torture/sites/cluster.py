@@ -62,6 +62,7 @@ class ClusterSite:
         }
         self._buses: list[socket.socket] = []
         binary = binary or locate()
+        self.atomic = binary.name == "valkey" and binary.version >= (9, 0, 0)
         names = [f"{kind}{n}" for kind in ("primary", "replica") for n in range(1, primaries + 1)]
         self._engines = [self._engine(name, binary) for name in names]
         self._count = primaries
