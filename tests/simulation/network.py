@@ -128,7 +128,7 @@ class ClientEnd:
     """What the SDK's link reads and writes (`batonbox._transport.Transport`)."""
 
     def __init__(self, socket: Socket, *, text: bool) -> None:
-        self._socket, self._text = socket, text
+        self.socket, self._text = socket, text
         self._messages: deque[bytes | str] = deque()
         self._more = asyncio.Event()
         self._closed: Closed | None = None
@@ -145,7 +145,7 @@ class ClientEnd:
         body, rest = data[at : at + size], data[at + size :]
         if data[0] == CLOSE:
             self.ended(int.from_bytes(body[:2], "big"), body[2:].decode())
-            self._socket.up.carry(self._socket.abort)
+            self.socket.up.carry(self.socket.abort)
             return
         self._messages.append(body.decode() if data[0] == TEXT else body)
         self._more.set()
@@ -170,7 +170,7 @@ class ClientEnd:
             head += b"\xfe" + size.to_bytes(2, "big")
         else:
             head += b"\xff" + size.to_bytes(8, "big")
-        self._socket.up.carry(self._socket.heard, head + bytes(4) + data)  # a mask of zeros
+        self.socket.up.carry(self.socket.heard, head + bytes(4) + data)  # a mask of zeros
 
     async def receive(self) -> bytes | str:
         """See Transport."""
@@ -184,12 +184,12 @@ class ClientEnd:
     async def close(self, code: int = 1000) -> None:
         """See Transport."""
         self.ended(code, "closed here")
-        self._socket.up.carry(self._socket.abort)
+        self.socket.up.carry(self.socket.abort)
 
     def cut(self) -> None:
         """See Transport."""
         self.ended(ABNORMAL, "cut off")
-        self._socket.up.carry(self._socket.abort)
+        self.socket.up.carry(self.socket.abort)
 
 
 async def dial(node: Node, delays: Delays, *, codec: str) -> ClientEnd:

@@ -11,6 +11,7 @@ from batonbox_server.asgi.socket import CommandAdmission, SocketPump
 from batonbox_server.domain.transitions import Refusal
 from batonbox_server.errors import CODES, EngineUnavailable, Refused
 from batonbox_server.hub.hub import Hub, Limits
+from batonbox_server.hub.port import EVENTS
 from batonbox_server.session.limits import SessionLimits
 from batonbox_server.session.ports import OrgListener, Principal
 from batonbox_server.turn import pass_turn
@@ -285,7 +286,10 @@ class Node:
     def published(self, data: bytes) -> None:
         """What the engine says on the log's channel, as far as it gets here."""
         channel, hub = self.channel, self.hub
-        if not channel.whole or not channel.subscribed or self._rng.random() < self._world.loses:
+        if not channel.whole or not channel.subscribed:
+            return
+        # Of marks only a connection that breaks loses any: no position tells of one.
+        if data[:1] == EVENTS and self._rng.random() < self._world.loses:
             return
         loop = asyncio.get_running_loop()
         for _ in range(2 if self._rng.random() < self._world.doubles else 1):

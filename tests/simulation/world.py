@@ -29,10 +29,11 @@ from batonbox_server.torture.record import (
 )
 from tests.simulation.engine import OUR
 from tests.simulation.loop import run
-from tests.simulation.network import Delays, dial
+from tests.simulation.network import ClientEnd, Delays, dial
 from tests.simulation.node import Node, ShowingEngine
 
 USERS = ("ann", "bob", "cy")
+CONNECTIONS = (*USERS, "ann")  # ann has two
 CUSTOMERS = ("+15550200", "+15550201")
 FAULTS = ("cut", "cut", "channel", "restart", "engine", "failover", "membership", "drip")
 COMMANDS = ("assign", "assign", "assign", "transfer", "return", "done", "undo", "reply", "reply",
@@ -66,7 +67,7 @@ class World:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.nodes = [Node(self, self.rng) for _ in range(plan.nodes)]
         self.engine.published = self._published
-        self.clients = [Agent(self, user, i) for i, user in enumerate(USERS)]
+        self.clients = [Agent(self, user, i) for i, user in enumerate(CONNECTIONS)]
         self._numbers = 0
 
     def now_ns(self) -> int:
@@ -234,6 +235,9 @@ class Agent:
     index: int
     ended: bool = False
     badge: tuple[int, int, int] | None = None
+    goes_to: Node | None = None  # None: to any
+    subscribed: int = 0  # how often
+    end: ClientEnd | None = None
     acknowledged: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -254,7 +258,7 @@ class Agent:
     @property
     def name(self) -> str:
         """As records name it."""
-        return f"c-{self.user}"
+        return f"c{self.index}-{self.user}"
 
     async def open(self) -> None:
         """Connect and follow."""
@@ -271,8 +275,9 @@ class Agent:
         await self.client.aclose()
 
     async def _open(self, _: str, *, codec: str, **__: Any) -> Any:
-        node = self.world.rng.choice(self.world.nodes)
-        return await dial(node, self.delays, codec=codec)
+        node = self.goes_to or self.world.rng.choice(self.world.nodes)
+        self.end = await dial(node, self.delays, codec=codec)
+        return self.end
 
     async def _follow(self) -> None:
         while not self.ended:
@@ -297,6 +302,8 @@ class Agent:
                 self._saw("snapshot", position.epoch, position.seq, position.tip, rows=rows)
             case on.Reset(reason=reason, lost=lost):
                 self._saw("reset", epoch, 0, "", reason=reason, lost=list(lost))
+            case on.Subscribed():
+                self.subscribed += 1
             case on.Unsubscribed(code=code):
                 self._saw("unsubscribed", epoch, 0, "", reason=str(code))
             case on.Received(op=Op.BADGE, frame=[_, _, blue, green, unassigned, seq, *_]):

@@ -320,13 +320,23 @@ class SeatedFollower(Follower):
 
     async def _mismatch(self, position: Position, seat: Seat) -> str | None:
         """Why the position cannot be continued, or None."""
+        # Until it is mended, a ring that has broken holds what is void.
+        await self._reached(seat, 0)
+        self._must_sit(seat)
         if position.seq < self._since(seat.viewer.user):
             return "perm"
         if position.epoch != self.feed.epoch:
             return "epoch"
-        if self.feed.following and (tip := self.ring.tip_of(position.seq)) is not None:
+        if (tip := self.ring.tip_of(position.seq)) is not None:
             return None if tip == position.tip else "fork"
-        return await self._departures.get(position, lambda: self.departs(position))
+        reason = await self._departures.get(position, lambda: self.departs(position))
+        if reason is None and position.seq > self.feed.hi:
+            # The log may yet lose what this node has not heard of: then nothing here would tell.
+            await self.check()
+            await self._reached(seat, position.seq)
+        if reason is None and (not self.feed.following or self.ring.covers(position.seq)):
+            return await self._mismatch(position, seat)
+        return reason
 
     async def _open_with_snapshot(self, seat: Seat) -> None:
         for _ in range(_SNAPSHOT_TRIES):
@@ -391,4 +401,7 @@ class SeatedFollower(Follower):
         entries = await self.reads.paced(
             lambda: self.reads.logs.range(log=self.log, first=after + 1, last=after + _CHUNK_EVENTS)
         )
+        await self.check()  # of another history, after a failover, are their seqs the same
+        if not self.feed.following:
+            raise Refused("unavailable")
         return chunk_of(entries, after=after, max_bytes=self.reads.limits.write_batch_bytes)
