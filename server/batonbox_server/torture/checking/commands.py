@@ -119,7 +119,7 @@ def _check_kept(
             continue  # it wrote nothing: what it found has a writer of its own
         findings.noted.lost.append(call.cid)
         findings.compared("I13")
-        if call.user not in box.end.members:
+        if call.user not in box.end.members and whole.may_lose:
             continue  # whoever may not see the inbox is told nothing of it
         if not _was_told(box, command, seq):
             findings.noted.unreported.append(call.cid)
