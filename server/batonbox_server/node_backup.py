@@ -61,6 +61,7 @@ def _about(organisation: Organisation, known: str) -> dict[str, Any]:
             "organisation": organisation.directory.name,
             "key_space": settings.key_space,
             "archive": known,
+            "key_file": not settings.secrets_key and (data / _KEY).exists(),
             "settings": {
                 f.name: shown[f.name]
                 for f in fields(settings)
@@ -261,6 +262,8 @@ def _tell(told: dict[str, Any], folder: Path, waiting: int, say: Callable[[str],
         say(f"Older messages are in archive {told['archive']}: set BATONBOX_ARCHIVE_URL to it.")
     if told["key_space"] != "bb":
         say(f"Serve it with BATONBOX_KEY_SPACE={told['key_space']}.")
-    if _KEY not in told["files"] and "secrets_key" not in told["settings"]:
-        say("The key of carriers' secrets is not in it: put secrets.key there, or give them anew.")
+    if told["key_file"] and _KEY not in told["files"]:
+        say("The key of carriers' secrets was left out: put secrets.key there, or give them anew.")
+    if "secrets_key" in told["settings"]:
+        say("Set BATONBOX_SECRETS_KEY as it was there: it seals the secrets of carriers.")
     say("Keys and sessions are those of that time; end what was revoked since.")

@@ -187,7 +187,7 @@ def members(file: Path) -> list[str]:
 
 
 async def test_a_backup_says_what_is_in_it_and_leaves_the_key_out_if_told(
-    backup: Path, module_folder: Path
+    backup: Path, module_folder: Path, tmp_path: Path
 ) -> None:
     assert mode_of(backup) == 0o600
     names = members(backup)
@@ -201,6 +201,9 @@ async def test_a_backup_says_what_is_in_it_and_leaves_the_key_out_if_told(
     settings = Settings(data_dir=str(module_folder / "data"))
     made = await back_up(settings, module_folder, with_key=False, say=print)
     assert "secrets.key" not in members(made)
+    said: list[str] = []
+    assert (await restore(Settings(), made, tmp_path / "new", say=said.append))["ok"]
+    assert any("was left out" in line for line in said)
     with pytest.raises(Refused, match="is there already"):
         await back_up(settings, backup, with_key=True, say=print)
 
@@ -353,3 +356,16 @@ async def test_what_waited_to_be_sent_is_asked_about(box: Box) -> None:
     assert await Scripts(box.client).restored(box.log, epoch="another") == [b"ok", 1]
     (item,) = await box.lease()
     assert item.unsettled
+
+
+@pytest.mark.long
+async def test_one_of_several_workers_does_it(tmp_path: Path) -> None:
+    folder, file = tmp_path / "data", tmp_path / "all.tar"
+    async with serving(folder, workers=2):
+        assert (await run("backup", str(file), data_dir=folder))[0] == 0
+        status, out, err = await run("verify", "--json", data_dir=folder)
+        assert (status, json.loads(out)["findings"]) == (0, []), err
+        assert (await run("migrate", "--status", data_dir=folder))[0] == 0
+    said: list[str] = []
+    assert (await restore(Settings(), file, tmp_path / "new", say=said.append))["ok"]
+    assert not any("key" in line and "left out" in line for line in said)

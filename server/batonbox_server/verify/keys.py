@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,6 +13,7 @@ from .findings import Finding, Report
 
 __all__ = ["LIFETIMES", "check_keys"]
 
+_AT_ONCE: Final = 32
 _DAY_MS: Final = 86_400_000
 # How long what is kept for a while is kept, at most, by the first part of the key's name.
 LIFETIMES: Final = {
@@ -36,8 +38,9 @@ async def check_keys(reads: VerifyingReads, report: Report, *, known: Known) -> 
         report.checked["keys"] += len(names)
         parsed = [(name, match) for name in names if (match := _KEY.match(name))]
         await _lifetimes(reads, report, parsed)
-        for name, match in parsed:
-            await _orphan(reads, report, name, match, known)
+        for at in range(0, len(parsed), _AT_ONCE):
+            some = parsed[at : at + _AT_ONCE]
+            await asyncio.gather(*(_orphan(reads, report, *each, known) for each in some))
 
 
 async def _lifetimes(
