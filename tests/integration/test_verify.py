@@ -14,6 +14,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import pytest
 
+from batonbox_server import demo
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.node_verify import verified, verify_here
 from batonbox_server.store.connect import EngineClient
@@ -441,6 +442,23 @@ async def test_an_empty_engine_has_nothing_wrong(engine_url: str, tmp_path: Path
     space = f"v{uuid.uuid4().hex[:12]}"
     async with opened(engine_url, space, tmp_path) as organisation:
         assert (await verify_here(organisation))["ok"]
+
+
+async def test_what_the_engine_forbids_is_said(engine: EmbeddedEngine, tmp_path: Path) -> None:
+    """With the least rights of docs/operations.md there is no SCAN; the rest is looked at."""
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    rule = next(line for line in text.splitlines() if "ACL SETUSER batonbox" in line).split()
+    client = EngineClient(engine.url)
+    await client.connect()
+    await client.execute(*("secret".join(word.split("PASSWORD")) for word in rule))
+    await client.aclose()
+    socket = engine.url.partition("@")[2]
+    async with opened(f"unix://batonbox:secret@{socket}", "bb", tmp_path / "more") as organisation:
+        await demo.seed(organisation)
+        told = await verify_here(organisation)
+    assert told["ok"]
+    assert ["grant +scan +pttl" in why for why in told["skipped"]] == [True]
+    assert told["checked"]["inboxes"] == 2
 
 
 @pytest.mark.long
