@@ -19,7 +19,7 @@ from batonbox_server.tasks import cancel_all, spawn
 
 from .checking import Verdict, Violation, check_round
 from .ledger import Ledger
-from .nemeses import NEMESES
+from .nemeses import NEMESES, OldFile
 from .plan import Plan, Round, plan_of
 from .record import write
 from .report import Report, round_report
@@ -158,6 +158,9 @@ async def _judge(
 ) -> None:
     records = ledger.records
     verdict = await asyncio.to_thread(check_round, records)
+    if options.dur != "memory" and not any(blow.nemesis == OldFile.name for blow in one.blows):
+        what = f"acknowledged with dur {options.dur}, and lost"
+        verdict.violations += [Violation("I13", f"{name} was {what}") for name in verdict.lost]
     report.rounds.append(
         round_report(
             one.number,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from .ledger import Ledger
 from .office import Office
+from .sleeper import Sleeper
 from .truth import Reader
 from .witness import Witness
 
@@ -29,6 +30,7 @@ class Floor:
     numbers: dict[str, str]
     movable: Sequence[str]
     witnesses: Sequence[Witness]
+    sleepers: Sequence[Sleeper]
     office: Office
     ledger: Ledger
     reader: Reader

@@ -22,6 +22,7 @@ from .nemeses import NEMESES
 from .plan import Blow, Round
 from .record import Fault, Sample
 from .site import ADMIN, USERS, Grounds
+from .sleeper import Sleeper
 from .witness import Witness
 from .workloads import WORKLOADS
 
@@ -30,6 +31,7 @@ __all__ = ["Played", "play"]
 _log = structlog.get_logger(__name__)
 _INBOXES: Final = 2
 _CLIENTS_EACH: Final = 2
+_SLEEPERS: Final = 4
 _OPEN_S: Final = 30.0
 _WHOLE_S: Final = 60.0
 _SCENE_S: Final = 40.0  # of the load's last scenes, which give up after 25 s
@@ -99,8 +101,19 @@ async def _opened(one: Round, grounds: Grounds, ledger: Ledger, dur: str) -> Asy
         for user, token in grounds.tokens.items()
         for at in range(_CLIENTS_EACH)
     ]
+    sleepers = [
+        Sleeper(
+            grounds.tokens[ADMIN],
+            list(numbers),
+            grounds.doors,
+            random.Random(rng.getrandbits(64)),  # noqa: S311
+        )
+        for _ in range(_SLEEPERS)
+    ]
     tasks: set[asyncio.Task[Any]] = set()
     try:
+        for sleeper in sleepers:
+            spawn(tasks, sleeper.run(), name="torture-sleeper")
         for witness in witnesses:
             spawn(tasks, witness.run(), name=f"torture-{witness.name}")
 
@@ -109,7 +122,14 @@ async def _opened(one: Round, grounds: Grounds, ledger: Ledger, dur: str) -> Asy
 
         await _until(there, within_s=_OPEN_S, what="clients could not subscribe")
         yield Floor(
-            one.number, numbers, USERS[1:], witnesses, grounds.office, ledger, grounds.reader
+            one.number,
+            numbers,
+            USERS[1:],
+            witnesses,
+            sleepers,
+            grounds.office,
+            ledger,
+            grounds.reader,
         )
     finally:
         await cancel_all(tasks)
@@ -126,7 +146,7 @@ async def _strain(one: Round, grounds: Grounds, floor: Floor) -> list[str]:
             for name, weight in one.workloads.items()
             for at in range(weight)
         ]
-        sampling = spawn(tasks, _samples(grounds, floor.ledger), name="torture-samples")
+        sampling = spawn(tasks, _samples(grounds, floor), name="torture-samples")
         strikes = [
             spawn(tasks, _strike(blow, grounds, floor.ledger, skipped), name=blow.nemesis)
             for blow in one.blows
@@ -171,16 +191,16 @@ async def _strike(blow: Blow, grounds: Grounds, ledger: Ledger, skipped: list[st
     )
 
 
-async def _samples(grounds: Grounds, ledger: Ledger) -> None:
+async def _samples(grounds: Grounds, floor: Floor) -> None:
     while True:
         for node, relay in zip(grounds.stage.nodes, grounds.stage.front, strict=True):
-            ledger.add(
+            floor.ledger.add(
                 Sample(
                     node=node.name,
                     at_ns=time.monotonic_ns(),
                     resident_bytes=node.resident_bytes(),
                     connections=relay.open,
-                    stalled=0,
+                    stalled=sum(s.asleep_at == node.name for s in floor.sleepers),
                 )
             )
         await asyncio.sleep(1.0)

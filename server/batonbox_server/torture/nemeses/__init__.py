@@ -11,7 +11,7 @@ from .of_network import NETWORK
 from .of_nodes import NodeFreeze, NodeKill
 from .of_storage import DiskFull, MemoryFull, OldFile
 
-__all__ = ["NEMESES", "Nemesis"]
+__all__ = ["NEMESES", "Nemesis", "OldFile"]
 
 _ALL: Final[tuple[type[Nemesis], ...]] = (
     NodeKill,

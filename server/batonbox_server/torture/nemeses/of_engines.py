@@ -31,6 +31,7 @@ class _OfEngine(Nemesis):
 
     async def _primary(self) -> str:
         found = {engine.name: engine for engine in await self.stage.primaries()}
+        self.detail = _replaced(self.stage)
         target = self.take(sorted(found))
         self.engine = found.get(target)
         return target
@@ -87,10 +88,11 @@ class Failover(Nemesis):
         """See Nemesis."""
         target = self.take(["failover"])
         if target:
+            self.detail = _replaced(self.stage)
             try:
                 await self.stage.site.failover()
             except (BatonboxError, OSError, TimeoutError) as error:
-                self.detail = {"refused": str(error)[:200]}
+                self.detail |= {"refused": str(error)[:200]}
         return target
 
     async def end(self) -> None:
@@ -145,3 +147,8 @@ class FunctionFlush(_ByCommand):
     name: ClassVar[str] = "function-flush"
     command: ClassVar[tuple[str, ...]] = ("FUNCTION", "FLUSH", "SYNC")
     every_s: ClassVar[float] = _FLUSH_EVERY_S
+
+
+def _replaced(stage: Stage) -> dict[str, Any]:
+    """Whoever takes over may lack what the one before told and had not sent on yet."""
+    return {"may_lose": True} if len(stage.site.engines) > 1 else {}
