@@ -67,7 +67,7 @@ class SlotMigration(Nemesis):
             try:
                 here = await site.owner(slot)
                 others = [engine for engine in await site.primaries() if engine is not here]
-                # Key by key no failover may happen: half of the slot would be left behind.
+                # A move key by key that breaks off leaves half of a log here, and half there.
                 atomic = site.atomic and (not self.stage.alone or self.rng.random() < _ATOMIC)
                 if not atomic and not self.stage.alone:
                     return
