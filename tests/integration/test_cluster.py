@@ -383,6 +383,25 @@ class TestDead:
         assert states == [False, True]
         await client.aclose()
 
+    async def test_a_node_stays_ready_while_a_part_is_away(
+        self, own: ClusterSite, prefix: str
+    ) -> None:
+        async with served(own.url, prefix) as node:
+            organisation = await own.owner(slot_of(Keys(prefix).org))
+            dead = next(e for e in await own.primaries() if e is not organisation)
+            its_replica = await own.replica_of(dead)
+            await its_replica.kill()
+            await dead.kill()
+            await eventually(lambda: node.node.client.away, what="the loss")
+            ready = await node.get("", "/readyz")
+            assert ready["ready"]
+            assert ready["engine"]["away"] == [f"127.0.0.1:{dead.port}"]
+            metrics = await node.call("", "GET", "/metrics")
+            assert "\nbatonbox_engine_up 0.0\n" in metrics.text
+            await asyncio.gather(dead.start(), its_replica.start())
+            await eventually(lambda: node.node.client.state, timeout_s=20, what="the return")
+            await own.whole()
+
     async def test_a_replica_takes_over(
         self, own: ClusterSite, prefix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
