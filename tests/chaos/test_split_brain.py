@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
 from batonbox import Client, Resync
+from batonbox_server.errors import BatonboxError
+from batonbox_server.torture.sites.base import EngineProc
 from batonbox_server.torture.sites.sentinel import SentinelSite
 from tests.noting import Noting, notes, noting
 from tests.relay import Cutter, Wall, relaying
@@ -76,6 +79,9 @@ async def split(folder: Path, space: str, *, min_replicas: int, node_too: bool) 
         found.during = set(writer.acknowledged) - before
         for side in sides:
             side.release()
+        async with asyncio.timeout(SOON_S):
+            while not await _is_replica(primary):
+                await asyncio.sleep(0.05)
         await _goes_on(writer)
         writing.cancel()
         await asyncio.wait([writing])
@@ -100,6 +106,14 @@ async def _resyncs(client: Client, writer: Noting, found: Split) -> None:
             assert isinstance(resync, Resync)
             found.reasons.append(resync.reason)
             found.reported |= {numbers[write.cid] for write in resync.lost}
+
+
+async def _is_replica(engine: EngineProc) -> bool:
+    try:
+        role = await engine.ask("ROLE")
+    except (BatonboxError, RedisError, OSError):
+        return False  # clients are sent away while it changes
+    return bool(role[0] == b"slave")
 
 
 async def _goes_on(writer: Noting) -> None:
