@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.targets import SEEDS, TARGETS, Target
 
-QUICK, LONG = 150, 20_000
+QUICK, LONG = 150, 5_000
 
 
 def mixed(name: str) -> st.SearchStrategy[bytes]:
