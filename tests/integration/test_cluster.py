@@ -65,9 +65,9 @@ async def cluster(site: ClusterSite) -> AsyncIterator[ClusterClient]:
     await client.aclose()
 
 
-async def connected(site: ClusterSite) -> ClusterClient:
+async def connected(site: ClusterSite, *, timeout_s: float = 10) -> ClusterClient:
     """A client of its own."""
-    client = ClusterClient(Address.parse(site.url), command_timeout_s=10)
+    client = ClusterClient(Address.parse(site.url), command_timeout_s=timeout_s)
     await client.connect()
     return client
 
@@ -208,8 +208,8 @@ class TestMoving:
         self, site: ClusterSite, box: Box, prefix: str
     ) -> None:
         conv, slot = await box.receive(), slot_of(box.log)
-        hasty = ClusterClient(Address.parse(site.url), command_timeout_s=0.2)
-        await hasty.connect()
+        hasty = await connected(site)
+        hasty._holding._patience_s = 0.2
         other = Box(hasty, prefix)
         async with site.moving(slot, await another(site, slot)):
             with pytest.raises(Refused, match="its cluster moves this slot"):
@@ -431,6 +431,7 @@ class TestDead:
         await heard.subscriber.aclose()
         await client.aclose()
 
+    @pytest.mark.long
     @pytest.mark.skipif(ENGINE.name != "valkey", reason="a replica does not know of the move")
     async def test_a_move_that_its_primary_did_not_survive_goes_on(
         self, own: ClusterSite, prefix: str
@@ -460,7 +461,7 @@ class TestDead:
     async def test_one_that_was_frozen_while_its_replica_took_over_is_left(
         self, own: ClusterSite, prefix: str
     ) -> None:
-        client = await connected(own)
+        client = await connected(own, timeout_s=120)
         box = Box(client, prefix)
         await box.open()
         conv, slot, loop = await box.receive(), slot_of(box.log), asyncio.get_running_loop()
@@ -471,7 +472,7 @@ class TestDead:
             lambda: client.map.owner(slot) != ("127.0.0.1", frozen.port), timeout_s=20, what="news"
         )
         # The connection to the frozen one is up, and nobody waits until its time is over.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await asyncio.gather(waiting, return_exceptions=True)
             await eventually(lambda: client.state, what="the replica")
             await box.assign(conv)
