@@ -46,6 +46,7 @@ from tests.served import SALES
 INBOX = "sales"
 PEOPLE = ("admin", "agent1", "agent2", "agent3")
 CUSTOMERS = [f"+1416555{number}" for number in range(2000, 2060)]
+HANDS = 3  # of each client: so much may be under way when something is killed
 UNDECIDED = (RequestTimeout, OutcomeUnknown, ConnectionLost, Unavailable)
 SETTINGS = {
     "log_events": 1_000_000,  # nothing of it is to leave
@@ -186,7 +187,8 @@ async def people(server: Server, *, each: int) -> AsyncIterator[list[Client]]:
 async def working(server: Server, clients: Sequence[Client], story: Story) -> AsyncIterator[None]:
     """They work and customers write while the context lasts."""
     token, loop = await server.token("admin"), asyncio.get_running_loop()
-    work = [loop.create_task(Worker(client, client.user.id, story).run()) for client in clients]
+    hands = [*clients] * HANDS
+    work = [loop.create_task(Worker(client, client.user.id, story).run()) for client in hands]
     work += [loop.create_task(customers_write(server, token, story)) for _ in range(2)]
     try:
         yield
