@@ -112,6 +112,7 @@ async def test_new_data_has_the_present_layout(engine_url: str, client: EngineCl
         assert not await site.node.layout.is_behind()
 
 
+@pytest.mark.long
 async def test_a_server_migrates_by_itself_and_refuses_what_is_newer(tmp_path: Path) -> None:
     async def edited(*command: str | int) -> None:
         engine = EmbeddedEngine(folder)
