@@ -14,7 +14,6 @@ from batonbox._models import Position
 from batonbox_server.domain import verbs
 from batonbox_server.domain.model import Kind
 from batonbox_server.domain.transitions import Step
-from batonbox_server.hub.badges import Badges
 from batonbox_server.hub.feed import Appended, Effect, Feed
 from batonbox_server.hub.follower import Follower
 from batonbox_server.hub.frames import Published
@@ -114,23 +113,6 @@ def _client_without_checks(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(on.Session, "_event", event)
     drop_events(patch)
-
-
-@mutation("marks: a mark that was missed is not noticed", "I11")
-def _marks_without_versions(patch: pytest.MonkeyPatch) -> None:
-    def marked(self: Badges, private: Any, mark: Any, *, at: int) -> bool:
-        private.mv = mark.mv
-        key = f"{mark.conv}:{mark.att}"
-        if mark.kind == "green":
-            (private.green.add if mark.unseen else private.green.discard)(mark.conv)
-        elif mark.unseen:
-            private.seen.discard(key)
-        elif key in self._unm:
-            self._see(mark.user, private, key)
-        return True
-
-    patch.setattr(Badges, "_marked", marked)
-    patch.setattr(SeatedFollower, "missed", lambda _: None)
 
 
 @mutation("fencing: a stale token is accepted", "I9", "linearizable (log)", "linearizable (search)")

@@ -18,7 +18,7 @@ from batonbox_server.torture.checking.witness import INVARIANT as WITNESS
 from tests.simulation.histories import Story
 from tests.simulation.spoils import SPOILS
 
-SEEDS = range(40)
+SEEDS = range(24)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_lie_is_noticed(name: str, stories: list[list[record.Record]]) -> None
         verdict = checking.check_round(spoilt)
         noticed = {violation.invariant for violation in verdict.violations}
         assert noticed & expected, (seed, noticed, expected)
-    assert told >= 10, f"only {told} rounds have what this lie is about"
+    assert told >= 6, f"only {told} rounds have what this lie is about"
 
 
 @pytest.mark.parametrize("name", ["two_won_the_race", "the_owner_was_refused"])

@@ -253,8 +253,16 @@ class Follower:
             return
         if position.epoch != self.feed.epoch:
             reason, common = "epoch", None
+        if common is not None and not self._beyond(common, position):
+            common = None  # another failover, while this one was looked at
         self.rebased(reason, common, lost)
         self._start(position)
+
+    def _beyond(self, common: int, position: Position) -> bool:
+        """Whether a position can stand in the history that the ring shares up to `common`."""
+        if position.seq == common:
+            return position.tip == self.ring.tip_of(common)
+        return position.seq > common
 
     async def _common(self, reason: Reason) -> int | None:
         """The last position of the ring that the log still has."""
