@@ -17,7 +17,7 @@ from tests.model.conftest import Bench
 from tests.model.episodes import PASSES_MS, episode
 from tests.model.scenarios import SCENARIOS
 from tests.model.timed import LONG, TIMED
-from tests.model.world import BODY, NUMBERS, USERS, World, fresh_world
+from tests.model.world import ARGS, BODY, NUMBERS, USERS, WITHOUT_CID, World, fresh_world
 
 COMMANDS = 50
 VERBS = (
@@ -45,6 +45,8 @@ VERBS = (
     *("pass",) * 4,
     *("episode",) * 8,
 )
+# What callers send again when they heard no answer.
+REPEATABLE = frozenset(ARGS) - WITHOUT_CID
 MODES = tuple(Availability)
 # Of a few messages; the later of two counts, and they do not always come in their order.
 WORDS = {0: "stop", 1: "start", 2: "start", 3: "help"}
@@ -178,7 +180,9 @@ async def play_one(world: World, cid: int, draw: Draw) -> None:
     elif skips(world, command):
         return
     else:
-        await world.run(command)
+        said = await world.run(command)
+        if said == "ok" and command.verb in REPEATABLE and cid % 4 == 0:
+            await world.again(command)
     world.counts["commands"] += 1
 
 

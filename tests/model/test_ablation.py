@@ -187,6 +187,16 @@ ABLATIONS = {
     "why a message failed is forgotten when it is sent again": (
         "retry", 'redis.call("HDEL", key("why")', 'redis.call("HGET", key("why")',
     ),
+    "I8 stored replies: a retry has no second effect": (
+        "lib/command", "if stored then return nil, stored end", "",
+    ),
+    "reads before writes: who is refused has written nothing": (
+        "assign", 'return refuse(cx, {"conflict", cur(c)})',
+        (
+            'redis.call("HSET", key("c", c.id), "assignee", owner) '
+            'return refuse(cx, {"conflict", cur(c)})'
+        ),
+    ),
     "I8 inbound dedupes": ("receive", "if place then return", "if place == 1 then return"),
 }  # fmt: skip
 

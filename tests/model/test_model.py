@@ -22,6 +22,7 @@ def test_domain_and_lua_agree(bench: Bench) -> None:
     mixed = {"pass", "episode"}
     never_ok = {verb for verb in set(VERBS) - mixed if counts[f"{verb}:ok"] < 25}
     assert not never_ok, counts
+    assert counts["again"] >= 500
     by_itself = ("returned away", "returned offline", "returned silent", "returned woken",
                  "returned membership", "woken due", "received reopened", "received opt_out",
                  "received opt_in", "answered ", "lease:0", "lease:1")  # fmt: skip
