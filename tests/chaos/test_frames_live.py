@@ -30,9 +30,10 @@ SETTINGS: Final[dict[str, Any]] = {
     "connections_per_user": 64,
     "log_level": "error",
 }
+FRAME_MAX_BYTES: Final = 1 << 20  # beyond it nobody but the websocket looks at it
 PER_CONNECTION: Final = 60  # fewer refusals than close a connection
 AT_ONCE: Final = 4
-NORMAL: Final = 1000
+NORMAL: Final = 400
 
 
 class Expected:
@@ -49,6 +50,8 @@ class Expected:
     def code(self, message: bytes | str) -> int:
         """0: the connection goes on."""
         self._now_ms += 1000
+        if len(message if isinstance(message, bytes) else message.encode()) > FRAME_MAX_BYTES:
+            return 1009
         for step in self._session.receive(message, self._now_ms):
             if isinstance(step, Shut):
                 return int(step.code)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import time
+import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +35,7 @@ from .processes import serving
 
 INBOX: Final = "sales"
 TEXT: Final = "x" * 1500
+FILLING: Final = 4500  # texts that fill the cache of the search index, which is 32 MB
 # Short, so that what is cut is cut soon; the rates are those of a test that signs in by hundreds.
 SETTINGS: Final[dict[str, Any]] = {
     "hello_timeout_s": 2.0,
@@ -54,6 +57,7 @@ class Office:
 
     def __init__(self, agent: Commander, audience: Audience, conv: str) -> None:
         self.agent, self.audience, self._conv = agent, audience, conv
+        self._name = uuid.uuid4().hex
         self._number = 0
         self._top = 0
 
@@ -64,12 +68,22 @@ class Office:
         while time.perf_counter() < end_s:
             self._number += 1
             began_s = time.perf_counter()
-            args = {"conv": self._conv, "text": TEXT, "cid": f"n{self._number}"}
+            args = {"conv": self._conv, "text": TEXT, "cid": f"{self._name}.{self._number}"}
             done = await self.agent.ask(Op.CMD, "note", args)
             took.append(time.perf_counter() - began_s)
             self._top = max(self._top, done["seq"])
             await asyncio.sleep(pause_s)
         return sorted(took)
+
+    async def fill(self, count: int) -> None:
+        """So many notes, several at a time."""
+
+        async def some(name: str) -> None:
+            for number in range(count // 8):
+                args = {"conv": self._conv, "text": TEXT, "cid": f"{name}.{number}"}
+                await self.agent.ask(Op.CMD, "note", args)
+
+        await asyncio.gather(*(some(f"{self._name}-{writer}") for writer in range(8)))
 
     async def right(self) -> None:
         """Everybody is there, and got everything once and in order."""
@@ -96,9 +110,20 @@ async def office(url: str, token: str, readers: int, *, admin: str) -> AsyncIter
             link.cut()
 
 
-async def cycle(they: Office, attack: Attack, *, seconds: float, pause_s: float) -> None:
-    """The attack, while members go on; until the stalled have been closed, too."""
+async def cycle(
+    they: Office,
+    attack: Attack,
+    *,
+    seconds: float,
+    pause_s: float,
+    begun: Callable[[], None] = lambda: None,
+) -> None:
+    """The attack, while members go on; until the stalled have been closed, too.
+
+    `begun` is called once those who will stall are there.
+    """
     stalled: list[Raw] = await attack.stall()
+    begun()
     async with asyncio.TaskGroup() as group:
         group.create_task(attack.all())
         group.create_task(they.write(seconds, pause_s=pause_s))
@@ -113,7 +138,8 @@ async def cycle(they: Office, attack: Attack, *, seconds: float, pause_s: float)
 async def test_nobody_else_notices_and_no_task_or_connection_stays(
     engine_url: str, prefix: str
 ) -> None:
-    settings = {**SETTINGS, "handshakes_pending_max": 100}
+    soon = dict.fromkeys(("hello_timeout_s", "http_timeout_s", "write_timeout_s"), 1.0)
+    settings = {**SETTINGS, **soon, "handshakes_pending_max": 100}
     async with served(engine_url, prefix, **settings) as site:
         shedder = site.node.shedder
         most = 0
@@ -130,7 +156,7 @@ async def test_nobody_else_notices_and_no_task_or_connection_stays(
             looking = asyncio.get_running_loop().create_task(look())
             await eventually(lambda: shedder.crowd.connections == 31)
             before, alive = tasks_of(site), objects()
-            await cycle(they, attack, seconds=3.0, pause_s=0.01)
+            await cycle(they, attack, seconds=2.0, pause_s=0.01, begun=lambda: narrow(site))
             looking.cancel()
             assert 50 < most <= 100
             assert attack.answers["101"] + attack.answers["503"] == SMALL.strangers
@@ -140,6 +166,14 @@ async def test_nobody_else_notices_and_no_task_or_connection_stays(
             await eventually(lambda: objects() == alive, timeout_s=60)
             assert shedder.crowd.pending == 0
             assert shedder.counts["http_cut"] >= SMALL.dripping
+
+
+def narrow(site: Served) -> None:
+    """The system takes little for who does not read, so that they stall soon."""
+    for connection in site.node.pump.connections:
+        transport: Any = connection._transport
+        sock = transport._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
 
 def tasks_of(site: Served) -> int:
@@ -164,18 +198,19 @@ async def test_the_full_crowd_three_times_leaves_memory_and_files_as_they_were(
     sizes: list[int] = []
     async with serving(tmp_path / "data", **settings) as server:
         token, admin = await server.token("agent1"), await server.token("admin")
+        async with office(server.url, token, 0, admin=admin) as they:
+            await they.fill(FILLING)
         async with office(server.url, token, 450, admin=admin) as they:
             attack = Attack(server.port, token, LARGE, INBOX)
             files = open_files(server.process.pid)
             for _ in range(3):
-                # Few: what is written fills the cache of the search index, up to its bound.
-                await cycle(they, attack, seconds=15.0, pause_s=0.1)
+                await cycle(they, attack, seconds=15.0, pause_s=0.05)
                 await eventually(
                     lambda: open_files(server.process.pid) <= files + 2, timeout_s=120,
                     what="the files' end",
                 )  # fmt: skip
                 sizes.append(resident(server.process.pid))
-            print(f"RSS after each: {[size >> 20 for size in sizes]} MB; {attack.answers}")
+                print(f"RSS {sizes[-1] / (1 << 20):.1f} MB; {attack.answers}", flush=True)
             assert attack.answers["503"] > 1000
             assert b"Traceback" not in server.log.read_bytes()
     assert sizes[2] <= 1.05 * sizes[0], sizes

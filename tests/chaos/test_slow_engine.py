@@ -106,11 +106,11 @@ async def stored(site: Served, conv: str) -> list[str]:
 
 async def test_a_slow_engine_costs_what_it_is_slow_by_and_no_more(engine: EmbeddedEngine) -> None:
     async with delayed(engine.url) as (relay, url), desk(url) as (_, notes):
-        await notes.notes(50)
-        normal = p99(await notes.notes(150))
+        await notes.notes(25)
+        normal = p99(await notes.notes(100))
         relay.delay_s = DELAY_S
         await notes.notes(25)  # the first of them come on the way from one to the other
-        slow = await notes.notes(150)
+        slow = await notes.notes(100)
         relay.delay_s = 0.0
         ended_s = time.perf_counter()
         while p99(await notes.notes(50)) > max(2 * normal, 0.05):
