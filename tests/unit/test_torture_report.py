@@ -97,6 +97,7 @@ def test_losses_are_counted_by_fault() -> None:
         "topology": "standalone", "dur": "memory", "fault": "old-file",
         "rounds": 2, "acknowledged": 4, "lost": 3, "reported": 2,
     }  # fmt: skip
+    assert one(5, Verdict(lost=["a", "p1"])).lost_said == 1
     assert found["a + b"]["rounds"] == 1 and found["none"]["lost"] == 0
 
 

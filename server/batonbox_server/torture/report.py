@@ -31,7 +31,7 @@ class Loss:
 
 @dataclass(slots=True)
 class RoundReport:
-    """One round: `rest_s` None: somebody never got to the top."""
+    """One round: `lost_said` of the lost are customers' messages; `rest_s` None: somebody never got to the top."""
 
     number: int
     workloads: dict[str, int]
@@ -41,6 +41,7 @@ class RoundReport:
     acknowledged: int
     said: int
     lost: int
+    lost_said: int
     reported: int
     checked: dict[str, int]
     undecided: dict[str, int]
@@ -212,6 +213,7 @@ def round_report(
         acknowledged=_acknowledged(outcomes, said),
         said=len(said),
         lost=lost,
+        lost_said=len({one.provider_id for one in said} & set(verdict.lost)),
         reported=lost - len(set(verdict.unreported)),
         checked=dict(verdict.checked),
         undecided={name: len(found) for name, found in verdict.undecided.items()},
