@@ -31,7 +31,9 @@ class Loss:
 
 @dataclass(slots=True)
 class RoundReport:
-    """One round: `lost_said` of the lost are customers' messages; `rest_s` None: somebody never got to the top."""
+    """One round: `lost_said` of the lost are customers' messages; `rest_s` None: somebody never
+    got to the top.
+    """
 
     number: int
     workloads: dict[str, int]
