@@ -114,7 +114,7 @@ class House:
                 browser = await self.browser(user)
                 headers = {"cookie": browser.cookie, "origin": browser.origin}
             codec = MSGPACK_SUBPROTOCOL if bot else JSON_SUBPROTOCOL
-            peer = await dial(self.site, codec, additional_headers=headers)  # type: ignore[arg-type]
+            peer = await dial(self.site, codec, additional_headers=headers)
             self.stack.push_async_callback(peer.end)
             await peer.send([Op.HELLO, await self.site.token(user) if bot else "", "test/1"])
             await peer.got(Op.WELCOME)

@@ -8,8 +8,8 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.model import RoomKind
-from batonbox_server.store.engine import Engine
 from batonbox_server.store.directory import RedisDirectory
+from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.port import Applied
 from batonbox_server.store.redis import RedisStore

@@ -134,7 +134,7 @@ class Talk:
     async def talker(self, user: str, at: int = 0) -> Talker:
         """A signed-in socket at a node, that has been told its rooms."""
         site = self.sites[at]
-        peer = await dial(site, _CODECS[at])  # type: ignore[arg-type]
+        peer = await dial(site, _CODECS[at])
         self._stack.push_async_callback(peer.end)
         await peer.send([Op.HELLO, await site.token(user), "test/1"])
         await peer.got(Op.ROOMS)

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import msgpack  # type: ignore[import-untyped]
 from websockets.asyncio.client import ClientConnection, connect
@@ -230,7 +230,13 @@ class Peer:
             pass  # tests ask for the code
 
 
-async def dial(node: Node, subprotocol: str = wire.MSGPACK_SUBPROTOCOL, **more: Any) -> Peer:
+class Listening(Protocol):
+    """What serves websockets on a port of this machine."""
+
+    port: int
+
+
+async def dial(node: Listening, subprotocol: str = wire.MSGPACK_SUBPROTOCOL, **more: Any) -> Peer:
     """A connection that has not said HELLO."""
     ws = await connect(
         f"ws://127.0.0.1:{node.port}/v1/ws",

@@ -58,6 +58,9 @@ async def test_a_command_is_unavailable_and_takes_effect_when_it_is_sent_again(
     with pytest.raises(Refused, match="unavailable"):
         await site.box.client.ask("SET", "key", "value")
     assert site.box.client.state
+    # What is there can be read all the while.
+    assert (await site.box.store.snapshot(inbox="box")).rows
+    assert (await site.box.store.history(conv=site.conv, actor="bob", n=5)).messages
     await site.operator.execute("CONFIG", "SET", name, ends)
     await site.box.store.assign(conv=site.conv, actor="bob", cid="once")
     assert (await site.box.row(site.conv))["assignee"] == "bob"

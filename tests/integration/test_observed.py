@@ -36,7 +36,7 @@ async def _counted(site: Served, name: str) -> float:
 
 
 async def _peer(site: Served, user: str) -> Peer:
-    peer = await dial(site)  # type: ignore[arg-type] - it is asked for its port alone
+    peer = await dial(site)
     await peer.send([Op.HELLO, await site.token(user), "test/1"])
     await peer.got(Op.WELCOME)
     return peer

@@ -72,7 +72,7 @@ async def marked(site: Served, user: str, *, away: bool, inbox: str = "sales") -
 
 async def peer(site: Served, user: str, token: str = "") -> Peer:
     """A connection that keeps every frame."""
-    it = await dial(site)  # type: ignore[arg-type]
+    it = await dial(site)
     await it.send([Op.HELLO, token or await site.token(user), "test/1"])
     await it.got(Op.ORG)
     return it

@@ -190,7 +190,7 @@ async def test_a_token_that_may_not_read_is_told_of_no_room(talk: Talk) -> None:
     _, secret = await site.node.identity.make_token(user=ann, scopes={Scope.ACT})
     reader = await talk.talker(ann, 1)
     site._tokens[ann] = secret
-    peer = await dial(site)  # type: ignore[arg-type]
+    peer = await dial(site)
     await peer.send([Op.HELLO, secret, "test/1"])
     await peer.got(Op.ORG)
     silent = Talker(peer, ann)

@@ -76,7 +76,7 @@ async def desk(engine_url: str, prefix: str) -> AsyncIterator[Desk]:
         served(engine_url, prefix, empty=True) as other,
         AsyncExitStack() as stack,
     ):
-        peer = await dial(site)  # type: ignore[arg-type]
+        peer = await dial(site)
         stack.push_async_callback(peer.end)
         await peer.send([Op.HELLO, await site.token("agent1"), "test/1"])
         await peer.got(Op.WELCOME)

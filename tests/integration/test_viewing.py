@@ -26,7 +26,7 @@ class Town:
     async def peer(self, user: str, at: int = 0) -> Peer:
         """Signed in, with a seat at every inbox the user joined."""
         site = self.sites[at]
-        peer = await dial(site)  # type: ignore[arg-type]
+        peer = await dial(site)
         self._stack.push_async_callback(peer.end)
         await peer.send([Op.HELLO, await site.token(user), "test/1"])
         await peer.got(Op.ORG)

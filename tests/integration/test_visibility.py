@@ -55,7 +55,7 @@ class Town:
     async def peer(self, user: str, at: int) -> Peer:
         """A socket of `user` at a node; MessagePack at the first, JSON at the second."""
         site, codec = self.sites[at], (MSGPACK_SUBPROTOCOL, JSON_SUBPROTOCOL)[at]
-        peer = await dial(site, codec)  # type: ignore[arg-type]
+        peer = await dial(site, codec)
         self.stack.push_async_callback(peer.end)
         await peer.send([Op.HELLO, await site.token(user), "test/1"])
         await peer.got(Op.ORG, _1="state")

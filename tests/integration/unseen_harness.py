@@ -191,7 +191,7 @@ class World:
     async def connect(self) -> None:
         """Everybody's socket, listening to everything as far as the node lets them."""
         for user in PEOPLE:
-            peer = self.peers[user] = await dial(self.site, JSON_SUBPROTOCOL)  # type: ignore[arg-type]
+            peer = self.peers[user] = await dial(self.site, JSON_SUBPROTOCOL)
             self.stack.push_async_callback(peer.end)
             await peer.send([Op.HELLO, await self.site.token(user), "test/1"])
             await peer.got(Op.ORG, _1="state")

@@ -109,9 +109,7 @@ async def _export(call: Call) -> Response:
         "content-disposition": f'attachment; filename="audit.{query.format}"',
         "cache-control": "no-store",
     }
-    return StreamingResponse(
-        call.while_allowed(written(found)), media_type=kind, headers=headers
-    )
+    return StreamingResponse(call.while_allowed(written(found)), media_type=kind, headers=headers)
 
 
 async def _reassign(call: Call) -> dict[str, Any]:

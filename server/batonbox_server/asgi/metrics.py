@@ -19,7 +19,6 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from batonbox_server import measured
 
@@ -134,7 +133,7 @@ class _Measured(Collector):
                 buckets, so_far = [], 0
                 for bound, count in zip((*distribution.bounds, inf), counts, strict=True):
                     so_far += count
-                    buckets.append((floatToGoString(bound), float(so_far)))
+                    buckets.append((_bound(bound), float(so_far)))
                 family.add_metric([key] if label else [], buckets, distribution.sums[key])
             yield family
         for name, text, label, tally in _TALLIES:
@@ -142,6 +141,10 @@ class _Measured(Collector):
             for key, count in list(tally.items()):
                 counted.add_metric([key], count)
             yield counted
+
+
+def _bound(value: float) -> str:
+    return "+Inf" if value == inf else repr(value)
 
 
 REGISTRY.register(_Measured())

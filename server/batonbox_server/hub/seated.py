@@ -167,6 +167,7 @@ class SeatedFollower(Follower):
     async def listen(self, seat: Seat, position: Position | None) -> str:
         """Deliver events: `resumed` behind `position`, or `snapshot`. Raises Refused."""
         self._silence(seat)
+        how = "snapshot"
         if position is not None:
             reason = await self._mismatch(position, seat)
             self._must_sit(seat)
@@ -177,7 +178,8 @@ class SeatedFollower(Follower):
                 RESUMES["resumed"] += 1
                 return "resumed"
             self._reset(seat, reason)
-        RESUMES["snapshot" if position is None else reason] += 1
+            how = reason
+        RESUMES[how] += 1
         await self._open_with_snapshot(seat)
         return "snapshot"
 

@@ -25,9 +25,7 @@ _OF_INBOX: Final = frozenset({"inbox_created", "inbox_changed", "inbox_deleted",
 class RedisAudit:
     """Implements `store.audit_port.AuditStore`."""
 
-    def __init__(
-        self, client: Engine, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES
-    ) -> None:
+    def __init__(self, client: Engine, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES) -> None:
         self._client = client
         self._keys = keys
         self._audit_entries = audit_entries

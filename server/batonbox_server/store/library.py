@@ -1,8 +1,8 @@
 """The scripts as one library of functions: one verb per file, a header as signature, includes.
 
 A header reads, in this order: `#!lua`, what the verb does, `KEYS[1] ...`, `derives` and every key
-the flattened body spells, `ARGV[n] name`, `Returns {"word", ...} | ...`.  A header that disagrees
-with its body is a ValueError when the folder is loaded.
+the flattened body spells, `writes nothing` where that is so, `ARGV[n] name`, `Returns {"word", ...}
+| ...`.  A header that disagrees with its body is a ValueError when the folder is loaded.
 
 The engine keeps a library's compiled functions, so that a call runs the verb and nothing else; as a
 script of its own every call would make all included functions anew.  Names carry a hash of the
@@ -24,6 +24,7 @@ FOLDER: Final = Path(__file__).parent / "lua"
 LIBRARIES: Final = "batonbox_"
 _VERSION: Final = "@version@"
 _INCLUDE: Final = re.compile(r'^--- @include "([\w/]+)"$', re.MULTILINE)
+_WRITES_NOTHING: Final = "\n-- writes nothing\n"
 _COMMENT: Final = re.compile(r"^\s*(?:#!|--).*\n", re.MULTILINE)
 _KEY: Final = re.compile(r'\bkey\("(\w+)"')
 _WRITES: Final = re.compile(r"\b(?:commit|commit_log|finish|refuse)\(cx")
@@ -102,11 +103,18 @@ def _composed(texts: dict[str, str], folder: Path) -> str:
 def _scope(included: dict[str, None], names: list[str], texts: dict[str, str], folder: Path) -> str:
     shared = _flatten("".join(f'--- @include "{name}"\n' for name in included), folder, {})
     functions = [
-        f'redis.register_function("{name}_{_VERSION}", function(KEYS, ARGV)\n'
-        f"use(KEYS[1])\n{_COMMENT.sub('', texts[name])}\nend)\n"
+        f'redis.register_function{{function_name="{name}_{_VERSION}",\n'
+        f"flags={{{_flags(texts[name])}}}, callback=function(KEYS, ARGV)\n"
+        f"use(KEYS[1])\n{_COMMENT.sub('', texts[name])}\nend}}\n"
         for name in names
     ]
     return f"do\n{_COMMENT.sub('', shared)}\n{''.join(functions)}end\n"
+
+
+def _flags(text: str) -> str:
+    """Of a function that writes nothing: the engine holds it to that, and serves it while it takes
+    no writes (its memory is full, too few replicas are there, its disk is)."""
+    return '"no-writes"' if _WRITES_NOTHING in text else ""
 
 
 def _flatten(text: str, folder: Path, included: dict[str, None]) -> str:

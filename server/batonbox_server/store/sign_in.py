@@ -20,9 +20,7 @@ _ANY: Final = "*"
 class RedisSignIn:
     """Implements `store.sign_in_port.SignInStore`."""
 
-    def __init__(
-        self, client: Engine, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES
-    ) -> None:
+    def __init__(self, client: Engine, *, keys: Keys, audit_entries: int = AUDIT_ENTRIES) -> None:
         self._audit_entries = audit_entries
         self._client = client
         self._org = keys.org

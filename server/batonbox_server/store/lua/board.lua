@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev un unm
+-- writes nothing
 -- Returns {"ok", epoch, seq, tip, unassigned, keys} | {"not_found"}
 --- @include "lib/log"
 local cx = open()

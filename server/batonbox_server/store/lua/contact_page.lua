@@ -3,6 +3,7 @@
 --
 -- KEYS[1] contacts prefix
 -- derives meta log ev rec by find
+-- writes nothing
 -- ARGV[1] index
 -- ARGV[2] from
 -- ARGV[3] to

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] log prefix
 -- derives meta log ev m op done
+-- writes nothing
 -- ARGV[1] room
 -- ARGV[2] before_ms
 -- ARGV[3] after

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] log prefix
 -- derives meta log ev
+-- writes nothing
 -- ARGV[1] at
 -- Returns {"ok", epoch, seq, tip, tip_at, oldest} | {"not_found"}
 --- @include "lib/log"

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev c as
+-- writes nothing
 -- ARGV[1] user
 -- ARGV[2] after_ms
 -- ARGV[3] n

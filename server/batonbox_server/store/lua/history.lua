@@ -4,6 +4,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem c m why
+-- writes nothing
 -- ARGV[1] conv
 -- ARGV[2] actor
 -- ARGV[3] before

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] webhook prefix
 -- derives d at st
+-- writes nothing
 -- ARGV[1] n
 -- Returns {"ok", failing, last, records}
 --- @include "lib/keys"

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem num av
+-- writes nothing
 -- Returns {"ok", epoch, seq, members, numbers, options, away} | {"not_found"}
 --- @include "lib/log"
 local cx = open()

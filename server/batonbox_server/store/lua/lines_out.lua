@@ -4,6 +4,7 @@
 --
 -- KEYS[1] log prefix
 -- derives meta log ev c m why ar hold out
+-- writes nothing
 -- ARGV[1] conv
 -- ARGV[2] keep
 -- ARGV[3] n

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem unm su gm mv
+-- writes nothing
 -- ARGV[1] user
 -- Returns {"ok", seq, tip, mv, standing, which, keys, green, blue} | {"not_found"}
 --- @include "lib/log"

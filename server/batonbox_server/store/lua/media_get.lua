@@ -3,6 +3,7 @@
 --
 -- KEYS[1] organisation prefix
 -- derives media media_new media_held media_in media_due media_gone
+-- writes nothing
 -- ARGV[1] ids
 -- Returns {"ok", files}
 --- @include "lib/media"

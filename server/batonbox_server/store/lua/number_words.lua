@@ -4,6 +4,7 @@
 --
 -- KEYS[1] number prefix
 -- derives oo
+-- writes nothing
 -- ARGV[1] cursor
 -- ARGV[2] n
 -- Returns {"ok", cursor, said}

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] organisation prefix
 -- derives meta log ev users inboxes routes profile
+-- writes nothing
 -- Returns {"ok", epoch, seq, tip, users, inboxes, routes, name} | {"not_found"}
 --- @include "lib/log"
 local cx = open()

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] organisation prefix
 -- derives tokens tk exp
+-- writes nothing
 -- ARGV[1] sha256
 -- Returns {"ok", record, expires_ms} | {"expired", id} | {"not_found"}
 --- @include "lib/keys"

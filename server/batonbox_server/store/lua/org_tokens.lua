@@ -3,6 +3,7 @@
 --
 -- KEYS[1] organisation prefix
 -- derives tokens ut exp
+-- writes nothing
 -- ARGV[1] user
 -- Returns {"ok", records, ends}
 --- @include "lib/keys"

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] organisation prefix
 -- derives unrouted unrouted_ids
+-- writes nothing
 -- Returns {"ok", records}
 --- @include "lib/keys"
 local records = {}

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem un wq as due
+-- writes nothing
 -- Returns {"ok", unassigned, oldest_ms, holders} | {"not_found"}
 --- @include "lib/log"
 if not open() then return {"not_found"} end

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem c un op done as
+-- writes nothing
 -- ARGV[1] actor
 -- ARGV[2] view
 -- ARGV[3] after_ms

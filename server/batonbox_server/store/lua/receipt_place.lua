@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives pm
+-- writes nothing
 -- ARGV[1] carrier_id
 -- Returns {"ok", item} | {"not_found"}
 --- @include "lib/keys"

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] room prefix
 -- derives meta log ev mem c
+-- writes nothing
 -- ARGV[1] users
 -- Returns {"ok", row, inside} | {"not_found"}
 --- @include "lib/row"

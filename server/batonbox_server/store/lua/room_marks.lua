@@ -3,6 +3,7 @@
 --
 -- KEYS[1] room prefix
 -- derives meta log ev mem c mv rd at
+-- writes nothing
 -- ARGV[1] user
 -- Returns {"ok", seq, tip, mv, standing, read, mentions, row} | {"not_found"}
 --- @include "lib/row"

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] room prefix
 -- derives meta log ev mem c mv rd at
+-- writes nothing
 -- ARGV[1] users
 -- Returns {"ok", seq, tip, found} | {"not_found"}
 --- @include "lib/row"

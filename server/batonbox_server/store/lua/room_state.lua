@@ -3,6 +3,7 @@
 --
 -- KEYS[1] room prefix
 -- derives meta log ev mem c
+-- writes nothing
 -- Returns {"ok", epoch, seq, tip, row, members} | {"not_found"}
 --- @include "lib/row"
 local cx = open()

@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev c m why ar hold out
+-- writes nothing
 -- ARGV[1] conv
 -- Returns {"ok", row, raw, now} | {"stays"} | {"not_found"}
 --- @include "lib/leaving"

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev c m op done
+-- writes nothing
 -- ARGV[1] after_ms
 -- ARGV[2] n
 -- Returns {"ok", epoch, seq, tip, next, total, rows, lines} | {"not_found"}

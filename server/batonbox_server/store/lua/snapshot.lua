@@ -3,6 +3,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev c un op done
+-- writes nothing
 -- ARGV[1] n
 -- Returns {"ok", epoch, seq, tip, unassigned, open, done, rows} | {"not_found"}
 --- @include "lib/row"

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] log prefix
 -- derives meta log ev c m out
+-- writes nothing
 -- ARGV[1] conv
 -- ARGV[2] first
 -- ARGV[3] n

@@ -5,6 +5,7 @@
 --
 -- KEYS[1] log prefix
 -- derives meta log ev c m op done un as wq ow sno ar unm gm cx out
+-- writes nothing
 -- ARGV[1] convs
 -- ARGV[2] also
 -- ARGV[3] members

@@ -4,6 +4,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev mem c op done
+-- writes nothing
 -- ARGV[1] actor
 -- ARGV[2] after_ms
 -- ARGV[3] n

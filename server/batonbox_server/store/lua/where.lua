@@ -4,6 +4,7 @@
 --
 -- KEYS[1] inbox prefix
 -- derives meta log ev c cx
+-- writes nothing
 -- ARGV[1] asked
 -- Returns {"ok", seq, tip, found} | {"not_found"}
 --- @include "lib/row"
