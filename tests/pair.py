@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from batonbox_server.engine import locate
 from batonbox_server.store.resp import Argument, close_connection, open_connection, request
 from batonbox_server.torture.sites.base import EngineProc, random_password
+from tests import engines
 from tests.relay import Cutter, cuttable
 
 __all__ = ["Pair", "paired", "said"]
@@ -30,7 +29,7 @@ class Pair:
     """
 
     def __init__(self, folder: Path, link: Cutter, wire: Cutter, *, settings: str) -> None:
-        binary, password = locate(os.environ.get("BATONBOX_TEST_ENGINE")), random_password()
+        binary, password = engines.binary(), random_password()
         told = f"{_CONFIGURATION}{settings}requirepass {password}\nmasterauth {password}\n"
         self.password, self.link, self.wire = password, link, wire
         self.primary = EngineProc("primary", folder / "primary", binary, told, password=password)
