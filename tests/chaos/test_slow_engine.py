@@ -15,9 +15,11 @@ import pytest
 
 from batonbox._wire import Op
 from batonbox.bench import Address, Audience, Commander, Subscriber, failure, open_one
+from batonbox_server.asgi.admission import Level
 from batonbox_server.engine import EmbeddedEngine
 from tests.delaying import delayed
 from tests.served import Served, served
+from tests.support import eventually
 
 INBOX: Final = "sales"
 DELAY_S: Final = 0.2
@@ -51,7 +53,6 @@ class Desk:
         assert await self._audience.until({INBOX: self.top}, timeout_s=10)
         account = self._audience.account({INBOX: self.top})
         assert account.right, account
-        assert not self.refused
 
     def _send(self, took: list[float]) -> None:
         self._sent += 1
@@ -122,6 +123,7 @@ async def test_a_slow_engine_costs_what_it_is_slow_by_and_no_more(
         while at(await notes.notes(25), part) > at(normal, part) + spread_s:
             assert time.perf_counter() - ended_s < 5
         await notes.arrived()
+        assert not notes.refused
         # What is added is the delay, and no more than once the normal spread.
         assert slow[0] > DELAY_S
         assert at(slow, part) - at(normal, part) <= DELAY_S + spread_s, (at(normal, part), slow)
@@ -145,5 +147,8 @@ async def test_an_engine_that_stands_still_loses_and_doubles_nothing(
         await writing
         assert time.perf_counter() - ended_s < 5
         await notes.arrived()
+        # An engine that has stood for 2 s is overload: commands are turned away, without effect.
+        assert all(told.startswith("rate_limited") for told in notes.refused), notes.refused
+        await eventually(lambda: site.node.shedder.level is Level.CALM)
         thread = Counter(await stored(site, notes._conv))
         assert thread == Counter(notes.cids)

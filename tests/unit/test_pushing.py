@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import Any, cast
+
+import pytest
 
 from batonbox_server.hub.pushing import Pushes
 from batonbox_server.hub.seated import SeatedFollower
@@ -62,3 +64,21 @@ async def test_nothing_is_told_any_more_after_the_end() -> None:
     assert timer is not None
     assert timer.cancelled()
     assert one.pushed == []
+
+
+async def test_a_loop_whose_timers_that_are_due_tell_no_time_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As uvloop: what rounds to no time at all is called soon, by a handle of another kind."""
+    loop = asyncio.get_running_loop()
+    pushes, some, later = Pushes(interval_s=0.0), [Moving(), Moving()], loop.call_at
+
+    def call_at(when_s: float, callback: Any, *args: Any, **more: Any) -> Any:
+        if callback == pushes._push:
+            return loop.call_soon(callback)
+        return later(when_s, callback, *args, **more)
+
+    monkeypatch.setattr(loop, "call_at", call_at)
+    moves(pushes, *some)
+    await eventually(lambda: all(one.pushed for one in some))
+    pushes.close()

@@ -21,6 +21,7 @@ class Pushes:
         self._interval_s = interval_s
         self._moved: dict[SeatedFollower, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due_s = 0.0  # of the timer; uvloop's does not tell where it is due at once
 
     def close(self) -> None:
         """Tell nobody any more."""
@@ -37,9 +38,10 @@ class Pushes:
     def _at(self, due_s: float) -> None:
         loop = asyncio.get_running_loop()
         due_s = max(due_s, loop.time() + _STEP_S)
-        if self._timer is None or due_s < self._timer.when():
+        if self._timer is None or due_s < self._due_s:
             if self._timer is not None:
                 self._timer.cancel()
+            self._due_s = due_s
             self._timer = loop.call_at(due_s, self._push)
 
     def _push(self) -> None:
