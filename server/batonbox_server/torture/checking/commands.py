@@ -200,8 +200,9 @@ def _check_said(box: InboxRound, whole: Round, findings: Findings) -> None:
         if at or _may_be_trimmed(box):
             continue
         findings.noted.lost.append(said.provider_id)
-        if not (whole.may_lose and forked):
+        if not forked:  # whoever has not seen it cannot be told
             findings.noted.unreported.append(said.provider_id)
+        if not whole.may_lose:
             findings.wrong(
                 "I13", f"the message {said.provider_id} got its 2xx and is not in {box.inbox}",
                 [number],

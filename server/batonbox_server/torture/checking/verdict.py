@@ -24,7 +24,8 @@ class Verdict:
     `checked`: per invariant, how many facts were compared; 0 is told as well, it proves nothing.
     `undecided`: per invariant, what could not be judged and why; it is neither right nor wrong.
     `lost`: cids and provider ids of acknowledged writes that the log does not hold any more;
-    `unreported`, those of them that nobody was told of (each is a violation of I13 as well).
+    `unreported`, those of them that nobody was told of: a violation of I13 if they are commands, or
+    no fault may lose any.
     `convergence_ns`: per client, how long after the last fault it was at the top.
     """
 
