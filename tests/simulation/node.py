@@ -82,6 +82,7 @@ class Channel:
         self._world, self._link = world, link
         self.subscribed: set[str] = set()
         self.whole = True
+        self.breaks = 0  # what is under way then does not arrive any more
 
     async def subscribe(self, channel: str) -> None:
         """See the port."""
@@ -293,10 +294,11 @@ class Node:
             return
         loop = asyncio.get_running_loop()
         for _ in range(2 if self._rng.random() < self._world.doubles else 1):
-            loop.call_later(self._delays.draw_s(), self._heard, hub, channel, data)
+            loop.call_later(self._delays.draw_s(), self._heard, hub, channel.breaks, data)
 
-    def _heard(self, hub: Hub, channel: Channel, data: bytes) -> None:
-        if self.alive and hub is self.hub and channel.whole:
+    def _heard(self, hub: Hub, breaks: int, data: bytes) -> None:
+        channel = self.channel
+        if self.alive and hub is self.hub and channel.whole and channel.breaks == breaks:
             for name in channel.subscribed:
                 hub.heard(name.encode(), data)
 
@@ -306,6 +308,7 @@ class Node:
         if not channel.whole or not self.alive:
             return
         channel.whole = False
+        channel.breaks += 1
         self.hub.lost()
         await asyncio.sleep(self._rng.uniform(0.0, 1.0))
         channel.whole = True

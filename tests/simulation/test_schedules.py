@@ -39,6 +39,11 @@ def test_schedules_hold() -> None:
     assert [name for name, n in checked.items() if n == 0] == ["I14"]
 
 
+@pytest.mark.parametrize(("seed", "plan"), [(2, SMALLER), (2549, None), (2616, SMALLER)])
+def test_what_was_wrong_once_holds(seed: int, plan: Plan | None) -> None:
+    assert play(seed, plan).wrong == []
+
+
 def test_a_seed_gives_the_same_schedule() -> None:
     """What happened in a schedule can be looked at again."""
     first, second = (play(7).verdict for _ in range(2))

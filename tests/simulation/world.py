@@ -169,6 +169,7 @@ class World:
         self.engine_up = False
         for node in self.nodes:
             node.channel.whole = False
+            node.channel.breaks += 1
             if node.alive:
                 node.hub.lost()
         await asyncio.sleep(for_s)

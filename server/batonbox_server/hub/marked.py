@@ -121,6 +121,7 @@ class Marked(Generic[P, R]):
         """Marks may have been missed: everybody's have to be read again."""
         self.needs |= self.users.keys() | self._loading.keys()
         self._stop_loading()
+        self._ahead.clear()  # what is read will have them, or a failover has lost them
 
     def void(self, seq: int) -> None:
         """Everything shared was read anew at `seq`: everybody's marks have to be, too."""
