@@ -36,10 +36,13 @@ async def sleeps(world: World, stage: Stage, owner: str, b: int) -> None:
     """Put aside, then perhaps away, gone, undone or woken."""
     until_ms = world.clock + (2_000, _MINUTE_MS, 5 * _MINUTE_MS)[b % 3]
     await stage.do("snooze", owner, at_ms=until_ms)
-    after: list[Story | None] = [None, goes, leaves, undoes, wakes, answers]
+    after: list[Story | None] = [None, goes, leaves, leaves, undoes, wakes, answers]
     then = after[b // 3 % len(after)]
     if then is not None:
         await then(world, stage, owner, b)
+    if b % 5 < 2:
+        await world.passes(max(0, until_ms - world.clock) + 1_000)
+        await world.run(Command(verb="due"))
 
 
 async def goes(world: World, stage: Stage, owner: str, b: int) -> None:

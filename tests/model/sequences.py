@@ -181,7 +181,7 @@ async def play_one(world: World, cid: int, draw: Draw) -> None:
         return
     else:
         said = await world.run(command)
-        if said == "ok" and command.verb in REPEATABLE and cid % 4 == 0:
+        if said == "ok" and command.verb in REPEATABLE and cid % 3 == 0:
             await world.again(command)
     world.counts["commands"] += 1
 
