@@ -14,7 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from batonbox_server.domain.model import Role
+from batonbox_server.errors import Refused
 from batonbox_server.store.directory_port import Inbox, User
+from batonbox_server.store.port import Removed
+from batonbox_server.store.redis import RedisStore
 from batonbox_server.wire import JSON_SUBPROTOCOL, Close, Op
 from tests.served import SALES, Served, served
 from tests.support import eventually
@@ -252,3 +255,39 @@ async def until(look: Any) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it never came true")
+
+
+async def test_a_member_is_out_as_soon_as_their_inbox_can_be_written_again(
+    engine_url: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when one primary of several is away: the lease of what failed would be long."""
+    async with served(engine_url, prefix, job_lease_s=600.0) as site:
+        away, remove = True, RedisStore.remove
+
+        async def removed(self: RedisStore, **given: Any) -> Removed:
+            if away:
+                raise Refused("unavailable")
+            return await remove(self, **given)
+
+        monkeypatch.setattr(RedisStore, "remove", removed)
+        gone = await site.call("admin", "DELETE", "/v1/admin/inboxes/sales/members/agent1")
+        assert gone.status_code == 204
+        await asyncio.sleep(1.5)
+
+        async def is_in() -> bool:
+            info = await site.node.store.inbox_info(inbox="sales")
+            return info is not None and "agent1" in info.members
+
+        assert await is_in()
+        away = False
+
+        async def is_out() -> bool:
+            return not await is_in()
+
+        await until(is_out)
+        due = f"{site.node.keys.org}:due"
+
+        async def nothing_is_left() -> bool:
+            return await site.node.client.execute("ZCARD", due) == 0
+
+        await until(nothing_is_left)

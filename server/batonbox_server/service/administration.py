@@ -24,6 +24,7 @@ __all__ = ["Administration"]
 
 _log = structlog.get_logger(__name__)
 _KEPT: Final = "was somebody's whose messages are kept."
+_FAILED_MOST: Final = 1000
 
 
 class Administration:
@@ -54,6 +55,7 @@ class Administration:
         }
         # One for each inbox that is being worked through; it goes with the last who holds it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._failed: dict[str, Job] = {}  # that this node has leased yet, and tries again
 
     async def set_name(self, name: str) -> None:
         """What the organisation is called."""
@@ -186,7 +188,13 @@ class Administration:
         await self._apply(await self._organisation.delete_number(number))
 
     async def run_due_jobs(self) -> int:
-        """Finish what a node that died left; returns how many jobs."""
+        """Finish what failed here, then what a node that died left; returns how many of those.
+
+        An inbox whose engine was away obeys as soon as it is back, and not when the lease ends.
+        """
+        failed, self._failed = self._failed, {}
+        for job in failed.values():
+            await self.run_job(job)
         jobs = await self._organisation.lease_jobs()
         for job in jobs:
             await self.run_job(job)
@@ -199,6 +207,8 @@ class Administration:
         except BatonboxError as error:
             # The change itself stands.
             _log.warning("organisation_job_failed", inbox=job.inbox, error=str(error))
+            if len(self._failed) < _FAILED_MOST:
+                self._failed[job.id] = job
             return False
         await self._organisation.finish_job(job.id)
         return True
