@@ -288,6 +288,6 @@ async def test_a_member_is_out_as_soon_as_their_inbox_can_be_written_again(
         due = f"{site.node.keys.org}:due"
 
         async def nothing_is_left() -> bool:
-            return await site.node.client.execute("ZCARD", due) == 0
+            return bool(await site.node.client.execute("ZCARD", due) == 0)
 
         await until(nothing_is_left)
