@@ -34,7 +34,7 @@ async def mine(site: Served, desk: Desk, text: str = "Hi") -> str:
     conv = await site.texts(text)
     await desk.open(conv)
     await desk.assign()
-    await expect(desk.composer).to_be_visible()
+    await expect(desk.composer).to_be_focused()  # or an Escape would come before it is
     return conv
 
 

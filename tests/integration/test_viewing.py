@@ -210,6 +210,6 @@ async def test_the_sdk_says_it_again_on_a_new_connection(town: Town) -> None:
             await eventually(lambda: dict(hers.watchers) == {"agent2": "typing"})
         assert not his.watchers
         async with hers.viewing() as view:
-            await eventually(lambda: not view.watchers)  # that he left may still be on its way
             await asyncio.sleep(0.5)
-            assert not view.watchers
+            # What was said before he left may still come, and that he did; stale it stays longer.
+            await eventually(lambda: not view.watchers)

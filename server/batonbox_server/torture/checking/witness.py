@@ -71,10 +71,11 @@ def check_witness(box: InboxRound, told: list[History], findings: Findings) -> N
         if step.meta.get("cid")
     }
     clock = _clock(box, effects)
+    known = {step.seq: step for step in box.steps}  # of a log with holes, not the n-th is n
     for history in told:
         line = lines.get(history.conv, _Line())
         for timed in history.ops:
-            _check_one(box, history, line, timed, effects, clock, findings)
+            _check_one(known, history, line, timed, effects, clock, findings)
 
 
 def _covered(box: InboxRound) -> bool:
@@ -144,7 +145,7 @@ def _clock(box: InboxRound, effects: dict[tuple[str, str], Step]) -> _Clock:
 
 
 def _check_one(
-    box: InboxRound,
+    known: dict[int, Step],
     history: History,
     line: _Line,
     timed: Timed,
@@ -157,8 +158,7 @@ def _check_one(
         return
     step = effects.get((op.user, timed.cid))
     if op.kind == "ok" and step is not None:
-        neighbour = box.steps[step.seq - box.first - 1] if step.seq > box.first else None
-        before = line.at(step.seq - (2 if _one_command(neighbour, step) else 1))
+        before = line.at(step.seq - (2 if _one_command(known.get(step.seq - 1), step) else 1))
         after = line.at(step.seq)
         right = op.new in ("", after.token) and any(
             may[:2] == after[:2] for may in steps(before, op, history.users)

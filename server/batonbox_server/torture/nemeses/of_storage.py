@@ -7,6 +7,7 @@ import contextlib
 import resource
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -52,19 +53,19 @@ class MemoryFull(Nemesis):
         """See Nemesis."""
         target = self.take(["memory"])
         if target:
-            await self._limit("1mb")
+            await self._limit([e for e in self.stage.site.engines if e.running], "1mb")
         return target
 
     async def end(self) -> None:
-        """See Nemesis: again and again, until every engine that is there has heard it."""
-        for _ in range(50):
-            if await self._limit("0"):
-                return
+        """See Nemesis: again and again, until every engine has heard it.
+
+        One that is down just now, too: sentinels let engines write down the settings they have.
+        """
+        while not await self._limit(self.stage.site.engines, "0"):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.1)
 
-    async def _limit(self, most: str) -> bool:
-        urls = [engine.url for engine in self.stage.site.engines if engine.running]
-        told = [await asked(url, "CONFIG", "SET", "maxmemory", most) for url in urls]
+    async def _limit(self, engines: Iterable[EngineProc], most: str) -> bool:
+        told = [await asked(engine.url, "CONFIG", "SET", "maxmemory", most) for engine in engines]
         return all(answer is not None for answer in told)
 
 
