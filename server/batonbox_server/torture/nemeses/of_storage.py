@@ -57,12 +57,15 @@ class MemoryFull(Nemesis):
         return target
 
     async def end(self) -> None:
-        """See Nemesis: again and again, until every engine has heard it.
+        """See Nemesis: again and again, until every engine has heard it, those that are down, too.
 
-        One that is down just now, too: sentinels let engines write down the settings they have.
+        Sentinels let engines write down the settings they have; one that starts with what was
+        written meanwhile would be full again once it is the primary.
         """
         while not await self._limit(self.stage.site.engines, "0"):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.1)
+        for engine in self.stage.site.engines:
+            await asked(engine.url, "CONFIG", "REWRITE")  # refused where there is no file
 
     async def _limit(self, engines: Iterable[EngineProc], most: str) -> bool:
         told = [await asked(engine.url, "CONFIG", "SET", "maxmemory", most) for engine in engines]
