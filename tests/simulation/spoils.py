@@ -92,6 +92,13 @@ def an_entry_is_missing(records: Records, rng: random.Random) -> Records:
     return put(records, len(records) - 1, log=final.log[:i] + final.log[i + 1 :])
 
 
+@spoil("I1")
+def every_other_entry_is_missing(records: Records, rng: random.Random) -> Records:
+    """What is told by its number is not found by counting."""
+    log = list(final_of(records).log)
+    return put(records, len(records) - 1, log=[log[0], *log[-1:0:-2][::-1]])
+
+
 @spoil("I2")
 def a_byte_of_an_entry_is_changed(records: Records, rng: random.Random) -> Records:
     final = final_of(records)
