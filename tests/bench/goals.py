@@ -60,8 +60,8 @@ GOALS: Final = (
          unit="/s"),
     Goal("commands per server core, 50 clients: ours over the naive loop",
          "commands.batonbox.50.core", 3, by="commands.naive.50.core"),
-    Goal("commands per server core, 200 clients: ours over the naive loop",
-         "commands.batonbox.200.core", 3, by="commands.naive.200.core"),
+    Goal("commands per server core, 500 clients: ours over the naive loop",
+         "commands.batonbox.500.core", 3, by="commands.naive.500.core"),
 )  # fmt: skip
 
 _PACED: Final = ("latency", "paced", 0, "p99_ms")

@@ -19,7 +19,7 @@ from .targets import NAIVE, OURS, Target, opened, ours
 
 __all__ = ["command_figures", "worker_figures"]
 
-_CLIENTS: Final = (1, 50, 200)
+_CLIENTS: Final = (1, 50, 500)
 _WORKERS: Final = (1, 2)
 _PER_WORKERS: Final = 100
 _WARM_UP_S: Final = 0.5
