@@ -181,6 +181,34 @@ async def test_the_whole_of_it_by_keyboard(site: Served, sign_in: SignIn) -> Non
     await expect(members).to_be_focused()
 
 
+# Presses j in the very moment in which the room has come to the top of the list.
+PRESS_AT_ONCE = """(room) => {
+  const list = document.querySelector('section[aria-label="Interactions"] .rows');
+  const first = () => list.querySelector('a[data-conv]').dataset.conv;
+  new MutationObserver((_, observer) => {
+    if (first() !== room) return;
+    observer.disconnect();
+    document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'j', bubbles: true }));
+  }).observe(list, { childList: true, subtree: true, attributes: true });
+}"""
+
+
+async def test_a_key_steps_through_the_order_that_is_seen(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    await post(site, "agent2", room, "anybody?")
+    conv = await site.texts("Hi")
+    page = await sign_in("agent1")
+    ana = Talk(page)
+    await ana.nav.get_by_role("link", name=re.compile("^Interactions")).click()
+    await expect(ana.list.locator("a[data-conv]").first).to_have_attribute("data-conv", conv)
+    await ana.row(room).click()
+    await ana.expect_texts(["anybody?"])
+    await page.mouse.move(0, 0)
+    await page.evaluate(PRESS_AT_ONCE, room)
+    await post(site, "agent2", room, "hello?")
+    await expect(ana.row(conv)).to_have_attribute("aria-current", "true")
+
+
 async def test_nothing_is_wrong_with_any_of_it(site: Served, sign_in: SignIn) -> None:
     room = await channel(site, "dispatch", "agent1", "agent2")
     await post(site, "agent2", room, "@Ana look", mentions=["agent1"])

@@ -136,7 +136,8 @@ export function ConversationList({ sections, showInbox, row: Row = ConversationR
     return ids[Math.min(ids.length - 1, Math.max(0, now + by))];
   };
 
-  useEffect(() => {
+  // Before the paint: a key steps through the order that is seen.
+  useLayoutEffect(() => {
     places.step = (by) => {
       if (route.peek().conv) cursor.value = route.peek().conv;
       const next = neighbour(by);
