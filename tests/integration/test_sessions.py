@@ -182,7 +182,10 @@ async def test_an_expired_session_is_deleted_when_met(site: Served) -> None:
 async def test_expired_sessions_are_swept(site: Served) -> None:
     browser, other = await person(site, "agent1"), await person(site, "agent1")
     session, kept = await session_of(browser), await session_of(other)
-    await expire(browser)
+    async with browser.line() as line:
+        await line.until(Op.WELCOME)
+        await expire(browser)
+        assert await line.close_code() == Close.EXPIRED
 
     async def gone() -> bool:
         return not await site.node.organisation.token_alive(session.id)

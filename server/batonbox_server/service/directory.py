@@ -21,6 +21,7 @@ from .views import frame_of_inbox, frame_of_user, sees
 __all__ = ["LiveDirectory"]
 
 _log = structlog.get_logger(__name__)
+_CLOSE_EXPIRED: Final = 4100
 _CLOSE_REVOKED: Final = 4101
 _CLOSE_ROLES_CHANGED: Final = 4102
 _TOKENS_WATCHED: Final = 50_000
@@ -70,7 +71,8 @@ class LiveDirectory:
         """The next event of the organisation's log."""
         if meta["type"] == "token_deleted":
             # Whatever the position: closing twice is harmless, not closing is not.
-            self._revoke(user=meta["user"], token=meta["token"])
+            close = _CLOSE_EXPIRED if meta.get("expired") else _CLOSE_REVOKED
+            self._revoke(user=meta["user"], token=meta["token"], close=close)
         if seq <= self._seq:
             return
         self._apply(delta_of_event(meta["type"], body))
@@ -210,14 +212,14 @@ class LiveDirectory:
         for listener in list(self._listeners):
             listener.org_frame(users, kind, data)
 
-    def _revoke(self, *, user: str, token: str) -> None:
+    def _revoke(self, *, user: str, token: str, close: int = _CLOSE_REVOKED) -> None:
         self._tokens.pop(token, None)
         if token:
             self._revoked[token] = None
             if len(self._revoked) > _REVOKED_KEPT:
                 self._revoked.popitem(last=False)
         for listener in list(self._listeners):
-            listener.revoked(user=user, token=token, close=_CLOSE_REVOKED)
+            listener.revoked(user=user, token=token, close=close)
 
 
 def _nobody(user: str) -> dict[str, Any]:

@@ -175,7 +175,8 @@ class DirectoryStore(Protocol):
 
     An event's body is the record: `user_changed`, `user_deleted`, `inbox_changed`, `inbox_deleted`,
     `route_changed`, `route_deleted`, `token_changed`, `organisation_changed` {name},
-    `invite_changed` and `invite_deleted` {id}; `token_deleted` names {user, token} in meta.
+    `invite_changed` and `invite_deleted` {id}; `token_deleted` names {user, token} in
+    meta, and `expired` where nobody ended it.
     """
 
     async def open(self) -> None:

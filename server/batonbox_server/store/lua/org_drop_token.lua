@@ -18,7 +18,7 @@ if ARGV[2] ~= "" then
   audit(cx, by, act, by.actor, {target = token.id, detail = {user = token.user, label = token.label}})
 end
 tick(cx)
-plan_end(cx, {token})
+plan_end(cx, {token}, ARGV[2] == "")
 erase_tokens({token})
 commit_audit(cx)
 commit_log(cx)

@@ -15,7 +15,7 @@ for _, id in ipairs(over) do
 end
 if #ended == 0 then return {"ok", 0} end
 tick(cx)
-plan_end(cx, ended)
+plan_end(cx, ended, true)
 erase_tokens(ended)
 commit_log(cx)
 return {"ok", #ended}

@@ -20,10 +20,12 @@ local function sessions_of(user, keep)
   return found
 end
 
--- Plan the end of tokens: the events make every node close their connections.
-local function plan_end(cx, tokens)
+-- Plan the end of tokens: the events make every node close their connections. `expired`: their time
+-- was over, nobody ended them.
+local function plan_end(cx, tokens, expired)
   for _, token in ipairs(tokens) do
     local meta = {type = "token_deleted", actor = "", user = token.user, token = token.id}
+    if expired then meta.expired = true end
     emit(cx, meta, cmsgpack.pack({id = token.id}))
   end
 end
