@@ -15,6 +15,7 @@ import structlog
 from batonbox_server import config
 from batonbox_server.errors import BatonboxError
 from batonbox_server.origin import acting
+from batonbox_server.repeats import Repeats
 
 __all__ = ["failing_with", "log_to_stderr", "run", "say", "say_aside", "settings_of"]
 
@@ -74,6 +75,7 @@ def log_to_stderr(level: str, **more: Any) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            Repeats(),
             _with_request,
             lambda _, __, event: {**event, **more},
             structlog.processors.TimeStamper(fmt="iso"),

@@ -78,9 +78,10 @@ def unreachable(error: Exception) -> BatonboxError:
             f"The engine refuses our user: {error}. BATONBOX_REDIS_URL has to have a user (or "
             "none) and a password that it accepts; docs/operations.md lists the rights it needs."
         )
+    why = str(error).rstrip(".") or "no answer"
     return EngineUnavailable(
-        f"Cannot reach the engine: {str(error) or 'no answer'}. Check that it runs and that "
-        "BATONBOX_REDIS_URL has its address and password."
+        f"Cannot reach the engine: {why}. Check that it runs and that BATONBOX_REDIS_URL has its "
+        "address and password."
     )
 
 
