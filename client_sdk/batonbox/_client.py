@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -159,21 +159,24 @@ class Client(RoomVerbs):
     async def events(
         self,
         *types: type[Event],
-        inbox: str | None = None,
+        inbox: str | Collection[str] | None = None,
         rooms: bool = False,
         since: Position | None = None,
         queue_max: int = 4096,
     ) -> AsyncIterator[EventStream]:
-        """A stream of events of one inbox (or room), or of every inbox I may see.
+        """A stream of events of one inbox (or room), of several, or of every inbox I may see.
 
         `rooms`: and of every room of mine, others from when I am told of them.  Nothing that
         happens after entering is missed without a Resync.  `since` (with `inbox`) goes on from a
         kept position; it has to be the first stream of its inbox on this client.
         """
-        if since is not None and (inbox is None or self.position(inbox) is not None):
+        if since is not None and (not isinstance(inbox, str) or self.position(inbox) is not None):
             raise ValueError("since= wants inbox=, and the inbox's first stream on this client")
         stream = EventStream(types, inbox=inbox, rooms=rooms, queue_max=queue_max)
-        inboxes = [inbox] if inbox is not None else [i.id for i in await self.inboxes()]
+        if inbox is None:
+            inboxes = [i.id for i in await self.inboxes()]
+        else:
+            inboxes = [inbox] if isinstance(inbox, str) else list(inbox)
         mine = await self._my_rooms() if rooms and inbox is None else []
         self._in.streams.add(stream)
         try:

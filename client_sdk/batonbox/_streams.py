@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Generic, TypeVar
 
 from batonbox._events import Event, Resync
@@ -27,12 +27,13 @@ class EventStream:
         self,
         types: tuple[type[Event], ...] = (),
         *,
-        inbox: str | None = None,
+        inbox: str | Collection[str] | None = None,
         rooms: bool = False,
         queue_max: int = 4096,
     ) -> None:
         self._types = (*types, Resync) if types else (Event,)
-        self._inbox = inbox
+        self._inboxes = frozenset([inbox] if isinstance(inbox, str) else inbox or ())
+        self._all = inbox is None
         self._rooms = rooms
         self._queue_max = queue_max
         self._queue: deque[Event] = deque()
@@ -67,13 +68,13 @@ class EventStream:
 
     def follows(self, inbox: str) -> bool:
         """Whether this stream wants the inbox, or the room."""
-        if self._inbox is not None:
-            return self._inbox == inbox
+        if not self._all:
+            return inbox in self._inboxes
         return self._rooms or not is_room(inbox)
 
     def refused(self, inbox: str, error: Exception) -> None:
         """The inbox is not to be had: the end of a stream that asked for it by name."""
-        if self._inbox == inbox:
+        if inbox in self._inboxes:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
