@@ -20,6 +20,7 @@ ENGINE_TESTS := -m "not long" tests/model/test_model.py \
 # Builds the browser client when its sources changed, or runs one of its tools, with a wheel's Node.
 WEB := $(BIN)/python server/web_client/build_hook.py
 GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json client_sdk/batonbox/_wire.py \
+	client_sdk/batonbox/sync/_events.py client_sdk/batonbox/sync/_mirror.py \
 	server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
@@ -42,7 +43,7 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 	@$(BIN)/batonbox-server serve --demo
 
 test: setup ## everything that guards a merge
-	@tests/ensure-programs chromium chromium-headless-shell kannel curl postgresql
+	@tests/ensure-programs chromium chromium-headless-shell kannel curl postgresql prometheus redis-server
 	@failed=0; $(WEB) --warn vitest run || failed=1; \
 		$(BIN)/python -m pytest $(SHARED) -m "not long" || failed=1; exit $$failed
 

@@ -51,5 +51,5 @@ CLIENT_LAG: Final = Distribution((0.0, 1.0, 10.0, 100.0, 1000.0, 10_000.0))
 FEED_BREAKS: Final[Counter[str]] = Counter()
 # How subscriptions began: `resumed`, `snapshot`, or why a position could not be resumed.
 RESUMES: Final[Counter[str]] = Counter()
-# RESET frames by reason.
-RESETS: Final[Counter[str]] = Counter()
+# RESET frames by reason. Alerts look at how much a count increases: it has to be there before.
+RESETS: Final[Counter[str]] = Counter(epoch=0, fork=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.chaos.processes import serving
 from tests.integration.test_cli import run
+from tests.programs import program
 from tests.served import SALES, served
 from tests.support import eventually
 
@@ -58,6 +60,15 @@ async def test_every_metric_of_an_alert_is_exposed(engine_url: str) -> None:
     assert used - told - ELSEWHERE == set()
 
 
+def test_what_an_alert_counts_is_there_before_it_happens() -> None:
+    """What begins with its first time has not increased, as Prometheus sees it."""
+    told = "from batonbox_server.asgi.metrics import REGISTRY as r; print(r.get_sample_value"
+    told += "('batonbox_resets_total', {'reason': 'fork'}))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == 0
+    assert 'increase(batonbox_resets_total{reason="fork"}' in RULES.read_text()
+
+
 def _expressions() -> str:
     """Of the rules, without their summaries."""
     return "\n".join(
@@ -65,11 +76,42 @@ def _expressions() -> str:
     )
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="Debian's prometheus has promtool")
 def test_prometheus_takes_the_rules() -> None:
-    told = ["promtool", "check", "rules", str(RULES)]
-    done = subprocess.run(told, capture_output=True, text=True, check=False)
+    done = promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alerts_come_when_they_should_and_at_no_other_time() -> None:
+    done = promtool("test", "rules", RULES.with_name("rules_test.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("broken", ["never", "at once"])
+def test_an_alert_that_comes_never_or_too_early_is_noticed(tmp_path: Path, broken: str) -> None:
+    """All of them at a time: the tests of each have to fail."""
+    texts = re.split(r"^(?=      - alert: )", RULES.read_text(), flags=re.MULTILINE)
+    spoilt, expected = texts[:1], []
+    for text in texts[1:]:
+        if broken == "never":
+            changed = re.sub(
+                r"(?s)(?<=        expr: ).*?(?=\n        (?:for|labels))", "vector(0) > 1", text
+            )
+        else:
+            changed = re.sub(r"        for: \w+\n", "", text)
+        spoilt.append(changed)
+        expected += re.findall(r"alert: (\w+)", text) if changed != text else []
+    (tmp_path / "rules.yml").write_text("".join(spoilt))
+    tests = shutil.copy(RULES.with_name("rules_test.yml"), tmp_path)
+    done = promtool("test", "rules", Path(tests))
+    assert done.returncode == 1
+    assert set(re.findall(r"alertname: (\w+)", done.stdout + done.stderr)) == set(expected)
+    assert len(expected) > 10
+
+
+def promtool(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Debian's prometheus has it."""
+    told = [program("promtool", package="prometheus"), *args]
+    return subprocess.run(told, capture_output=True, text=True, check=False)
 
 
 async def test_no_line_of_the_log_has_a_message_or_a_name(tmp_path: Path) -> None:
