@@ -62,6 +62,7 @@ def test_a_client_helps_itself_over_a_gap(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_many_schedules_hold(capsys: pytest.CaptureFixture[str]) -> None:
     began_s = time.monotonic()
     for seed in range(MANY):
