@@ -8,6 +8,7 @@ import shutil
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -108,6 +109,16 @@ async def test_a_command_id_is_bound_to_its_arguments(box: Box) -> None:
     error = await refused(box.store.assign(conv=two, actor="ann", cid="same"))
     assert error.slug == "idempotency_mismatch"
     assert (await box.store.assign(conv=two, actor="bob", cid="same")).conv == two
+
+
+async def test_who_repeats_a_command_may_know_the_conversation_better(box: Box) -> None:
+    """Conditions are no arguments: they are not compared."""
+    conv = await box.receive()
+    token = (await box.store.assign(conv=conv, actor="ann", cid="a")).own_tok
+    said: dict[str, Any] = {"conv": conv, "actor": "ann", "cid": "r", "body": BODY, "preview": "x"}
+    first = await box.store.reply(**said, own_tok=token)
+    await box.store.release(conv=conv, actor="ann", cid="b", own_tok=token)
+    assert await box.store.reply(**said, own_tok="1.00000000", seen="9.00000000") == first
 
 
 async def test_refusals_are_not_stored(box: Box) -> None:

@@ -124,8 +124,8 @@ class Engine:
     def run(self, verb: str, *, actor: str = "", cid: str = "", **more: Any) -> dict[str, Any]:
         """A script: the reply as a command's result. Raises Refusal."""
         state = self.state
-        asked = hashlib.sha1(repr((verb, sorted(more.items()))).encode(), usedforsecurity=False)
-        digest = asked.hexdigest()
+        asked = sorted((k, v) for k, v in more.items() if k not in {"own_tok", "seen"})
+        digest = hashlib.sha1(repr((verb, asked)).encode(), usedforsecurity=False).hexdigest()
         if cid and self.keeps_replies and (stored := state.replies.get((actor, cid))):
             if stored[0] != digest:
                 raise Refusal("idempotency_mismatch")

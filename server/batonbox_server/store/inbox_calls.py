@@ -28,6 +28,8 @@ _ALIASES: Final = {
     "bad_time": ("bad_request", "until_ms: a time ahead, at most 366 days from now."),
 }
 
+# On what a command depends, not what it does: a repeated one may know the conversation better.
+_CONDITIONS: Final = frozenset({"own_tok", "seen"})
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 
@@ -62,7 +64,8 @@ class InboxCalls:
         self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
     ) -> port.Applied:
         """Takes effect before whatever is called later; see `turn.pass_turn`."""
-        by = self._by(actor, cid, digest_of(name, {"conv": conv, **args}))
+        asked = {key: value for key, value in args.items() if key not in _CONDITIONS}
+        by = self._by(actor, cid, digest_of(name, {"conv": conv, **asked}))
         prefix = self._keys.inbox(inbox_of(conv))
         handed = self._scripts.hand(name, prefix, {"conv": conv, "by": by, **args})
         pass_turn()
