@@ -38,6 +38,7 @@ class Op(IntEnum):
     HISTORY = 8
     CHECK = 9
     VIEWING = 10
+    GROUP = 11
     WELCOME = 16
     OK = 17
     ERR = 18
@@ -198,6 +199,42 @@ class Viewing(Struct, array_like=True, frozen=True):
     typing: bool = False
 
 
+PARTITIONS: Final = 64
+
+Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Partition = Annotated[int, Meta(ge=0, le=PARTITIONS - 1)]
+
+
+class Share(Struct, array_like=True, frozen=True):
+    """What a copy says of its share of an inbox; all but `inbox` is left out at first.
+
+    `gen`: the newest generation it was told; `at`, `tip`: up to where it has read the log; `holds`:
+    [partition, the generation it was given in, everything up to this seq is handled]; `gives`:
+    those of them that it gives back, with nothing under way.
+    """
+
+    inbox: Id
+    gen: Seq = 0
+    at: Seq = 0
+    tip: Annotated[str, Meta(max_length=40)] = ""
+    holds: Annotated[list[tuple[Partition, Seq, Seq]], Meta(max_length=PARTITIONS)] = []
+    gives: Annotated[list[Partition], Meta(max_length=PARTITIONS)] = []
+
+
+class Group(Struct, array_like=True, frozen=True):
+    """`copy` of the bot group `name` lives for `lease_ms` more, or leaves; and what it has handled.
+
+    OK carries `{shares: [[inbox, error, share]...]}`, see "Bot groups".
+    """
+
+    id: RequestId
+    name: Name
+    copy: Name
+    lease_ms: Annotated[int, Meta(ge=1000, le=60_000)]
+    leave: bool
+    shares: Annotated[list[Share], Meta(min_length=1, max_length=64)]
+
+
 CLIENT_FRAMES: Final[dict[int, type[Struct]]] = {
     Op.HELLO: Hello,
     Op.CMD: Cmd,
@@ -210,6 +247,7 @@ CLIENT_FRAMES: Final[dict[int, type[Struct]]] = {
     Op.HISTORY: History,
     Op.CHECK: Check,
     Op.VIEWING: Viewing,
+    Op.GROUP: Group,
 }
 
 # name -> (fields in order, what it says); `?` marks fields that may be absent or null.

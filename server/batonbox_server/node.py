@@ -39,6 +39,7 @@ from batonbox_server.node_organisation import Organisation
 from batonbox_server.node_retention import purger_of, retention_of
 from batonbox_server.node_search import NodeSearch
 from batonbox_server.service.answers import Answers
+from batonbox_server.service.bot_groups import BotGroups
 from batonbox_server.service.commands import InboxCommands
 from batonbox_server.service.diagnosis import Diagnosis
 from batonbox_server.service.hook_lines import Pace
@@ -59,6 +60,7 @@ from batonbox_server.service.timers import Timers
 from batonbox_server.service.unrouted import Unrouted
 from batonbox_server.service.webhooks import Webhooks
 from batonbox_server.session.limits import SessionLimits
+from batonbox_server.store.groups import RedisGroups
 from batonbox_server.store.holdings import RedisHoldings
 from batonbox_server.store.hooks import RedisHooks
 from batonbox_server.store.keys import Keys
@@ -227,6 +229,7 @@ class Node(Organisation):
             build=web.build,
             used=self.uses.used,
             attendance=self.presence,
+            groups=BotGroups(RedisGroups(self.client, keys=self.keys)),
         )
         self.live = Live(
             self.live_store,

@@ -147,6 +147,8 @@ class Requests:
                 return reads.check(principal, inbox=step.inbox, positions=step.positions)
             case wire.Refresh():
                 return self._refresh(principal, step)
+            case wire.Group() if self._pump.groups is not None:
+                return self._pump.groups.share(principal, step)
             case _:
                 raise AssertionError(f"not a request: {step!r}")
 
@@ -235,8 +237,10 @@ def _chain(step: Step) -> str | None:
 
 
 def _vital(step: Step) -> bool:
-    """What an overloaded server does all the same: a reply, and coming back to where one was."""
-    return isinstance(step, wire.Sub | wire.Refresh) or (
+    """What an overloaded server does all the same: a reply, coming back to where one was, and
+    staying there: a group whose copies are taken for dead would only do more.
+    """
+    return isinstance(step, wire.Sub | wire.Refresh | wire.Group) or (
         isinstance(step, Run) and step.name == "reply"
     )
 

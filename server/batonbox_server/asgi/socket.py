@@ -19,6 +19,7 @@ from batonbox_server.session.ports import (
     Attendance,
     Commands,
     Directory,
+    Groups,
     Identity,
     Principal,
     Reads,
@@ -88,8 +89,10 @@ class SocketPump:
         build: str = __version__,
         used: Callable[[str], None] = lambda _: None,
         attendance: Attendance | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.used = used
+        self.groups = groups
         self._attendance = attendance
         self.hub = hub
         self.identity = identity

@@ -214,6 +214,7 @@ FRAMES: Final[dict[str, Action | None]] = {
     "CHECK": Action.SEE,
     "SEEN": Action.MARK,
     "VIEWING": Action.SEE,
+    "GROUP": Action.SEE,  # which of one's own copies gets what one may see anyway
 }
 
 

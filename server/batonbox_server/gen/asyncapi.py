@@ -185,7 +185,7 @@ def _arguments() -> Json:
 
 
 def _schemas() -> Json:
-    shapes = [wire.SubItem, *wire.COMMANDS.values()]
+    shapes = [wire.SubItem, wire.Share, *wire.COMMANDS.values()]
     _, components = msgspec.json.schema_components(shapes, ref_template=_REF)
     found: Json = {name: _draft_07(schema) for name, schema in components.items()}
     for name, shape in wire.COMMANDS.items():

@@ -82,6 +82,16 @@ FRAMES: dict[str, list[Any]] = {
     "viewing": [Op.VIEWING, "sales.c1", True],
     "viewing_none": [Op.VIEWING, None],
     "check": [Op.CHECK, 7, "sales", [[7, TIP]]],
+    "group_new": [Op.GROUP, 8, "answers", "c0ffee0123456789", 6000, False, [["sales"]]],
+    "group": [
+        Op.GROUP,
+        9,
+        "answers",
+        "c0ffee0123456789",
+        6000,
+        True,
+        [["sales", 3, 7, TIP, [[0, 2, 7], [63, 3, 5]], [0]]],
+    ],
     "welcome": [
         Op.WELCOME,
         "n1-1",

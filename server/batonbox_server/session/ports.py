@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from batonbox_server.wire import Command
+from batonbox_server.wire import Command, Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,16 @@ class Reads(Protocol):
 
     async def seen(self, principal: Principal, *, conv: str, att: str) -> bool:
         """Mark as seen as of `att`; False when it had no effect."""
+
+
+class Groups(Protocol):
+    """How copies of a bot share inboxes."""
+
+    async def share(self, principal: Principal, asked: Group) -> dict[str, Any]:
+        """{shares: [[inbox, 0, share] or [inbox, number of the error, None], ...]}.
+
+        A share is {gen, epoch, seq, tip, past, mine, asked, lost, copies}.
+        """
 
 
 class Attendance(Protocol):

@@ -36,9 +36,9 @@ class Shut:
     reason: str
 
 
-# Sub, Page, History, Check and Refresh are to be answered and `finished` like Run, Seen and Viewing
-# to be `finished` without an answer; Hello is to be followed by `signed_in` or a close; Unsub and
-# Pong need neither.
+# Sub, Page, History, Check, Group and Refresh are to be answered and `finished` like Run, Seen and
+# Viewing to be `finished` without an answer; Hello is to be followed by `signed_in` or a close;
+# Unsub and Pong need neither.
 Request: TypeAlias = (
     wire.Hello
     | wire.Sub
@@ -50,6 +50,7 @@ Request: TypeAlias = (
     | wire.History
     | wire.Check
     | wire.Viewing
+    | wire.Group
 )
 Step: TypeAlias = Answer | Run | Shut | Request
 

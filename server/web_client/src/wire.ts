@@ -16,6 +16,7 @@ export const Op = {
   HISTORY: 8,
   CHECK: 9,
   VIEWING: 10,
+  GROUP: 11,
   WELCOME: 16,
   OK: 17,
   ERR: 18,

@@ -3,7 +3,7 @@
 -- anything in it is held.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem num c m cx un wq op done unm out try why oo due as su gm mv ghosts hk held ow gone sno av off au ar hold
+-- derives meta log ev mem num c m cx un wq op done unm out try why oo due as su gm mv ghosts hk held ow gone sno av off au ar hold gr
 -- Returns {"ok", left} | {"held"} | {"not_found"}
 --- @include "lib/log"
 local BATCH = 200
@@ -29,7 +29,8 @@ end
 local left = redis.call("ZCARD", key("op")) + redis.call("ZCARD", key("done"))
 if left > 0 then return {"ok", left} end
 for _, user in ipairs(redis.call("SMEMBERS", key("ghosts"))) do
-  redis.call("DEL", key("as", user), key("ow", user), key("su", user), key("gm", user))
+  redis.call("DEL", key("as", user), key("ow", user), key("su", user), key("gm", user),
+    key("gr", user))
 end
 redis.call("DEL", key("cx"), key("un"), key("wq"), key("unm"), key("out"), key("try"), key("due"), key("mv"))
 redis.call("DEL", key("oo"), key("why"), key("ar"))

@@ -2,7 +2,7 @@
 -- Take a membership away and return up to 100 of its conversations; a job does the rest.
 --
 -- KEYS[1] inbox prefix
--- derives meta log ev mem c m gm su as un wq op done unm out due oo av off ow gone sno i au ar
+-- derives meta log ev mem c m gm su as un wq op done unm out due oo av off ow gone sno i au ar gr
 -- ARGV[1] user
 -- ARGV[2] role
 -- Returns {"ok", seq, returned, left} | {"not_found"}
@@ -19,5 +19,6 @@ cx.members[user] = role ~= "" and {role = role, joined = false, since = seq}
 cx.cleared[user] = true
 local returned, left = sweep(cx, user)
 commit(cx)
+if role == "" then redis.call("DEL", key("gr", user)) end
 schedule(cx, user, left)
 return {"ok", cx.seq, returned, left}

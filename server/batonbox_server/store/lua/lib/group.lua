@@ -1,0 +1,137 @@
+--- @include "lib/log"
+-- How copies of a bot share an inbox. Per partition of its conversations: who holds it, since which
+-- generation, how far it is handled, and whether it is asked back. `checks` are positions at which
+-- the log was seen: by them a rewritten end is noticed. What nobody has touched for twelve hours is
+-- forgotten: replies are remembered for twenty-four, so that none can be given twice.
+local PARTITIONS, COPIES_MOST, CHECKS, CHECK_MS, FORGOTTEN_MS = 64, 64, 16, 1000, 43200000
+
+local function filled(value)
+  local t = {}
+  for i = 1, PARTITIONS do t[i] = value end
+  return t
+end
+
+-- The tip behind entry `seq`; nil where there is none, or none any more.
+local function tip_after(cx, seq)
+  if seq == cx.seq then return cx.tip end
+  local id = (seq + 1) .. "-0"
+  local entry = seq < cx.seq and redis.call("XRANGE", key("log"), id, id)[1]
+  return entry and entry[2][4]
+end
+
+local function group_of(cx, user, name)
+  local raw = redis.call("HGET", key("gr", user), name)
+  local g = raw and cmsgpack.unpack(raw)
+  if g and cx.now - g.at <= FORGOTTEN_MS then return g, true end
+  return {epoch = cx.epoch, gen = 1, at = cx.now, copies = {}, handled = filled(cx.seq),
+    holder = filled(""), since = filled(1), asked = filled(0), lost = "", lost_gen = 0,
+    checks = {{cx.seq, cx.tip, cx.now}}}, false
+end
+
+-- Partition `i` goes on behind `seq`; whoever holds it has to be told before they may say more.
+local function set_back(g, i, seq, why)
+  if g.lost_gen ~= g.gen + 1 then g.lost_gen, g.lost = g.gen + 1, why end
+  g.handled[i], g.since[i] = seq, g.lost_gen
+end
+
+-- Whether the log still is what was handled. Behind the last common position it is done again; what
+-- the log no longer has cannot be, and the group goes on at its end.
+local function compare(cx, g)
+  local first = redis.call("XRANGE", key("log"), "-", "+", "COUNT", 1)[1]
+  local before = first and tonumber(string.match(first[1], "^%d+")) - 1 or cx.seq
+  local common, why = nil, g.epoch ~= cx.epoch and "epoch" or nil
+  if why then g.checks = {} end
+  while #g.checks > 0 and g.checks[#g.checks][1] >= before
+    and tip_after(cx, g.checks[#g.checks][1]) ~= g.checks[#g.checks][2] do
+    table.remove(g.checks)
+    why = "fork"
+  end
+  common = why == "fork" and g.checks[#g.checks]
+  for i = 1, PARTITIONS do
+    if why and not common then
+      set_back(g, i, cx.seq, why)
+    elseif common and g.handled[i] > common[1] then
+      set_back(g, i, common[1], why)
+    end
+    if g.handled[i] < before then set_back(g, i, cx.seq, "trimmed") end
+  end
+  if g.lost_gen > g.gen then g.gen = g.lost_gen end
+  if #g.checks == 0 then g.checks = {{cx.seq, cx.tip, cx.now}} end
+  g.epoch = cx.epoch
+end
+
+-- What the copy says it has handled counts where it holds the partition since the generation that it
+-- knows of, and where it read the log as it is.
+local function believe(cx, g, copy, said)
+  if tip_after(cx, said.at) ~= said.tip then return end
+  local gives = {}
+  for _, p in ipairs(said.gives) do gives[p] = true end
+  for _, held in ipairs(said.holds) do
+    local i, since, seq = held[1] + 1, held[2], held[3]
+    if g.holder[i] == copy and g.since[i] == since and seq <= said.at then
+      g.handled[i] = math.max(g.handled[i], seq)
+      if gives[held[1]] then g.holder[i] = "" end
+    end
+  end
+  local n = #g.checks
+  if said.at > g.checks[n][1] then
+    -- The newest is that of all that is handled; those before it are a second apart.
+    local close = n > 1 and g.checks[n][3] - g.checks[n - 1][3] < CHECK_MS
+    g.checks[close and n or n + 1] = {said.at, said.tip, cx.now}
+    if #g.checks > CHECKS then table.remove(g.checks, 1) end
+  end
+end
+
+-- The copies whose lease runs, this one among them unless it leaves; nil when there are too many.
+local function attend(cx, g, copy, lease_ms, leaving)
+  local there, known = {}, false
+  for _, c in ipairs(g.copies) do
+    if c[1] == copy then
+      known = true
+      c[2] = leaving and 0 or cx.now + lease_ms
+    end
+    if c[2] > cx.now then table.insert(there, c) end
+  end
+  if not known and not leaving then
+    if #there >= COPIES_MOST then return nil end
+    table.insert(there, {copy, cx.now + lease_ms})
+  end
+  g.copies = there
+  return there
+end
+
+-- Deal the partitions out evenly and move as few as that takes: what is too much is asked back, and
+-- goes to another when it has been given; what is nobody's goes at once.
+local function deal(g)
+  local held, order, free = {}, {}, {}
+  for n, c in ipairs(g.copies) do
+    held[c[1]] = {}
+    order[n] = {id = c[1], n = n}
+  end
+  for i = 1, PARTITIONS do
+    local mine = held[g.holder[i]]
+    if mine then table.insert(mine, i) else table.insert(free, i) end
+  end
+  if #order == 0 then g.holder, g.asked = filled(""), filled(0) return end
+  table.sort(order, function(a, b)
+    local x, y = #held[a.id], #held[b.id]
+    return x > y or (x == y and a.n < b.n)
+  end)
+  local base, gen = math.floor(PARTITIONS / #order), g.gen + 1
+  for n, c in ipairs(order) do
+    local mine = held[c.id]
+    local quota = base + (n <= PARTITIONS % #order and 1 or 0)
+    while #mine < quota and #free > 0 do
+      local i = table.remove(free)
+      g.holder[i], g.since[i], g.asked[i], g.gen = c.id, gen, 0, gen
+      table.insert(mine, i)
+    end
+    local over = #mine - quota
+    for _, i in ipairs(mine) do
+      if g.asked[i] == 1 and over > 0 then over = over - 1 else g.asked[i] = 0 end
+    end
+    for at = #mine, 1, -1 do
+      if over > 0 and g.asked[mine[at]] == 0 then g.asked[mine[at]], over = 1, over - 1 end
+    end
+  end
+end
