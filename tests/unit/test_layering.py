@@ -51,6 +51,7 @@ ROOMS: dict[str, set[str]] = {
         "store.live_port",
         "store.oidc_port",
         "store.hook_port",
+        "store.group_port",
         "store.media_port",
         "store.archive_port",
         "store.scan_port",
