@@ -19,6 +19,7 @@ from batonbox_server.cli_base import say_aside as _say_aside
 from batonbox_server.cli_base import settings_of as _settings
 from batonbox_server.cli_care import COMMANDS
 from batonbox_server.errors import FolderInUse
+from batonbox_server.health import health_command
 from batonbox_server.node import Organisation
 from batonbox_server.node_archive import adopt_archive, archive_text
 from batonbox_server.node_export import export_file
@@ -190,6 +191,7 @@ def archive_adopt_command(source: str, give_up: bool, **overrides: Any) -> None:
     click.echo(f"archive {adopted.id}: {adopted.lines} messages, {adopted.rows} conversations")
 
 
+main.add_command(health_command)
 main.add_command(plan_command)
 main.add_command(torture_command)
 for command in COMMANDS:
