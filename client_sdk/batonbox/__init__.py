@@ -82,10 +82,12 @@ from batonbox._room_events import (
 from batonbox._room_models import Channel, Contact, Found, Hit, RoomRow, RoomTotals, RoomVersion
 from batonbox._streams import EventStream
 from batonbox._watching import Viewing
+from batonbox.bot import PASS, Bot, CallNext, Context, Router
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "PASS",
     "AdminOnly",
     "AlreadyAssigned",
     "Answered",
@@ -95,12 +97,15 @@ __all__ = [
     "Badge",
     "BatonboxError",
     "Before",
+    "Bot",
+    "CallNext",
     "Channel",
     "Client",
     "Composed",
     "Conflict",
     "ConnectionLost",
     "Contact",
+    "Context",
     "Conversation",
     "ConversationEvent",
     "Deleted",
@@ -150,6 +155,7 @@ __all__ = [
     "RoomRow",
     "RoomTotals",
     "RoomVersion",
+    "Router",
     "Row",
     "Snoozed",
     "StaleToken",

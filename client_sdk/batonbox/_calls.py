@@ -12,6 +12,7 @@ from typing import Any
 from batonbox import _files
 from batonbox._backoff import Backoff
 from batonbox._connection import Connection, Token
+from batonbox._derived import derived_id
 from batonbox._errors import BatonboxError, NotFound, OutcomeUnknown, RequestTimeout
 from batonbox._http import Http
 from batonbox._inflow import Inflow
@@ -74,12 +75,14 @@ class Calls:
     ) -> dict[str, Any]:
         """Run a command of the wire; returns OK's map.
 
-        `key` is the command's id (default: a fresh one): with the same key a repeated call has no
-        second effect.  The command is sent again after a reconnect until `timeout_s`.
+        `key` is the command's id (default: a fresh one, in a bot's handler one that derives from
+        the event): with the same key a repeated call has no second effect.  The command is sent
+        again after a reconnect until `timeout_s`.
         `dur`: how durable its success is, see `Client`; a repeated call may ask for another.
         Raises: ApiError as refused; RequestTimeout; OutcomeUnknown; ConnectionLost when stopped.
         """
-        cid = key or uuid.uuid4().hex
+        derived = None if key else derived_id(command, args)
+        cid = key or derived or uuid.uuid4().hex
         args = await self._fenced(command, args, cid)
         self._remember(cid, command, args)
         conv = str(args.get("conv", ""))
@@ -101,6 +104,9 @@ class Calls:
         except BatonboxError as error:
             if not isinstance(error, RequestTimeout) and not getattr(error, "retryable", False):
                 self._unsettled.pop(cid, None)
+            if derived and conv and getattr(error, "slug", "") == "idempotency_mismatch":
+                # An earlier run of the handler did this in other words, and those stand.
+                return {"conv": conv, "noop": True}
             raise
         self._unsettled.pop(cid, None)
         self._in.acknowledged(request, args, result)

@@ -1,0 +1,169 @@
+"""The bot: a client, and handlers for what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import signal
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
+
+from batonbox._client import Client
+from batonbox.bot._clock import Clock, RealClock
+from batonbox.bot._matching import names_of
+from batonbox.bot._router import Router
+from batonbox.bot._serving import Serving
+from batonbox.bot._source import Source, StreamSource
+from batonbox.bot._unless import unless
+
+__all__ = ["Bot"]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_log = logging.getLogger("batonbox.bot")
+
+
+class Bot(Router):
+    """Handles what happens in inboxes, in order per conversation.
+
+    `client`: one that has not been entered (default: `Client()`, from the environment).
+    `group`: copies of the bot that share one name, and one user, share the work; see the guide.
+    `inboxes`: ids, None for all that the user may see.  Handlers of one conversation run one after
+    the other, up to `concurrency` of different ones at a time.  `ignore_self`: what the bot's own
+    user did is not handed to handlers.  `drain_s`: how long what runs may take to end once the bot
+    is to stop.
+
+    A command that a handler gives without `key=` gets an id that derives from the event, so that an
+    event which is handled twice has no second effect.
+    """
+
+    _is_bot = True
+
+    def __init__(
+        self,
+        client: Client | None = None,
+        *,
+        group: str | None = None,
+        inboxes: Collection[str] | None = None,
+        concurrency: int = 64,
+        ignore_self: bool = True,
+        drain_s: float = 10.0,
+    ) -> None:
+        super().__init__()
+        if client is not None and not isinstance(client, Client):
+            raise TypeError(f"Bot() takes a batonbox.Client, not {client!r}")
+        if group is not None and not group:
+            raise ValueError("group= takes a name; leave it out for a bot that works alone")
+        if concurrency < 1:
+            raise ValueError(f"concurrency= is 1 or more, not {concurrency}")
+        if not math.isfinite(drain_s) or drain_s < 0:
+            raise ValueError(f"drain_s= takes seconds, not {drain_s}")
+        names = names_of("inboxes", inboxes)
+        self.group = group
+        self.inboxes = sorted(names) if names is not None else None
+        self.concurrency = concurrency
+        self.ignore_self = ignore_self
+        self.drain_s = drain_s
+        self._given = client
+        self._client: Client | None = None
+        self._clock: Clock = RealClock()
+        self._serving: Serving | None = None
+        self._stopping: asyncio.Event | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client of the bot that runs; raises RuntimeError before and after."""
+        if self._client is None:
+            raise RuntimeError("the bot does not run: it has a client from start() to stop()")
+        return self._client
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM, then drain; a second one ends the process at once.
+
+        Raises ConnectionLost or Unauthorized when there is no first connection.
+        """
+        asyncio.run(self._until_signal())
+
+    async def start(self, client: Client | None = None) -> None:
+        """Serve until `stop()`, then drain; cancelled, it ends without waiting for handlers.
+
+        `client` is taken instead of the bot's own.  Raises as `run`.
+        """
+        if self._in_use():
+            raise RuntimeError("the bot is running already")
+        self._name_handlers()
+        stopping = self._stopping = asyncio.Event()
+        using = client or self._given or Client()
+        try:
+            async with AsyncExitStack() as stack:
+                await unless(stopping, stack.enter_async_context(using))
+                if stopping.is_set():
+                    return
+                self._client = using
+                source = self._source(using)
+                self._serving = Serving(self, using, source, clock=self._clock, stopping=stopping)
+                await self._serving.run()
+        finally:
+            self._client = self._serving = self._stopping = None
+
+    def stop(self) -> None:
+        """Ask for the drain: begin nothing more, end what runs, disconnect. From the loop only."""
+        if self._stopping is not None:
+            self._stopping.set()
+
+    async def idle(self) -> None:
+        """Until the handlers of everything that has been taken have ended."""
+        if self._serving is not None:
+            await self._serving.idle()
+
+    def _in_use(self) -> bool:
+        return self._stopping is not None
+
+    def _source(self, client: Client) -> Source:
+        if self.group is None:
+            return StreamSource(client, self.inboxes)
+        from batonbox._group import Group  # type: ignore[import-not-found, unused-ignore]
+
+        group: Source = Group(client, self.group, inboxes=self.inboxes)
+        return group
+
+    async def _until_signal(self, client: Client | None = None) -> None:
+        with self._stopped_by_signals():
+            await self.start(client)
+
+    @contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+
+        def asked(number: int) -> None:
+            _log.info("stopping (%s); once more ends it at once", signal.Signals(number).name)
+            for each in _SIGNALS:
+                loop.remove_signal_handler(each)
+                signal.signal(each, signal.SIG_DFL)
+            self.stop()
+
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        try:
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, asked, number)
+        except (NotImplementedError, RuntimeError, ValueError):
+            # Not the main thread, or no signals here: whoever runs the loop cancels us.
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
+    def _name_handlers(self) -> None:
+        """The same function registered twice is two handlers, told apart by their order."""
+        known: Counter[str] = Counter()
+        for router in self._walk():
+            for handler in router._handlers():
+                name = handler.label.partition("#")[0]
+                known[name] += 1
+                handler.label = name if known[name] == 1 else f"{name}#{known[name]}"

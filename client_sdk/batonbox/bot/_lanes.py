@@ -1,0 +1,99 @@
+"""Jobs with the same key one after the other, others at the same time, so many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
+from typing import Any, TypeAlias
+
+from batonbox._tasks import cancel_all, spawn
+
+__all__ = ["Lanes"]
+
+Job: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Lanes:
+    """Each key is a lane, and lanes take turns: a busy one does not keep the others waiting.
+
+    `concurrency` jobs run at a time; `room()` waits while `waiting_max` have not begun.
+    """
+
+    def __init__(self, *, concurrency: int, waiting_max: int = 1024) -> None:
+        self._concurrency = concurrency
+        self._waiting_max = waiting_max
+        self._lanes: dict[Hashable, deque[Job]] = {}
+        self._turns: deque[Hashable] = deque()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._moved = asyncio.Event()
+        self._closed = False
+        self._waiting = 0
+
+    def put(self, key: Hashable, job: Job) -> None:
+        """Line up behind what has the same key; nothing once it is closed."""
+        if self._closed:
+            return
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = deque()
+            self._turns.append(key)
+        lane.append(job)
+        self._waiting += 1
+        self._go_on()
+
+    def busy(self, key: Hashable) -> bool:
+        """Whether a job with this key runs or waits."""
+        return key in self._lanes
+
+    @property
+    def running(self) -> int:
+        """How many jobs run."""
+        return len(self._tasks)
+
+    async def room(self) -> None:
+        """Until less than `waiting_max` wait."""
+        while self._waiting >= self._waiting_max:
+            await self._change()
+
+    async def idle(self) -> None:
+        """Until nothing runs, and nothing waits."""
+        while self._lanes:
+            await self._change()
+
+    def close(self) -> None:
+        """Begin nothing more; what runs goes on."""
+        self._closed = True
+        self._waiting = 0
+        for key in self._turns:
+            del self._lanes[key]
+        self._turns.clear()
+        for lane in self._lanes.values():
+            lane.clear()
+        self._moved.set()
+
+    async def cut(self) -> None:
+        """Cancel what runs, and wait until it has ended."""
+        self.close()
+        await cancel_all(self._tasks)
+
+    def _go_on(self) -> None:
+        while self._turns and len(self._tasks) < self._concurrency:
+            key = self._turns.popleft()
+            self._waiting -= 1
+            job = self._lanes[key].popleft()
+            task = spawn(self._tasks, job(), name="batonbox-handler")
+            task.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: Hashable, _: asyncio.Task[Any]) -> None:
+        if self._lanes[key]:
+            self._turns.append(key)
+        else:
+            del self._lanes[key]
+        self._go_on()
+        self._moved.set()
+
+    async def _change(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
