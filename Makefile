@@ -43,7 +43,8 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 	@$(BIN)/batonbox-server serve --demo
 
 test: setup ## everything that guards a merge
-	@tests/ensure-programs chromium chromium-headless-shell kannel curl postgresql prometheus redis-server
+	@tests/ensure-programs chromium chromium-headless-shell kannel curl postgresql prometheus redis-server \
+		nginx kubectl openssl
 	@failed=0; $(WEB) --warn vitest run || failed=1; \
 		$(BIN)/python -m pytest $(SHARED) -m "not long" || failed=1; exit $$failed
 
