@@ -29,8 +29,12 @@ class Http:
 
     async def send(self, method: str, path: str, body: Any = None) -> Any:
         """One request; raises ApiError as refused, ConnectionLost when there was no answer."""
+        return await asyncio.to_thread(self.ask, method, path, body)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The same, blocking."""
         data = None if body is None else json.dumps(body).encode()
-        return _decoded(await asyncio.to_thread(self._send, method, path, data))
+        return _decoded(self._send(method, path, data))
 
     async def send_raw(self, method: str, path: str, data: bytes, kind: str) -> Any:
         """The same with a body that is no JSON but of this content type."""

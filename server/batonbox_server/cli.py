@@ -46,15 +46,16 @@ def main() -> None:
 @click.option("--data-dir", help="Folder of the embedded engine.")
 @click.option("--redis-url", help="An engine of your own: Redis >= 7.0 or Valkey >= 7.2.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that serve it together.")
-def serve_command(demo: bool, **overrides: Any) -> None:
+@click.option("--for-tests", is_flag=True, hidden=True)
+def serve_command(demo: bool, for_tests: bool, **overrides: Any) -> None:
     """Serve until SIGTERM or Ctrl-C; with several workers SIGHUP restarts them in turn."""
     settings = _settings(**overrides)
     _log_to_stderr(settings.log_level)
-    if settings.workers > 1:
+    if settings.workers > 1 and not for_tests:
         given = {name: value for name, value in overrides.items() if value is not None}
         _run(lambda: serve_workers(settings, given, with_demo=demo, say=_say))
     else:
-        _run(lambda: serve(settings, with_demo=demo, say=_say))
+        _run(lambda: serve(settings, with_demo=demo, say=_say, for_tests=for_tests))
 
 
 @main.command("worker", hidden=True)

@@ -22,6 +22,7 @@ from batonbox_server.asgi.upgrade import Upgrade
 from batonbox_server.config import Settings
 from batonbox_server.domain.model import Role
 from batonbox_server.errors import Refused
+from batonbox_server.for_tests import ForTests
 from batonbox_server.listeners import BACKLOG, listen, url_of
 from batonbox_server.node import Node, Organisation
 from batonbox_server.node_archive import archive_report
@@ -110,12 +111,13 @@ class Server(uvicorn.Server):
                 connection.shutdown()
 
 
-async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
+async def serve(settings: Settings, *, with_demo: bool, say: Any, for_tests: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once.
 
     `say(text)` shows the greeting. Raises ConfigError, EngineUnsuitable, EngineUnavailable.
     """
     stop = Stop(on_hangup=lambda: _log.warning("hangup_ignored", remedy=_NO_TURNS))
+    tests = ForTests(settings) if for_tests else None
     listeners = listen(settings)
     node = Node(settings, demo=with_demo)
     url = url_of(settings, listeners[0])
@@ -123,11 +125,17 @@ async def serve(settings: Settings, *, with_demo: bool, say: Any) -> None:
     try:
         if not await stop.outlasts(node.open()):
             return
+        if tests is not None:
+            await tests.resume(node)
+            tests.end_with_parent(stop)
         if with_demo:
             await demo.seed(node)
-        async with control.listening(
-            Path(settings.data_dir), lambda r: respond(node, r, links=links)
-        ):
+
+        async def responding(request: dict[str, Any]) -> control.Answer:
+            told = tests.tell(node, request, url=url) if tests is not None else None
+            return await (told or respond(node, request, links=links))
+
+        async with control.listening(Path(settings.data_dir), responding):
             # Made before the first client can be answered, so that it is printed before, too.
             text = await greeting(node, url, links, with_demo=with_demo)
             server = server_of(node, listeners)

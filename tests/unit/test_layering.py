@@ -88,6 +88,7 @@ ROOMS: dict[str, set[str]] = {
     "node_retention": EVERYTHING,
     "node_search": EVERYTHING,
     "node_verify": EVERYTHING,
+    "for_tests": {"asgi.origins", "config", "errors", "node", "signals", "store.library"},
     "serving": {
         "asgi.http_bounds",
         "asgi.keeping",
@@ -98,6 +99,7 @@ ROOMS: dict[str, set[str]] = {
         "demo",
         "domain",
         "errors",
+        "for_tests",
         "listeners",
         "node",
         "node_archive",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from batonbox_server.gen.api import api_docs
+from batonbox_server.gen.blocking import blocking_events, blocking_verbs
 from batonbox_server.gen.sdk import sdk_wire
 from batonbox_server.gen.tables import protocol
 from batonbox_server.gen.vectors import keyword_vectors, segment_vectors, vectors
@@ -13,6 +14,7 @@ from batonbox_server.gen.web import web_wire
 __all__ = ["ROOT", "rendered", "write"]
 
 ROOT = Path(__file__).parents[3]
+_SDK = ROOT / "client_sdk" / "batonbox"
 
 
 def rendered() -> dict[Path, str]:
@@ -20,6 +22,8 @@ def rendered() -> dict[Path, str]:
     template = (ROOT / "docs" / "protocol.in.md").read_text(encoding="utf-8")
     return {
         Path("client_sdk/batonbox/_wire.py"): sdk_wire(),
+        Path("client_sdk/batonbox/sync/_events.py"): blocking_events(_SDK),
+        Path("client_sdk/batonbox/sync/_mirror.py"): blocking_verbs(_SDK),
         Path("server/web_client/src/wire.ts"): web_wire(),
         Path("docs/protocol.md"): protocol(template),
         Path("docs/openapi.json"): api_docs().openapi,

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["FOLDER", "LIBRARIES", "Library", "Script", "load_folder", "load_script"]
+__all__ = [
+    "FOLDER",
+    "LIBRARIES",
+    "Library",
+    "Script",
+    "load_folder",
+    "load_script",
+    "shift_clock",
+]
 
 FOLDER: Final = Path(__file__).parent / "lua"
 # How the names of our libraries begin, whatever their version.
@@ -29,6 +37,16 @@ _COMMENT: Final = re.compile(r"^\s*(?:#!|--).*\n", re.MULTILINE)
 _KEY: Final = re.compile(r'\bkey\("(\w+)"')
 _WRITES: Final = re.compile(r"\b(?:commit|commit_log|finish|refuse)\(cx")
 _STATUS: Final = re.compile(r'\{"([a-z_]+)"[,}]')
+_TIME: Final = 'redis.call("TIME")'
+# What stands in its place where somebody's tests have a key with seconds to add to it.
+_SHIFTED: Final = """local function shifted_time()
+  local t = redis.call("TIME")
+  local ahead_s = tonumber(redis.call("GET", "@key@")) or 0
+  local us = t[1] * 1000000 + t[2] + math.floor(ahead_s * 1000000)
+  return {math.floor(us / 1000000), us % 1000000}
+end
+"""
+_shifted_by = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,15 @@ class Script:
     writes: bool
 
 
+def shift_clock(key: str) -> None:
+    """From now on scripts add the seconds at `key` to the engine's clock; only for `for_tests`.
+
+    Of one engine alone: no script declares the key.
+    """
+    global _shifted_by
+    _shifted_by = key
+
+
 def load_folder(folder: Path = FOLDER) -> dict[str, Script]:
     """Every script of the folder; raises ValueError where a header disagrees with its body."""
     return _load(sorted(folder.glob("*.lua")), folder)
@@ -66,7 +93,7 @@ def load_script(path: Path, folder: Path = FOLDER) -> Script:
 
 def _load(paths: list[Path], folder: Path) -> dict[str, Script]:
     texts = {path.stem: path.read_text(encoding="utf-8") for path in paths}
-    source = _composed(texts, folder)
+    source = _clocked(_composed(texts, folder))
     version = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()[:12]
     library = Library(LIBRARIES + version, source.replace(_VERSION, version).encode())
     return {name: _script(name, text, folder, library) for name, text in texts.items()}
@@ -98,6 +125,14 @@ def _composed(texts: dict[str, str], folder: Path) -> str:
             scopes.append((needs[name], [name]))
     parts = [_scope(included, names, texts, folder) for included, names in scopes]
     return f"#!lua name={LIBRARIES}{_VERSION}\n" + "".join(parts)
+
+
+def _clocked(source: str) -> str:
+    if not _shifted_by:
+        return source
+    begin, rest = source.split("\n", 1)
+    prelude = _SHIFTED.replace("@key@", _shifted_by)
+    return f"{begin}\n{prelude}{rest.replace(_TIME, 'shifted_time()')}"
 
 
 def _scope(included: dict[str, None], names: list[str], texts: dict[str, str], folder: Path) -> str:

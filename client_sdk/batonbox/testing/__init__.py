@@ -1,0 +1,11 @@
+"""For tests of what you build on batonbox: the real server, and bots without a network.
+
+`LocalServer` needs `pip install batonbox-server`; the pytest plugin gives it as `batonbox_server`.
+"""
+
+from __future__ import annotations
+
+from batonbox.testing._customer import Customer
+from batonbox.testing._server import LocalServer
+
+__all__ = ["Customer", "LocalServer"]
