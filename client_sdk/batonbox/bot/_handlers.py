@@ -52,7 +52,7 @@ class Registers(Protocol[E]):
     ) -> Callable[[E, Context], Coroutine[Any, Any, T]]: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Handler:
     """A function of the user's, and the names of what it takes.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from batonbox import Bot, Client, Context, MessageReceived
 from tests.sdk.bot.conftest import running
 from tests.served import Served
-from tests.support import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
