@@ -25,7 +25,7 @@ MANUAL = ROOT / "docs" / "operations.md"
 
 def rule(*, password: str, space: str) -> list[str]:
     """The manual's line, for another password and key space."""
-    (line,) = re.findall(r"^ +(ACL SETUSER batonbox .*)$", MANUAL.read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^ *(ACL SETUSER batonbox .*)$", MANUAL.read_text(), re.MULTILINE)
     return [
         word.replace("PASSWORD", password).replace("bb{", f"{space}{{") for word in line.split()
     ]

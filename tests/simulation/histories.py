@@ -84,9 +84,13 @@ class Story:
         if not (unheard and self.rng.random() < 0.5):
             self.engine.run("receive", conv=f"{INBOX}.{number}", our=OUR, customer=customer,
                             provider_id=f"p{number}", text=text)  # fmt: skip
+        rows = self.engine.state.inbox.rows.values()
+        (conv,) = [row.id for row in rows if row.customer == customer] or [""]
+        place = (conv, self.engine.state.inbox.rows[conv].n if conv else 0)
         self._note(began, Said(
             provider_id=f"p{number}", inbox=INBOX, customer=customer, began_ns=began, text=text,
-            acknowledged_ns=None if unheard else ended,
+            acknowledged_ns=None if unheard else ended, carrier="webhook",
+            places=[] if unheard else [place] * self.rng.randint(1, 3),
         ))  # fmt: skip
 
     def _membership(self, number: int) -> None:

@@ -396,6 +396,26 @@ def an_acknowledged_message_is_lost(records: Records, rng: random.Random) -> Rec
     return put(records, rng.choice(said), text="never said") if said else None
 
 
+@spoil("I8")
+def a_message_that_came_again_was_kept_again(
+    records: Records, rng: random.Random
+) -> Records | None:
+    said = indexes(records, Said, lambda s: len(s.places) > 1)
+    if not said:
+        return None
+    i = rng.choice(said)
+    conv, n = getattr(records[i], "places", [])[0]
+    return put(records, i, places=[(conv, n), (conv, n + 1)])
+
+
+@spoil("I13")
+def a_carrier_was_told_of_another_conversation(
+    records: Records, rng: random.Random
+) -> Records | None:
+    said = indexes(records, Said, lambda s: bool(s.places))
+    return put(records, rng.choice(said), places=[("box.other", 1)]) if said else None
+
+
 @spoil("I14")
 def a_stalled_client_costs_memory(records: Records, rng: random.Random) -> Records:
     samples = [

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from .carrier import Carrier
 from .ledger import Ledger
 from .office import Office
+from .record import CarrierName
 from .sleeper import Sleeper
 from .truth import Reader
 from .witness import Witness
@@ -32,6 +34,7 @@ class Floor:
     witnesses: Sequence[Witness]
     sleepers: Sequence[Sleeper]
     office: Office
+    carrier: Carrier
     ledger: Ledger
     reader: Reader
     _moving: set[tuple[str, str]] = field(default_factory=set)
@@ -53,13 +56,14 @@ class Floor:
         self._written += 1
         return f"reply {self.round}.{self._written}"
 
-    async def says(self, rng: random.Random, inbox: str) -> str:
+    async def says(self, rng: random.Random, inbox: str, carrier: CarrierName = "loopback") -> str:
         """One of the inbox's customers writes; the conversation, "" when it never got through."""
         self._said += 1
         customer = f"+1905555{1000 + rng.randrange(CUSTOMERS)}"
-        return await self.office.say(
+        return await self.carrier.say(
             self.ledger,
             rng,
+            carrier=carrier,
             inbox=inbox,
             our=self.numbers[inbox],
             customer=customer,

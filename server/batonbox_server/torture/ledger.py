@@ -22,7 +22,18 @@ class Ledger:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.counts = dict.fromkeys(
-            ("calls", "ok", "refused", "unknown", "said", "acknowledged", "seen", "resets"), 0
+            (
+                "calls",
+                "ok",
+                "refused",
+                "unknown",
+                "said",
+                "acknowledged",
+                "again",
+                "seen",
+                "resets",
+            ),
+            0,
         )
         self._calls = 0
         self._shared: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}
@@ -45,9 +56,10 @@ class Ledger:
                 self.counts["seen"] += 1
             case Observed(kind="reset"):
                 self.counts["resets"] += 1
-            case Said(acknowledged_ns=at_ns):
+            case Said(acknowledged_ns=at_ns, places=places):
                 self.counts["said"] += 1
                 self.counts["acknowledged"] += at_ns is not None
+                self.counts["again"] += len(places[1:])
 
     def call(self, **fields: Any) -> Call:
         """A command is about to be sent."""

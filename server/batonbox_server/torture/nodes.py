@@ -38,6 +38,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "connections_per_user": "64",
     "requests_per_s": "0",
     "requests_address_per_s": "0",
+    "callbacks_per_s": "0",
     "search_index": "file",
 }
 _READY_S: Final = 60.0

@@ -1,4 +1,4 @@
-"""HTTP beside the websockets: an admin's acts, and the carrier that brings customers' messages."""
+"""HTTP beside the websockets: an admin's acts."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ import httpx2
 from .ledger import Ledger
 from .line import Door
 from .nodes import Unready
-from .record import Said
 
 __all__ = ["Office"]
 
 _TIMEOUT_S: Final = 4.0
 _PAUSE_S: Final = 0.2
 _SETTING_UP_S: Final = 30.0
-_CARRIER_S: Final = 25.0
 _JOB_S: Final = 15.0
 _POLL_S: Final = 0.05
 
@@ -35,6 +33,11 @@ class Office:
         self._token = token
         self._closing = AsyncExitStack()
         self._http: list[httpx2.AsyncClient] = []
+
+    @property
+    def nodes(self) -> Sequence[httpx2.AsyncClient]:
+        """The connections to each node, for who brings customers' messages."""
+        return self._http
 
     async def __aenter__(self) -> Self:
         for door in self._doors:
@@ -118,42 +121,6 @@ class Office:
                 ledger.outcome(call, "unknown", slug="unavailable")
             else:
                 ledger.outcome(call, "refused", slug=str(answer.status_code))
-
-    async def say(
-        self, ledger: Ledger, rng: random.Random, *, inbox: str, our: str, customer: str, text: str
-    ) -> str:
-        """A customer writes; the carrier repeats it until a 2xx. The conversation, "" for none.
-
-        `text` is the message's id as well, and has to be unique.
-        """
-        began_ns = time.monotonic_ns()
-        body = {"from": customer, "to": our, "text": text, "id": text}
-        conv, acknowledged_ns = "", None
-        first = rng.randrange(len(self._http))
-        deadline_s = time.monotonic() + _CARRIER_S
-        while acknowledged_ns is None and time.monotonic() < deadline_s:
-            http = self._http[first % len(self._http)]
-            first += 1
-            try:
-                answer = await http.post("/v1/loopback/inbound", json=body)
-            except httpx2.HTTPError:
-                answer = None
-            if answer is not None and answer.is_success:
-                acknowledged_ns = time.monotonic_ns()
-                conv = str(answer.json()["conv"])
-            else:
-                await asyncio.sleep(_PAUSE_S * rng.uniform(0.5, 1.5))
-        ledger.add(
-            Said(
-                provider_id=text,
-                inbox=inbox,
-                customer=customer,
-                text=text,
-                began_ns=began_ns,
-                acknowledged_ns=acknowledged_ns,
-            )
-        )
-        return conv
 
 
 async def _soon(holds: Callable[[], Awaitable[bool]]) -> bool:

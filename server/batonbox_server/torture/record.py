@@ -20,6 +20,7 @@ import msgspec
 
 OutcomeKind = Literal["ok", "refused", "unknown"]
 ObservedKind = Literal["event", "snapshot", "reset", "closed", "badge", "unsubscribed"]
+CarrierName = Literal["loopback", "webhook"]
 Position = tuple[int, str]
 
 
@@ -105,7 +106,8 @@ class Fault:
 class Said:
     """A customer's message, and when the carrier got its 2xx: None, never.
 
-    `text` is in no other message of the run: the log keeps texts, not the carrier's ids.
+    `text` is in no other message of the run: the log keeps texts, not the carrier's ids. `places`:
+    where it went, conversation and number, as each 2xx said; a carrier may bring it more than once.
     """
 
     provider_id: str
@@ -114,6 +116,8 @@ class Said:
     began_ns: int
     text: str
     acknowledged_ns: int | None = None
+    carrier: CarrierName = "loopback"
+    places: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,7 @@ async def _opened(one: Round, grounds: Grounds, ledger: Ledger, dur: str) -> Asy
             witnesses,
             sleepers,
             grounds.office,
+            grounds.carrier,
             ledger,
             grounds.reader,
         )

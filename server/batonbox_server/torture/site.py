@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,11 +12,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from redis.exceptions import NoPermissionError
+
 from batonbox_server.errors import EngineUnsuitable
+from batonbox_server.store.cluster import ClusterClient
 from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.topology import engine_of
+from batonbox_server.store.verifying import VerifyingReads
 
+from .carrier import Carrier
 from .faults import FaultProxy, proxying
 from .line import Door
 from .nodes import NodeProcess
@@ -33,7 +39,6 @@ ADMIN: Final = "admin"
 USERS: Final = ("ann", "bob", "cyd", "dan", "eve")
 _PLAIN: Final = frozenset({"redis", "valkey"})
 _PORT: Final = 6379
-_ERASED_AT_ONCE: Final = 500
 
 
 @dataclass(slots=True)
@@ -42,6 +47,7 @@ class Grounds:
 
     stage: Stage
     office: Office
+    carrier: Carrier
     reader: Reader
     client: Engine
     doors: list[Door]
@@ -75,16 +81,22 @@ async def prepared(
     async with AsyncExitStack() as stack:
         site = site_of(topology, url, folder)
         stack.push_async_callback(site.stop)
+        back = await _before_engines(stack, site)
         await site.start()
         space = f"torture-{secrets.token_hex(6)}"
         client = engine_of(site.url, command_timeout_s=2.0)
         stack.push_async_callback(client.aclose)
         await client.connect()
         if url:
-            stack.push_async_callback(_erase, client, space, in_cluster=site.topology == "cluster")
-        stage = Stage(site, [], [], [])
-        given = {**settings, "key_space": space}
-        stage.nodes, stage.back = await _nodes(stack, site.url, folder, nodes, given)
+            await _check_rights(client, space)
+            stack.push_async_callback(_erase, client, Keys(space))
+        stage = Stage(site, [], [], back)
+        secret = secrets.token_bytes(32)
+        given = {
+            **settings, "key_space": space, "webhook_secret": base64.b64encode(secret).decode()
+        }  # fmt: skip
+        stage.nodes, of_nodes = await _nodes(stack, site.url, folder, nodes, given)
+        stage.back = {**back, **of_nodes}
         stage.front = [await _relay(stack, node.address) for node in stage.nodes]
         doors = [
             Door(node.name, relay.port)
@@ -99,19 +111,31 @@ async def prepared(
         for user in USERS:
             await office.call("POST", "/v1/admin/users", {"id": user, "name": user})
             tokens[user] = (await first.ask(op="token", user=user))["token"]
-        yield Grounds(stage, office, Reader(client, Keys(space)), client, doors, tokens)
+        carrier, reader = Carrier(office.nodes, secret), Reader(client, Keys(space))
+        yield Grounds(stage, office, carrier, reader, client, doors, tokens)
+
+
+async def _before_engines(stack: AsyncExitStack, site: Site) -> dict[str, FaultProxy]:
+    """A relay in front of each engine of a site that can tell others to come by it."""
+    relays = {}
+    if isinstance(site, SentinelSite | ClusterSite):
+        for engine in site.engines:
+            relay = relays[engine.name] = await _relay(stack, ("127.0.0.1", engine.port))
+            site.announced[engine.name] = relay.port
+    return relays
 
 
 async def _nodes(
     stack: AsyncExitStack, url: str, folder: Path, count: int, settings: Mapping[str, str]
-) -> tuple[list[NodeProcess], list[FaultProxy]]:
+) -> tuple[list[NodeProcess], dict[str, FaultProxy]]:
     """Nodes that are not started yet, and the relays between them and a plain engine."""
-    nodes, relays = [], []
+    nodes, relays = [], {}
     for number in range(1, count + 1):
+        name = f"node{number}"
         through, relay = await _through(stack, url)
-        relays += [relay] if relay is not None else []
-        given = {**settings, "redis_url": through}
-        node = NodeProcess(f"node{number}", folder / f"node{number}", settings=given)
+        if relay is not None:
+            relays[name] = relay
+        node = NodeProcess(name, folder / name, settings={**settings, "redis_url": through})
         stack.push_async_callback(node.stop)
         nodes.append(node)
     return nodes, relays
@@ -132,17 +156,20 @@ async def _relay(stack: AsyncExitStack, address: tuple[str, int]) -> FaultProxy:
     return await stack.enter_async_context(proxying(lambda: address))
 
 
-async def _erase(client: Engine, space: str, *, in_cluster: bool) -> None:
+async def _check_rights(client: Engine, space: str) -> None:
+    """Before anything is written that could not be erased. Raises EngineUnsuitable."""
+    try:
+        for server in client.servers() if isinstance(client, ClusterClient) else [client]:
+            await server.execute("SCAN", 0, "COUNT", 1)
+        await client.execute("EXISTS", f"{space}{{org}}:none")
+    except NoPermissionError as error:
+        raise EngineUnsuitable(
+            f"The engine's user may not do what a run does ({error}): beside the rights of a server"
+            " it needs ~torture-* &torture-* +scan; see docs/torture.md."
+        ) from error
+
+
+async def _erase(client: Engine, keys: Keys) -> None:
     """What the run left in the user's engine: its key space, and nothing else."""
-    cursor, pattern = b"0", f"{space}{{*"
-    while True:
-        if in_cluster:  # a cursor is one primary's
-            names, cursor = await client.execute("KEYS", pattern), b"0"
-        else:
-            cursor, names = await client.execute(
-                "SCAN", cursor, "MATCH", pattern, "COUNT", _ERASED_AT_ONCE
-            )
-        for name in names:
-            await client.execute("UNLINK", name)
-        if cursor == b"0":
-            return
+    async for names in VerifyingReads(client, keys=keys, hurry=True).every_key():
+        await asyncio.gather(*(client.execute("DEL", name) for name in names))

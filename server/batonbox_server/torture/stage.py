@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,15 +20,16 @@ __all__ = ["Stage", "asked"]
 
 @dataclass(slots=True)
 class Stage:
-    """`front`: relays between clients and each node. `back`: between each node and the engine,
-    empty where nodes speak to the engine themselves. `inboxes`: those under load. `taken`: what a
-    nemesis has in its hands; `alone`: there is only one in this round.
+    """`front`: relays between clients and each node. `back`: between nodes and engines, by the node
+    whose they are where there is one engine, else by the engine; empty where nodes speak to the
+    engine themselves. `inboxes`: those under load. `taken`: what a nemesis has in its hands;
+    `alone`: there is only one in this round.
     """
 
     site: Site
     nodes: Sequence[NodeProcess]
     front: Sequence[FaultProxy]
-    back: Sequence[FaultProxy]
+    back: Mapping[str, FaultProxy]
     inboxes: Sequence[str] = ()
     taken: set[str] = field(default_factory=set)
     alone: bool = False

@@ -7,6 +7,7 @@ import random
 from typing import ClassVar, Final, Protocol
 
 from .floor import Floor
+from .record import CarrierName
 
 __all__ = ["WORKLOADS", "Workload"]
 
@@ -141,7 +142,7 @@ class Members:
 
 
 class Inbound:
-    """Customers write, several at once."""
+    """Customers write, several at once, half of the times by way of a carrier that signs."""
 
     name: ClassVar[str] = "inbound"
 
@@ -149,7 +150,8 @@ class Inbound:
         """See Workload."""
         inbox = rng.choice(floor.inboxes)
         many = rng.randint(1, _BURST_MOST)
-        await asyncio.gather(*(floor.says(rng, inbox) for _ in range(many)))
+        carrier: CarrierName = rng.choice(("loopback", "webhook"))
+        await asyncio.gather(*(floor.says(rng, inbox, carrier) for _ in range(many)))
 
 
 class Storms:

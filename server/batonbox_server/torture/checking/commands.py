@@ -182,9 +182,11 @@ def _check_real_time(
 def _check_said(box: InboxRound, whole: Round, findings: Findings) -> None:
     """I8 and I13 of customers' messages: each is in the log once, if the carrier got its 2xx."""
     texts: dict[str, list[int]] = defaultdict(list)
+    convs: dict[str, str] = {}
     for step in box.steps:
         if step.meta.get("type") == "received":
             texts[_text(step.body)].append(step.seq)
+            convs[_text(step.body)] = str(step.meta.get("conv"))
     forked = any(what.kind == "reset" for seen in box.seen.values() for _, what in seen)
     for number, said in box.said:
         at = texts.get(said.text, [])
@@ -194,9 +196,20 @@ def _check_said(box: InboxRound, whole: Round, findings: Findings) -> None:
             f"the message {said.provider_id} is in {box.inbox} at {at}",
             [number],
         )
+        findings.expect(
+            len(set(said.places)) <= 1 or whole.may_lose,
+            "I8",
+            f"the message {said.provider_id} came more than once, and went to {said.places}",
+            [number],
+        )
         if said.acknowledged_ns is None:
             continue
-        findings.compared("I13")
+        findings.expect(
+            not at or not said.places or (said.places[-1][0] == convs[said.text]) or whole.may_lose,
+            "I13",
+            f"{said.provider_id} is in {convs.get(said.text)}, its carrier heard {said.places}",
+            [number],
+        )
         if at or _may_be_trimmed(box):
             continue
         findings.noted.lost.append(said.provider_id)

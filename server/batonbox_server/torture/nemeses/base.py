@@ -32,6 +32,7 @@ class Nemesis(ABC):
         self.rng = rng
         self.detail: dict[str, Any] = {}
         self._target = ""
+        self._held: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -55,15 +56,26 @@ class Nemesis(ABC):
         try:
             await self.end()
         finally:
-            self.stage.taken.discard(self._target)
+            self.stage.taken -= self._held
 
     def take(self, names: list[str]) -> str:
         """One of the targets that no other nemesis has; "" for none."""
         free = [name for name in names if name not in self.stage.taken]
         if free:
             self._target = self.rng.choice(free)
-            self.stage.taken.add(self._target)
+            self._hold([self._target])
         return self._target
+
+    def take_all(self, names: list[str]) -> bool:
+        """All of the targets, unless another nemesis has one of them."""
+        free = bool(names) and self.stage.taken.isdisjoint(names)
+        if free:
+            self._hold(names)
+        return free
+
+    def _hold(self, names: list[str]) -> None:
+        self._held.update(names)
+        self.stage.taken.update(names)
 
     def keep_doing(self, work: Any, *, every_s: float) -> None:
         """Do it again and again, until the end."""

@@ -18,7 +18,7 @@ from batonbox_server.errors import BatonboxError, EngineUnsuitable
 from batonbox_server.store.cluster_map import SLOTS
 from batonbox_server.store.resp import Argument, close_connection, open_connection, request
 
-from .base import EngineProc, random_password, reserve_port
+from .base import EngineProc, Tls, random_password, reserve_port
 
 __all__ = ["ClusterSite"]
 
@@ -40,7 +40,11 @@ cluster-config-file nodes.conf
 
 
 class ClusterSite:
-    """See `base.Site`; every primary has one replica."""
+    """See `base.Site`; every primary has one replica.
+
+    `announced` tells others another port of an engine, by its name, such as a relay's: whoever asks
+    the cluster is led there, and replicas come by it, too. What nodes tell each other does not.
+    """
 
     topology: Final = "cluster"
 
@@ -51,20 +55,26 @@ class ClusterSite:
         primaries: int = 3,
         node_timeout_ms: int = 1000,
         binary: EngineBinary | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._folder = folder / "cluster"
         self._password = random_password()
+        self._tls = tls
+        self.announced: dict[str, int] = {}
         self._settings = {
             "appendonly": "yes",
             "appendfsync": "always",
             "cluster-node-timeout": str(node_timeout_ms),
             "cluster-require-full-coverage": "no",
         }
-        self._buses: list[socket.socket] = []
+        self._buses: dict[str, socket.socket] = {}
         binary = binary or locate()
         self.atomic = binary.name == "valkey" and binary.version >= (9, 0, 0)
         names = [f"{kind}{n}" for kind in ("primary", "replica") for n in range(1, primaries + 1)]
-        self._engines = [self._engine(name, binary) for name in names]
+        self._engines = [
+            EngineProc(name, self._folder / name, binary, "", password=self._password, tls=tls)
+            for name in names
+        ]
         self._count = primaries
         self._ids: dict[str, EngineProc] = {}
         self._moves: dict[int, EngineProc] = {}  # begun and not ended: the slot, and where to
@@ -72,8 +82,9 @@ class ClusterSite:
     @property
     def url(self) -> str:
         """See the protocol; three nodes lead to all."""
-        nodes = ",".join(f"{_HOST}:{engine.port}" for engine in self._engines[:3])
-        return f"redis+cluster://:{self._password}@{nodes}"
+        nodes = ",".join(f"{_HOST}:{self._port(engine)}" for engine in self._engines[:3])
+        scheme, more = ("rediss", f"?{self._tls.option}") if self._tls else ("redis", "")
+        return f"{scheme}+cluster://:{self._password}@{nodes}{more}"
 
     @property
     def engines(self) -> Sequence[EngineProc]:
@@ -88,6 +99,7 @@ class ClusterSite:
     async def start(self) -> None:
         """See the protocol."""
         for engine in self._engines:
+            engine.configuration = self._told(engine)
             await engine.start(wait=False)
         await asyncio.gather(*(engine.ready() for engine in self._engines))
         await self._join()
@@ -96,7 +108,7 @@ class ClusterSite:
     async def stop(self) -> None:
         """See the protocol."""
         await asyncio.gather(*(engine.release() for engine in self._engines))
-        for bus in self._buses:
+        for bus in self._buses.values():
             bus.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -234,17 +246,24 @@ class ClusterSite:
         """What the cluster calls it."""
         return next(name for name, known in self._ids.items() if known is engine)
 
-    def _engine(self, name: str, binary: EngineBinary) -> EngineProc:
-        bus = reserve_port()
-        self._buses.append(bus)
+    def _told(self, engine: EngineProc) -> str:
+        """The configuration of an engine that has not been started yet."""
+        bus = self._buses[engine.name] = reserve_port()
         told = {
             **self._settings,
             "cluster-port": bus.getsockname()[1],
+            "cluster-announce-bus-port": bus.getsockname()[1],
             "requirepass": self._password,
             "masterauth": self._password,
         }
-        configuration = _CONFIGURATION + "".join(f"{n} {value}\n" for n, value in told.items())
-        return EngineProc(name, self._folder / name, binary, configuration, password=self._password)
+        if engine.name in self.announced:
+            told["cluster-announce-port"] = self.announced[engine.name]
+        if self._tls:
+            told["tls-cluster"] = "yes"
+        return _CONFIGURATION + "".join(f"{name} {value}\n" for name, value in told.items())
+
+    def _port(self, engine: EngineProc) -> int:
+        return self.announced.get(engine.name, engine.port)
 
     async def _join(self) -> None:
         engines, count = self._engines, self._count
@@ -256,9 +275,9 @@ class ClusterSite:
         for n, engine in enumerate(engines, 1):
             await self.ask(engine, "CLUSTER", "SET-CONFIG-EPOCH", n)
         # Everybody meets everybody: by hearsay it would take a second.
-        buses = {e.name: bus.getsockname()[1] for e, bus in zip(engines, self._buses, strict=True)}
         for one, other in itertools.combinations(engines, 2):
-            await self.ask(one, "CLUSTER", "MEET", _HOST, other.port, buses[other.name])
+            bus = self._buses[other.name].getsockname()[1]
+            await self.ask(one, "CLUSTER", "MEET", _HOST, self._port(other), bus)
         for primary, replica in zip(engines[:count], engines[count:], strict=True):
 
             async def follows(one: EngineProc = primary, other: EngineProc = replica) -> bool:

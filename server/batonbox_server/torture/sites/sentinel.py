@@ -38,8 +38,9 @@ class SentinelSite:
     """See `base.Site`: a primary, two replicas and three sentinels, unless told otherwise.
 
     `min_replicas`: a primary that hears of fewer replicas takes no writes; 0: no such guard, and a
-    primary that was cut off goes on.  For tests, `announced` tells others another port of an
-    engine, by its name, such as a relay's; and `source` is the address all of them connect from.
+    primary that was cut off goes on.  `announced` tells others another port of an engine, by its
+    name, such as a relay's: nodes, sentinels and replicas come by it.  `source`, for tests, is the
+    address all of them connect from.
     """
 
     topology: Final = "sentinel"
