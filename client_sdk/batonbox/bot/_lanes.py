@@ -21,7 +21,7 @@ class Lanes:
     `concurrency` jobs run at a time; `room()` waits while `waiting_max` have not begun.
     """
 
-    def __init__(self, *, concurrency: int, waiting_max: int = 1024) -> None:
+    def __init__(self, *, concurrency: int, waiting_max: int) -> None:
         self._concurrency = concurrency
         self._waiting_max = waiting_max
         self._lanes: dict[Hashable, deque[Job]] = {}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Serving"]
 
+# Works that were taken and have not begun; more stay with the source.
+WAITING_MAX = 1024
 _log = logging.getLogger("batonbox.bot")
 
 
@@ -47,7 +49,7 @@ class Serving:
         self._client = client
         self._source = source
         self._clock = clock
-        self._lanes = Lanes(concurrency=bot.concurrency)
+        self._lanes = Lanes(concurrency=bot.concurrency, waiting_max=WAITING_MAX)
         self._routers = list(bot._walk())
         self._waits = Waits(each for router in self._routers for each in router._waits)
         self._stopping = stopping

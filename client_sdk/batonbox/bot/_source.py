@@ -98,15 +98,20 @@ class StreamSource:
 
     leads = True
 
-    def __init__(self, client: Client, inboxes: Collection[str] | None = None) -> None:
+    def __init__(
+        self, client: Client, inboxes: Collection[str] | None = None, *, queue_max: int = 4096
+    ) -> None:
         self._client = client
         self._inboxes = inboxes
+        self._queue_max = queue_max
         self._stack = AsyncExitStack()
         self._stream: EventStream
         self.stopped = False
 
     async def __aenter__(self) -> Self:
-        following = self._client.events(ConversationEvent, inbox=self._inboxes)
+        following = self._client.events(
+            ConversationEvent, inbox=self._inboxes, queue_max=self._queue_max
+        )
         self._stream = await self._stack.enter_async_context(following)
         return self
 

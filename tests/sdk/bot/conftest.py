@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeAlias
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import pytest
 import pytest_asyncio
 
-from batonbox import Backoff, Bot, Client
+from batonbox import Bot, Client
 from batonbox._tasks import cancel_all, spawn
 from tests.served import Served, served
 from tests.support import eventually
-
-Runs: TypeAlias = Callable[[Bot], AbstractAsyncContextManager[None]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -29,11 +25,6 @@ async def site(engine_url: str) -> AsyncIterator[Served]:
 async def client(site: Served) -> Client:
     """Of the bot's user, not yet entered."""
     return await site.sdk("agent1")
-
-
-@pytest.fixture
-def backoff() -> Backoff:
-    return Backoff(0.001, 0.01)
 
 
 @asynccontextmanager
@@ -49,6 +40,8 @@ async def running(bot: Bot) -> AsyncIterator[None]:
     task = spawn(tasks, bot.start(), name="bot")
     try:
         await eventually(lambda: ready.is_set() or task.done(), what="the bot's start")
+        if task.done():
+            task.result()
         yield
         bot.stop()
         async with asyncio.timeout(20):

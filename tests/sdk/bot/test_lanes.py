@@ -15,7 +15,7 @@ from tests.sdk.bot.made import turns
 @pytest.mark.parametrize("seed", range(5))
 async def test_each_lane_is_in_order_whatever_its_jobs_wait_for(seed: int) -> None:
     draw = random.Random(seed)
-    lanes, ended, at_once = Lanes(concurrency=4), [], [0, 0]
+    lanes, ended, at_once = Lanes(concurrency=4, waiting_max=1000), [], [0, 0]
 
     async def job(key: int, number: int) -> None:
         at_once[0] += 1
@@ -36,7 +36,7 @@ async def test_each_lane_is_in_order_whatever_its_jobs_wait_for(seed: int) -> No
 
 
 async def test_a_busy_lane_does_not_keep_the_others_waiting() -> None:
-    lanes, began = Lanes(concurrency=1), []
+    lanes, began = Lanes(concurrency=1, waiting_max=1000), []
 
     async def job(key: str) -> None:
         began.append(key)
@@ -67,7 +67,7 @@ async def test_room_waits_while_too_many_wait() -> None:
 
 
 async def test_what_has_not_begun_never_does_once_it_is_closed() -> None:
-    lanes, go_on, ran = Lanes(concurrency=2), asyncio.Event(), []
+    lanes, go_on, ran = Lanes(concurrency=2, waiting_max=1000), asyncio.Event(), []
 
     async def job(name: str) -> None:
         await go_on.wait()
@@ -86,7 +86,7 @@ async def test_what_has_not_begun_never_does_once_it_is_closed() -> None:
 
 
 async def test_what_is_cut_has_ended() -> None:
-    lanes, ended = Lanes(concurrency=2), []
+    lanes, ended = Lanes(concurrency=2, waiting_max=1000), []
 
     async def job() -> None:
         try:
