@@ -12,19 +12,20 @@ WORKERS ?= 3
 SHARED := -n $(WORKERS) --dist worksteal
 # Tests of scripts, the channel and the engine's life, which could differ on a Redis.
 ENGINE_FACING := archived_commands archived_reads archive_ahead archive_worker availability_store \
-	availability_timers cluster connect contacts_store engine hook_streams invariants live main_job \
+	availability_timers bot_groups_store cluster connect contacts_store engine hook_streams invariants live main_job \
 	numbers_moving opt_out outbox presence race rates retention rooms_races rooms_socket rooms_store \
 	search_feed sessions sign_in_limits snooze socket store visibility
 ENGINE_TESTS := -m "not long" tests/model/test_model.py \
 	$(patsubst %,tests/integration/test_%.py,$(ENGINE_FACING))
 # Builds the browser client when its sources changed, or runs one of its tools, with a wheel's Node.
 WEB := $(BIN)/python server/web_client/build_hook.py
-GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json client_sdk/batonbox/_wire.py \
+GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json docs/concepts.md docs/rest.md \
+	docs/reference client_sdk/batonbox/_wire.py \
 	client_sdk/batonbox/sync/_events.py client_sdk/batonbox/sync/_mirror.py \
 	server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit sbom fuzz
+.PHONY: help setup run docs docs-images test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit sbom fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,11 +54,11 @@ test-redis: setup ## what faces the engine, on the redis-server of PATH (7.0 or 
 	BATONBOX_TEST_ENGINE=redis-server $(BIN)/python -m pytest $(SHARED) $(ENGINE_TESTS)
 
 test-sentinel: setup ## the same, on a primary with replicas and sentinels
-	@tests/ensure-programs kannel curl postgresql
+	@tests/ensure-programs kannel curl postgresql redis-server
 	BATONBOX_TEST_ENGINE=sentinel $(BIN)/python -m pytest $(SHARED) $(ENGINE_TESTS)
 
 test-cluster: setup ## the same, on a cluster
-	@tests/ensure-programs kannel curl postgresql
+	@tests/ensure-programs kannel curl postgresql redis-server
 	BATONBOX_TEST_ENGINE=cluster $(BIN)/python -m pytest $(SHARED) $(ENGINE_TESTS)
 
 test-long: setup ## soaks, topologies, big runs
@@ -82,6 +83,14 @@ api-snapshot: setup ## keep the HTTP API as it is now for the test against break
 drift: gen ## fail when a generated file is not what `make gen` writes
 	@git diff --exit-code -- $(GENERATED) || \
 		{ echo "generated files drifted: run make gen and commit the result"; exit 1; }
+
+docs: setup ## build the documents into build/docs
+	@$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees -c docs . build/docs
+	@echo "build/docs/index.html"
+
+docs-images: setup ## play the guides in a browser and take their pictures again: docs/images
+	@tests/ensure-programs chromium-headless-shell
+	@DOCS_IMAGES=write $(BIN)/python -m pytest -q tests/browser/test_guides.py
 
 bench: setup ## measure this machine beside a floor and a naive loop: build/bench/ (BENCH=--quick: less)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt

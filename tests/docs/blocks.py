@@ -14,14 +14,14 @@ from batonbox_server.gen import ROOT
 
 __all__ = ["MARKS", "PAGES", "Block", "Malformed", "blocks_of", "parsed"]
 
-# Whatever is published; `protocol.in.md` is what one of them is made from.
+# Whatever is published; `*.in.md` is what others are made from.
 PAGES: Final = sorted(
     str(path.relative_to(ROOT))
     for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md", "examples/**/*.md")
     for path in ROOT.glob(pattern)
-    if path.name != "protocol.in.md"
+    if not path.name.endswith(".in.md")
 )
-# What a comment right before a block may say; see docs/README.md.
+# What a comment right before a block may say; see docs/writing.md.
 MARKS: Final = frozenset({"begins", "file", "goes on", "not run", "repeated", "run by"})
 _COMMENT: Final = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 _DIRECTIVE: Final = re.compile(r"\{[\w-]+\}")
@@ -29,7 +29,7 @@ _MARKDOWN: Final = MarkdownIt("commonmark").enable("table")
 
 
 class Malformed(Exception):
-    """A page is not written as docs/README.md says; the message says where, and what to do."""
+    """A page is not written as docs/writing.md says; the message says where, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

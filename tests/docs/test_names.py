@@ -22,12 +22,14 @@ from tests.docs.kinds import requests_in
 from tests.pages import page
 
 SETTINGS: Final = FOREIGN | {PREFIX + f.name.upper() for f in fields(Settings)}
+# What the page on troubles shows as a typing error.
+MISSPELT: Final = frozenset({"BATONBOX_PROT"})
 TARGETS: Final = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_settings_are_settings(name: str) -> None:
-    for named in re.findall(r"\bBATONBOX_[A-Z0-9_]+\*?", page(name)):
+    for named in {*re.findall(r"\bBATONBOX_[A-Z0-9_]+\*?", page(name))} - MISSPELT:
         if named.endswith("*"):
             assert any(known.startswith(named[:-1]) for known in SETTINGS), named
         else:

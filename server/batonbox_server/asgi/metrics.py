@@ -24,21 +24,28 @@ from batonbox_server import measured
 
 from .services import Readiness
 
-__all__ = ["CONTENT_TYPE", "REGISTRY", "exposition", "observe_request"]
+__all__ = ["CONTENT_TYPE", "REGISTRY", "described", "exposition", "observe_request"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 REGISTRY: Final = CollectorRegistry()
 # process_cpu_seconds_total, process_resident_memory_bytes, ...: where the system has a /proc.
 ProcessCollector(registry=REGISTRY)
 
+_LABELS: Final[dict[str, tuple[str, ...]]] = {
+    "batonbox_http_requests": ("method", "route", "status"),
+    "batonbox_http_request_seconds": ("route",),
+}
 _requests: Final = Counter(
     "batonbox_http_requests",
     "HTTP requests by route and status",
-    ["method", "route", "status"],
+    _LABELS["batonbox_http_requests"],
     registry=REGISTRY,
 )
 _seconds: Final = Histogram(
-    "batonbox_http_request_seconds", "Time to answer an HTTP request", ["route"], registry=REGISTRY
+    "batonbox_http_request_seconds",
+    "Time to answer an HTTP request",
+    _LABELS["batonbox_http_request_seconds"],
+    registry=REGISTRY,
 )
 _engine_up: Final = Gauge("batonbox_engine_up", "1: the engine answers", registry=REGISTRY)
 _degraded: Final = Gauge("batonbox_feeds_degraded", "1: the channel is broken", registry=REGISTRY)
@@ -160,6 +167,15 @@ def observe_request(*, method: str, route: str, status: int, seconds: float) -> 
     counter, histogram = _children(method, route, status)
     counter.inc()
     histogram.observe(seconds)
+
+
+def described() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Name, kind, labels and meaning of each; without the process's own, which systems vary in."""
+    measured_by = {name: (label,) for name, _, label, _ in (*_DISTRIBUTIONS, *_TALLIES) if label}
+    labels = _LABELS | measured_by
+    for family in REGISTRY.collect():
+        if family.name.startswith("batonbox_"):
+            yield family.name, family.type, labels.get(family.name, ()), family.documentation
 
 
 def exposition(readiness: Readiness) -> bytes:

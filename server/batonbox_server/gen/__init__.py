@@ -6,6 +6,7 @@ from pathlib import Path
 
 from batonbox_server.gen.api import api_docs
 from batonbox_server.gen.blocking import blocking_events, blocking_verbs
+from batonbox_server.gen.reference import reference_pages
 from batonbox_server.gen.sdk import sdk_wire
 from batonbox_server.gen.tables import protocol
 from batonbox_server.gen.vectors import keyword_vectors, segment_vectors, vectors
@@ -31,6 +32,7 @@ def rendered() -> dict[Path, str]:
         Path("tests/vectors/frames.json"): vectors(),
         Path("tests/vectors/segments.json"): segment_vectors(),
         Path("tests/vectors/keywords.json"): keyword_vectors(),
+        **reference_pages(ROOT),
     }
 
 
