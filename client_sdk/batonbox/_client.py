@@ -167,20 +167,24 @@ class Client(RoomVerbs):
         """A stream of events of one inbox (or room), of several, or of every inbox I may see.
 
         `rooms`: and of every room of mine, others from when I am told of them.  Nothing that
-        happens after entering is missed without a Resync.  `since` (with `inbox`) goes on from a
-        kept position; it has to be the first stream of its inbox on this client.
+        happens after entering is missed without a Resync.  `since` (with one `inbox`) goes on from
+        a kept position; other streams of that inbox are told nothing twice.
         """
-        if since is not None and (not isinstance(inbox, str) or self.position(inbox) is not None):
-            raise ValueError("since= wants inbox=, and the inbox's first stream on this client")
+        if since is not None and not isinstance(inbox, str):
+            raise ValueError("since= wants inbox=, and one of them: a position is of one log")
         stream = EventStream(types, inbox=inbox, rooms=rooms, queue_max=queue_max)
         if inbox is None:
             inboxes = [i.id for i in await self.inboxes()]
         else:
             inboxes = [inbox] if isinstance(inbox, str) else list(inbox)
         mine = await self._my_rooms() if rooms and inbox is None else []
+        if since is not None:
+            self._in.go_back(inboxes)
         self._in.streams.add(stream)
         try:
             await self._follow(inboxes, since=since)
+            if since is None:
+                self._in.begins_now(stream, inboxes)
             await self._follow([total.room for total in mine], if_mine=True)
             yield stream
         finally:

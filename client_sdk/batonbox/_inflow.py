@@ -127,6 +127,18 @@ class Inflow:
             for wait in waits:
                 wait.cancel()
 
+    def go_back(self, inboxes: list[str]) -> None:
+        """Follow these anew, from further back; streams drop what they know already."""
+        for inbox in inboxes:
+            self.session.unfollow(inbox)
+
+    def begins_now(self, stream: EventStream, inboxes: list[str]) -> None:
+        """What came before is not for this stream, even if another goes back to it."""
+        for inbox in inboxes:
+            position = self.session.position(inbox)
+            if position is not None:
+                stream.begin(inbox, position.seq)
+
     def unfollow_unwanted(self) -> None:
         """Inboxes without a stream go back to level `badge`."""
         for inbox in list(self.session.follows):

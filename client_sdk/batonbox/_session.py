@@ -123,12 +123,18 @@ Happening = (
 
 @dataclass(slots=True)
 class Follow:
-    """One followed inbox; not `live`: no position, and nothing counts but a SNAP."""
+    """One followed inbox; not `live`: no position, and nothing counts but a SNAP.
+
+    `back`: it goes on from a position of its own choice. `resuming` is the request that asked for
+    that, until it is answered: there may still come what an earlier subscription had further on.
+    """
 
     inbox: str
     level: str
     position: Position = NOWHERE
     live: bool = False
+    back: bool = False
+    resuming: int | None = None
 
 
 @dataclass(slots=True)
@@ -149,6 +155,8 @@ class Session:
         """A new connection said WELCOME: subscribe everything again, with positions."""
         self._subscribing.clear()
         self.outgoing.clear()
+        for follow in self.follows.values():
+            follow.back, follow.resuming = False, None  # this connection had none before
         self.subscribe(list(self.follows))
 
     def follow(self, inbox: str, *, level: str = "list", since: Position | None = None) -> None:
@@ -156,7 +164,7 @@ class Session:
         known = self.follows.setdefault(inbox, Follow(inbox, level))
         known.level = level
         if since is not None:
-            known.position, known.live = since, True
+            known.position, known.live, known.back = since, True, True
 
     def subscribe(self, inboxes: list[str]) -> None:
         """Ask the server for followed inboxes."""
@@ -164,7 +172,7 @@ class Session:
             chunk = inboxes[start : start + SUBS_PER_FRAME]
             request = self.next_id()
             self._subscribing[request] = chunk
-            items = [self._item(self.follows[inbox]) for inbox in chunk]
+            items = [self._item(self.follows[inbox], request) for inbox in chunk]
             self.outgoing.append([int(Op.SUB), request, items])
 
     def unfollow(self, inbox: str) -> None:
@@ -201,7 +209,9 @@ class Session:
                 return self._refusal(request, frame)
         return [Received(int(frame[0]), frame)]
 
-    def _item(self, follow: Follow) -> list[Any]:
+    def _item(self, follow: Follow, request: int) -> list[Any]:
+        follow.resuming = request if follow.back else None
+        follow.back = False
         return [follow.inbox, follow.level, *(follow.position if follow.live else ())]
 
     def _positions(self) -> list[Any]:
@@ -212,7 +222,7 @@ class Session:
         if follow is None or not follow.live or event.seq <= follow.position.seq:
             return []
         if event.seq != follow.position.seq + 1:
-            return self._gap(follow)
+            return [] if follow.resuming is not None else self._gap(follow)
         follow.position = Position(follow.position.epoch, event.seq, event.tip)
         return [event]
 
@@ -231,7 +241,7 @@ class Session:
         events: list[Happening] = []
         if follow.live and known != snap.position:
             events.append(Reset(snap.inbox, "snapshot"))  # the server moved us without a RESET
-        follow.position, follow.live = snap.position, True
+        follow.position, follow.live, follow.resuming = snap.position, True, None
         return [*events, snap, Subscribed(snap.inbox)]
 
     def _reset(self, inbox: str, reason: str, lost: tuple[str, ...]) -> list[Happening]:
@@ -240,14 +250,22 @@ class Session:
             follow.live = False
         return [Reset(inbox, reason, lost)]
 
-    def _answer(self, request: int, result: Any) -> list[Happening]:
+    def _asked(self, request: int) -> list[str] | None:
+        """The inboxes that this request wanted to follow; it is answered."""
         asked = self._subscribing.pop(request, None)
+        for follow in [self.follows[i] for i in asked or () if i in self.follows]:
+            if follow.resuming == request:
+                follow.resuming = None
+        return asked
+
+    def _answer(self, request: int, result: Any) -> list[Happening]:
+        asked = self._asked(request)
         if asked is None:
             return [Answered(request, result)]
         return [Subscribed(i) for i in asked if i in self.follows and self.follows[i].live]
 
     def _refusal(self, request: int, frame: Frame) -> list[Happening]:
-        asked = self._subscribing.pop(request, None)
+        asked = self._asked(request)
         if asked is None:
             return [Refused(request, frame)]
         return [SubscribeFailed(tuple(asked), frame)]

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Generic, TypeVar
 
-from batonbox._events import Event, Resync
+from batonbox._events import Event, LogEvent, Resync
 from batonbox._room_models import is_room
 
 __all__ = ["EventStream", "Latest"]
@@ -37,6 +37,7 @@ class EventStream:
         self._rooms = rooms
         self._queue_max = queue_max
         self._queue: deque[Event] = deque()
+        self._told: dict[str, int] = {}  # the newest seq of each log
         self._ready = asyncio.Event()
         self._error: Exception | None = None
         self._ended = False
@@ -58,6 +59,12 @@ class EventStream:
         """Called by the read loop; never blocks."""
         if event.inbox and not self.follows(event.inbox):
             return
+        if isinstance(event, LogEvent):
+            if event.seq <= self._told.get(event.inbox, 0):
+                return  # told again for another stream, which goes on from further back
+            self._told[event.inbox] = event.seq
+        elif isinstance(event, Resync):
+            self._told.pop(event.inbox, None)
         if not isinstance(event, self._types):
             return
         if len(self._queue) >= self._queue_max:
@@ -65,6 +72,10 @@ class EventStream:
             self._queue.append(Resync(inbox="", reason="slow_consumer"))
         self._queue.append(event)
         self._ready.set()
+
+    def begin(self, inbox: str, seq: int) -> None:
+        """Nothing up to `seq` is for this stream."""
+        self._told.setdefault(inbox, seq)
 
     def follows(self, inbox: str) -> bool:
         """Whether this stream wants the inbox, or the room."""

@@ -140,3 +140,30 @@ def test_between_resets_events_are_contiguous_whatever_the_order(seed: int) -> N
     position = session.position("sales")
     assert position is not None
     assert position.seq == top
+
+
+def test_what_an_earlier_subscription_still_brings_is_no_gap_while_it_goes_back() -> None:
+    session = live_at(9)
+    session.unfollow("sales")
+    session.follow("sales", since=Position("e1", 5, "tip5"))
+    session.subscribe(["sales"])
+    request = session.outgoing[-1][1]
+    assert session.outgoing[-1] == [Op.SUB, request, [["sales", "list", "e1", 5, "tip5"]]]
+    assert session.receive(event(10)) == [], "of before"
+    (six,) = session.receive(event(6))
+    assert isinstance(six, Applied)
+    assert session.receive([Op.OK, request, {"subs": []}]) == [Subscribed("sales")]
+    assert session.receive(event(6)) == []
+    assert session.receive(event(8)) == [Reset("sales", "gap")], "from here on it is one"
+
+
+def test_only_who_goes_back_hears_of_an_earlier_subscription() -> None:
+    back = live_at(9)
+    back.follow("sales", since=Position("e1", 5, "tip5"))
+    back.subscribe(["sales"])
+    back.receive([Op.ERR, back.outgoing[-1][1], 130, "unavailable", "later"])
+    assert back.receive(event(8)) == [Reset("sales", "gap")], "it did not go back"
+    moved = live_at(9)
+    moved.follow("sales", since=Position("e1", 5, "tip5"))
+    moved.opening()
+    assert moved.receive(event(8)) == [Reset("sales", "gap")], "a connection of its own"

@@ -153,6 +153,22 @@ def test_subscriptions_are_counted_by_the_inboxes_they_name() -> None:
     assert 512 <= named <= 512 + 4 * 32
 
 
+def test_copies_of_a_bot_are_counted_by_the_inboxes_they_share_and_not_as_commands() -> None:
+    session = signed_in(SessionLimits(commands_per_s=1, commands_burst=1, commands_in_flight=99))
+    shared, at_ms = 0, T0
+    for number in range(40):
+        names = [[f"b{number}.{i}"] for i in range(64)]
+        (step,) = say(session, [Op.GROUP, number, "g", "c", 6000, False, names], at_ms=at_ms)
+        if isinstance(step, wire.Group):
+            shared += len(step.shares)
+            session.finished()
+        else:
+            assert refused(step)[2] == "rate_limited"
+        at_ms += 100
+    assert 512 <= shared <= 512 + 4 * 128
+    assert isinstance(say(session, [Op.PAGE, 1, "b", "open"], at_ms=at_ms)[0], wire.Page)
+
+
 def test_silence_is_pinged_once_and_then_closed() -> None:
     session = signed_in()
     assert session.tick(T0 + 24_000) == []

@@ -524,8 +524,8 @@ class Client(ClientBase):
         """A stream of events of one inbox (or room), of several, or of every inbox I may see.
 
         `rooms`: and of every room of mine, others from when I am told of them.  Nothing that
-        happens after entering is missed without a Resync.  `since` (with `inbox`) goes on from a
-        kept position; it has to be the first stream of its inbox on this client.
+        happens after entering is missed without a Resync.  `since` (with one `inbox`) goes on from
+        a kept position; other streams of that inbox are told nothing twice.
         """
         work = self._its.events(
             *plain(types), inbox=inbox, rooms=rooms, since=since, queue_max=queue_max

@@ -38,10 +38,10 @@ end
 -- the log no longer has cannot be, and the group goes on at its end.
 local function compare(cx, g)
   local first = redis.call("XRANGE", key("log"), "-", "+", "COUNT", 1)[1]
-  local before = first and tonumber(string.match(first[1], "^%d+")) - 1 or cx.seq
+  local oldest = first and tonumber(string.match(first[1], "^%d+")) or cx.seq
   local common, why = nil, g.epoch ~= cx.epoch and "epoch" or nil
   if why then g.checks = {} end
-  while #g.checks > 0 and g.checks[#g.checks][1] >= before
+  while #g.checks > 0 and g.checks[#g.checks][1] >= oldest
     and tip_after(cx, g.checks[#g.checks][1]) ~= g.checks[#g.checks][2] do
     table.remove(g.checks)
     why = "fork"
@@ -53,7 +53,8 @@ local function compare(cx, g)
     elseif common and g.handled[i] > common[1] then
       set_back(g, i, common[1], why)
     end
-    if g.handled[i] < before then set_back(g, i, cx.seq, "trimmed") end
+    -- Whoever goes on from a position needs the entry at it, which shows the tip.
+    if g.handled[i] < oldest and g.handled[i] ~= cx.seq then set_back(g, i, cx.seq, "trimmed") end
   end
   if g.lost_gen > g.gen then g.gen = g.lost_gen end
   if #g.checks == 0 then g.checks = {{cx.seq, cx.tip, cx.now}} end
