@@ -26,6 +26,9 @@ _SUBS_BURST: Final = 512
 # PONG and UNSUB, which cost nothing but our time.
 _WORDS_PER_S: Final = 20.0
 _WORDS_BURST: Final = 500
+# Inboxes of GROUPs: a script for each, and all that one may follow twice in three seconds.
+_SHARES_PER_S: Final = 128.0
+_SHARES_BURST: Final = 512
 # Of an array or a map in a client's frame; a SUB names 256, a PONG all that are subscribed.
 _ITEMS_MAX: Final = 1024
 _AUTH_LEAD_S: Final = 60.0
@@ -49,6 +52,7 @@ class Session:
         self._rate: Gcra | None = None
         self._subs = Gcra(per_s=_SUBS_PER_S, burst=max(_SUBS_BURST, 2 * limits.subscriptions_max))
         self._words = Gcra(per_s=_WORDS_PER_S, burst=_WORDS_BURST)
+        self._shares = Gcra(per_s=_SHARES_PER_S, burst=_SHARES_BURST)
         self._strikes = Gcra(per_s=_STRIKES_PER_S, burst=_STRIKES_BURST)
         self._began_ms = self._pinged_ms = now_ms
         self._awaited = False  # a word from the client, since the last PING
@@ -185,10 +189,13 @@ class Session:
         return step
 
     def _within_rate(self, asked: Any, now_ms: int) -> None:
-        times = len(asked.subs) if isinstance(asked, wire.Sub) else 1
+        times = 1
         rate = self._rate
         if isinstance(asked, wire.Sub | wire.Refresh):
             rate = self._subs
+            times = len(asked.subs) if isinstance(asked, wire.Sub) else 1
+        elif isinstance(asked, wire.Group):
+            rate, times = self._shares, len(asked.shares)
         elif isinstance(asked, wire.Pong | wire.Unsub):
             rate = self._words
         if rate is not None and (retry_ms := rate.admit(now_ms, times=times)):
