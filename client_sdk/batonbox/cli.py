@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -34,6 +35,7 @@ from batonbox._http import Http
 from batonbox._race import Race, run_race
 from batonbox._transport import base_url, websocket_url
 from batonbox.bench.command import configure, fastest_loop, measured
+from batonbox.bot._running import load_bot, run_until_signal
 
 __all__ = ["main"]
 
@@ -171,6 +173,14 @@ async def race(args: argparse.Namespace) -> int:
     return OK if report.passed else REFUSED
 
 
+async def bot(args: argparse.Namespace) -> int:
+    """Run a bot until SIGINT or SIGTERM, e.g. `batonbox bot my_bots:bot`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    found = load_bot(args.bot)
+    await run_until_signal(found, _client(args) if found._given is None else None)
+    return OK
+
+
 async def bench(args: argparse.Namespace) -> int:
     """Measure a server of yours: fan-out, latency, memory, handshakes, commands, a storm."""
     right = await measured(args, show=lambda text: print(text, flush=True), say=_say)
@@ -190,7 +200,7 @@ def parser() -> argparse.ArgumentParser:
 
     def add(run: Command, name: str) -> argparse.ArgumentParser:
         says = run.__doc__ or ""
-        parents = [shared] if run is bench else [shared, lines]
+        parents = [shared] if run in {bench, bot} else [shared, lines]
         sub = commands.add_parser(name, help=says, description=says, parents=parents)
         sub.set_defaults(run=run)
         return sub
@@ -218,6 +228,7 @@ def parser() -> argparse.ArgumentParser:
     sub = add(race, "race")
     sub.add_argument("--agents", type=_positive, default=200, metavar="N")
     sub.add_argument("--conversations", type=_positive, default=100, metavar="N")
+    add(bot, "bot").add_argument("bot", metavar="MODULE:BOT", help="an importable module's Bot")
     configure(add(bench, "bench"))
     return top
 
@@ -226,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the return value is the exit status."""
     args = parser().parse_args(argv)
     args.token = args.token or os.environ.get("BATONBOX_TOKEN", "")
-    if not args.token:
+    if not args.token and args.run is not bot:  # it may bring one of its own
         _say("batonbox: no token; pass --token or set BATONBOX_TOKEN")
         return UNAUTHORIZED
     try:

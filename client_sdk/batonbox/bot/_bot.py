@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-import signal
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from typing import Final
+from collections.abc import Collection
+from contextlib import AsyncExitStack
 
 from batonbox._client import Client
 from batonbox.bot._clock import Clock, RealClock
 from batonbox.bot._matching import names_of
 from batonbox.bot._router import Router
+from batonbox.bot._running import run_until_signal
 from batonbox.bot._serving import Serving
 from batonbox.bot._source import Source, StreamSource
 from batonbox.bot._unless import unless
 
 __all__ = ["Bot"]
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_log = logging.getLogger("batonbox.bot")
 
 
 class Bot(Router):
@@ -84,7 +79,7 @@ class Bot(Router):
 
         Raises ConnectionLost or Unauthorized when there is no first connection.
         """
-        asyncio.run(self._until_signal())
+        asyncio.run(run_until_signal(self))
 
     async def start(self, client: Client | None = None) -> None:
         """Serve until `stop()`, then drain; cancelled, it ends without waiting for handlers.
@@ -112,6 +107,8 @@ class Bot(Router):
         """Ask for the drain: begin nothing more, end what runs, disconnect. From the loop only."""
         if self._stopping is not None:
             self._stopping.set()
+        if self._serving is not None:
+            self._serving.stop()
 
     async def idle(self) -> None:
         """Until the handlers of everything that has been taken have ended."""
@@ -128,36 +125,6 @@ class Bot(Router):
 
         group: Source = Group(client, self.group, inboxes=self.inboxes)
         return group
-
-    async def _until_signal(self, client: Client | None = None) -> None:
-        with self._stopped_by_signals():
-            await self.start(client)
-
-    @contextmanager
-    def _stopped_by_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-
-        def asked(number: int) -> None:
-            _log.info("stopping (%s); once more ends it at once", signal.Signals(number).name)
-            for each in _SIGNALS:
-                loop.remove_signal_handler(each)
-                signal.signal(each, signal.SIG_DFL)
-            self.stop()
-
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        try:
-            for number in _SIGNALS:
-                loop.add_signal_handler(number, asked, number)
-        except (NotImplementedError, RuntimeError, ValueError):
-            # Not the main thread, or no signals here: whoever runs the loop cancels us.
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                loop.remove_signal_handler(number)
-                signal.signal(number, handler)
 
     def _name_handlers(self) -> None:
         """The same function registered twice is two handlers, told apart by their order."""

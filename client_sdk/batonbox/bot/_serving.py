@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,12 @@ class Serving:
         self._waits = Waits(each for router in self._routers for each in router._waits)
         self._stopping = stopping
 
+    def stop(self) -> None:
+        """Begin nothing more from now on, before `stopping` has made its way."""
+        self._stopping.set()
+        self._source.stop()
+        self._lanes.close()
+
     async def idle(self) -> None:
         """Until what has been taken is handled."""
         await self._lanes.idle()
@@ -63,17 +70,19 @@ class Serving:
 
         Raises what ends the source: that there will be no connection any more.
         """
-        async with self._source:
+        async with AsyncExitStack() as stack:
+            await unless(self._stopping, stack.enter_async_context(self._source))
+            if self._stopping.is_set():
+                return
             try:
                 await unless(self._stopping, self._ready())
                 if not self._stopping.is_set():
                     _log.info("ready as %s", self._client.user.id)
                     await unless(self._stopping, self._read(), *self._others())
-                self._source.stop()
-                self._lanes.close()
+                self.stop()
                 await self._drain()
             finally:
-                self._source.stop()
+                self.stop()
                 await self._lanes.cut()
 
     async def _ready(self) -> None:

@@ -15,8 +15,9 @@ what their group gives them.  Both are a `Source`, and dispatching knows no more
   did (what they raised went to the error handlers).  It is not called for what is cut off: by a
   drain that took too long, by a crash, or when the bot is cancelled.
 - `stop()` begins the drain: the source ends its iteration, and answers False to every later
-  `begin()`.  Leaving the source (`__aexit__`) ends it: nothing is running any more, every `done()`
-  that will come has come, and its client is still connected.  A group commits and says good-bye.
+  `begin()`.  It may come more than once, and before the source is entered.  Leaving the source
+  (`__aexit__`) ends it: nothing is running any more, every `done()` that will come has come, and
+  its client is still connected.  A group commits and says good-bye.
 
 All calls are made on the loop's thread.  None but `__aenter__`, `__anext__` and `__aexit__` may
 wait.
@@ -105,7 +106,7 @@ class StreamSource:
         self._inboxes = inboxes
         self._queue_max = queue_max
         self._stack = AsyncExitStack()
-        self._stream: EventStream
+        self._stream: EventStream | None = None
         self.stopped = False
 
     async def __aenter__(self) -> Self:
@@ -127,7 +128,7 @@ class StreamSource:
         return self
 
     async def __anext__(self) -> Work | Resync:
-        while not self.stopped:
+        while self._stream is not None and not self.stopped:
             event = await anext(self._stream)
             if isinstance(event, Resync):
                 return event
@@ -140,7 +141,8 @@ class StreamSource:
 
     def stop(self) -> None:
         self.stopped = True
-        self._stream.end()
+        if self._stream is not None:
+            self._stream.end()
 
 
 class Told:

@@ -6,19 +6,20 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from batonbox import Bot, Client, ConnectionLost, Context, MessageReceived, Resync
 from batonbox.bot._serving import Serving
+from batonbox.bot._source import Source, StreamSource
 from tests.sdk.bot.made import Clock, Given, GivenWork, client, message, turns
 
 
 class Run:
     """A bot that serves a given source; `stop` is its drain's beginning."""
 
-    def __init__(self, bot: Bot, source: Given, clock: Clock) -> None:
+    def __init__(self, bot: Bot, source: Source, clock: Clock) -> None:
         self.stop = asyncio.Event()
         self.client: Client = client()
         self.clock = clock
@@ -26,7 +27,7 @@ class Run:
 
 
 @asynccontextmanager
-async def serving(bot: Bot, source: Given) -> AsyncIterator[Run]:
+async def serving(bot: Bot, source: Source) -> AsyncIterator[Run]:
     run = Run(bot, source, Clock())
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         task = group.create_task(run.serving.run())
@@ -291,6 +292,18 @@ async def test_the_end_of_the_source_is_the_end_of_the_bot() -> None:
     with pytest.raises(ConnectionLost, match="for good"):
         await serves.run()
     assert source.left
+
+
+async def test_it_may_be_stopped_while_it_begins_to_follow() -> None:
+    class Slow(Given):
+        async def __aenter__(self) -> Self:
+            await asyncio.Event().wait()
+            return self
+
+    async with serving(Bot(), Slow()) as run:
+        run.serving.stop()
+    async with serving(Bot(), StreamSource(client())) as run:
+        run.serving.stop()
 
 
 async def test_a_running_bot_takes_no_handlers() -> None:
