@@ -29,13 +29,21 @@ if TYPE_CHECKING:
     from batonbox._client import Client
     from batonbox._streams import EventStream
 
-__all__ = ["Group"]
+__all__ = ["Group", "check_name"]
 
 INBOXES_AT_ONCE = 32
 PAUSE_S = 0.05  # between two words to the server
 GOODBYE_S = 2.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _log = logging.getLogger("batonbox.group")
+
+
+def check_name(name: str) -> None:
+    """Raises ValueError for what is no group's name."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"a group's name is 1 to 40 of A-Z a-z 0-9 . _ -, the first none of . _ -: {name!r}"
+        )
 
 
 class Group:
@@ -57,10 +65,7 @@ class Group:
         queue_max: int = 4096,
         copy: str | None = None,
     ) -> None:
-        if not _NAME.fullmatch(name):
-            raise ValueError(
-                f"a group's name is 1 to 40 of A-Z a-z 0-9 . _ -, the first none of . _ -: {name!r}"
-            )
+        check_name(name)
         if not 1.0 <= lease_s <= 60.0:
             raise ValueError(f"lease_s is 1 to 60 seconds, not {lease_s:g}")
         self.name = name

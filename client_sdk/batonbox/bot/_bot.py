@@ -9,6 +9,7 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 from batonbox._client import Client
+from batonbox._group import Group, check_name
 from batonbox.bot._clock import Clock, RealClock
 from batonbox.bot._matching import names_of
 from batonbox.bot._router import Router
@@ -49,8 +50,8 @@ class Bot(Router):
         super().__init__()
         if client is not None and not isinstance(client, Client):
             raise TypeError(f"Bot() takes a batonbox.Client, not {client!r}")
-        if group is not None and not group:
-            raise ValueError("group= takes a name; leave it out for a bot that works alone")
+        if group is not None:
+            check_name(group)
         if concurrency < 1:
             raise ValueError(f"concurrency= is 1 or more, not {concurrency}")
         if not math.isfinite(drain_s) or drain_s < 0:
@@ -121,10 +122,7 @@ class Bot(Router):
     def _source(self, client: Client) -> Source:
         if self.group is None:
             return StreamSource(client, self.inboxes)
-        from batonbox._group import Group  # type: ignore[import-not-found, unused-ignore]
-
-        group: Source = Group(client, self.group, inboxes=self.inboxes)
-        return group
+        return Group(client, self.group, inboxes=self.inboxes)
 
     def _name_handlers(self) -> None:
         """The same function registered twice is two handlers, told apart by their order."""

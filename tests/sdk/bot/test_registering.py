@@ -59,7 +59,7 @@ WRONG: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "circle": (in_a_circle, ValueError, "cannot include itself"),
     "itself": (lambda b: Router().include(b), TypeError, "takes a Router"),
     "client": (lambda b: Bot("http://127.0.0.1:1"), TypeError, "takes a batonbox.Client"),  # type: ignore[arg-type]
-    "group": (lambda b: Bot(group=""), ValueError, "group= takes a name"),
+    "group": (lambda b: Bot(group=""), ValueError, "a group's name is"),
     "concurrency": (lambda b: Bot(concurrency=0), ValueError, "concurrency="),
     "drain": (lambda b: Bot(drain_s=-1), ValueError, "drain_s="),
     "inboxes": (lambda b: Bot(inboxes=[]), ValueError, "inboxes= names nothing"),

@@ -234,3 +234,34 @@ async def test_who_waits_is_told_once_and_found_again_after_a_gap(
         client._in._tell(Resync(inbox="", reason="gap"))
         await eventually(lambda: len(told) == 6)
     assert sorted(told) == ["after", "after", "before", "before", "owned", "owned"]
+
+
+async def test_copies_of_a_group_share_the_customers(site: Served) -> None:
+    customers, took = [phone() for _ in range(12)], []
+
+    def copy(number: int, client: Client) -> Bot:
+        bot = Bot(client, group="answers", inboxes=["sales"])
+
+        @bot.message(filter=lambda event: event.row.customer in customers)
+        async def answer(event: MessageReceived) -> None:
+            took.append((number, event.row.customer, event.text))
+            await event.conversation.claim()
+            await event.conversation.reply(f"re: {event.text}")
+
+        return bot
+
+    first, second = [copy(number, await site.sdk("agent1")) for number in range(2)]
+    async with running(first):
+        for customer in customers:
+            await site.texts("one", customer=customer)
+        async with running(second):
+            for customer in customers:
+                await site.texts("two", customer=customer)
+            for customer in customers:
+                assert await site.phone_with(2, customer) == ["re: one", "re: two"]
+        for customer in customers:
+            await site.texts("three", customer=customer)
+        for customer in customers:
+            assert len(await site.phone_with(3, customer)) == 3
+    assert len(took) == len({(who, text) for _, who, text in took}) == 36
+    assert {number for number, _, text in took if text == "three"} == {0}
