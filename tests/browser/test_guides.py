@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 
 from tests.browser.admin_kit import at, row
 from tests.browser.desk import Desk, expect
@@ -14,7 +14,7 @@ from tests.browser.kit import SignIn
 from tests.browser.talk import Talk
 from tests.served import Served
 
-SMALL = {"width": 1120, "height": 640}
+SMALL: ViewportSize = {"width": 1120, "height": 640}
 
 
 async def staged(site: Served) -> dict[str, str]:
