@@ -27,7 +27,7 @@ class Share:
     Of every partition everything is handled up to `seq`, whose position is (epoch, seq, tip), and
     `past` more. `mine` are (partition, generation in which it was given); those of them in `asked`
     are to be given back once nothing of them is under way. `lost`: "" or why events are missing
-    that the copy may have counted on: `trimmed`, `epoch`, `fork`.
+    that the copy may have counted on: `trimmed`, `epoch`.
     """
 
     gen: int

@@ -1,9 +1,9 @@
 --- @include "lib/log"
 -- How copies of a bot share an inbox. Per partition of its conversations: who holds it, since which
--- generation, how far it is handled, and whether it is asked back. `checks` are positions at which
--- the log was seen: by them a rewritten end is noticed. What nobody has touched for twelve hours is
--- forgotten: replies are remembered for twenty-four, so that none can be given twice.
-local PARTITIONS, COPIES_MOST, CHECKS, CHECK_MS, FORGOTTEN_MS = 64, 64, 16, 1000, 43200000
+-- generation, how far it is handled, and whether it is asked back. It stands in the log's slot: a
+-- failover that loses the end of the log loses with it what was said of that. What nobody has touched
+-- for twelve hours is forgotten: replies are remembered for twenty-four, so that none is given twice.
+local PARTITIONS, COPIES_MOST, FORGOTTEN_MS = 64, 64, 43200000
 
 local function filled(value)
   local t = {}
@@ -24,40 +24,22 @@ local function group_of(cx, user, name)
   local g = raw and cmsgpack.unpack(raw)
   if g and cx.now - g.at <= FORGOTTEN_MS then return g, true end
   return {epoch = cx.epoch, gen = 1, at = cx.now, copies = {}, handled = filled(cx.seq),
-    holder = filled(""), since = filled(1), asked = filled(0), lost = "", lost_gen = 0,
-    checks = {{cx.seq, cx.tip, cx.now}}}, false
+    holder = filled(""), since = filled(1), asked = filled(0), lost = "", lost_gen = 0}, false
 end
 
--- Partition `i` goes on behind `seq`; whoever holds it has to be told before they may say more.
-local function set_back(g, i, seq, why)
-  if g.lost_gen ~= g.gen + 1 then g.lost_gen, g.lost = g.gen + 1, why end
-  g.handled[i], g.since[i] = seq, g.lost_gen
-end
-
--- Whether the log still is what was handled. Behind the last common position it is done again; what
--- the log no longer has cannot be, and the group goes on at its end.
+-- What the log no longer has, or never had, nobody will handle: the group goes on at its end. Whoever
+-- holds such a partition has to be told before they may say more of it.
 local function compare(cx, g)
   local first = redis.call("XRANGE", key("log"), "-", "+", "COUNT", 1)[1]
   local oldest = first and tonumber(string.match(first[1], "^%d+")) or cx.seq
-  local common, why = nil, g.epoch ~= cx.epoch and "epoch" or nil
-  if why then g.checks = {} end
-  while #g.checks > 0 and g.checks[#g.checks][1] >= oldest
-    and tip_after(cx, g.checks[#g.checks][1]) ~= g.checks[#g.checks][2] do
-    table.remove(g.checks)
-    why = "fork"
-  end
-  common = why == "fork" and g.checks[#g.checks]
+  local other, gen = g.epoch ~= cx.epoch, g.gen + 1
   for i = 1, PARTITIONS do
-    if why and not common then
-      set_back(g, i, cx.seq, why)
-    elseif common and g.handled[i] > common[1] then
-      set_back(g, i, common[1], why)
-    end
     -- Whoever goes on from a position needs the entry at it, which shows the tip.
-    if g.handled[i] < oldest and g.handled[i] ~= cx.seq then set_back(g, i, cx.seq, "trimmed") end
+    if other or (g.handled[i] < oldest and g.handled[i] ~= cx.seq) then
+      g.handled[i], g.since[i], g.gen = cx.seq, gen, gen
+      g.lost, g.lost_gen = other and "epoch" or "trimmed", gen
+    end
   end
-  if g.lost_gen > g.gen then g.gen = g.lost_gen end
-  if #g.checks == 0 then g.checks = {{cx.seq, cx.tip, cx.now}} end
   g.epoch = cx.epoch
 end
 
@@ -73,13 +55,6 @@ local function believe(cx, g, copy, said)
       g.handled[i] = math.max(g.handled[i], seq)
       if gives[held[1]] then g.holder[i] = "" end
     end
-  end
-  local n = #g.checks
-  if said.at > g.checks[n][1] then
-    -- The newest is that of all that is handled; those before it are a second apart.
-    local close = n > 1 and g.checks[n][3] - g.checks[n - 1][3] < CHECK_MS
-    g.checks[close and n or n + 1] = {said.at, said.tip, cx.now}
-    if #g.checks > CHECKS then table.remove(g.checks, 1) end
   end
 end
 
