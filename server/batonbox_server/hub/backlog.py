@@ -22,21 +22,27 @@ class SharedRead(Generic[_T]):
     """At most one read per key is under way; whoever asks meanwhile gets its result.
 
     Results are kept until `forget`, for at most 16 keys; `fresh` says whether one still serves.
+    What is under way then is forgotten too: whoever waits for it reads again.
     """
 
     def __init__(self, tasks: set[asyncio.Task[Any]], *, fresh: Callable[[_T], bool]) -> None:
         self._tasks = tasks
         self._fresh = fresh
         self._reads: dict[Hashable, asyncio.Task[_T | Refused]] = {}
+        self._forgotten = 0
 
     async def get(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
         """The shared result; a failure is everybody's, and not kept."""
-        task = self._reads.get(key)
-        if task is None or not self._serves(task):
-            if len(self._reads) >= _KEPT:
-                self._reads.pop(next(iter(self._reads)))
-            task = self._reads[key] = spawn(self._tasks, _run(read), name="shared-read")
-        result = task.result() if task.done() else await asyncio.shield(task)
+        while True:
+            asked = self._forgotten
+            task = self._reads.get(key)
+            if task is None or not self._serves(task):
+                if len(self._reads) >= _KEPT:
+                    self._reads.pop(next(iter(self._reads)))
+                task = self._reads[key] = spawn(self._tasks, _run(read), name="shared-read")
+            result = task.result() if task.done() else await asyncio.shield(task)
+            if asked == self._forgotten:
+                break
         if isinstance(result, Refused):
             raise Refused(result.slug, result.message)
         return result
@@ -44,6 +50,7 @@ class SharedRead(Generic[_T]):
     def forget(self) -> None:
         """Nothing read so far serves any more."""
         self._reads.clear()
+        self._forgotten += 1
 
     def _serves(self, task: asyncio.Task[_T | Refused]) -> bool:
         if not task.done():

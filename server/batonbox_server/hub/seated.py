@@ -331,12 +331,13 @@ class SeatedFollower(Follower):
             return "epoch"
         if (tip := self.ring.tip_of(position.seq)) is not None:
             return None if tip == position.tip else "fork"
-        reason = await self._departures.get(position, lambda: self.departs(position))
-        if reason is None and position.seq > self.feed.hi:
+        behind = position.seq < self.ring.base
+        reason = await self._departures.get((position, behind), lambda: self.departs(position))
+        if reason is None and not behind:
             # The log may yet lose what this node has not heard of: then nothing here would tell.
             await self.check()
             await self._reached(seat, position.seq)
-        if reason is None and (not self.feed.following or self.ring.covers(position.seq)):
+        if reason is None and not (behind and self.feed.following):
             return await self._mismatch(position, seat)
         return reason
 
@@ -400,8 +401,12 @@ class SeatedFollower(Follower):
         await self._reopen([seat])
 
     async def _read_chunk(self, after: int) -> Chunk | None:
+        # No further than to the ring, which alone hears of what the log loses after it was read.
+        last = min(after + _CHUNK_EVENTS, self.ring.base)
+        if last <= after:
+            raise Refused("unavailable")  # the ring has been mended, and reaches back to there
         entries = await self.reads.paced(
-            lambda: self.reads.logs.range(log=self.log, first=after + 1, last=after + _CHUNK_EVENTS)
+            lambda: self.reads.logs.range(log=self.log, first=after + 1, last=last)
         )
         await self.check()  # of another history, after a failover, are their seqs the same
         if not self.feed.following:
