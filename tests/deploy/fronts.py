@@ -1,12 +1,13 @@
-"""A real proxy with the project's own configuration, on free ports of loopback."""
+"""Real proxies with the project's own configuration, on free ports of loopback."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,9 +16,11 @@ from tests.certificates import certificate
 from tests.ports import free_port
 from tests.programs import program
 
-__all__ = ["NGINX", "Front", "nginx_front", "replaced"]
+__all__ = ["CADDY", "FRONTS", "NGINX", "Front"]
 
-NGINX: Final = Path(__file__).parents[2] / "deploy" / "nginx"
+_DEPLOY: Final = Path(__file__).parents[2] / "deploy"
+NGINX: Final = _DEPLOY / "nginx"
+CADDY: Final = _DEPLOY / "caddy" / "Caddyfile"
 # What Debian's own nginx.conf has around conf.d, with every file in a folder of the test's.
 _MAIN: Final = """
 daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 1;
@@ -40,7 +43,7 @@ class Front:
     log: Path
 
 
-def replaced(text: str, *pairs: tuple[str, str]) -> str:
+def _replaced(text: str, *pairs: tuple[str, str]) -> str:
     """The text with each of these in place; all of them have to be in it."""
     for old, new in pairs:
         found, count = re.subn(old, new, text)
@@ -50,12 +53,12 @@ def replaced(text: str, *pairs: tuple[str, str]) -> str:
 
 
 @asynccontextmanager
-async def nginx_front(folder: Path, *, backend: int) -> AsyncIterator[Front]:
-    """nginx in front of a server on that port; `nginx -t` has to be content first."""
+async def _nginx(folder: Path, backend: int) -> AsyncIterator[Front]:
+    """`nginx -t` has to be content first."""
     nginx = program("nginx", package="nginx")
     trusted, key = certificate(folder)
     plain, secure, log = free_port(), free_port(), folder / "access.log"
-    site = replaced(
+    site = _replaced(
         (NGINX / "batonbox.conf").read_text(encoding="utf-8"),
         (r"(?m)^    listen \[::\].*\n", ""),
         (r"listen 80;", f"listen 127.0.0.1:{plain};"),
@@ -65,7 +68,7 @@ async def nginx_front(folder: Path, *, backend: int) -> AsyncIterator[Front]:
         (r"/var/log/nginx/access\.log", str(log)),
         (r"inbox\.example\.com", "127.0.0.1"),
     )
-    upstream = replaced(
+    upstream = _replaced(
         (NGINX / "upstream.conf").read_text(encoding="utf-8"),
         (r"server 127\.0\.0\.1:8080", f"server 127.0.0.1:{backend}"),
     )
@@ -77,10 +80,48 @@ async def nginx_front(folder: Path, *, backend: int) -> AsyncIterator[Front]:
     words = [nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(main)]
     status, said = await _done(*words, "-t")
     assert status == 0 and "[warn]" not in said, said
-    process = await asyncio.create_subprocess_exec(*words)
-    try:
-        await _accepts(secure)
+    async with _running(*words, port=secure):
         yield Front(f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{secure}", trusted, log)
+
+
+@asynccontextmanager
+async def _caddy(folder: Path, backend: int) -> AsyncIterator[Front]:
+    """With a certificate of the test's in place of one that it would fetch."""
+    caddy = program("caddy", package="caddy")
+    trusted, key = certificate(folder)
+    plain, secure, log = free_port(), free_port(), folder / "access.log"
+    site = _replaced(
+        CADDY.read_text(encoding="utf-8"),
+        (r"(?m)^inbox\.example\.com \{", f"127.0.0.1 {{\n\ttls {trusted} {key}"),
+        (r"log \{", f"log {{\n\t\toutput file {log}"),
+        (r"reverse_proxy 127\.0\.0\.1:8080", f"reverse_proxy 127.0.0.1:{backend}"),
+    )
+    ports = f"http_port {plain}\n\thttps_port {secure}\n\tadmin off\n\tskip_install_trust"
+    file = folder / "Caddyfile"
+    file.write_text(f"{{\n\t{ports}\n}}\n{site}")
+    own = ["env", f"HOME={folder}", f"XDG_DATA_HOME={folder}", f"XDG_CONFIG_HOME={folder}", caddy]
+    words = ["--config", str(file), "--adapter", "caddyfile"]
+    status, said = await _done(*own, "validate", *words)
+    assert status == 0, said
+    async with _running(*own, "run", *words, port=secure, log=folder / "error.log"):
+        yield Front(f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{secure}", trusted, log)
+
+
+# Each is given a folder of its own, and the port of the server behind it.
+FRONTS: Final[dict[str, Callable[[Path, int], AbstractAsyncContextManager[Front]]]] = {
+    "nginx": _nginx,
+    "caddy": _caddy,
+}
+
+
+@asynccontextmanager
+async def _running(*words: str, port: int, log: Path | None = None) -> AsyncIterator[None]:
+    out = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT)
+    process = await asyncio.create_subprocess_exec(*words, stdout=out, stderr=out)
+    os.close(out)
+    try:
+        await _accepts(port)
+        yield
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), 30)
@@ -95,7 +136,7 @@ async def _done(*words: str) -> tuple[int | None, str]:
 
 
 async def _accepts(port: int) -> None:
-    for _ in range(500):
+    for _ in range(1500):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -1,7 +1,8 @@
-"""deploy/nginx as it is, run by nginx, with people behind it."""
+"""deploy/nginx and deploy/caddy as they are, run for real, with people behind them."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 import uuid
@@ -19,53 +20,73 @@ from tests.ports import free_port
 from tests.served import Served, served
 from tests.support import eventually
 
-from .fronts import NGINX, Front, nginx_front
+from .fronts import CADDY, FRONTS, NGINX, Front
 
 # What the server tells a client of its own making, to tell it from nginx's.
 FOREIGN: Final = "203.0.113.77"
 
 
 class Site:
-    """A node behind nginx; it may go and come back on its port."""
+    """A node behind a proxy; it may go and come back on its port."""
 
-    def __init__(self, engine_url: str, front: Front, port: int) -> None:
+    front: Front
+    http: httpx2.AsyncClient
+
+    def __init__(self, engine_url: str, port: int) -> None:
         self._engine_url = engine_url
         self._space = f"n{uuid.uuid4().hex[:8]}"
         self._port = port
         self._stack = AsyncExitStack()
-        self.front = front
         self.node: Served
+
+    async def behind(self, front: Front) -> None:
+        """From now on it is reached through this one."""
+        self.front = front
         tls = ssl.create_default_context(cafile=str(front.trusted))
         self.http = httpx2.AsyncClient(base_url=front.url, verify=tls, timeout=20)
+        await self.reached()
 
     async def start(self) -> None:
         """The node, with the demo organisation."""
         site = served(self._engine_url, self._space, port=self._port, empty=hasattr(self, "node"))
         self.node = await self._stack.enter_async_context(site)
 
+    async def reached(self) -> None:
+        """Until somebody is let through."""
+        for _ in range(1000):  # a proxy that asks for its health looks again within seconds
+            if (await self.http.get("/livez")).status_code == 200:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("the proxy never let anybody through")
+
     async def stop(self) -> None:
         """It drains and ends."""
         await self._stack.aclose()
 
     async def client(self, user: str) -> Client:
-        """Of the SDK, through nginx."""
+        """Of the SDK, through the proxy."""
         return Client(self.front.url, await self.node.token(user), backoff=Backoff(0.02, 0.1))
 
 
-@pytest.fixture
+@pytest.fixture(params=FRONTS)
 async def site(
-    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    engine_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Site]:
+    """Behind each of them."""
     port = free_port()
-    async with nginx_front(tmp_path, backend=port) as front:
-        monkeypatch.setenv("SSL_CERT_FILE", str(front.trusted))
-        it = Site(engine_url, front, port)
-        await it.start()
-        try:
+    it = Site(engine_url, port)
+    await it.start()
+    try:
+        async with FRONTS[request.param](tmp_path, port) as front:
+            monkeypatch.setenv("SSL_CERT_FILE", str(front.trusted))
+            await it.behind(front)
             yield it
-        finally:
-            await it.stop()
             await it.http.aclose()
+    finally:
+        await it.stop()
 
 
 async def test_people_work_through_it_and_go_on_when_the_server_was_away(site: Site) -> None:
@@ -83,9 +104,10 @@ async def test_people_work_through_it_and_go_on_when_the_server_was_away(site: S
 
         await site.stop()
         away = await site.http.get("/v1/me")
-        assert away.status_code == 502
+        assert away.status_code in {502, 503}  # nobody there, or known not to be there
         await eventually(lambda: two.state != "connected", what="the loss was noticed")
         await site.start()
+        await site.reached()
         await eventually(lambda: two.state == "connected", what="the client was back")
         await site.node.texts("after")
         event = await anext(events)
@@ -119,7 +141,8 @@ async def test_the_server_knows_who_comes_from_where(site: Site) -> None:
     kept = await site.http.post("/v1/media", headers=bearer, content=png)
     assert kept.is_success, kept.text
     refused = await site.http.post("/v1/media", headers=bearer, content=large + bytes(2 << 20))
-    assert refused.status_code == 413 and refused.headers["server"] == "nginx"
+    # Caddy 2.6 notices while it passes it on, and calls that the server's fault.
+    assert refused.status_code in {413, 502} and len(refused.content) < 1000
 
     # Metrics and probes are for this machine alone: 127.0.0.2 is another address.
     assert (await site.http.get("/readyz")).status_code == 200
@@ -132,15 +155,18 @@ async def test_the_server_knows_who_comes_from_where(site: Site) -> None:
 
     async with httpx2.AsyncClient(timeout=20) as http:
         moved = await http.get(f"{site.front.plain}/inboxes?a=b")
-    assert moved.status_code == 301
-    assert moved.headers["location"] == "https://127.0.0.1/inboxes?a=b"
+    assert moved.status_code in {301, 308}
+    to = httpx2.URL(moved.headers["location"])
+    assert (to.scheme, to.host, to.raw_path) == ("https", "127.0.0.1", b"/inboxes?a=b")
 
-    log = site.front.log.read_text()
-    assert '"GET /v1/me" 200' in log and "mine-1" in log
-    assert "planted" not in log
+    def logged() -> str:
+        return site.front.log.read_text() if site.front.log.exists() else ""
+
+    await eventually(lambda: "/v1/me" in logged(), what="the request is in the log")
+    assert "planted" not in logged() and token not in logged()
 
 
-def test_it_waits_longer_than_the_server_is_silent() -> None:
+def test_nginx_waits_longer_than_the_server_is_silent() -> None:
     """Each of its times and sizes fits the server's settings."""
     settings = Settings()
     text = (NGINX / "batonbox.conf").read_text(encoding="utf-8")
@@ -154,6 +180,15 @@ def test_it_waits_longer_than_the_server_is_silent() -> None:
     # The server ends what stands still, and not nginx, which could not say why.
     (elsewhere,) = re.findall(r"location / \{(.*?)\n    \}", text, re.DOTALL)
     assert _seconds("proxy_read_timeout", elsewhere) > settings.http_timeout_s
+
+
+def test_caddy_lets_go_of_connections_before_the_server_does() -> None:
+    settings, text = Settings(), CADDY.read_text(encoding="utf-8")
+    assert "stream_timeout" not in text and "read_timeout" not in text  # its default is none
+    (keepalive,) = re.findall(r"keepalive (\d+)s", text)
+    assert int(keepalive) < settings.http_keep_alive_s
+    (megabytes,) = re.findall(r"max_size (\d+)MiB", text)
+    assert int(megabytes) << 20 > settings.media_max_bytes
 
 
 def _seconds(name: str, text: str) -> int:
