@@ -45,13 +45,14 @@ class Waiting:
         self._holds = holds
         self._on_due = on_due
         self._changed = asyncio.Event()
+        self._known: set[str] = set()  # inboxes that were read; one may come later
 
     async def follow(self) -> None:
         """Learn who waits; until cancelled."""
         async with self._client.events(ConversationEvent, inbox=self._inboxes) as events:
             await self._read()
             async for event in events:
-                if isinstance(event, Resync):
+                if isinstance(event, Resync) or event.inbox not in self._known:
                     await self._read()
                 elif isinstance(event, ConversationEvent):
                     self._waits.tell(event.row)
@@ -72,7 +73,8 @@ class Waiting:
 
     async def _unowned(self) -> list[Row]:
         rows: list[Row] = []
-        for inbox in self._inboxes or [each.id for each in await self._client.inboxes()]:
+        self._known = set(self._inboxes or [each.id for each in await self._client.inboxes()])
+        for inbox in self._known:
             found = self._client.conversations(inbox=inbox, view="unassigned")
             rows += [conversation.now async for conversation in found]
         return [row for row in rows if row.status == "unassigned"]

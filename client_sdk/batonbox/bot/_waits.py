@@ -44,6 +44,8 @@ class Waits:
     def tell(self, row: Row) -> None:
         """What a conversation is right after something happened to it."""
         known = self._waits.get(row.id)
+        if known is not None and known.row.rev > row.rev:
+            return  # it happened before what was read
         if row.status != "unassigned":
             self._waits.pop(row.id, None)
         elif known is not None and known.row.own_tok == row.own_tok:

@@ -12,12 +12,15 @@ def row(
     token: str = "1.a",
     *,
     conv: str = "sales.c1",
+    rev: int = 0,
     status: str = "unassigned",
     last_s: float = 0.0,
     waiting_s: float = 0.0,
 ) -> Row:
     last_ms, since_ms = round(1000 * last_s), round(1000 * waiting_s)
-    return Row(id=conv, own_tok=token, status=status, last_ms=last_ms, waiting_since=since_ms)
+    return Row(
+        id=conv, rev=rev, own_tok=token, status=status, last_ms=last_ms, waiting_since=since_ms
+    )
 
 
 def waits(*older_than_s: float, **more: Any) -> Waits:
@@ -76,6 +79,15 @@ def test_what_is_read_after_a_gap_goes_on_where_it_is_the_same_wait() -> None:
     )
     assert due(of, 118) == [(10, "sales.new", "1.a")]
     assert due(of, 122) == [(10, "sales.kept", "3.a")]
+
+
+def test_what_happened_before_it_was_read_is_known_already() -> None:
+    of = waits(10)
+    of.found([row("6.a", rev=6, last_s=100, waiting_s=100)])
+    assert due(of, 110) == [(10, "sales.c1", "6.a")]
+    of.tell(row("5.a", rev=5, status="assigned", last_s=99))
+    of.tell(row("6.a", rev=6, last_s=100))
+    assert due(of, 1000) == []
 
 
 def test_what_was_there_before_counts_from_when_the_customer_wrote() -> None:
