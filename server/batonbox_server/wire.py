@@ -9,6 +9,7 @@ from here by `make gen`; nothing in this file may import the rest of the server.
 from __future__ import annotations
 
 from enum import IntEnum
+from itertools import islice
 from typing import Annotated, Any, Final
 
 import msgpack  # type: ignore[import-untyped]
@@ -568,16 +569,19 @@ class WireError(Exception):
     """Bytes that are not frames of this protocol; the connection closes with 4400."""
 
 
-def decode(data: bytes | str, subprotocol: str, *, items_max: int = 0) -> list[Frame]:
+def decode(
+    data: bytes | str, subprotocol: str, *, items_max: int = 0, frames_max: int = 0
+) -> list[Frame]:
     """Split one websocket message into its frames; raises WireError.
 
-    `items_max` bounds each array and map of MessagePack, 0: by the size of the message.
+    `items_max` bounds each array and map of MessagePack, `frames_max` the frames, 0: by the size of
+    the message.
     """
     try:
         if subprotocol == JSON_SUBPROTOCOL:
-            frames: list[Any] = _from_json(data)
+            frames: list[Any] = _from_json(data, frames_max or len(data))
         else:
-            frames = _from_msgpack(data, items_max)
+            frames = _from_msgpack(data, items_max, frames_max or len(data))
     except WireError:
         raise
     except Exception as error:
@@ -607,7 +611,7 @@ def transcode(frame: bytes) -> bytes:
     return msgspec.json.encode(msgpack.unpackb(frame, raw=False))
 
 
-def _from_msgpack(data: bytes | str, items_max: int) -> list[Frame]:
+def _from_msgpack(data: bytes | str, items_max: int, frames_max: int) -> list[Frame]:
     if isinstance(data, str):
         raise WireError("text message on the MessagePack subprotocol")
     # Room is made for as many items as a header says, before one of them is there; headers nest.
@@ -620,13 +624,18 @@ def _from_msgpack(data: bytes | str, items_max: int) -> list[Frame]:
         max_map_len=most,
     )
     unpacker.feed(data)
-    frames = list(unpacker)
+    frames = list(islice(unpacker, frames_max))
     if unpacker.tell() != len(data):
+        if len(frames) == frames_max:
+            raise WireError(f"more than {frames_max} frames in one message")
         raise WireError("a truncated frame")
     return frames
 
 
-def _from_json(data: bytes | str) -> list[Frame]:
-    lines = data.splitlines() if isinstance(data, bytes) else data.split("\n")
+def _from_json(data: bytes | str, frames_max: int) -> list[Frame]:
+    split = data.splitlines() if isinstance(data, bytes) else data.split("\n")
+    lines = [line for line in split if line.strip()]
+    if len(lines) > frames_max:
+        raise WireError(f"more than {frames_max} frames in one message")
     # Stricter than Python's own: no NaN, and no half of a surrogate pair, which nobody can encode.
-    return [msgspec.json.decode(line) for line in lines if line.strip()]
+    return [msgspec.json.decode(line) for line in lines]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from batonbox._errors import ConnectionLost
 from batonbox._transport import ABNORMAL, Closed
+from batonbox_server.asgi.paced import Paced
 from batonbox_server.asgi.transport import WebSocketTransport
 from batonbox_server.asgi.upgrade import ACCEPT
 from batonbox_server.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
@@ -66,7 +67,7 @@ class Socket(asyncio.Transport):
     def __init__(self, delays: Delays, *, text: bool) -> None:
         super().__init__()
         self.client = ClientEnd(self, text=text)
-        self.websocket = WebSocketTransport(self, text=text, max_bytes=1 << 20)
+        self.websocket = WebSocketTransport(self, text=text, max_bytes=1 << 20, turns=Paced(1))
         self.down, self.up = _Pipe(delays), _Pipe(delays)
         self._delays = delays
         self._paused: list[bytes] | None = None

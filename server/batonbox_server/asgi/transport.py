@@ -19,6 +19,8 @@ from batonbox_server import wire
 from batonbox_server.hub.framing import BINARY, TEXT
 from batonbox_server.session.limits import Gcra
 
+from .paced import Paced
+
 apply_mask: Callable[[bytes, bytes], bytes]
 try:
     from websockets.speedups import apply_mask
@@ -35,6 +37,9 @@ _STRANGER_MAX_BYTES: Final = 65_535
 # Frames that are no whole message cost as much as one, and are answered or kept: so many at once.
 _UNUSUAL_PER_S: Final = 100.0
 _UNUSUAL_BURST: Final = 1000
+# Of one connection in a turn of the loop; what else it sent waits until others had theirs.
+_TURN_FRAMES: Final = 32
+_TURN_BYTES: Final = 16_384
 
 
 class Peer(Protocol):
@@ -81,7 +86,8 @@ class WebSocketTransport(asyncio.Protocol):
 
     `hold` stops the messages, what came already included, until `release`.  Frames and messages may
     have `max_bytes` after `trust`, and less before.  Who sends hundreds of frames a second that are
-    no whole message is closed with `wire.Close.RATE`.
+    no whole message is closed with `wire.Close.RATE`.  Who sends much at once takes turns with
+    others who do, at the pace of `turns`.
     """
 
     __slots__ = (
@@ -95,14 +101,19 @@ class WebSocketTransport(asyncio.Protocol):
         "_rest",
         "_stalled",
         "_transport",
+        "_turns",
         "_unusual",
+        "_waits",
         "_wants",
         "_whole",
         "write",
     )
 
-    def __init__(self, transport: asyncio.Transport, *, text: bool, max_bytes: int) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, *, text: bool, max_bytes: int, turns: Paced
+    ) -> None:
         self._transport = transport
+        self._turns = turns
         self.write = transport.write
         self._whole = TEXT if text else BINARY
         self._max_bytes = min(max_bytes, _STRANGER_MAX_BYTES)
@@ -113,6 +124,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._unusual: _Unusual | None = None
         self._budget: Gcra | None = None  # of unusual frames; most connections send none
         self._held = True  # until there is a peer
+        self._waits = False  # for its turn
         self._stalled = self._closing = False
         self._open = True
 
@@ -165,7 +177,7 @@ class WebSocketTransport(asyncio.Protocol):
             if type(self._rest) is bytes:
                 self._rest = bytearray(self._rest)
             self._rest += data
-        if not self._held and len(self._rest) >= self._wants:
+        if not self._held and not self._waits and len(self._rest) >= self._wants:
             self._read()
 
     def pause_writing(self) -> None:
@@ -193,16 +205,31 @@ class WebSocketTransport(asyncio.Protocol):
     # Reading
 
     def _go_on(self) -> None:
-        if self._open:
+        if self._open and not self._waits:
             self._read()
-        if self._open and not self._held:
+        if self._open and not self._held and not self._waits:
             self._transport.resume_reading()
+
+    def _wait(self) -> None:
+        """Read no more before its next turn."""
+        self._waits = True
+        self._transport.pause_reading()
+        self._turns.add(self._turn)
+
+    def _turn(self) -> None:
+        self._waits = False
+        if not self._held:
+            self._go_on()
 
     def _read(self) -> None:
         data, whole, at, wants = bytes(self._rest), self._whole, 0, 0
-        size = len(data)
+        size, left = len(data), _TURN_FRAMES
         self._rest, self._wants = b"", 0
         while size - at > 1 and self._open and not self._held:
+            if not left or at > _TURN_BYTES:
+                self._wait()
+                break
+            left -= 1
             length = data[at + 1] - _MASKED
             if data[at] != whole or not 0 <= length < 127 or self._unusual is not None:
                 end = self._frame(data, at)

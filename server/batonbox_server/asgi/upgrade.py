@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 import structlog
 from websockets.datastructures import Headers
@@ -24,6 +26,7 @@ from websockets.server import ServerProtocol
 from batonbox_server import wire
 
 from .eager import Suspended, start
+from .paced import Paced
 from .transport import WebSocketTransport
 
 __all__ = ["ACCEPT", "Upgrade"]
@@ -34,14 +37,29 @@ ACCEPT: Final = "batonbox.accept"
 _log = structlog.get_logger(__name__)
 # A client may not send frames before it was accepted; those who do are given this much.
 _EARLY_MAX_BYTES: Final = 16_384
+# In a turn of the loop, of all connections together: some 0.1 ms each, and up to 1 ms.
+_HANDSHAKES_PER_TURN: Final = 8
+_READS_PER_TURN: Final = 1
 _SWITCHING: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %b\r\nSec-WebSocket-Protocol: %b\r\n\r\n"
 )
 
 
+class _Pace:
+    """What the connections of one server share: the turns of handshakes, and of long reads."""
+
+    def __init__(self) -> None:
+        self.handshakes = Paced(_HANDSHAKES_PER_TURN)
+        self.reads = Paced(_READS_PER_TURN)
+
+
+# By uvicorn's state of a server, of which there is one.
+_paces: Final[WeakKeyDictionary[Any, _Pace]] = WeakKeyDictionary()
+
+
 class Upgrade(asyncio.Protocol):
-    """One upgrade request; gone once it is answered."""
+    """One upgrade request, which takes its turn with others; gone once it is answered."""
 
     def __init__(
         self,
@@ -54,6 +72,10 @@ class Upgrade(asyncio.Protocol):
         self._connections: set[Any] = server_state.connections
         self._tasks: set[asyncio.Task[None]] = server_state.tasks
         self._app_state = app_state
+        pace = _paces.get(server_state)
+        if pace is None:
+            pace = _paces[server_state] = _Pace()
+        self._pace = pace
         self._accept_key = ""
         self._asked = self._answered = False
         self._early = b""
@@ -72,7 +94,8 @@ class Upgrade(asyncio.Protocol):
         """The request; after it what may not come yet."""
         if not self._asked:
             self._asked = True
-            self._ask(data)
+            # Later: uvicorn is about to make this object the transport's protocol.
+            self._pace.handshakes.add(partial(self._ask, data))
         elif not self._answered:
             self._early += data
             if len(self._early) > _EARLY_MAX_BYTES:
@@ -91,6 +114,8 @@ class Upgrade(asyncio.Protocol):
     # The request
 
     def _ask(self, head: bytes) -> None:
+        if self._answered:
+            return  # it was lost, or the server ends
         request = _parsed(head)
         protocol = ServerProtocol()
         try:
@@ -98,12 +123,8 @@ class Upgrade(asyncio.Protocol):
         except InvalidHandshake as error:
             self._reply(HTTPStatus.BAD_REQUEST, [], f"No websocket handshake: {error}.".encode())
             return
-        # Later in this turn: uvicorn is about to make this object the transport's protocol.
-        asyncio.get_running_loop().call_soon(self._begin, self._scope(request))
-
-    def _begin(self, scope: Mapping[str, Any]) -> None:
         # Whom we let in is let in at once, nearly always: a task is for what has to wait.
-        suspended = start(self._run(scope))
+        suspended = start(self._run(self._scope(request)))
         if suspended is not None:
             task = asyncio.get_running_loop().create_task(_finish(suspended))
             self._tasks.add(task)
@@ -172,6 +193,7 @@ class Upgrade(asyncio.Protocol):
             self._transport,
             text=subprotocol == wire.JSON_SUBPROTOCOL,
             max_bytes=self._config.ws_max_size,
+            turns=self._pace.reads,
         )
         self._transport.set_protocol(opened)
         self._transport.write(_SWITCHING % (self._accept_key.encode(), subprotocol.encode()))

@@ -43,13 +43,19 @@ class Wheel:
         if slot in self._slots:
             self._slots[slot].pop(member, None)
 
-    def turn(self, now_ms: int) -> None:
-        """Tick everybody who is due by now."""
-        now_slot = now_ms // _SLOT_MS
-        for slot in sorted(slot for slot in self._slots if slot <= now_slot):
-            for member in self._slots.pop(slot):
+    def turn(self, now_ms: int, *, at_most: int) -> bool:
+        """Look at so many of those who are due by now; whether there are more."""
+        self._turned = now_ms // _SLOT_MS
+        for slot in sorted(slot for slot in self._slots if slot <= self._turned):
+            members = self._slots[slot]
+            while members:
+                if not at_most:
+                    return True
+                at_most -= 1
+                member, _ = members.popitem()
                 member.slot = 0
                 if member.due_ms <= now_ms:
                     member.tick(now_ms)
                 self.add(member, no_earlier_ms=now_ms)
-        self._turned = now_slot
+            del self._slots[slot]
+        return False

@@ -31,6 +31,8 @@ _SHARES_PER_S: Final = 128.0
 _SHARES_BURST: Final = 512
 # Of an array or a map in a client's frame; a SUB names 256, a PONG all that are subscribed.
 _ITEMS_MAX: Final = 1024
+# In one message, each of them a list before the first is looked at; of 16 bytes they fill one.
+_FRAMES_MAX: Final = 4096
 _AUTH_LEAD_S: Final = 60.0
 
 
@@ -81,7 +83,9 @@ class Session:
             return
         try:
             items_max = max(_ITEMS_MAX, 2 * self.limits.subscriptions_max)
-            frames = wire.decode(data, self.subprotocol, items_max=items_max)
+            frames = wire.decode(
+                data, self.subprotocol, items_max=items_max, frames_max=_FRAMES_MAX
+            )
         except wire.WireError as error:
             yield Shut(Close.BAD_FRAME, str(error))
             return
