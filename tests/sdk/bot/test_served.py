@@ -142,6 +142,7 @@ async def test_an_event_that_is_handled_twice_is_answered_once(
 
     async def answer(event: MessageReceived) -> None:
         await event.conversation.claim()
+        await event.conversation.refresh()
         numbers.append(await words(event.conversation))
         await event.conversation.note("answered")
         handled.append(event)
