@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from batonbox.testing._customer import Customer
 from batonbox.testing._server import LocalServer
+from batonbox.testing._tester import BotTester, Call, Sent
 
-__all__ = ["Customer", "LocalServer"]
+__all__ = ["BotTester", "Call", "Customer", "LocalServer", "Sent"]
