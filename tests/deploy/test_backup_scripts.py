@@ -25,8 +25,9 @@ SCRIPTS: Final = Path(__file__).parents[2] / "deploy" / "backup"
 async def script(name: str, *words: str | Path, **environment: str | Path) -> tuple[int, str, str]:
     """Exit status, standard output, standard error."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("BATONBOX_")}
-    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
     given = {name: str(value) for name, value in environment.items()}
+    first = given.pop("PATH", "")
+    path = f"{first}:{Path(sys.executable).parent}:{kept['PATH']}".removeprefix(":")
     process = await asyncio.create_subprocess_exec(
         SCRIPTS / name, *words, env={**kept, "PATH": path, **given},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -43,6 +44,7 @@ def mode_of(path: Path) -> int:
 
 def program_of(path: Path, text: str) -> Path:
     """A program of the shell."""
+    path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\nset -e\n{text}\n")
     path.chmod(0o700)
     return path
@@ -96,8 +98,8 @@ async def test_a_backup_is_proved_kept_copied_and_put_back(
     copied = tmp_path / "copied"
     copy = program_of(tmp_path / "copy", f'mkdir "{copied}" && cp "$1" "{copied}"')
     settings: dict[str, Any] = {
-        "BATONBOX_DATA_DIR": server.folder, "BATONBOX_BACKUPS": backups,
-        "BATONBOX_BACKUPS_KEEP": "2", "BATONBOX_BACKUPS_AFTER": copy,
+        "BATONBOX_DATA_DIR": server.folder, "BACKUP_DIR": backups,
+        "BACKUP_KEEP": "2", "BACKUP_AFTER": copy,
     }  # fmt: skip
     status, out, err = await script("batonbox-backup", **settings)
     assert status == 0, err
@@ -127,13 +129,13 @@ async def test_a_backup_is_proved_kept_copied_and_put_back(
 async def test_what_does_not_verify_takes_no_older_one_away(backups: Path, tmp_path: Path) -> None:
     """The server's own command, and a disk that spoils what it has written."""
     spoiling = program_of(
-        tmp_path / "spoiling",
+        tmp_path / "bin" / "batonbox-server",
         f'out=$("{sys.executable}" -m batonbox_server "$@"); echo "$out"; if [ "$1" = backup ];'
         ' then printf spoilt | dd of="$out" bs=1 seek=520 conv=notrunc 2>/dev/null; fi',
     )
     settings: dict[str, Any] = {
-        "BATONBOX_DATA_DIR": tmp_path / "data", "BATONBOX_BACKUPS": backups,
-        "BATONBOX_BACKUPS_KEEP": "1", "BATONBOX_SERVER": spoiling,
+        "BATONBOX_DATA_DIR": tmp_path / "data", "BACKUP_DIR": backups,
+        "BACKUP_KEEP": "1", "PATH": spoiling.parent,
     }  # fmt: skip
     status, out, err = await script("batonbox-backup", **settings)
     assert (status, out) == (1, "") and "does not verify" in err
@@ -151,13 +153,13 @@ async def test_what_does_not_verify_takes_no_older_one_away(backups: Path, tmp_p
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"BATONBOX_BACKUPS_KEEP": "0"}, "number of 1 or more"),
-        ({"BATONBOX_BACKUPS_PROVE": "maybe"}, "yes or no"),
-        ({"BATONBOX_SERVER": "/nowhere"}, "no backup was made"),
+        ({"BACKUP_KEEP": "0"}, "number of 1 or more"),
+        ({"BACKUP_PROVE": "maybe"}, "yes or no"),
+        ({"BATONBOX_REDIS_URL": "redis://127.0.0.1:1", "BATONBOX_ENGINE_WAIT_S": "0"}, "no backup"),
     ],
 )
 async def test_what_cannot_be_done_is_said(wrong: dict[str, str], said: str, backups: Path) -> None:
-    status, out, err = await script("batonbox-backup", BATONBOX_BACKUPS=backups, **wrong)
+    status, out, err = await script("batonbox-backup", BACKUP_DIR=backups, **wrong)
     assert (status, out) == (2, "") and said in err
     assert len(names(backups, "batonbox-2020010*.tar")) == 3
 
@@ -166,7 +168,7 @@ async def test_two_at_a_time_are_one(backups: Path) -> None:
     lock = os.open(backups / ".lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        status, _, err = await script("batonbox-backup", BATONBOX_BACKUPS=backups)
+        status, _, err = await script("batonbox-backup", BACKUP_DIR=backups)
     finally:
         os.close(lock)
     assert status == 2 and "another one is under way" in err
