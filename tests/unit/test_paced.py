@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from batonbox.bench import masked
 from batonbox_server.asgi.paced import Paced
 from batonbox_server.asgi.transport import WebSocketTransport
+from batonbox_server.asgi.upgrade import ACCEPT, Upgrade
 from batonbox_server.asgi.wheel import Wheel
 from batonbox_server.session.limits import SessionLimits
 from batonbox_server.session.session import Session
 from batonbox_server.session.steps import Shut
 from batonbox_server.wire import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Close
+from tests.chaos.attack import upgrade
 from tests.support import eventually
 
 _PING = 0x89
@@ -119,6 +122,7 @@ async def test_who_is_held_or_lost_while_it_waits_for_its_turn_goes_on_only_when
     assert (len(peer.got), wire.reading) == (40, True)
     transport.data_received(masked(b"x") * 40)
     transport.release()  # nothing was held: it is not its turn
+    transport.resume_writing()
     transport.data_received(masked(b"x"))
     assert (len(peer.got), wire.reading) == (72, False)
     transport.connection_lost(None)
@@ -132,6 +136,40 @@ async def test_a_flood_of_pings_is_answered_in_parts_and_ends() -> None:
     assert wire.written == 32 * 3
     await eventually(lambda: wire.closed)
     assert 1000 * 3 <= wire.written < 1100 * 3
+
+
+class _State:
+    """uvicorn's, of one server."""
+
+    def __init__(self) -> None:
+        self.connections: set[Any] = set()
+        self.tasks: set[Any] = set()
+
+
+class _Dialled(_Wire):
+    """A transport's end on which a websocket is asked for."""
+
+    def get_extra_info(self, name: str) -> None: ...
+
+    def set_protocol(self, protocol: asyncio.Protocol) -> None: ...
+
+
+async def test_of_many_handshakes_at_once_eight_are_answered_in_a_turn() -> None:
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        assert scope["extensions"][ACCEPT](MSGPACK_SUBPROTOCOL) is not None
+
+    config = SimpleNamespace(loaded_app=app, root_path="", asgi_version="3.0", ws_max_size=1 << 20)
+    state, wires = _State(), [_Dialled() for _ in range(20)]
+    for wire in wires:
+        one = Upgrade(config, state, {})
+        one.connection_made(cast(Any, wire))
+        one.data_received(upgrade())
+    answered = []
+    for _ in range(4):
+        answered.append(sum(wire.written > 0 for wire in wires))
+        await asyncio.sleep(0)
+    assert answered == [0, 8, 16, 20]
+    assert not state.connections
 
 
 class _Due:
