@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from batonbox._models import Row
 from batonbox.bot._router import Unassigned
@@ -14,15 +14,6 @@ __all__ = ["Due", "Waits"]
 # A copy that came to hold a conversation this long after a handler was due takes it to have been
 # run by the one that held it before, which may have died in the moment it was due.
 TAKE_OVER_S = 60.0
-
-
-@dataclass(slots=True)
-class Wait:
-    """A conversation that became unowned at `since_s`; its token tells it from other waits."""
-
-    row: Row
-    since_s: float
-    done: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +29,30 @@ class Waits:
 
     def __init__(self, handlers: Iterable[Unassigned]) -> None:
         self._handlers = tuple(handlers)
-        self._waits: dict[str, Wait] = {}
+        # The newest row of each; its token tells one wait of a conversation from another.
+        self._waits: dict[str, Row] = {}
         self._heap: list[tuple[float, str, str, int]] = []
 
     def tell(self, row: Row) -> None:
         """What a conversation is right after something happened to it."""
         known = self._waits.get(row.id)
-        if known is not None and known.row.rev > row.rev:
+        if known is not None and known.rev > row.rev:
             return  # it happened before what was read
-        if row.status != "unassigned":
-            self._waits.pop(row.id, None)
-        elif known is not None and known.row.own_tok == row.own_tok:
-            known.row = row
+        if row.status == "unassigned":
+            self._put(row, known, row.last_ms / 1000)
         else:
-            self._begin(row, row.last_ms / 1000)
+            self._waits.pop(row.id, None)
 
     def found(self, rows: Iterable[Row]) -> None:
         """All that nobody owns, as read; when they became so is known of those known already."""
         before, self._waits = self._waits, {}
         for row in rows:
-            known = before.get(row.id)
-            if known is not None and known.row.own_tok == row.own_tok:
-                known.row = row
-                self._waits[row.id] = known
-            else:
-                self._begin(row, (row.waiting_since or row.last_ms) / 1000)
+            self._put(row, before.get(row.id), (row.waiting_since or row.last_ms) / 1000)
 
     def still(self, due: Due) -> Row | None:
         """The newest row, None when the wait has ended."""
-        known = self._waits.get(due.row.id)
-        if known is None or known.row.own_tok != due.row.own_tok:
-            return None
-        return known.row
+        row = self._waits.get(due.row.id)
+        return row if row is not None and row.own_tok == due.row.own_tok else None
 
     def due(self, now_s: float, *, holds: Callable[[str], bool]) -> list[Due]:
         """Handlers whose time has come and whose conversation is held here, each once per wait."""
@@ -77,12 +60,11 @@ class Waits:
         others: list[tuple[float, str, str, int]] = []
         while self._heap and self._heap[0][0] <= now_s:
             entry = at_s, conv, own_tok, number = heapq.heappop(self._heap)
-            wait = self._waits.get(conv)
-            if wait is None or wait.row.own_tok != own_tok or number in wait.done:
+            row = self._waits.get(conv)
+            if row is None or row.own_tok != own_tok:
                 continue
             if holds(conv):
-                wait.done.add(number)
-                found.append(Due(self._handlers[number], wait.row))
+                found.append(Due(self._handlers[number], row))
             elif now_s < at_s + TAKE_OVER_S:
                 others.append(entry)
         for entry in others:
@@ -93,8 +75,11 @@ class Waits:
         """When to ask again; it may have gone by for what is held elsewhere."""
         return self._heap[0][0] if self._heap else None
 
-    def _begin(self, row: Row, since_s: float) -> None:
-        self._waits[row.id] = Wait(row, since_s)
+    def _put(self, row: Row, known: Row | None, since_s: float) -> None:
+        """The handlers of a wait are lined up once, when it begins."""
+        self._waits[row.id] = row
+        if known is not None and known.own_tok == row.own_tok:
+            return
         for number, handler in enumerate(self._handlers):
             if handler.inboxes is None or row.inbox in handler.inboxes:
                 at_s = since_s + handler.older_than_s
