@@ -15,6 +15,7 @@ import yaml
 from batonbox_server import config
 from batonbox_server.asgi.metrics import REGISTRY
 from batonbox_server.asgi.ops import ENDPOINTS
+from tests.docs.blocks import blocks_of
 from tests.programs import program
 
 from .containerfile import stages
@@ -186,6 +187,16 @@ def test_selectors_find_the_servers(applied: list[Document]) -> None:
     strategy = of_kind(applied, "Deployment")["spec"]["strategy"]["rollingUpdate"]
     assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
     assert of_kind(applied, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_the_page_shows_how_to_look(production: list[Document]) -> None:
+    (shown,) = [
+        block.text for block in blocks_of("docs/deploy.md") if block.text.startswith("kubectl kus")
+    ]
+    done = subprocess.run(
+        shown, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert list(yaml.safe_load_all(done.stdout)) == production
 
 
 def test_what_is_not_named_is_closed(applied: list[Document]) -> None:
