@@ -56,7 +56,11 @@ class Carrier:
         began_ns = time.monotonic_ns()
         told: list[tuple[int, str, int]] = []  # when, and where it went, as a 2xx says
 
+        tries = 0
+
         async def brought(at: int) -> None:
+            nonlocal tries
+            tries += 1
             answer = await self._bring(self._nodes[at % len(self._nodes)], carrier, body)
             if answer is not None:
                 told.append((time.monotonic_ns(), str(answer["conv"]), int(answer["n"])))
@@ -83,6 +87,7 @@ class Carrier:
                 acknowledged_ns=told[0][0] if told else None,
                 carrier=carrier,
                 places=[(conv, n) for _, conv, n in told],
+                brought=tries,
             )
         )
         return told[0][1] if told else ""

@@ -107,7 +107,7 @@ class Said:
     """A customer's message, and when the carrier got its 2xx: None, never.
 
     `text` is in no other message of the run: the log keeps texts, not the carrier's ids. `places`:
-    where it went, conversation and number, as each 2xx said; a carrier may bring it more than once.
+    where it went, conversation and number, as each 2xx said, of the times it was `brought`.
     """
 
     provider_id: str
@@ -118,6 +118,7 @@ class Said:
     acknowledged_ns: int | None = None
     carrier: CarrierName = "loopback"
     places: list[tuple[str, int]] = field(default_factory=list)
+    brought: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

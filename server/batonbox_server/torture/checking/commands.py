@@ -157,7 +157,12 @@ def _check_real_time(
     for command in box.commands:
         steps = by_cid.get((command.call.user, command.call.cid), [])
         if steps:
-            spans.append((command.began_ns, command.ended_ns, steps[-1].seq, True, command))
+            told = command.outcome
+            lost = command.ok and told and (told.seq or 0) >= box.first
+            lost = lost and told and real.get(told.seq or 0) != told.tip
+            # It is there by a later attempt, whose end nobody has heard of.
+            ended_ns = None if lost else command.ended_ns
+            spans.append((command.began_ns, ended_ns, steps[-1].seq, True, command))
         elif command.ok and command.outcome and command.outcome.seq:
             place = command.outcome.seq
             if real.get(place) == command.outcome.tip:

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from batonbox_server.torture.checking.rounds import Command, InboxRound
 from batonbox_server.torture.checking.spec import OWNERSHIP, Op, State, op_row
 
+Fate = Literal["kept", "lost", "either", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """An operation between `began_ns` and `ended_ns` (None: it may happen at any later time)."""
+    """An operation between `began_ns` and `ended_ns` (None: it may happen at any later time).
+
+    `fate`: what it wrote is in the history that is left, or in a part that was lost, or either;
+    `none`: it wrote nothing.
+    """
 
     op: Op
     began_ns: int
@@ -21,6 +27,7 @@ class Timed:
     cid: str
     records: tuple[int, ...]
     seq: int | None = None  # the position in the answer; only the witness looks at it
+    fate: Fate = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ def histories(box: InboxRound) -> list[History]:
             if conv:
                 by_conv[conv].append(timed)
     for index, (record, said) in enumerate(box.said, start=len(box.commands)):
-        conv = customers.get(said.customer, "")
+        conv = said.places[0][0] if said.places else customers.get(said.customer, "")
         kind = "unknown" if said.acknowledged_ns is None else "ok"
         op = Op(index, "receive", kind=kind)
         if conv:

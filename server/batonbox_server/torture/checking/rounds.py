@@ -102,7 +102,12 @@ class Round:
     @property
     def may_lose(self) -> bool:
         """Whether a fault of this round may lose acknowledged writes (`detail["may_lose"]`)."""
-        return any(fault.detail.get("may_lose") for _, fault in self.faults)
+        return bool(self.losing)
+
+    @property
+    def losing(self) -> list[Fault]:
+        """Those faults."""
+        return [fault for _, fault in self.faults if fault.detail.get("may_lose")]
 
     @property
     def calm_ns(self) -> int:

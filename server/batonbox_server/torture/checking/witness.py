@@ -60,7 +60,9 @@ class _Clock:
 
 
 def check_witness(box: InboxRound, told: list[History], findings: Findings) -> None:
-    """Every outcome is right at its place in the log."""
+    """Every outcome is right at its place in the log; where a part of it was lost, of those that
+    are left: what others were told may have been right in the part that was.
+    """
     if box.end is None or (box.first > 1 and not _covered(box)):
         findings.unsure(INVARIANT, f"{box.inbox}: the log does not begin where the round does")
         return
@@ -74,8 +76,11 @@ def check_witness(box: InboxRound, told: list[History], findings: Findings) -> N
     known = {step.seq: step for step in box.steps}  # of a log with holes, not the n-th is n
     for history in told:
         line = lines.get(history.conv, _Line())
-        for timed in history.ops:
+        left = [timed for timed in history.ops if timed.fate == "kept"]
+        for timed in left:
             _check_one(known, history, line, timed, effects, clock, findings)
+        if len(left) < len(history.ops):
+            findings.unsure(INVARIANT, f"{history.conv}: a part of its history is lost")
 
 
 def _covered(box: InboxRound) -> bool:
