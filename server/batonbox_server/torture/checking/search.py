@@ -74,8 +74,12 @@ class _Sweep:
         self.pending[number] = timed
 
     def ends(self, number: int) -> bool:
-        """It has happened by now; False: in no possible state it has."""
+        """It has happened by now, but for one of unknown outcome, which will not any more.
+
+        False: in no possible state it has.
+        """
         op = self.pending[number].op
+        never = {one.without(number) for one in self.now} if op.kind == "unknown" else set()
         idle = op.kind == "refused" or op.verb in IDLE
         found: set[Configuration] = set()
         met: set[Configuration] = set()
@@ -94,13 +98,8 @@ class _Sweep:
                     continue  # whatever else may happen can as well do so after it
             todo.extend(self._next(configuration))
         del self.pending[number]
-        self.now = found
-        return bool(found)
-
-    def is_over(self, number: int) -> None:
-        """From here on it cannot happen any more, whether it has or not."""
-        del self.pending[number]
-        self.now = {configuration.without(number) for configuration in self.now}
+        self.now = found | never
+        return bool(self.now)
 
     def _rested(self, configuration: Configuration) -> Configuration:
         """With everything that may happen here without changing anything."""
@@ -152,8 +151,6 @@ def search(history: History, *, budget: int) -> Searched:
         for _, is_end, i in sorted(moments):
             if not is_end:
                 sweep.begins(i, ops[i])
-            elif ops[i].op.kind == "unknown":
-                sweep.is_over(i)
             elif not sweep.ends(i):
                 return Searched(False, sweep.visited, ops[i])
     except _OverBudgetError:
