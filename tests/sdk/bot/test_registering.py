@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -103,6 +106,24 @@ def test_methods_partials_and_callable_objects_are_functions_too() -> None:
     labels = [handler.label.partition(":")[2] for handler in bot._handlers()]
     name = test_methods_partials_and_callable_objects_are_functions_too.__name__
     assert labels == [f"{name}.<locals>.Desk.answer", f"{name}.<locals>.Desk", "three"]
+
+
+@pytest.mark.parametrize(("spec", "name"), [(None, "my_bot"), ("desk.my_bot", "desk.my_bot")])
+def test_a_handlers_name_is_the_same_run_as_a_program_and_imported(
+    monkeypatch: pytest.MonkeyPatch, spec: str | None, name: str
+) -> None:
+    """`python my_bot.py`, `python -m desk.my_bot`, and `batonbox bot` of either."""
+    main = ModuleType("__main__")
+    main.__file__ = "/somewhere/my_bot.py"
+    main.__spec__ = None if spec is None else ModuleSpec(spec, None)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+
+    async def handler(event: MessageReceived) -> None: ...
+
+    handler.__module__, handler.__qualname__ = "__main__", "handler"
+    bot = Bot()
+    bot.message()(handler)
+    assert [each.label for each in bot._handlers()] == [f"{name}:handler"]
 
 
 def test_a_bot_has_a_client_while_it_runs_only() -> None:
