@@ -73,17 +73,16 @@ async def _scope(client: batonbox.Client) -> dict[str, Any]:
     conv = await client.conversation(found[0].decode())
     await conv.claim()
     await conv.reply("a picture", media=[Path("plan.png")])
-    scope: dict[str, Any] = {
+    return {
         "asyncio": asyncio,
         "batonbox": batonbox,
         "client": client,
         "conv": conv,
         "message": (await conv.history())[-1],
+        "bot": batonbox.Bot(),
+        "router": batonbox.Router(),
         "Path": Path,
     }
-    if hasattr(batonbox, "Router"):
-        scope |= {"bot": batonbox.Bot(), "router": batonbox.Router()}
-    return scope
 
 
 if __name__ == "__main__":

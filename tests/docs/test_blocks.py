@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from batonbox_server.gen import ROOT
-from tests.docs.blocks import PAGES, Malformed, blocks_of, parsed
+from tests.docs.blocks import PAGES, Block, Malformed, blocks_of, parsed
 from tests.docs.kinds import CHECKS, REASONS, RUN, Wrong
 from tests.docs.story import told
 from tests.programs import program
 
-TOLD = [page for page in PAGES if re.search("^ *```(sh|python)", (ROOT / page).read_text(), re.M)]
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+TOLD = sorted({block.page for block in BLOCKS if block.kind in RUN})
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_is_of_a_kind_that_is_looked_at(page: str) -> None:
-    for block in blocks_of(page):
-        assert block.kind in CHECKS, f"{block}: {block.kind!r} is none of {sorted(CHECKS)}"
-        try:
-            CHECKS[block.kind](block.text)
-        except Wrong as error:
-            raise AssertionError(f"{block}: {error}") from error
+def test_every_block_is_of_a_kind_that_is_looked_at() -> None:
+    wrong = [f"{block}: {said}" for block in BLOCKS if (said := trouble_with(block))]
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_who_leaves_a_block_out_says_why(page: str) -> None:
-    for block in blocks_of(page):
-        if "not run" in block.marks:
-            assert block.kind in RUN, f"{block}: nobody would run it"
-            assert block.marks["not run"] in REASONS, f"{block}: say one of {sorted(REASONS)}"
-        if "run by" in block.marks:
-            path, _, test = block.marks["run by"].partition("::")
-            assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), block
-        if "file" in block.marks:
-            assert any(
-                block.marks["file"] in other.text or Path(block.marks["file"]).stem in other.text
-                for other in blocks_of(page)
-                if other.line > block.line and other.kind == "sh"
-            ), f"{block}: nothing uses that file afterwards"
+def trouble_with(block: Block) -> str:
+    """What is wrong with a block as it stands there, or with its marks; "" for nothing."""
+    if block.kind not in CHECKS:
+        return f"{block.kind!r} is none of {sorted(CHECKS)}"
+    try:
+        CHECKS[block.kind](block.text)
+    except Wrong as error:
+        return str(error)
+    if "not run" in block.marks and block.kind not in RUN:
+        return "nobody would run it"
+    if block.marks.get("not run", "needs root") not in REASONS:
+        return f"say one of {sorted(REASONS)}"
+    path, _, test = block.marks.get("run by", "").partition("::")
+    if path and f"def {test}(" not in (ROOT / path).read_text(encoding="utf-8"):
+        return f"there is no test {path}::{test}"
+    if "file" in block.marks and not any(
+        Path(block.marks["file"]).stem in other.text
+        for other in blocks_of(block.page)
+        if other.line > block.line and other.kind == "sh"
+    ):
+        return "nothing uses that file afterwards"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("```fortran\nend\n```", "none of"),
+        ("```\nend\n```", "none of"),
+        ("```sh\nif\n```", "syntax error"),
+        ("```python\ndef\n```", "invalid syntax"),
+        ("```json\n{\n```", "Expecting"),
+        ("```yaml\na: [\n```", "expected"),
+        ("```toml\na =\n```", "value"),
+        ("```dotenv\nBATONBOX_PROT=1\n```", "is not a setting"),
+        ("```dotenv\nBATONBOX_PORT=many\n```", "must be a number"),
+        ("```http\nGET /v1/nothing\n```", "no endpoint"),
+        ("```valkey\nmaxmemory-polite noeviction\n```", "Bad directive"),
+        ("```javascript\nlet 1\n```", "SyntaxError"),
+        ("<!-- not run: it is late -->\n```sh\ntrue\n```", "say one of"),
+        ("<!-- not run: needs root -->\n```json\n{}\n```", "nobody would run it"),
+        ("<!-- run by: tests/docs/test_site.py::test_nothing -->\n```sh\ntrue\n```", "no test"),
+    ],
+)
+def test_a_block_that_is_not_what_it_says_is_noticed(text: str, says: str) -> None:
+    (block,) = parsed(text + "\n")
+    assert says in trouble_with(block)
 
 
 def test_few_are_left_out() -> None:
-    runnable = [block for page in PAGES for block in blocks_of(page) if block.kind in RUN]
+    runnable = [block for block in BLOCKS if block.kind in RUN]
     reasons = Counter(b.marks["not run"] for b in runnable if "not run" in b.marks)
     assert reasons.keys() <= REASONS
     assert reasons.total() < len(runnable) / 4, reasons
