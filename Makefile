@@ -19,6 +19,8 @@ ENGINE_TESTS := -m "not long" tests/model/test_model.py \
 	$(patsubst %,tests/integration/test_%.py,$(ENGINE_FACING))
 # Builds the browser client when its sources changed, or runs one of its tools, with a wheel's Node.
 WEB := $(BIN)/python server/web_client/build_hook.py
+# It takes the interpreter that comes first on PATH, and Node from the wheel where there is none.
+PYRIGHT := PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/pyright
 GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json docs/concepts.md docs/rest.md \
 	docs/reference client_sdk/batonbox/_wire.py \
 	client_sdk/batonbox/sync/_events.py client_sdk/batonbox/sync/_mirror.py \
@@ -70,8 +72,10 @@ lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup ## mypy --strict, tsc
+types: setup ## mypy --strict, pyright over what the SDK shows, tsc
 	$(BIN)/mypy
+	$(PYRIGHT) --verifytypes batonbox --ignoreexternal
+	$(PYRIGHT) tests/sdk/consumer.py
 	$(WEB) --warn tsc --noEmit
 
 gen: setup ## write the files that derive from wire.py

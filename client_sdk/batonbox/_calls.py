@@ -41,7 +41,7 @@ class Calls:
         dur: Dur | None = None,
     ) -> None:
         token = token if token is not None else os.environ.get("BATONBOX_TOKEN", "")
-        self.url = base_url(url)
+        self.url: str = base_url(url)
         websocket_url(self.url)
         self._has_token = bool(token)
         self._timeout_s = timeout_s

@@ -34,7 +34,7 @@ class Conversation:
     def __init__(self, client: Client, row: Row) -> None:
         self._client = client
         self._shown = row
-        self.id = row.id
+        self.id: str = row.id
 
     def __repr__(self) -> str:
         row = self._newest()

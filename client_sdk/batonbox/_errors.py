@@ -104,7 +104,7 @@ class ApiError(BatonboxError):
         self.code = code
         self.slug = slug
         self.message = message
-        self.retryable = ERRORS[code][1] if code in ERRORS else False
+        self.retryable: bool = ERRORS[code][1] if code in ERRORS else False
         self.retry_ms = retry_ms
         self.cur = cur
         self.cid = cid

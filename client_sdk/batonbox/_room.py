@@ -31,7 +31,7 @@ class Room:
     def __init__(self, client: Client, row: RoomRow) -> None:
         self._client = client
         self._shown = row
-        self.id = row.id
+        self.id: str = row.id
 
     def __repr__(self) -> str:
         row = self.now

@@ -31,7 +31,7 @@ class Worker:
     def __init__(self, commander: Commander, conv: str, *, run: str) -> None:
         self.took_s: list[float] = []
         self.top = 0
-        self.idle = True
+        self.idle: bool = True
         self.failed: BatonboxError | None = None
         self._commander, self._conv, self._run = commander, conv, run
         self._own_tok = ""

@@ -40,10 +40,13 @@ class Fan:
     def __init__(
         self, sender: Commander, audience: Audience, *, inbox: str, conv: str, run: str
     ) -> None:
-        self.sender, self.audience = sender, audience
-        self.inbox, self.conv = inbox, conv
-        self.sent = self.refused = self.top = 0
-        self.window = 0
+        self.sender: Commander = sender
+        self.audience: Audience = audience
+        self.inbox: str = inbox
+        self.conv: str = conv
+        self.sent: int = 0
+        self.refused = self.top = 0
+        self.window: int = 0
         self.took_s: list[float] = []
         self._run = run
         # Nearly: a snapshot may be older than the log. The first answer tells exactly.

@@ -71,9 +71,9 @@ class Lean(asyncio.BufferedProtocol, ABC):
     __slots__ = ("_hello", "_rest", "_upgraded", "address", "ended", "ready", "transport")
 
     def __init__(self, address: Address, *, hello: bytes) -> None:
-        self.address = address
+        self.address: Address = address
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ended = ""
+        self.ended: str = ""
         self._hello = hello
         self._rest = b""
         self._upgraded = False
@@ -114,7 +114,7 @@ class Lean(asyncio.BufferedProtocol, ABC):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes.
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport: asyncio.Transport = cast(asyncio.Transport, transport)
         request = _UPGRADE.format(path=self.address.path, host=self.address.netloc)
         self.transport.write(request.encode())
 

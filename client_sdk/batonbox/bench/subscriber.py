@@ -33,12 +33,12 @@ class Audience:
     """
 
     def __init__(self, *, timed: bool = False, digests: Digests | None = None) -> None:
-        self.digests = digests or Digests(timed=timed)
+        self.digests: Digests = digests or Digests(timed=timed)
         self.members: list[Subscriber] = []
-        self.took_s = array("d")
+        self.took_s: array[float] = array("d")
         self.total = 0
         self.messages = 0
-        self.threshold = float("inf")
+        self.threshold: float = float("inf")
         self.reached: Callable[[], None] = lambda: None
 
     def slowest(self, inbox: str) -> int:
@@ -89,8 +89,8 @@ class Subscriber(Lean):
         *,
         tallies: dict[str, Tally] | None = None,
     ) -> None:
-        self.audience = audience
-        self.tallies = tallies or {inbox: Tally() for inbox in inboxes}
+        self.audience: Audience = audience
+        self.tallies: dict[str, Tally] = tallies or {inbox: Tally() for inbox in inboxes}
         self.welcome: Frame = []
         self._left = list(self.tallies)
         self._tries = 0

@@ -13,14 +13,14 @@ class Tally:
     __slots__ = ("disordered", "doubled", "epoch", "got", "missing", "next", "resets", "tip")
 
     def __init__(self) -> None:
-        self.next = 0
-        self.got = 0
-        self.doubled = 0
-        self.disordered = 0
-        self.resets = 0
+        self.next: int = 0
+        self.got: int = 0
+        self.doubled: int = 0
+        self.disordered: int = 0
+        self.resets: int = 0
         self.missing: set[int] = set()
-        self.epoch = ""
-        self.tip = ""
+        self.epoch: str = ""
+        self.tip: str = ""
 
     @property
     def begun(self) -> bool:

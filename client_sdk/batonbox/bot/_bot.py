@@ -58,7 +58,7 @@ class Bot(Router):
             raise ValueError(f"drain_s= takes seconds, not {drain_s}")
         names = names_of("inboxes", inboxes)
         self.group = group
-        self.inboxes = sorted(names) if names is not None else None
+        self.inboxes: list[str] | None = sorted(names) if names is not None else None
         self.concurrency = concurrency
         self.ignore_self = ignore_self
         self.drain_s = drain_s

@@ -42,8 +42,8 @@ class Context:
         match: re.Match[str] | None = None,
         state: dict[str, Any] | None = None,
     ) -> None:
-        self.bot = bot
-        self.match = match
+        self.bot: Bot = bot
+        self.match: re.Match[str] | None = match
         self.state: dict[str, Any] = {} if state is None else state
         self._scope = scope
         self._label = label

@@ -68,7 +68,7 @@ class LocalServer:
         self._clients: weakref.WeakSet[Client] = weakref.WeakSet()
         self._customers = itertools.count()
         self._number = ""
-        self.direct_url = ""
+        self.direct_url: str = ""
 
     def __enter__(self) -> Self:
         self.start()
