@@ -124,17 +124,21 @@ class World:
 
     async def _say(self) -> None:
         number, customer = self.number(), self.rng.choice(CUSTOMERS)
-        began, text, heard = self.now_ns(), f"said {number}", None
+        began, text, heard, places = self.now_ns(), f"said {number}", None, []
         for _ in range(40):  # a carrier repeats what was not acknowledged
             await asyncio.sleep(self.rng.uniform(0.0, 0.01))
             if self.engine_up:
-                self.engine.run("receive", conv=f"{self.inbox}.{number}", our=OUR,
-                                customer=customer, provider_id=f"p{number}", text=text)  # fmt: skip
+                told = self.engine.run(
+                    "receive", conv=f"{self.inbox}.{number}", our=OUR,
+                    customer=customer, provider_id=f"p{number}", text=text,
+                )  # fmt: skip
+                places = [(told["conv"], told["n"])]
                 heard = self.now_ns()
                 break
             await asyncio.sleep(0.2)
         self.note(Said(provider_id=f"p{number}", inbox=self.inbox, customer=customer,
-                       began_ns=began, text=text, acknowledged_ns=heard))  # fmt: skip
+                       began_ns=began, text=text, acknowledged_ns=heard,
+                       places=places))  # fmt: skip
 
     async def _faults(self) -> None:
         for _ in range(self.plan.faults):

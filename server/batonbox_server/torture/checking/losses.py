@@ -34,16 +34,22 @@ def with_losses(box: InboxRound, told: list[History], faults: Sequence[Fault]) -
         tries[command.call.cid] = command.attempts
     for _, said in box.said:
         tries[said.provider_id] = said.brought
+    # Which conversation a message came to that nobody was told of, only a row could tell.
+    unplaced = [
+        Timed(Op(_TWIN - n, "receive", kind="unknown"), one.began_ns, None, "", (), fate="either")
+        for n, (_, one) in enumerate(box.said)
+        if not one.places
+    ]
     found = []
     for history in told:
         ops = [replace(timed, fate=fates.get(timed.cid, "either")) for timed in history.ops]
         ops += [
             twin
             for number, timed in enumerate(ops)
-            for twin in _twin(timed, _TWIN - 1 - number, tries[timed.cid], faults)
+            for twin in _twin(timed, _TWIN - len(box.said) - number, tries[timed.cid], faults)
         ]
-        if history.conv not in left:  # whoever wrote to it first may have had no answer
-            ops.append(Timed(Op(_TWIN, "receive", kind="unknown"), 0, None, "", (), fate="either"))
+        if history.conv not in left:
+            ops += unplaced
         found.append(replace(history, ops=ops))
     return found
 

@@ -57,13 +57,17 @@ def histories(box: InboxRound) -> list[History]:
             if conv:
                 by_conv[conv].append(timed)
     for index, (record, said) in enumerate(box.said, start=len(box.commands)):
-        conv = said.places[0][0] if said.places else customers.get(said.customer, "")
-        kind = "unknown" if said.acknowledged_ns is None else "ok"
-        op = Op(index, "receive", kind=kind)
-        if conv:
-            by_conv[conv].append(
-                Timed(op, said.began_ns, said.acknowledged_ns, said.provider_id, (record,))
-            )
+        # Where it went to first was lost, if it came again and went elsewhere.
+        convs = list(dict.fromkeys(conv for conv, _ in said.places)) or [
+            customers.get(said.customer)
+        ]
+        for n, conv in enumerate(convs):
+            ended_ns = None if n else said.acknowledged_ns
+            op = Op(index, "receive", kind="unknown" if ended_ns is None else "ok")
+            if conv:
+                by_conv[conv].append(
+                    Timed(op, said.began_ns, ended_ns, said.provider_id, (record,))
+                )
     rows = {row["id"]: row for row in final.rows} if final else {}
     starts = _starts(box)
     return [
