@@ -58,9 +58,8 @@ def histories(box: InboxRound) -> list[History]:
                 by_conv[conv].append(timed)
     for index, (record, said) in enumerate(box.said, start=len(box.commands)):
         # Where it went to first was lost, if it came again and went elsewhere.
-        convs = list(dict.fromkeys(conv for conv, _ in said.places)) or [
-            customers.get(said.customer)
-        ]
+        convs = list(dict.fromkeys(conv for conv, _ in said.places))
+        convs = convs or [customers.get(said.customer, "")]
         for n, conv in enumerate(convs):
             ended_ns = None if n else said.acknowledged_ns
             op = Op(index, "receive", kind="unknown" if ended_ns is None else "ok")
