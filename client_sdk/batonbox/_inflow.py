@@ -54,6 +54,7 @@ class Inflow:
         self._inboxes: dict[str, Inbox] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._refused: set[str] = set()  # inboxes of mine that were not to be had at first
         self._error: Exception | None = None
 
     def start(self) -> None:
@@ -235,6 +236,9 @@ class Inflow:
                     self.known.put(row)
             case on.Subscribed(inbox=inbox):
                 self._release(inbox, None)
+                if inbox in self._refused:
+                    self._refused.discard(inbox)
+                    self._tell(Resync(inbox=inbox, reason="perm"))
             case on.SubscribeFailed(inboxes=inboxes, error=frame):
                 self._not_subscribed(inboxes, self._error_of(frame))
             case on.Unsubscribed(inbox=inbox, code=code):
@@ -296,6 +300,15 @@ class Inflow:
             self._release(inbox, error)
             for stream in self.streams:
                 stream.refused(inbox, error)
+        asyncio.get_running_loop().call_later(self.retry_s, self._follow_again, inboxes)
+
+    def _follow_again(self, inboxes: tuple[str, ...]) -> None:
+        """What is mine by the organisation's word: the inbox itself may hear of it later."""
+        mine = [i for i in inboxes if i in self._inboxes]
+        if self._error is None:
+            self._refused.update(mine)
+            self._follow_added(mine)
+            self._flush()
 
     def _subscribe_again(self, inboxes: tuple[str, ...]) -> None:
         if self._error is None and self.connection.state == "connected":

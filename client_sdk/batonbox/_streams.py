@@ -80,7 +80,7 @@ class EventStream:
     def follows(self, inbox: str) -> bool:
         """Whether this stream wants the inbox, or the room."""
         if not self._all:
-            return inbox in self._inboxes
+            return self._error is None and inbox in self._inboxes
         return self._rooms or not is_room(inbox)
 
     def refused(self, inbox: str, error: Exception) -> None:

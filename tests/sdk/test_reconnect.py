@@ -216,6 +216,34 @@ async def test_a_subscription_that_ends_for_a_while_is_resumed(sign_in: SignIn) 
     await stream.__aexit__(None, None, None)
 
 
+async def test_an_inbox_of_mine_that_does_not_know_me_yet_is_asked_again(sign_in: SignIn) -> None:
+    client, peer = await sign_in()
+    stream = client.events()
+    entering = asyncio.gather(stream.__aenter__())
+    await peer.ok(await peer.expect(Op.SUB))
+    await peer.send(snap(4))
+    (events,) = await entering
+    client._in.retry_s = 0.01
+    added = {"id": "support", "name": "Support", "members": ["agent1"]}
+    await peer.send([int(Op.ORG), "inbox", added])
+    for _ in range(2):
+        assert (await peer.expect(Op.SUB))[2] == [["support", "list"]]
+        await peer.send([int(Op.UNSUBD), "support", 103])
+    await peer.expect(Op.SUB)
+    await peer.send([int(Op.SNAP), "support", "e1", 7, "tip7", {}, {}, []])
+    async with asyncio.timeout(5):
+        assert await anext(events) == batonbox.Resync(inbox="support", reason="perm")
+    await peer.send(
+        [int(Op.ORG), "inbox_gone", {"id": "support"}], [int(Op.UNSUBD), "support", 103]
+    )
+    await peer.send(event(5))
+    async with asyncio.timeout(5):
+        assert getattr(await anext(events), "seq", None) == 5
+    client._in._follow_again(("support",))
+    assert list(client._in.session.follows) == ["sales"]
+    await stream.__aexit__(None, None, None)
+
+
 async def test_silence_is_taken_for_a_dead_link(sign_in: SignIn, script: Script) -> None:
     client, _ = await sign_in()
     link = client._connection._link

@@ -24,7 +24,7 @@ from batonbox.bot import _serving
 from batonbox.bot._source import StreamSource
 from tests.sdk.bot.conftest import running
 from tests.sdk.bot.made import Given, GivenWork
-from tests.served import Served
+from tests.served import SUPPORT, Served
 from tests.support import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -235,6 +235,27 @@ async def test_who_waits_is_told_once_and_found_again_after_a_gap(
         client._in._tell(Resync(inbox="", reason="gap"))
         await eventually(lambda: len(told) == 6)
     assert sorted(told) == ["after", "after", "before", "before", "owned", "owned"]
+
+
+async def test_an_inbox_that_comes_later_has_people_who_wait_too(
+    site: Served, client: Client
+) -> None:
+    bot, told, path = Bot(client), [], "/v1/admin/inboxes/support/members/agent1"
+
+    @bot.unassigned(older_than_s=0, inbox="support")
+    async def waiting(conversation: Conversation) -> None:
+        told.append(conversation.id)
+
+    before = await site.texts("hello", to=SUPPORT, customer=phone())
+    async with running(bot):
+        assert (await site.call("admin", "PUT", path)).is_success
+        try:
+            await eventually(lambda: client.position("support"))
+            after = await site.texts("hello", to=SUPPORT, customer=phone())
+            await eventually(lambda: {before, after} <= set(told))
+        finally:
+            await site.call("admin", "DELETE", path)
+    assert len(told) == len(set(told))
 
 
 async def test_copies_of_a_group_share_the_customers(site: Served) -> None:
