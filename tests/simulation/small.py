@@ -1,24 +1,24 @@
-"""A model small enough to look at all of it: two nodes, two clients, a few events, one failover.
+"""A model small enough to look at all of it: a log, nodes that follow it, clients that move.
 
-Feed, ring and the SDK's session are the real ones; what stands between them (a seat with a cursor,
-the decision whether a position is resumed) is written here in a few lines, after `hub/seated.py`
-and `hub/follower.py`. `explore` visits every state that any order of steps leads to: messages are
-delivered in any order or never, reads are answered at any later moment, and each client may move to
-the other node once, at any moment.
+Feed, ring and the SDK's session are the real ones, thawed from plain values for one step and frozen
+again. What stands between them is written here in a few lines, after `hub/follower.py` (a node's
+steps) and `hub/seated.py` (a client's): what takes them two reads takes two steps here, and
+anything may happen in between. Messages come in any order or never, and what was read is there at
+any later moment, even when nobody should want it any more.
+
+A node's steps are a function of the log and the node; a client's, of the log, the node where it is
+and the client. They get nothing else, so nothing else can be in their way: `exploring.py` lives on
+that.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
 
-from batonbox import _session as on
-from batonbox._models import Position
-from batonbox._wire import Op
 from batonbox_server.domain.replay import chain
 from batonbox_server.hub.feed import Appended, Broken, Effect, Feed, Need
 from batonbox_server.hub.frames import Published
@@ -26,399 +26,209 @@ from batonbox_server.hub.ring import Ring
 from batonbox_server.store.port import Head, LogEntry
 
 INBOX, EPOCH, NO_TIP = "box", "e", "0" * 16
+RING_EVENTS = 2  # so few that a client may fall off
+# By its tip, which hashes all that was before it: every entry that any log ever held.
+ENTRIES: dict[str, LogEntry] = {}
+
+Tips = tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Log:
-    """The engine: entries, and how many were ever made."""
+class Log(NamedTuple):
+    """The engine: the tips of its entries, how many were ever made, and how often it was cut."""
 
-    entries: tuple[LogEntry, ...] = ()
+    tips: Tips = ()
     made: int = 0
-    failed_over: bool = False
+    failovers: int = 0
 
     @property
     def tip(self) -> str:
         """The end's."""
-        return self.tip_at(len(self.entries))
+        return self.tip_at(len(self.tips))
 
     def tip_at(self, seq: int) -> str:
         """The tip of an entry; "" where there is none."""
         if seq == 0:
             return NO_TIP
-        return self.entries[seq - 1].frame[-16:].decode() if seq <= len(self.entries) else ""
+        return self.tips[seq - 1] if seq <= len(self.tips) else ""
 
-    def append(self) -> LogEntry:
-        """One more event, unlike any other."""
-        self.made += 1
-        seq, prev = len(self.entries) + 1, self.tip
-        meta = {"type": "noted", "actor": "ann", "cid": f"c{self.made}"}
+    def appended(self) -> Log:
+        """With one more event, unlike any other."""
+        made, seq, prev = self.made + 1, len(self.tips) + 1, self.tip
+        meta = {"type": "noted", "actor": "ann", "cid": f"c{made}"}
         core = b"\x96\x14" + b"".join(map(msgpack.packb, (INBOX, seq, meta, None)))
-        entry = LogEntry(seq, prev, core + b"\xb0" + chain(prev, core).encode())
-        self.entries = (*self.entries, entry)
-        return entry
+        tip = chain(prev, core)
+        ENTRIES.setdefault(tip, LogEntry(seq, prev, core + b"\xb0" + tip.encode()))
+        return Log((*self.tips, tip), made, self.failovers)
+
+    def cut(self, kept: int) -> Log:
+        """After a failover to a replica that had this much."""
+        return Log(self.tips[:kept], self.made, self.failovers + 1)
 
     def head(self, at: int) -> Head:
         """See store.port."""
-        return Head(EPOCH, len(self.entries), self.tip, self.tip_at(at) if at else "", 1)
+        return Head(EPOCH, len(self.tips), self.tip, self.tip_at(at) if at else "", 1)
 
 
-@dataclass(slots=True)
-class NodeState:
+class View(NamedTuple):
+    """What a client's seat sees of its node: the ring, and whether the feed follows the log."""
+
+    following: bool = True
+    base: int = 0
+    base_tip: str = NO_TIP
+    tips: Tips = ()
+
+    @property
+    def ring(self) -> Ring:
+        """The real one; it is shared, so only to be read."""
+        return _ring(self.base, self.base_tip, self.tips)
+
+
+class Read(NamedTuple):
+    """A node's read of `first..last`: under way, or (`got`) taken and not there yet."""
+
+    first: int
+    last: int
+    got: Tips | None = None
+
+
+class Mend(NamedTuple):
+    """A node's way back after a break; `common`: the last place that the log still has."""
+
+    looked: bool = False
+    common: int | None = None
+
+
+class Node(NamedTuple):
     """One node: its feed, what is under way to it, and what it has asked the engine."""
 
-    feed: Feed
-    coming: tuple[LogEntry, ...] = ()
-    need: Need | None = None
-    broken: bool = False
-    answer: tuple[LogEntry, ...] | None = None  # of `need`, read but not there yet
+    view: View = View()
+    heard: int = 0
+    asked: bool = False
+    held: Tips = ()
+    coming: Tips = ()
+    reads: tuple[Read, ...] = ()
+    mend: Mend | None = None
+
+    def told(self, tip: str) -> Node:
+        """An event was published."""
+        return self._replace(coming=(*self.coming, tip))
 
 
-@dataclass(slots=True)
-class ClientState:
-    """One client and its seat: at which node, and up to where it was delivered."""
+class NodeStep(NamedTuple):
+    """`rebased`: clients that stand beyond `common` (None: wherever) are to be told."""
 
-    session: on.Session
-    node: int
-    cursor: int = 0
-    listening: bool = False
-    moved: bool = False
-    prev: str = NO_TIP  # the tip of what it applied last
-    chunk: tuple[LogEntry, ...] | None = None  # read for a cursor that the ring does not reach
+    node: Node
+    rebased: bool = False
+    common: int | None = None
 
 
-@dataclass(slots=True)
-class Small:
-    """A state of the whole; `wrong` is what must not have happened on the way to it."""
-
-    log: Log = field(default_factory=Log)
-    nodes: list[NodeState] = field(default_factory=list)
-    clients: list[ClientState] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-
-    def copied(self) -> Small:
-        """A state of its own; what never changes is shared."""
-        return Small(
-            Log(self.log.entries, self.log.made, self.log.failed_over),
-            [_node_copied(node) for node in self.nodes],
-            [_client_copied(client) for client in self.clients],
-            list(self.wrong),
-        )
-
-    def key(self) -> Any:
-        """Equal states have equal keys."""
-        return (
-            self.log.tip, self.log.made, self.log.failed_over,
-            tuple(
-                (
-                    node.feed.ring.base, node.feed.ring.last, node.feed.ring.last_tip,
-                    node.feed.following, node.feed._heard, node.feed._asked,
-                    tuple(sorted((e.seq, e.tip) for e in node.feed._held.values())),
-                    tuple(coming.frame[-16:] for coming in node.coming), node.need, node.broken,
-                    node.answer if node.answer is None else tuple(e.frame for e in node.answer),
-                )
-                for node in self.nodes
-            ),
-            tuple(
-                (c.node, c.cursor, c.listening, c.moved, c.prev, c.session.position(INBOX),
-                 c.chunk if c.chunk is None else tuple(e.frame for e in c.chunk))
-                for c in self.clients
-            ),
-        )  # fmt: skip
-
-
-def _node_copied(node: NodeState) -> NodeState:
-    ring, feed = Ring.__new__(Ring), Feed.__new__(Feed)
-    ring.__dict__.update(node.feed.ring.__dict__)
-    ring._events = ring._events.copy()
-    ring._memo, ring._messages = {}, {}
-    feed.__dict__.update(node.feed.__dict__)
-    feed.ring, feed._held = ring, dict(node.feed._held)
-    return NodeState(feed, node.coming, node.need, node.broken, node.answer)
-
-
-def _client_copied(client: ClientState) -> ClientState:
-    follow = client.session.follows[INBOX]
-    known = on.Follow(INBOX, follow.level, follow.position, follow.live)
-    return ClientState(
-        on.Session(follows={INBOX: known}), client.node, client.cursor, client.listening,
-        client.moved, client.prev, client.chunk,
-    )  # fmt: skip
-
-
-def beginning(nodes: int = 2, clients: int = 2) -> Small:
-    """An empty log that everybody follows."""
-    small = Small()
-    for _ in range(nodes):
-        feed = Feed(Ring(max_events=64, max_bytes=1 << 20), debug=True)
-        feed.start(EPOCH, 0, NO_TIP)
-        small.nodes.append(NodeState(feed))
-    for i in range(clients):
-        session = on.Session()
-        session.follow(INBOX, since=Position(EPOCH, 0, NO_TIP))
-        small.clients.append(ClientState(session, node=i % nodes, listening=True))
-    return small
-
-
-def steps(small: Small, events: int) -> Iterator[Small]:
-    """Every state one step away."""
-    log = small.log
+def log_steps(log: Log, events: int, failovers: int) -> Iterator[Log]:
+    """One more event, or a failover that loses some of what is there."""
     if log.made < events:
-        after = small.copied()
-        entry = after.log.append()
-        for node in after.nodes:
-            node.coming = (*node.coming, entry)
-        yield after
-    if not log.failed_over and log.entries:
-        for kept in range(len(log.entries)):
-            after = small.copied()
-            after.log.entries, after.log.failed_over = log.entries[:kept], True
-            yield after
-    for i, node in enumerate(small.nodes):
-        for k in range(len(node.coming)):
-            after = small.copied()
-            mine = after.nodes[i]
-            entry = mine.coming[k]
-            mine.coming = mine.coming[:k] + mine.coming[k + 1 :]
-            _do(after, i, mine.feed.published([Published.of(entry.prev, entry.frame)]))
-            yield after
-        yield from _asked(small, i)
-    for i in range(len(small.clients)):
-        yield from _client_steps(small, i)
+        yield log.appended()
+    if log.failovers < failovers:
+        for kept in range(len(log.tips)):
+            yield log.cut(kept)
 
 
-def _asked(small: Small, i: int) -> Iterator[Small]:
-    """Reads of a node: taken at one moment, there at another."""
-    node = small.nodes[i]
-    if node.broken:
-        after = small.copied()
-        _rebase(after, i)
-        yield after
-    if node.need is not None and node.answer is None:
-        after = small.copied()
-        need = node.need
-        after.nodes[i].answer = tuple(
-            entry for entry in small.log.entries if need.first <= entry.seq <= need.last
-        )
-        yield after
-    if node.need is not None and node.answer is not None:
-        after = small.copied()
-        mine = after.nodes[i]
-        mine.need, mine.answer = None, None
-        _do(after, i, mine.feed.backfilled(node.need, node.answer))
-        yield after
-    if node.feed.following:
-        after = small.copied()
-        feed = after.nodes[i].feed
-        at, tip = feed.hi, feed.ring.last_tip
-        _do(after, i, feed.checked(small.log.head(at), at=at, tip=tip))
-        yield after
-
-
-def _client_steps(small: Small, i: int) -> Iterator[Small]:
-    client = small.clients[i]
-    feed = small.nodes[client.node].feed
-    if client.listening and feed.ring.covers(client.cursor) and client.cursor < feed.hi:
-        after = small.copied()
-        mine, ring = after.clients[i], after.nodes[client.node].feed.ring
-        for event in ring.events_after(mine.cursor):
-            _hear(after, mine, [Op.EV, INBOX, event.seq, event.meta, None, event.tip], event.prev)
-        mine.cursor = ring.last
-        yield after
-    if client.listening and client.cursor < feed.ring.base and feed.following:
-        after = small.copied()
-        if client.chunk is None:
-            after.clients[i].chunk = small.log.entries[client.cursor :]
+def node_steps(log: Log, node: Node) -> Iterator[NodeStep]:
+    """Everything that may happen to a node next."""
+    for i, tip in enumerate(node.coming):
+        rest = node._replace(coming=node.coming[:i] + node.coming[i + 1 :])
+        feed = _thawed(rest)
+        yield NodeStep(_done(rest, feed, feed.published([event_of(tip)])))
+    for i, read in enumerate(node.reads):
+        others = node.reads[:i] + node.reads[i + 1 :]
+        if read.got is None:
+            got = log.tips[read.first - 1 : read.last]
+            yield NodeStep(_reading(node, (*others, read._replace(got=got))))
         else:
-            _caught_up(after, after.clients[i], client.chunk)
-        yield after
-    if not client.listening and feed.following:
-        after = small.copied()
-        _snapshot(after, after.clients[i])
-        yield after
-    if not client.moved and _answers(small, client):
-        after = small.copied()
-        mine = after.clients[i]
-        mine.node, mine.moved, mine.listening = 1 - mine.node, True, False
-        mine.chunk = None
-        position = mine.session.position(INBOX)
-        other = after.nodes[mine.node].feed
-        if position is not None and _continues(after, other, position):
-            mine.cursor, mine.listening = position.seq, True
-        elif position is not None:
-            _hear(after, mine, [Op.RESET, INBOX, "fork", []])
-        yield after
+            rest, feed = node._replace(reads=others), _thawed(node)
+            need = Need(read.first, read.last)
+            entries = [ENTRIES[tip] for tip in read.got]
+            yield NodeStep(_done(rest, feed, feed.backfilled(need, entries)))
+    if node.mend is not None:
+        yield _mended(log, node, node.mend)
+    if node.view.following:
+        yield NodeStep(checked(log, node))
 
 
-def _answers(small: Small, client: ClientState) -> bool:
-    """Whether the other node can say by now if it continues the client's position."""
-    feed, position = small.nodes[1 - client.node].feed, client.session.position(INBOX)
-    if position is None:
-        return True
-    lost = small.log.tip_at(position.seq) != position.tip
-    return feed.following and (position.seq <= feed.hi or lost)
+def checked(log: Log, node: Node) -> Node:
+    """`Follower.check`."""
+    feed = _thawed(node)
+    at, tip = feed.hi, feed.ring.last_tip
+    return _done(node, feed, feed.checked(log.head(at), at=at, tip=tip))
 
 
-def _continues(small: Small, feed: Feed, position: Position) -> bool:
-    """`SeatedFollower._mismatch` and `Follower.departs`."""
-    if (tip := feed.ring.tip_of(position.seq)) is not None:
-        return tip == position.tip
-    return small.log.tip_at(position.seq) == position.tip
+def _mended(log: Log, node: Node, mend: Mend) -> NodeStep:
+    """`Follower._rebase`: find what is common, then stand at the log's end as it is by now."""
+    ring = node.view.ring
+    if not mend.looked:
+        same = (s for s in range(ring.base, ring.last + 1) if ring.tip_of(s) == log.tip_at(s))
+        return NodeStep(node._replace(mend=Mend(looked=True, common=max(same, default=None))))
+    common, seq = mend.common, len(log.tips)
+    if common is not None and not _beyond(log, common, ring.tip_of(common)):
+        common = None  # another failover, while this one was looked at
+    feed = _thawed(node)
+    after = _done(node._replace(mend=None), feed, feed.start(EPOCH, seq, log.tip))
+    return NodeStep(after, rebased=True, common=common)
 
 
-def _caught_up(small: Small, client: ClientState, chunk: tuple[LogEntry, ...]) -> None:
-    """`SeatedFollower._catch_up`: what was read counts if the log holds where the feed stands."""
-    client.chunk = None
-    feed = small.nodes[client.node].feed
-    at = feed.hi
-    _do(small, client.node, feed.checked(small.log.head(at), at=at, tip=feed.ring.last_tip))
-    if not feed.following:
-        return
-    if not chunk:
-        client.listening = False
-        _hear(small, client, [Op.RESET, INBOX, "trimmed", []])
-    for entry in chunk:
-        event = Published.of(entry.prev, entry.frame)
-        _hear(small, client, [Op.EV, INBOX, event.seq, event.meta, None, event.tip], event.prev)
-        client.cursor = entry.seq
+def _beyond(log: Log, common: int, tip: str | None) -> bool:
+    """`Follower._beyond`, of the log's end."""
+    return len(log.tips) > common or (len(log.tips) == common and log.tip == tip)
 
 
-def _snapshot(small: Small, client: ClientState) -> None:
-    """`SeatedFollower._open_with_snapshot`: at the log's end, if the ring stands there."""
-    feed, log = small.nodes[client.node].feed, small.log
-    seq = len(log.entries)
-    if feed.hi >= seq and feed.ring.tip_of(seq) == log.tip:
-        _hear(small, client, [Op.SNAP, INBOX, EPOCH, seq, log.tip, {}, {}, []])
-        client.cursor, client.listening, client.prev = seq, True, log.tip
-
-
-def _hear(small: Small, client: ClientState, frame: list[Any], prev: str = "") -> None:
-    for happening in client.session.receive([int(frame[0]), *frame[1:]]):
-        if isinstance(happening, on.Applied):
-            if prev != client.prev:
-                small.wrong.append(f"I3: {happening.seq} after another past")
-            client.prev = happening.tip
-        elif isinstance(happening, on.Reset) and happening.reason in ("gap", "snapshot"):
-            small.wrong.append(f"I4: a client had to help itself: {happening.reason}")
-
-
-def _do(small: Small, i: int, effects: list[Effect]) -> None:
-    node = small.nodes[i]
+def _done(node: Node, feed: Feed, effects: list[Effect]) -> Node:
+    reads, mend = node.reads, node.mend
     for effect in effects:
         if isinstance(effect, Appended):
             effect.event.applied()
         elif isinstance(effect, Need):
-            node.need, node.answer = effect, None
+            reads = (*reads, Read(effect.first, effect.last))
         elif isinstance(effect, Broken):
-            node.broken, node.need, node.answer = True, None, None
+            mend = Mend()  # reads go on, and what they find comes in the way later
+    ring = feed.ring
+    view = View(feed.following, ring.base, ring.base_tip, tuple(e.tip for e in ring._events))
+    held = tuple(feed._held[seq].tip for seq in sorted(feed._held))
+    return _reading(Node(view, feed._heard, feed._asked, held, node.coming, (), mend), reads)
 
 
-def _rebase(small: Small, i: int) -> None:
-    """`Follower._rebase`: to the log's end; whoever was beyond the common point is told."""
-    node, log = small.nodes[i], small.log
-    ring = node.feed.ring
-    common = max(
-        (seq for seq in range(ring.base, ring.last + 1) if ring.tip_of(seq) == log.tip_at(seq)),
-        default=None,
-    )
-    for client in small.clients:
-        if client.node == i and client.listening and (common is None or client.cursor > common):
-            client.listening = False
-            _hear(small, client, [Op.RESET, INBOX, "fork", []])
-        if client.node == i:
-            client.chunk = None
-    node.broken = False
-    _do(small, i, node.feed.start(EPOCH, len(log.entries), log.tip))
+def _reading(node: Node, reads: tuple[Read, ...]) -> Node:
+    return node._replace(reads=tuple(sorted(reads, key=_order))) if reads else node
 
 
-def at_rest(small: Small) -> Small:
-    """Faults have ended: what is under way to nodes is lost, and nobody moves any more."""
-    rest = small.copied()
-    for node in rest.nodes:
-        node.coming = ()
-    for client in rest.clients:
-        client.moved = True
-    return rest
+def _order(read: Read) -> tuple[int, int, bool, Tips]:
+    return read.first, read.last, read.got is None, read.got or ()
 
 
-def settled(rest: Small) -> Small:
-    """Everybody goes on regularly, until all clients are at the top or long enough."""
-    for _ in range(8 * (len(rest.log.entries) + 2)):
-        if all(client.session.position(INBOX) == _top(rest) for client in rest.clients):
-            break
-        for i in range(len(rest.nodes)):
-            todo = _first(_asked(rest, i))
-            if todo is not None:
-                rest = todo
-        for i in range(len(rest.clients)):
-            todo = _first(_client_steps(rest, i))
-            if todo is not None:
-                rest = todo
-    return rest
+def _thawed(node: Node) -> Feed:
+    view = node.view
+    ring = Ring(max_events=RING_EVENTS, max_bytes=1 << 20)
+    ring.restart(view.base, view.base_tip)
+    ring._events.extend(map(event_of, view.tips))
+    feed = Feed(ring, debug=True)
+    feed.epoch, feed.following = EPOCH, view.following
+    feed._heard, feed._asked = node.heard, node.asked
+    feed._held = {event.seq: event for event in map(event_of, node.held)}
+    return feed
 
 
-def _first(some: Iterator[Small]) -> Small | None:
-    return next(some, None)
+@cache
+def event_of(tip: str) -> Published:
+    """An entry as nodes hear of it."""
+    entry = ENTRIES[tip]
+    return Published.of(entry.prev, entry.frame)
 
 
-@dataclass(slots=True)
-class Explored:
-    """How many states there are, and what is wrong with the first that is."""
-
-    states: int
-    wrong: list[str]
-
-
-def explore(events: int, *, states_max: int) -> Explored:
-    """Visit every state; stops at the first that is wrong, or settles wrongly."""
-    begin = beginning()
-    seen, todo = {begin.key()}, [begin]
-    rested: set[Any] = set()
-    while todo:
-        small = todo.pop()
-        wrong = small.wrong
-        if not wrong:
-            rest = at_rest(small)
-            key = rest.key()
-            if key not in rested:
-                rested.add(key)
-                wrong = judged(rest)
-        if wrong or len(seen) > states_max:
-            return Explored(len(seen), wrong or [f"more than {states_max} states"])
-        for after in steps(small, events):
-            key = after.key()
-            if after.wrong or key not in seen:
-                seen.add(key)
-                todo.append(after)
-    return Explored(len(seen), [])
+@cache
+def _ring(base: int, base_tip: str, tips: Tips) -> Ring:
+    ring = Ring(max_events=RING_EVENTS, max_bytes=1 << 20)
+    ring.restart(base, base_tip)
+    ring._events.extend(map(event_of, tips))
+    return ring
 
 
-def walk(seed: int, events: int, *, steps_max: int = 80) -> list[str]:
-    """One way through it, drawn at random, and what is wrong with it or with how it ends."""
-    rng = random.Random(seed)
-    small = beginning()
-    for _ in range(steps_max):
-        after = list(steps(small, events))
-        # Comparing a feed with its log is always possible, and mostly changes nothing.
-        moved = [step for step in after if step.key() != small.key()]
-        if not moved:
-            break
-        small = rng.choice(moved)
-        if small.wrong:
-            return small.wrong
-        if rng.random() < 0.02:
-            break  # wherever it stops
-    return judged(at_rest(small))
-
-
-def judged(small: Small) -> list[str]:
-    """I15: wherever it stops, everybody comes to the top of the one history."""
-    rest = settled(small)
-    top, wrong = _top(rest), list(rest.wrong)
-    for i, client in enumerate(rest.clients):
-        if client.session.position(INBOX) != top:
-            wrong.append(f"I15: client {i} rests at {client.session.position(INBOX)}, not {top}")
-    return wrong
-
-
-def _top(small: Small) -> Position:
-    return Position(EPOCH, len(small.log.entries), small.log.tip)
+def at_rest(node: Node) -> Node:
+    """Faults have ended: what is under way is lost, and only reads go on."""
+    return node._replace(coming=())

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from batonbox_server.hub.feed import Effect, Feed
-from tests.simulation import small
+from tests.simulation import small, small_clients
 from tests.simulation.mutations import Patch, append_anything, append_over_a_gap
+from tests.simulation.small_clients import ClientStep
 
 SMALL: dict[str, Patch] = {
     "tip: what follows is appended, whatever its past": append_anything,
@@ -45,11 +46,36 @@ def _never_ask(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Feed, "_ask", lambda _: [])
 
 
+@of_small("gap check: nobody compares with the log")
+def _never_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Feed, "checked", lambda *_, **__: [])
+
+
 @of_small("tip: a position is resumed by its seq")
-def _small_resume_by_seq(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(small, "_continues", lambda *_: True)
+def _resume_by_seq(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(small_clients, "_same", lambda *_: True)
 
 
 @of_small("tip: a node answers for positions that it has not reached")
 def _answer_early(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(small, "_answers", lambda *_: True)
+    patch.setattr(small_clients, "_answers", lambda _: True)
+
+
+@of_small("tip: a fork is mended without telling anybody")
+def _silent_rebase(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(small_clients, "rebased", lambda client, _: ClientStep(client))
+
+
+@of_small("tip: what was read before a fork was mended still counts")
+def _remember_reads(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(small_clients, "_forgotten", lambda client: client)
+
+
+@of_small("tip: old events are read beyond the ring's beginning")
+def _read_on(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(small_clients, "_missed", lambda chunk: chunk.got[chunk.seq :])
+
+
+@of_small("tip: a second failover, while the first is mended, is not looked for")
+def _mend_blindly(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(small, "_beyond", lambda *_: True)
