@@ -37,7 +37,7 @@ async def overload_figures(figures: Figures, *, quick: bool) -> None:
 
     From a note's write to each of 450 readers.  Attacked: 50 who stall, and strangers, dripping
     requests, exploding messages and endless subscriptions without a pause, from a process that
-    shares the load client's core.
+    takes what the load client leaves of its core; `.server`: the server's share of its own.
     """
     rounds, seconds = (2, 4.0) if quick else (5, 10.0)
     found: dict[str, list[float]] = {}
@@ -58,7 +58,7 @@ async def overload_figures(figures: Figures, *, quick: bool) -> None:
             link.close() if link is sender else link.cut()
     pairs = zip(found["attacked.p99"], found["calm.p99"], strict=True)
     for name, values in found.items():
-        figures.add(f"overload.{OURS}.{name}", "%" if name.endswith("noise") else "ms", values)
+        figures.add(f"overload.{OURS}.{name}", "ms" if ".p" in name else "%", values)
     figures.add(f"overload.{OURS}.ratio", "x", [attacked / calm for attacked, calm in pairs])
     wrong = account.lost + account.doubled + account.disordered + account.closed
     figures.add(f"overload.{OURS}.wrong", "", [wrong])
@@ -71,6 +71,7 @@ async def _round(fan: Fan, seconds: float, name: str, found: dict[str, list[floa
     for what, part in (("p50", 0.5), ("p99", 0.99)):
         value = 1000 * took_s[int(part * (len(took_s) - 1))]
         found.setdefault(f"{name}.{what}", []).append(value)
+    found.setdefault(f"{name}.server", []).append(100 * spent.server_s / spent.wall_s)
     found.setdefault(f"{name}.noise", []).append(100 * spent.noise)
 
 

@@ -40,7 +40,7 @@ __all__ = ["CommandAdmission", "SocketPump"]
 
 _log = structlog.get_logger(__name__)
 _TURN_S: Final = 0.25
-_TICKS: Final = 32
+_TICKS: Final = 8
 _CLOSING_S: Final = 3.0
 _ATTACH_RETRY_S: Final = 0.5
 _ATTACH_TRIES: Final = 20

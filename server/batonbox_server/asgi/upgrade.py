@@ -37,8 +37,9 @@ ACCEPT: Final = "batonbox.accept"
 _log = structlog.get_logger(__name__)
 # A client may not send frames before it was accepted; those who do are given this much.
 _EARLY_MAX_BYTES: Final = 16_384
-# In a turn of the loop, of all connections together: some 0.1 ms each, and up to 1 ms.
-_HANDSHAKES_PER_TURN: Final = 8
+# In a turn of the loop, of all connections together: some 0.2 ms each, and up to 1 ms. An event
+# takes several turns on its way from the command to who reads it.
+_HANDSHAKES_PER_TURN: Final = 2
 _READS_PER_TURN: Final = 1
 _SWITCHING: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
