@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import random
 import socket
 import time
 import uuid
@@ -34,6 +35,7 @@ from .attack import Attack, Raw, Sizes
 from .processes import serving
 
 INBOX: Final = "sales"
+AT_ONCE: Final = 8
 TEXT: Final = "x" * 1500
 # Short, so that what is cut is cut soon; the rates are those of a test that signs in by hundreds.
 SETTINGS: Final[dict[str, Any]] = {
@@ -73,6 +75,23 @@ class Office:
             self._top = max(self._top, done["seq"])
             await asyncio.sleep(pause_s)
         return sorted(took)
+
+    async def write_many(self, count: int) -> None:
+        """Long notes of many words, several at once."""
+        chance = random.Random(count)
+        words = [f"{chance.randrange(16**5):x}" for _ in range(5000)]
+
+        async def some(number: int) -> None:
+            for _ in range(number):
+                text = " ".join(chance.choices(words, k=400))[:1500]
+                self._number += 1
+                args = {"conv": self._conv, "text": text, "cid": f"{self._name}.{self._number}"}
+                done = await self.agent.ask(Op.CMD, "note", args)
+                self._top = max(self._top, done["seq"])
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(some(count // AT_ONCE))
 
     async def right(self) -> None:
         """Everybody is there, and got everything once and in order."""
@@ -204,6 +223,28 @@ async def test_the_full_crowd_three_times_leaves_memory_and_files_as_they_were(
             await they.right()
             assert attack.answers["503"] > 1000
             assert b"Traceback" not in server.log.read_bytes()
+    assert sizes[2] <= 1.05 * sizes[0], sizes
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_memory_levels_off_while_members_write_under_attack(tmp_path: Path) -> None:
+    raise_file_limit()
+    sizes: list[int] = []
+    async with serving(tmp_path / "data", **SETTINGS, ring_bytes=1 << 18) as server:
+        token, admin = await server.token("agent1"), await server.token("admin")
+        async with office(server.url, token, 30, admin=admin) as they:
+            attack = Attack(server.port, token, SMALL, INBOX)
+            files = open_files(server.process.pid)
+            # The first fills what is bounded: the index's cache (32 MB) has all its pages by then.
+            for count in (10_000, 3000, 3000):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(attack.all())
+                    group.create_task(they.write_many(count))
+                await eventually(lambda: open_files(server.process.pid) <= files + 2, timeout_s=120)
+                sizes.append(resident(server.process.pid))
+                print(f"RSS {sizes[-1] / (1 << 20):.1f} MB after {count} more", flush=True)
+            await they.right()
     assert sizes[2] <= 1.05 * sizes[0], sizes
 
 
