@@ -54,6 +54,7 @@ class Serving:
         self._routers = list(bot._walk())
         self._waits = Waits(each for router in self._routers for each in router._waits)
         self._stopping = stopping
+        self.ready = asyncio.Event()  # for tests: nothing that happens from now on is missed
 
     def stop(self) -> None:
         """Begin nothing more from now on, before `stopping` has made its way."""
@@ -78,6 +79,7 @@ class Serving:
                 await unless(self._stopping, self._ready())
                 if not self._stopping.is_set():
                     _log.info("ready as %s", self._client.user.id)
+                    self.ready.set()
                     await unless(self._stopping, self._read(), *self._others())
                 self.stop()
                 await self._drain()

@@ -74,7 +74,7 @@ class Waiting:
     async def _unowned(self) -> list[Row]:
         rows: list[Row] = []
         self._known = set(self._inboxes or [each.id for each in await self._client.inboxes()])
-        for inbox in self._known:
+        for inbox in sorted(self._known):
             found = self._client.conversations(inbox=inbox, view="unassigned")
             rows += [conversation.now async for conversation in found]
         return [row for row in rows if row.status == "unassigned"]
