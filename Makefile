@@ -27,7 +27,7 @@ GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json docs/concepts
 	server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs docs-images test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit sbom fuzz
+.PHONY: help setup run docs docs-images test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit release-check sbom fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -104,6 +104,9 @@ bench: setup ## measure this machine beside a floor and a naive loop: build/benc
 audit: $(AUDIT)/.stamp ## known advisories about packages, Python's and npm's; asks PyPI and npm, guards no merge
 	$(BIN)/python -m pip check
 	$(BIN)/python -m tests.supply_chain audit
+
+release-check: setup ## build both distributions, install them where nothing else is, do the main job
+	$(BIN)/python -m pytest tests/release
 
 sbom: $(AUDIT)/.stamp ## write build/sbom-*.cdx.json: what the distributions and the page are made of
 	$(BIN)/python -m tests.supply_chain sbom
