@@ -13,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import jsonschema
 import yaml
 
 from batonbox_server import config
 from batonbox_server.asgi.app import ALL_ENDPOINTS
 from batonbox_server.engine import locate
+from batonbox_server.gen.openapi import openapi
 from tests.ports import free_port
 from web_client.build_hook import node_binary
 
@@ -117,8 +119,29 @@ def _ini(text: str) -> None:
 
 
 def _http(text: str) -> None:
+    """Requests that an endpoint answers, each with a body that it takes, where one is shown."""
     if unknown := requests_in(text):
         raise Wrong(f"no endpoint answers {unknown}")
+    for line in text.splitlines():
+        if asked := re.match(r"(\w+) +(/v1/\S+) +(\{.*\})$", line):
+            _taken(asked[1], asked[2], asked[3])
+
+
+def _taken(method: str, path: str, body: str) -> None:
+    document = openapi()
+    route = next(
+        known
+        for known, methods in document["paths"].items()
+        if method.lower() in methods and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path)
+    )
+    request = document["paths"][route][method.lower()].get("requestBody", {"content": {}})
+    schema = request["content"].get("application/json", {"schema": False})["schema"]
+    try:
+        jsonschema.validate(
+            json.loads(body), {"components": document["components"], "allOf": [schema]}
+        )
+    except (ValueError, jsonschema.ValidationError) as error:
+        raise Wrong(f"{method} {path} does not take {body}: {error}") from error
 
 
 def _dotenv(text: str) -> None:

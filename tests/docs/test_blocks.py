@@ -59,6 +59,7 @@ def trouble_with(block: Block) -> str:
         ("```dotenv\nBATONBOX_PROT=1\n```", "is not a setting"),
         ("```dotenv\nBATONBOX_PORT=many\n```", "must be a number"),
         ("```http\nGET /v1/nothing\n```", "no endpoint"),
+        ('```http\nPUT /v1/retention {"external_days": "many"}\n```', "does not take"),
         ("```valkey\nmaxmemory-polite noeviction\n```", "Bad directive"),
         ("```javascript\nlet 1\n```", "SyntaxError"),
         ("<!-- not run: it is late -->\n```sh\ntrue\n```", "say one of"),
