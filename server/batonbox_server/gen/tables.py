@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from batonbox_server import config, wire
+from batonbox_server import wire
 from batonbox_server.domain import model
 from batonbox_server.errors import CODES
 
@@ -170,20 +170,6 @@ def closes() -> str:
     return table(("range", "what a client does", "codes"), rows)
 
 
-def settings() -> str:
-    """Every setting of the server."""
-    rows = (
-        (
-            f"`{config.PREFIX}{f.name.upper()}`",
-            f"`{f.default}`" if f.default != "" else "",
-            f.metadata["unit"],
-            f.metadata["help"],
-        )
-        for f in fields(config.Settings)
-    )
-    return table(("setting", "default", "unit", "meaning"), rows)
-
-
 def row_fields() -> str:
     """Fields of a conversation's row."""
     return table(
@@ -212,7 +198,6 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "errors": errors,
     "closes": closes,
-    "settings": settings,
     "row": row_fields,
     "room": room_fields,
     "message": message_fields,
