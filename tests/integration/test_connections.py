@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from batonbox_server.asgi.connection import Connection
 from batonbox_server.domain.model import Role
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.keys import Keys
@@ -71,6 +72,43 @@ async def test_unsub_counts_for_the_sub_before_it_that_is_still_under_way(node: 
     await node.receive("box", "+15550202")
     await eventually(lambda: len(ann.events("box")) == 1)
     await ann.end()
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+async def test_a_message_of_many_frames_takes_turns_and_goes_before_what_came_after_it(
+    node: Node, signed_in: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    performed, turns = [0], list[int]()
+    perform, add = Connection._perform, node.pump.turns.add
+
+    def counted(connection: Connection, step: Any) -> None:
+        performed[0] += 1
+        perform(connection, step)
+
+    def later(piece: Any) -> None:
+        turns.append(performed[0])
+        add(piece)
+
+    monkeypatch.setattr(Connection, "_perform", counted)
+    monkeypatch.setattr(node.pump.turns, "add", later)
+    many = [[Op.UNSUB, ["nobody"]]] * 80
+    ann = await sign_in(node, "ann") if signed_in else await dial(node)
+    hello = [] if signed_in else [[Op.HELLO, "tok-ann", ""]]
+    await ann.send(*hello, *many, [Op.SUB, 1, [["box", "list"]]])
+    await ann.send([Op.UNSUB, ["box"]])
+    await ann.got(Op.OK, _1=1)
+    assert turns == [32, 64]
+    await eventually(lambda: performed[0] == 82)
+    assert node.hub.viewers() == {}
+    await ann.send([Op.SUB, 2, [["box", "list"]]])
+    await ann.got(Op.OK, _1=2)
+    # Its end may come between two turns.
+    performed[0] = 0
+    await ann.send(*many)
+    await eventually(lambda: performed[0] >= 32)
+    of(node, "ann").abort()
+    await ann.reading
+    await eventually(lambda: not node.pump.connections)
 
 
 async def test_the_end_of_who_is_overrun_stops_no_event_on_its_way(node: Node) -> None:

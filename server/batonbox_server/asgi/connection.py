@@ -34,6 +34,7 @@ __all__ = ["Connection", "now_ms"]
 _log = structlog.get_logger(__name__)
 _CLOSE_TIMEOUT_MS: Final = 2000
 _REASON_MAX_BYTES: Final = 123
+_TURN_STEPS: Final = 32  # of one message in a turn of the loop: a few us each
 
 
 def now_ms() -> int:
@@ -52,6 +53,7 @@ class Connection:
         "_credentials",
         "_pump",
         "_requests",
+        "_rest",
         "_room",
         "_stalled_ms",
         "_transport",
@@ -86,6 +88,7 @@ class Connection:
         self._requests = Requests(self, pump)
         self._stalled_ms = 0
         self._close_by_ms = 0
+        self._rest: Iterator[Step] | None = None  # of a message, for another turn
         self._waits = False  # for its answers to be read
         self._room: asyncio.Event | None = None  # there only while a request waits for the same
 
@@ -132,17 +135,38 @@ class Connection:
             del self._requests
 
     def _perform_all(self, steps: Iterator[Step]) -> None:
-        for step in steps:
+        for number, step in enumerate(steps, 1):
             if self.closing is not None:
                 return
             if isinstance(step, wire.Hello):
                 self._hello(step, steps)
                 return
             self._perform(step)
+            if number == _TURN_STEPS:
+                self._rest = steps
+                self._transport.hold()
+                self._pump.turns.add(self._go_on)
+                return
         if self.viewer.congested and self.closing is None:
             # A client gets no answers faster than it reads them.
             self._waits = True
             self._transport.hold()
+
+    def _go_on(self) -> None:
+        """The rest of a long message, in its turn."""
+        steps, self._rest = self._rest, None
+        if steps is None or self.closing is not None or self not in self._pump.connections:
+            return
+        try:
+            self._perform_all(steps)
+        except Exception:
+            self.failed()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Nothing more is read while a message is not done with, or answers are not read."""
+        if self._rest is None and not self._waits:
+            self._transport.release()
 
     def _perform(self, step: Step) -> None:
         if isinstance(step, Answer):
@@ -181,7 +205,7 @@ class Connection:
             await rest
         except Exception:
             self.failed()
-        self._transport.release()
+        self._read_on()
 
     async def _sign_in(self, hello: wire.Hello, rest: Iterator[Step]) -> None:
         try:
@@ -288,7 +312,7 @@ class Connection:
             return
         if self._waits:
             self._waits = False
-            self._transport.release()
+            self._read_on()
         self._make_room()
 
     def overflow(self) -> None:

@@ -33,6 +33,7 @@ from .connection import Connection, now_ms
 from .greetings import Greetings
 from .handshake import Denial, Handshakes, deny
 from .origins import Credentials, Origins
+from .paced import Paced
 from .upgrade import ACCEPT
 from .wheel import Wheel
 
@@ -105,6 +106,7 @@ class SocketPump:
         self.write_timeout_ms = round(1000 * write_timeout_s)
         self.build = build
         self.wheel = Wheel(now_ms())
+        self.turns = Paced(1)  # of long messages, whosever they are
         self.tasks: set[asyncio.Task[Any]] = set()
         self.connections: dict[Connection, None] = {}
         self._by_user: dict[str, dict[Connection, None]] = {}
