@@ -231,9 +231,11 @@ class Inflow:
 
     def _subscription(self, happening: on.Happening) -> None:
         match happening:
-            case on.Snapped(rows=rows):
+            case on.Snapped(inbox=inbox, rows=rows, now=now):
                 for row in rows:
                     self.known.put(row)
+                for stream in self.streams:
+                    stream.begin(inbox, now)
             case on.Subscribed(inbox=inbox):
                 self._release(inbox, None)
                 if inbox in self._refused:

@@ -44,12 +44,16 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Snapped:
-    """State of an inbox at a position; events go on from there."""
+    """State of an inbox at a position; events go on from there.
+
+    It may be an older one: then events up to `now` follow that happened before it was asked for.
+    """
 
     inbox: str
     position: Position
     counts: dict[str, int]
     rows: list[dict[str, Any]]
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +198,9 @@ class Session:
         match frame:
             case [Op.EV, str(inbox), int(seq), meta, body, str(tip), *_]:
                 return self._event(inbox, Applied(inbox, seq, meta, body, tip))
-            case [Op.SNAP, str(inbox), str(epoch), int(seq), str(tip), counts, _, rows, *_]:
-                return self._snap(Snapped(inbox, Position(epoch, seq, tip), counts, rows))
+            case [Op.SNAP, str(inbox), str(epoch), int(seq), str(tip), counts, me, rows, *_]:
+                now = max(seq, int((me or {}).get("seq", 0)))
+                return self._snap(Snapped(inbox, Position(epoch, seq, tip), counts, rows, now))
             case [Op.RESET, str(inbox), str(reason), *more]:
                 return self._reset(inbox, reason, tuple(more[0] or ()) if more else ())
             case [Op.UNSUBD, str(inbox), int(code), *_]:

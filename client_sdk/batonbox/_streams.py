@@ -38,6 +38,7 @@ class EventStream:
         self._queue_max = queue_max
         self._queue: deque[Event] = deque()
         self._told: dict[str, int] = {}  # the newest seq of each log
+        self._begun: set[str] = set()  # the logs of which anything was told
         self._ready = asyncio.Event()
         self._error: Exception | None = None
         self._ended = False
@@ -59,6 +60,8 @@ class EventStream:
         """Called by the read loop; never blocks."""
         if event.inbox and not self.follows(event.inbox):
             return
+        if isinstance(event, LogEvent | Resync):
+            self._begun.add(event.inbox)
         if isinstance(event, LogEvent):
             if event.seq <= self._told.get(event.inbox, 0):
                 return  # told again for another stream, which goes on from further back
@@ -74,8 +77,11 @@ class EventStream:
         self._ready.set()
 
     def begin(self, inbox: str, seq: int) -> None:
-        """Nothing up to `seq` is for this stream."""
-        self._told.setdefault(inbox, seq)
+        """Nothing up to `seq` is for this stream, unless it was told something of this log before:
+        then it was told where it goes on, or that it has to read again what is older than that.
+        """
+        if inbox not in self._begun:
+            self._told[inbox] = max(seq, self._told.get(inbox, 0))
 
     def follows(self, inbox: str) -> bool:
         """Whether this stream wants the inbox, or the room."""

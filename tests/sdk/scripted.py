@@ -29,9 +29,10 @@ def event(seq: int, kind: str = "received", body: Any = None, **changes: Any) ->
     return [int(Op.EV), "sales", seq, meta | {"row": row(rev=seq, **changes)}, body, f"tip{seq}"]
 
 
-def snap(seq: int, *rows: dict[str, Any], epoch: str = "e1") -> list[Any]:
-    """SNAP of the inbox `sales` at `seq`."""
-    return [int(Op.SNAP), "sales", epoch, seq, f"tip{seq}", {}, {}, list(rows)]
+def snap(seq: int, *rows: dict[str, Any], epoch: str = "e1", now: int = 0) -> list[Any]:
+    """SNAP of the inbox `sales` at `seq`, with marks as of `now`."""
+    me = {"seq": now} if now else {}
+    return [int(Op.SNAP), "sales", epoch, seq, f"tip{seq}", {}, me, list(rows)]
 
 
 class Peer:

@@ -134,6 +134,28 @@ async def _first(events: Any, count: int) -> Any:
             return
 
 
+async def test_a_stream_begins_when_it_was_asked_for_though_the_snapshot_is_older(
+    sign_in: SignIn,
+) -> None:
+    client, peer = await sign_in()
+    stream = client.events(MessageReceived, inbox="sales")
+    entering = asyncio.gather(stream.__aenter__())
+    await peer.ok(await peer.expect(Op.SUB))
+    early = [event(n, body={"text": str(n)}) for n in (5, 6)]
+    await peer.send(snap(4, now=6), *early, event(7, body={"text": "7"}))
+    (events,) = await entering
+    async with asyncio.timeout(5):
+        assert [e.seq async for e in _first(events, 1)] == [7]
+        assert client.position("sales") == Position("e1", 7, "tip7")
+        # After a gap it is told all there is: who has read again may have done so before these.
+        await peer.send([int(Op.RESET), "sales", "fork", []])
+        await peer.send(snap(4, epoch="e2", now=6), *early)
+        again = [e async for e in _first(events, 3)]
+    assert isinstance(again[0], Resync)
+    assert [e.seq for e in again[1:]] == [5, 6]
+    await stream.__aexit__(None, None, None)
+
+
 async def test_a_slow_consumer_is_told_and_never_holds_up_the_rest(sign_in: SignIn) -> None:
     client, peer = await sign_in()
     stream = client.events(inbox="sales", queue_max=5)
