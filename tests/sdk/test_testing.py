@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from batonbox import Conflict, MessageReceived, NotUndoable, Resync
+from batonbox import Bot, Conflict, Forbidden, MessageReceived, NotFound, NotUndoable, Resync
 from batonbox.testing import LocalServer
 from batonbox_server.config import ConfigError, Settings
 from batonbox_server.for_tests import ForTests
@@ -65,6 +65,32 @@ async def test_customers_are_new_unless_named_and_reach_the_number_they_text(
     assert first.number != second.number
     assert first.says("a") != second.says("a")
     assert first.says("b", to="+14165550101").startswith("support.")
+
+
+async def test_a_bot_serves_and_what_its_handlers_raise_is_raised(
+    batonbox_server: LocalServer,
+) -> None:
+    bot = Bot()
+
+    @bot.message()
+    async def divides(event: MessageReceived) -> None:
+        await event.conversation.claim()
+        await event.conversation.reply(f"{84 / int(event.text):g}")
+
+    customer = batonbox_server.customer()
+    async with batonbox_server.serving(bot, "agent1") as running:
+        assert running is bot
+        customer.says("2")
+        await customer.hears("42")
+    serving = batonbox_server.serving(bot, "agent2")
+    await serving.__aenter__()
+    customer.says("0", to="+14165550101")
+    await eventually(lambda: bot._serving and bot._serving._lanes._lanes)
+    with pytest.raises(ZeroDivisionError):
+        await serving.__aexit__(None, None, None)
+    with pytest.raises(ExceptionGroup) as failed:
+        await batonbox_server.serving(Bot(inboxes=["nowhere"]), "agent2").__aenter__()
+    assert isinstance(failed.value.exceptions[0], Forbidden | NotFound)
 
 
 async def test_links_are_reset_at_once_and_clients_go_on_without_a_gap(own: LocalServer) -> None:

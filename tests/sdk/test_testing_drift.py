@@ -23,6 +23,7 @@ from batonbox import (
 )
 from batonbox.bot._clock import RealClock
 from batonbox.testing import BotTester, LocalServer
+from tests.support import eventually
 
 USERS = ("agent1", "agent2", "admin")
 VERBS = (
@@ -258,35 +259,29 @@ async def test_the_same_bot_sees_and_does_the_same_on_both() -> None:
     there, real = rota()
     there._clock = Restless()
     async with LocalServer() as server, server.client("agent2") as colleague:
-        serving = asyncio.get_running_loop().create_task(there.start(server.client("agent1")))
 
         async def settled(count: int) -> None:
-            while len(real) < count:
-                assert not serving.done()
-                await asyncio.sleep(0.01)
+            await eventually(lambda: len(real) >= count, what=f"{count} lines, not {real}")
 
-        while there._serving is None:
-            await asyncio.sleep(0.01)
-        one, two = server.customer(first), server.customer(second)
-        conv = one.says("hours?")
-        await settled(1)
-        two.says("something else")
-        await settled(2)
-        handle = await colleague.conversation(two.says("hello?"))
-        await settled(3)
-        await handle.claim()
-        await settled(4)
-        two.says("hours please")
-        await settled(5)
-        await handle.release()
-        await settled(6)
-        server.advance(301)
-        await settled(len(played))
-        await one.hears("9 to 5")
-        assert real == played
-        assert [(c.number, text) for c in (one, two) for text in c.phone()] == sent
-        finals = [(await colleague.conversation(c)).now for c in (conv, handle.id)]
-        assert [shown(row) for row in finals] == rows
-        assert [m.text for m in await (await colleague.conversation(conv)).history()] == lines
-        there.stop()
-        await serving
+        async with server.serving(there, "agent1"):
+            one, two = server.customer(first), server.customer(second)
+            conv = one.says("hours?")
+            await settled(1)
+            two.says("something else")
+            await settled(2)
+            handle = await colleague.conversation(two.says("hello?"))
+            await settled(3)
+            await handle.claim()
+            await settled(4)
+            two.says("hours please")
+            await settled(5)
+            await handle.release()
+            await settled(6)
+            server.advance(301)
+            await settled(len(played))
+            await one.hears("9 to 5")
+            assert real == played
+            assert [(c.number, text) for c in (one, two) for text in c.phone()] == sent
+            finals = [(await colleague.conversation(c)).now for c in (conv, handle.id)]
+            assert [shown(row) for row in finals] == rows
+            assert [m.text for m in await (await colleague.conversation(conv)).history()] == lines

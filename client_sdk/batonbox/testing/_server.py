@@ -7,7 +7,8 @@ import itertools
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,8 +18,10 @@ from batonbox import sync
 from batonbox._backoff import Backoff
 from batonbox._client import Client
 from batonbox._http import Http
+from batonbox.bot import Bot
 from batonbox.sync._portal import Portal
-from batonbox.testing._customer import Customer
+from batonbox.testing._customer import LOOK_S, Customer
+from batonbox.testing._errors import Errors
 from batonbox.testing._process import Process
 from batonbox.testing._relay import Relay
 
@@ -166,6 +169,25 @@ class LocalServer:
         self._clients.add(client._its)
         return client
 
+    @asynccontextmanager
+    async def serving(self, bot: Bot, user: str) -> AsyncIterator[Bot]:
+        """The bot serves as the user while the block runs, from when it is ready; then it drains.
+
+        Raises in the end what its handlers raised and no error handler of its own took.
+        """
+        errors = Errors()
+        errors.listen()
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(bot.start(self.client(user)))
+                while not (running.done() or _is_ready(bot)):  # noqa: ASYNC110 - or it failed
+                    await asyncio.sleep(LOOK_S)
+                yield bot
+                bot.stop()
+        finally:
+            errors.unlisten()
+        errors.check()
+
     def customer(self, number: str | None = None) -> Customer:
         """The customer with this number (E.164); without one somebody new.
 
@@ -228,6 +250,10 @@ class LocalServer:
         if self._process is None:
             raise RuntimeError("start the server first: `with LocalServer() as server:`")
         return self._process
+
+
+def _is_ready(bot: Bot) -> bool:
+    return bot._serving is not None and bot._serving.ready.is_set()
 
 
 def _quick(options: dict[str, Any]) -> dict[str, Any]:

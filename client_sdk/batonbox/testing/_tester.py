@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import logging
 import time
 import uuid
 from collections.abc import Collection, Mapping
@@ -21,6 +20,7 @@ from batonbox._session import Applied
 from batonbox._tasks import cancel_all, spawn
 from batonbox.bot import Bot
 from batonbox.bot._source import Source, StreamSource, Told
+from batonbox.testing._errors import Errors
 from batonbox.testing._house import House, WiredClient
 from batonbox.testing._office import receive, wake_due
 
@@ -30,6 +30,8 @@ NUMBERS = {"sales": "+14165550100", "support": "+14165550101"}
 COLLEAGUES = ("agent1", "agent2", "agent3")
 # Turns of the loop in which nothing was said: then nobody has anything to say any more.
 QUIET_TURNS = 40
+# What sums of seconds may be off by.
+ROUNDED_S = 1e-6
 # What the client adds to a command by itself.
 _CARRIED = frozenset({"cid", "own_tok", "seen"})
 
@@ -72,9 +74,9 @@ class BotTester:
     ) -> None:
         self._bot = bot
         self._timeout_s = timeout_s
-        self._clock = _Clock(time.time())
+        self._clock = _Clock(float(int(time.time())))  # sums of whole seconds are exact
         self._house = House(now_s=lambda: self._clock.now_s, ran=self._ran, happened=self._happened)
-        self._errors = _Errors()
+        self._errors = Errors()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._playing: asyncio.Task[Any] | None = None
         self.user = user
@@ -88,7 +90,7 @@ class BotTester:
     async def __aenter__(self) -> Self:
         self._real_clock, self._bot._clock = self._bot._clock, self._clock
         self._bot._source = self._source  # type: ignore[method-assign]
-        logging.getLogger("batonbox").addHandler(self._errors)
+        self._errors.listen()
         client = WiredClient(self._house, self.user)
         self._playing = spawn(self._tasks, self._bot.start(client), name="batonbox-bot-tester")
         try:
@@ -163,7 +165,7 @@ class BotTester:
         until_s = self._clock.now_s + seconds
         while True:
             next_s = min(self._next_wake_s(), self._clock.next_s())
-            if next_s > until_s:
+            if next_s > until_s + ROUNDED_S:
                 break
             self._clock.go_to(next_s)
             for box in self._house.boxes.values():
@@ -252,12 +254,13 @@ class BotTester:
             await asyncio.sleep(0)
             await self._bot.idle()
             moves = self._house.moves + self._clock.slept
-            quiet = quiet + 1 if moves == seen and self._bot._serving is not None else 0
+            serving = self._bot._serving
+            quiet = quiet + 1 if moves == seen and serving and serving.ready.is_set() else 0
             seen = moves
 
     async def _end(self) -> None:
         await cancel_all(self._tasks)
-        logging.getLogger("batonbox").removeHandler(self._errors)
+        self._errors.unlisten()
         self._bot._clock = self._real_clock
         vars(self._bot).pop("_source", None)
 
@@ -297,26 +300,6 @@ class _Clock:
         self.now_s = max(self.now_s, at_s)
         while self.next_s() <= self.now_s:
             heapq.heappop(self._sleepers)[2].set_result(None)
-
-
-class _Errors(logging.Handler):
-    """What nobody took, as the bot logs it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self._found: list[BaseException] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and record.exc_info[1] is not None:
-            self._found.append(record.exc_info[1])
-
-    def check(self) -> None:
-        """Raise it, once."""
-        found, self._found = self._found, []
-        if len(found) == 1:
-            raise found[0]
-        if found:
-            raise BaseExceptionGroup("handlers of the bot failed", found)
 
 
 def _inboxes_of(bot: Bot) -> Mapping[str, str]:
