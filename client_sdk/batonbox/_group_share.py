@@ -134,16 +134,18 @@ class Share:
         return min(reached, at.seq) if self.at else min(line.handled, at.seq)
 
     def told(self, share: dict[str, Any], *, renew: bool) -> bool:
-        """What the server says of it; True: it has to be read again from further back.
+        """What the server says of it; True: it has to be read from another place now.
 
         `renew`: works that are ours may have been refused meanwhile: they are offered again.
         """
+        behind = self.low is not None and self.low.epoch != share["epoch"]
+        if behind:
+            self.lose()  # generations of another log mean nothing here
         self.gen, self.copies = int(share["gen"]), int(share["copies"])
         self.low = Position(str(share["epoch"]), int(share["seq"]), str(share["tip"]))
         mine = {int(p): int(gen) for p, gen in share["mine"]}
         asked = {int(p) for p in share["asked"]}
         self._drop(p for p, line in self.lines.items() if mine.get(p) != line.gen)
-        behind = self.at is not None and self.at.epoch != self.low.epoch
         for p, gen in mine.items():
             line = self.lines.get(p)
             if line is None:

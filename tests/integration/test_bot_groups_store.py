@@ -5,6 +5,7 @@ from __future__ import annotations
 from batonbox_server.domain.model import Role
 from batonbox_server.store.group_port import Said, Share
 from batonbox_server.store.groups import RedisGroups
+from batonbox_server.store.scripts import Scripts
 from tests.integration.store_harness import Box, refused
 
 ALL = list(range(64))
@@ -253,3 +254,15 @@ async def test_a_group_that_nobody_speaks_for_is_forgotten(box: Box) -> None:
     two = Copy(box, "two")
     await box.receive()
     assert (await two.beat()).seq == await box.seq() - 1
+
+
+async def test_a_restored_log_takes_what_was_handled_along(box: Box) -> None:
+    one = Copy(box, "one")
+    start = (await one.beat()).seq
+    await box.receive()
+    await one.beat(done={p: start + 1 for p in ALL if p})
+    await Scripts(box.client).restored(box.log, epoch="another")
+    two = Copy(box, "two")
+    share = await two.beat()
+    assert (share.epoch, share.seq, two.handled(1), share.lost) == ("another", start, start + 1, "")
+    assert two.mine == ALL, "nobody else is there"
