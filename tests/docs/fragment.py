@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
-import re
+import json
+import os
 import sys
+import urllib.request
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
@@ -63,14 +65,8 @@ async def _run(code: str) -> None:
 
 
 async def _scope(client: batonbox.Client) -> dict[str, Any]:
-    texting = await asyncio.create_subprocess_exec(
-        "batonbox", "send-inbound", "--from", _CUSTOMER, "--to", _OURS, "hello",
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    told, _ = await texting.communicate()
-    found = re.search(rb"\bsales\.\w+", told)
-    assert found is not None, told
-    conv = await client.conversation(found[0].decode())
+    texting = asyncio.to_thread(_texts, {"from": _CUSTOMER, "to": _OURS, "text": "hello"})
+    conv = await client.conversation(await texting)
     await conv.claim()
     await conv.reply("a picture", media=[Path("plan.png")])
     return {
@@ -83,6 +79,17 @@ async def _scope(client: batonbox.Client) -> dict[str, Any]:
         "router": batonbox.Router(),
         "Path": Path,
     }
+
+
+def _texts(message: dict[str, str]) -> str:
+    """A customer writes; the conversation."""
+    asked = urllib.request.Request(
+        os.environ["BATONBOX_URL"] + "/v1/loopback/inbound",
+        data=json.dumps(message).encode(),
+        headers={"authorization": f"Bearer {os.environ['BATONBOX_TOKEN']}"},
+    )
+    with urllib.request.urlopen(asked, timeout=_LONGEST_S) as answer:
+        return str(json.load(answer)["conv"])
 
 
 if __name__ == "__main__":
