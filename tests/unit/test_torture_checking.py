@@ -217,6 +217,17 @@ def test_what_may_have_happened_has_done_so_by_its_end_or_never(
     assert search(history, budget=1_000).holds is holds
 
 
+def test_what_may_have_happened_need_not() -> None:
+    never = Op(1, "transfer", "ann", to="bob", kind="unknown")
+    ops = [
+        Timed(Op(0, "receive"), 0, 1, "said", ()),
+        Timed(never, 10, 15, "c1", (), fate="either"),
+        Timed(Op(2, "assign", "bob", new="t1"), 20, 25, "c2", ()),
+    ]
+    history = History("box.1", State(), ops, frozenset({"ann", "bob"}), None)
+    assert search(history, budget=1_000).holds is True
+
+
 def test_records_survive_the_disk(tmp_path: Path, stories: list[list[record.Record]]) -> None:
     path = tmp_path / "run.jsonl"
     record.write(path, stories[0])

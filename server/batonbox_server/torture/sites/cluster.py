@@ -1,4 +1,4 @@
-"""A cluster: primaries with a replica each, and slots that move between them."""
+"""A cluster: primaries with a replica each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import itertools
 import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,14 +18,12 @@ from batonbox_server.store.cluster_map import SLOTS
 from batonbox_server.store.resp import Argument, close_connection, open_connection, request
 
 from .base import EngineProc, Tls, random_password, reserve_port
+from .slots import SlotMoves, until
 
 __all__ = ["ClusterSite"]
 
 _HOST: Final = "127.0.0.1"
-_POLL_S: Final = 0.02
-_TIMEOUT_S: Final = 30.0
 _REPLY_TIMEOUT_S: Final = 5.0
-_KEYS_AT_ONCE: Final = 100
 _CONFIGURATION: Final = """\
 save ""
 aof-use-rdb-preamble yes
@@ -39,7 +36,7 @@ cluster-config-file nodes.conf
 """
 
 
-class ClusterSite:
+class ClusterSite(SlotMoves):
     """See `base.Site`; every primary has one replica.
 
     `announced` tells others another port of an engine, by its name, such as a relay's: whoever asks
@@ -58,7 +55,7 @@ class ClusterSite:
         tls: Tls | None = None,
     ) -> None:
         self._folder = folder / "cluster"
-        self._password = random_password()
+        super().__init__(random_password())
         self._tls = tls
         self.announced: dict[str, int] = {}
         self._settings = {
@@ -72,19 +69,18 @@ class ClusterSite:
         self.atomic = binary.name == "valkey" and binary.version >= (9, 0, 0)
         names = [f"{kind}{n}" for kind in ("primary", "replica") for n in range(1, primaries + 1)]
         self._engines = [
-            EngineProc(name, self._folder / name, binary, "", password=self._password, tls=tls)
+            EngineProc(name, self._folder / name, binary, "", password=self.password, tls=tls)
             for name in names
         ]
         self._count = primaries
         self._ids: dict[str, EngineProc] = {}
-        self._moves: dict[int, EngineProc] = {}  # begun and not ended: the slot, and where to
 
     @property
     def url(self) -> str:
         """See the protocol; three nodes lead to all."""
         nodes = ",".join(f"{_HOST}:{self._port(engine)}" for engine in self._engines[:3])
         scheme, more = ("rediss", f"?{self._tls.option}") if self._tls else ("redis", "")
-        return f"{scheme}+cluster://:{self._password}@{nodes}{more}"
+        return f"{scheme}+cluster://:{self.password}@{nodes}{more}"
 
     @property
     def engines(self) -> Sequence[EngineProc]:
@@ -121,7 +117,7 @@ class ClusterSite:
                 async def over(engine: EngineProc = engine) -> bool:
                     return not await self._is_replica(engine)
 
-                await _until(over, what=f"{engine.name} taking over")
+                await until(over, what=f"{engine.name} taking over")
                 return
         raise EngineUnsuitable("No replica of the cluster answers.")
 
@@ -134,10 +130,10 @@ class ClusterSite:
             said = await asyncio.gather(*(self._is_content(engine) for engine in self._engines))
             return all(said)
 
-        await _until(is_whole, what="the whole cluster")
+        await until(is_whole, what="the whole cluster")
 
     async def owner(self, slot: int) -> EngineProc:
-        """The primary that serves a slot, as the first engine says that answers."""
+        """See SlotMoves: as the first engine says that answers."""
         for engine in self._engines:
             if not engine.running:
                 continue
@@ -151,7 +147,7 @@ class ClusterSite:
         raise EngineUnsuitable(f"Nobody serves slot {slot}.")
 
     async def primaries(self) -> list[EngineProc]:
-        """Those that run and are no replicas."""
+        """See SlotMoves."""
         running = [engine for engine in self._engines if engine.running]
         replicas = await asyncio.gather(*(self._is_replica(engine) for engine in running))
         return [engine for engine, replica in zip(running, replicas, strict=True) if not replica]
@@ -162,79 +158,8 @@ class ClusterSite:
         port = int(dict(part.split("=") for part in told.split(","))["port"])
         return next(engine for engine in self._engines if engine.port == port)
 
-    async def migrate(self, slot: int, to: EngineProc, *, atomic: bool = False) -> None:
-        """Move a slot to another primary, key by key, or all at once where the engine can."""
-        if slot in self._moves:
-            await self.finish_moves()
-        if await self.owner(slot) is to:
-            return
-        if not atomic:
-            async with self.moving(slot, to) as move_keys:
-                await move_keys()
-            return
-        here = await self.owner(slot)
-        await self.ask(
-            here, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self.id_of(to)
-        )
-
-        async def moved() -> bool:
-            said = await asyncio.gather(*(self.ask(e, "CLUSTER", "SLOTS") for e in (here, to)))
-            theirs = self.id_of(to).encode()
-            return all(
-                primary[2] == theirs
-                for ranges in said
-                for first, last, primary, *_ in ranges
-                if first <= slot <= last
-            )
-
-        await _until(moved, what=f"slot {slot} at {to.name}")
-
-    @asynccontextmanager
-    async def moving(
-        self, slot: int, to: EngineProc
-    ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-        """A slot on its way, key by key: it belongs to `to` in the end. Yields what moves the keys
-        that are left."""
-        self._moves[slot] = to
-        here = await self.owner(slot)
-        await self.ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.id_of(here))
-        await self.ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.id_of(to))
-
-        async def move_keys() -> None:
-            while keys := await self.ask(here, "CLUSTER", "GETKEYSINSLOT", slot, _KEYS_AT_ONCE):
-                await self.ask(
-                    here, "MIGRATE", _HOST, to.port, "", 0, 5000, "REPLACE", "AUTH", self._password,
-                    "KEYS", *keys,
-                )  # fmt: skip
-
-        yield move_keys
-        await move_keys()
-        await self._give(slot, to, here)
-
-    async def finish_moves(self) -> None:
-        """Carry on where a move was interrupted, to whoever took over from where it went.
-
-        Until then some keys are here and some there, and the slot serves no functions.
-        """
-
-        async def finished() -> bool:
-            for slot, to in list(self._moves.items()):
-                try:
-                    primaries = await self.primaries()
-                    now = to if to in primaries else self._mate(to)
-                    if await self.owner(slot) is now:
-                        await self._give(slot, now)
-                        continue
-                    async with self.moving(slot, now) as move_keys:
-                        await move_keys()
-                except (RedisError, OSError, BatonboxError):
-                    return False
-            return True
-
-        await _until(finished, what="interrupted moves of slots")
-
     async def ask(self, engine: EngineProc, *args: Argument) -> Any:
-        """One command to one engine, over a connection of its own."""
+        """See SlotMoves."""
         connection = await open_connection(engine.url, timeout_s=_REPLY_TIMEOUT_S)
         try:
             async with asyncio.timeout(_REPLY_TIMEOUT_S):
@@ -243,7 +168,7 @@ class ClusterSite:
             await close_connection(connection)
 
     def id_of(self, engine: EngineProc) -> str:
-        """What the cluster calls it."""
+        """See SlotMoves."""
         return next(name for name, known in self._ids.items() if known is engine)
 
     def _told(self, engine: EngineProc) -> str:
@@ -253,8 +178,8 @@ class ClusterSite:
             **self._settings,
             "cluster-port": bus.getsockname()[1],
             "cluster-announce-bus-port": bus.getsockname()[1],
-            "requirepass": self._password,
-            "masterauth": self._password,
+            "requirepass": self.password,
+            "masterauth": self.password,
         }
         if engine.name in self.announced:
             told["cluster-announce-port"] = self.announced[engine.name]
@@ -287,7 +212,7 @@ class ClusterSite:
                     return False  # they have not met yet
                 return True
 
-            await _until(follows, what=f"{replica.name} knowing {primary.name}")
+            await until(follows, what=f"{replica.name} knowing {primary.name}")
 
     async def _is_content(self, engine: EngineProc) -> bool:
         if not engine.running:
@@ -313,15 +238,8 @@ class ClusterSite:
         except (RedisError, OSError, BatonboxError):
             return False
 
-    async def _give(self, slot: int, to: EngineProc, *first: EngineProc) -> None:
-        """Whoever gets it is told first, and who gave it next: it is never nobody's."""
-        others = [engine for engine in await self.primaries() if engine not in (to, *first)]
-        for engine in (to, *first, *others):
-            await self.ask(engine, "CLUSTER", "SETSLOT", slot, "NODE", self.id_of(to))
-        del self._moves[slot]
-
-    def _mate(self, engine: EngineProc) -> EngineProc:
-        """The other engine of a primary and its replica, whichever is which now."""
+    def mate(self, engine: EngineProc) -> EngineProc:
+        """See SlotMoves."""
         return self._engines[(self._engines.index(engine) + self._count) % len(self._engines)]
 
     async def _info(self, engine: EngineProc) -> dict[str, str]:
@@ -330,12 +248,3 @@ class ClusterSite:
 
 def _fields(info: bytes) -> dict[str, str]:
     return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-
-
-async def _until(holds: Callable[[], Awaitable[bool]], *, what: str) -> None:
-    try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            while not await holds():  # noqa: ASYNC110
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError:
-        raise EngineUnsuitable(f"Waited {_TIMEOUT_S} s in vain for {what}.") from None
