@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
 
 from batonbox_server.asgi.upgrade import Upgrade
 
-__all__ = ["free_port", "on_port"]
+__all__ = ["free_port", "kept_port", "on_port"]
 
 
 def free_port() -> int:
@@ -20,6 +20,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A port that is given to nobody else meanwhile, while servers come and go on it.
+
+    Else a connection of whatever runs beside may get it while nobody listens there.
+    """
+    with socket.socket() as keeper:
+        # Who listens reuses addresses, too: next to one that does not listen it may.
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield int(keeper.getsockname()[1])
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import pytest
 
 from batonbox import Backoff, Client, MessageReceived, Resync
 from batonbox_server.config import Settings
-from tests.ports import free_port
+from tests.ports import kept_port
 from tests.served import Served, served
 from tests.support import eventually
 
@@ -39,12 +39,12 @@ class Site:
         self._stack = AsyncExitStack()
         self.node: Served
 
-    async def behind(self, front: Front) -> None:
-        """From now on it is reached through this one."""
+    def behind(self, front: Front) -> httpx2.AsyncClient:
+        """From now on it is reached through this one, by this client."""
         self.front = front
         tls = ssl.create_default_context(cafile=str(front.trusted))
         self.http = httpx2.AsyncClient(base_url=front.url, verify=tls, timeout=20)
-        await self.reached()
+        return self.http
 
     async def start(self) -> None:
         """The node, with the demo organisation."""
@@ -76,17 +76,16 @@ async def site(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Site]:
     """Behind each of them."""
-    port = free_port()
-    it = Site(engine_url, port)
-    await it.start()
-    try:
-        async with FRONTS[request.param](tmp_path, port) as front:
-            monkeypatch.setenv("SSL_CERT_FILE", str(front.trusted))
-            await it.behind(front)
-            yield it
-            await it.http.aclose()
-    finally:
-        await it.stop()
+    async with AsyncExitStack() as stack:
+        port = stack.enter_context(kept_port())
+        it = Site(engine_url, port)
+        stack.push_async_callback(it.stop)
+        await it.start()
+        front = await stack.enter_async_context(FRONTS[request.param](tmp_path, port))
+        monkeypatch.setenv("SSL_CERT_FILE", str(front.trusted))
+        await stack.enter_async_context(it.behind(front))
+        await it.reached()
+        yield it
 
 
 async def test_people_work_through_it_and_go_on_when_the_server_was_away(site: Site) -> None:
