@@ -27,13 +27,12 @@ extensions = ["myst_parser"]
 myst_heading_anchors = 4
 nitpicky = True
 highlight_language = "none"
-suppress_warnings = [
-    "misc.highlighting_failure",  # dotenv, valkey: shown plainly
-    "toc.not_included",
-]
+suppress_warnings = ["misc.highlighting_failure"]  # dotenv, valkey: shown plainly
 
 html_theme = "furo"
 html_title = f"batonbox {release}"
 html_extra_path = ["_root"]
+html_static_path = ["_static"]
+html_css_files = ["own.css"]
 html_copy_source = False
 html_show_sourcelink = False
