@@ -44,6 +44,7 @@ async def lived(engine_url: str, space: str, folder: Path) -> None:
         convs = [await site.texts("hello", customer=f"+141655502{n:02}") for n in range(8)]
         for text in range(9):
             await site.texts(f"and {text}", customer="+14165550200")
+        await site.texts("STOP", customer="+14165550298")
         for n, conv in enumerate(convs[:6]):
             agent = AGENTS[n % 3]
             await _ok(site.act(agent, conv, "assign"))

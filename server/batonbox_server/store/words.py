@@ -9,10 +9,10 @@ from batonbox_server.store.engine import Engine
 from batonbox_server.store.keys import Keys
 from batonbox_server.store.scripts import Scripts
 
-__all__ = ["RedisWords"]
+__all__ = ["KEEP_MS", "RedisWords"]
 
 # A day longer than an inbox knows the messages it has.
-_KEEP_MS: Final = 8 * 24 * 3600 * 1000
+KEEP_MS: Final = 8 * 24 * 3600 * 1000
 _BATCH: Final = 500
 
 
@@ -30,7 +30,7 @@ class RedisWords:
             provider_id=provider_id,
             customer=customer,
             word=word,
-            keep_ms=_KEEP_MS,
+            keep_ms=KEEP_MS,
         )
         return int(reply[1])
 

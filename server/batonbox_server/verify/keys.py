@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from batonbox_server.store.verifying import VerifyingReads
+from batonbox_server.store.words import KEEP_MS
 
 from .findings import Finding, Report
 
@@ -21,7 +22,7 @@ LIFETIMES: Final = {
     "p": 7 * _DAY_MS,
     "pm": 7 * _DAY_MS,
     "pin": 7 * _DAY_MS,
-    "word": 7 * _DAY_MS,
+    "word": KEEP_MS,
     "left": 60_000,
 }
 _KEY: Final = re.compile(
