@@ -62,14 +62,10 @@ def _twin(timed: Timed, name: int, tries: int, faults: Sequence[Fault]) -> Itera
     ended_ns = timed.ended_ns
     if tries > 1 or op.verb == "member_remove":  # a job puts out whom a failover brought back
         ended_ns = None
-    elif not any(_overlap(timed, fault) for fault in faults):
+    elif not any(timed.overlaps(fault) for fault in faults):
         return  # else a node may have asked one engine, and then another
     other = op._replace(id=name, kind="unknown", new="", slug="", row=None)
     yield Timed(other, timed.began_ns, ended_ns, timed.cid, timed.records, fate="either")
-
-
-def _overlap(timed: Timed, fault: Fault) -> bool:
-    return timed.began_ns <= fault.ended_ns and (timed.ended_ns or fault.began_ns) >= fault.began_ns
 
 
 def _fates(box: InboxRound) -> dict[str, Fate]:
