@@ -18,6 +18,8 @@ from batonbox._wire import PARTITIONS
 
 __all__ = ["Line", "Share", "SharedWork", "partition_of"]
 
+DONE_AT_ONCE = 256
+
 
 def partition_of(conv: str) -> int:
     """The partition of a conversation: the same for every copy, in whatever language."""
@@ -59,13 +61,15 @@ class Line:
     """A partition that we hold since generation `gen`.
 
     `handled`: everything up to here was when we got it.  `known`: events up to here stand in
-    `works`, or stood.  `asked`: it is to be given back.
+    `works`, or stood.  `asked`: it is to be given back.  `done`: who held it before has handled
+    these already.
     """
 
-    __slots__ = ("asked", "gen", "handled", "held", "known", "works")
+    __slots__ = ("asked", "done", "gen", "handled", "held", "known", "works")
 
-    def __init__(self, gen: int, handled: int) -> None:
+    def __init__(self, gen: int, handled: int, done: frozenset[int]) -> None:
         self.gen = gen
+        self.done = done
         self.handled = self.known = handled
         self.held, self.asked = True, False
         self.works: deque[SharedWork] = deque()
@@ -126,7 +130,14 @@ class Share:
         if at is None:
             return [self.inbox]
         holds = [[p, line.gen, self._reached(line, at)] for p, line in self.lines.items()]
-        return [self.inbox, self.gen, at.seq, at.tip, holds, self.ready_to_give]
+        done = [
+            [p, work.event.seq]
+            for p, line in self.lines.items()
+            for work in line.works
+            if work.finished
+        ]
+        gives = self.ready_to_give
+        return [self.inbox, self.gen, at.seq, at.tip, holds, gives, done[:DONE_AT_ONCE]]
 
     def _reached(self, line: Line, at: Position) -> int:
         reached = line.works[0].event.seq - 1 if line.works else at.seq
@@ -149,7 +160,8 @@ class Share:
         for p, gen in mine.items():
             line = self.lines.get(p)
             if line is None:
-                line = self.lines[p] = Line(gen, self.low.seq + int(share["past"][p]))
+                done = frozenset(int(seq) for at, seq in share["done"] if at == p)
+                line = self.lines[p] = Line(gen, self.low.seq + int(share["past"][p]), done)
                 behind = behind or (self.at is not None and line.handled < self.at.seq)
             taken_up = line.asked and p not in asked
             line.asked = p in asked
@@ -169,6 +181,8 @@ class Share:
         if line is None or event.seq <= line.known:
             return
         line.known = event.seq
+        if event.seq in line.done:
+            return
         work = SharedWork(event, self, line)
         line.works.append(work)
         self.waiting += 1

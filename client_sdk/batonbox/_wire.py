@@ -211,7 +211,8 @@ class Share(Struct, array_like=True, frozen=True):
 
     `gen`: the newest generation it was told; `at`, `tip`: up to where it has read the log; `holds`:
     [partition, the generation it was given in, everything up to this seq is handled]; `gives`:
-    those of them that it gives back, with nothing under way.
+    those of them that it gives back, with nothing under way; `done`: [partition, seq] of events
+    further on that are handled, while one before them still is under way.
     """
 
     inbox: Id
@@ -220,6 +221,7 @@ class Share(Struct, array_like=True, frozen=True):
     tip: Annotated[str, Meta(max_length=40)] = ""
     holds: Annotated[list[tuple[Partition, Seq, Seq]], Meta(max_length=PARTITIONS)] = []
     gives: Annotated[list[Partition], Meta(max_length=PARTITIONS)] = []
+    done: Annotated[list[tuple[Partition, Seq]], Meta(max_length=256)] = []
 
 
 class Group(Struct, array_like=True, frozen=True):

@@ -17,13 +17,14 @@ class Copy:
     def __init__(self, box: Box, name: str, *, user: str = "ann", group: str = "answers") -> None:
         self._box, self._groups = box, RedisGroups(box.client, keys=box.keys)
         self.name, self.user, self.group = name, user, group
-        self.share = Share(0, "", 0, "", [], [], [], "", 0)
+        self.share = Share(0, "", 0, "", [], [], [], "", 0, [])
 
     async def beat(
         self,
         *,
         done: int | dict[int, int] | None = None,
         gives: list[int] | None = None,
+        over: list[tuple[int, int]] | None = None,
         leaving: bool = False,
         lease_ms: int = 60_000,
         at: int | None = None,
@@ -37,7 +38,9 @@ class Copy:
             (p, gen, done if isinstance(done, int) else done.get(p, 0))
             for p, gen in self.share.mine
         ]
-        said = Said(self.share.gen, seq, newest if tip is None else tip, holds, gives or [])
+        said = Said(
+            self.share.gen, seq, newest if tip is None else tip, holds, gives or [], over or []
+        )
         self.share = await self._groups.share(
             inbox="box",
             user=self.user,
@@ -78,6 +81,23 @@ async def test_what_is_handled_is_kept_per_partition_and_never_goes_back(box: Bo
     assert one.share.tip == (await box.store.head(log=box.log, at=start + 2)).tip_at
     await one.beat(done=start + 1)
     assert one.handled(6) == start + 3
+
+
+async def test_what_is_handled_out_of_turn_is_not_done_again(box: Box) -> None:
+    one = Copy(box, "one")
+    start = (await one.beat()).seq
+    for _ in range(4):
+        await box.receive()
+    share = await one.beat(done=start, over=[(5, start + 2), (5, start + 3), (6, start + 9)])
+    assert share.done == [(5, start + 2), (5, start + 3)], "what is in the log"
+    share = await one.beat(done={p: start + 2 if p == 5 else start for p in ALL})
+    assert share.done == [(5, start + 3)], "it need not be said again"
+    await one.beat(leaving=True)
+    two = Copy(box, "two")
+    assert (await two.beat()).done == [(5, start + 3)]
+    assert (await two.beat(done=start + 4)).done == []
+    many = [(5, start + 1)] * 3 + [(6, start + 1)]
+    assert (await two.beat(done=start, over=many)).done == [], "it was handled in its turn"
 
 
 async def test_a_second_copy_gets_half_once_the_first_has_given_it(box: Box) -> None:
@@ -143,9 +163,13 @@ async def test_what_a_copy_says_counts_only_for_what_it_holds(box: Box) -> None:
     await two.beat()
     await box.receive()
     one.share = stale
-    await one.beat(done=start + 1)  # it was away, and does not know
+    stolen = [(p, start + 1) for p in frozen]
+    await one.beat(done=start, over=stolen)  # it was away, and does not know
+    one.share = stale
+    await one.beat(done=start + 1)
     assert one.mine == []
     assert {one.handled(p) for p in frozen} == {start}
+    assert (await two.beat()).done == []
     await settled(one, two)
     one.share = stale
     await one.beat(done=start + 1)

@@ -237,20 +237,23 @@ class GroupWorld:
     async def ask(self, copy: Copy, said: list[Any], *, leaving: bool = False) -> dict[str, Any]:
         """The script's answer, as the wire has it."""
         copy.late = [*copy.late[-3:], said]
-        _, gen_said, at, tip, holds, gives = (*said, 0, 0, "", [], [])[:6]
+        _, gen_said, at, tip, holds, gives, done = (
+            said if said[1:] else (*said, 0, 0, "", [], [], [])
+        )
         packed = pack_for_lua(
-            {"gen": gen_said, "at": at, "tip": tip, "holds": holds, "gives": gives}
+            {"gen": gen_said, "at": at, "tip": tip, "holds": holds, "gives": gives, "done": done}
         )
         reply = await self.scripts.share(
             self.log, user="bot", name="g", copy=copy.name, lease_ms=LEASE_MS,
             leaving=int(leaving), said=packed,
         )  # fmt: skip
         assert reply[0] == b"ok", reply
-        _, gen, epoch, seq, tip, past, mine, asked, lost, copies = reply
+        _, gen, epoch, seq, tip, past, mine, asked, lost, copies, over = reply
         told = {
             "gen": gen, "epoch": epoch.decode(), "seq": seq, "tip": tip.decode(),
             "past": msgpack.unpackb(past), "mine": list(zip(mine[::2], mine[1::2], strict=True)),
             "asked": asked, "lost": lost.decode(), "copies": copies,
+            "done": list(zip(over[::2], over[1::2], strict=True)),
         }  # fmt: skip
         await self.check_progress(told, gen_said)
         return told
@@ -284,6 +287,8 @@ class GroupWorld:
             handled = told["seq"] + past
             assert handled >= self.handled[p], f"partition {p} went back to {handled}"
             self.handled[p] = handled
+        for _, seq in told["done"]:
+            assert self.events[seq].tip in self.finished, f"{seq} counts as handled"
         for seq, known in self.events.items():
             if seq > self.excused and isinstance(known, ConversationEvent):
                 p = partition_of(known.conversation.id)

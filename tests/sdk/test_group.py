@@ -217,6 +217,33 @@ async def test_who_dies_is_followed_by_another_from_what_was_not_finished(floor:
     assert not first.resyncs
 
 
+async def test_what_ended_out_of_turn_is_not_repeated_when_another_takes_over(
+    floor: Floor,
+) -> None:
+    first = await floor.copy()
+    await first.end()
+    for n in range(40):
+        await floor.writes(n)
+    works: list[SharedWork] = []
+    async with asyncio.timeout(10):
+        while len(works) < 40:
+            work = await anext(first.group)
+            assert isinstance(work, SharedWork)
+            assert work.begin()
+            works.append(work)
+    for work in works[1:]:
+        work.done()  # the first one hangs, and holds up what its partition says
+    await first.group._say()
+    await first.dies()
+    floor.copies.remove(first)
+    second = await floor.copy()
+    await floor.writes(77)
+    await eventually(lambda: len(second.handled) == 2, what="the first one's turn, and the new one")
+    one, new = (conv for _, conv, _ in second.handled)
+    assert one == works[0].event.conversation.id
+    assert new not in {work.event.conversation.id for work in works}
+
+
 async def test_a_copy_that_is_not_heard_begins_nothing_and_goes_on_when_it_is(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,7 @@ FRAMES: dict[str, list[Any]] = {
         "c0ffee0123456789",
         6000,
         True,
-        [["sales", 3, 7, TIP, [[0, 2, 7], [63, 3, 5]], [0]]],
+        [["sales", 3, 7, TIP, [[0, 2, 7], [63, 3, 5]], [0], [[63, 7]]]],
     ],
     "welcome": [
         Op.WELCOME,

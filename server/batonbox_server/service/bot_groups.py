@@ -31,7 +31,7 @@ class BotGroups:
     async def _one(self, user: str, asked: Group, share: Share) -> list[Any]:
         if is_room(share.inbox):
             raise Refused("bad_request", "inbox: a room is not shared by a group's copies.")
-        said = Said(share.gen, share.at, share.tip, share.holds, share.gives)
+        said = Said(share.gen, share.at, share.tip, share.holds, share.gives, share.done)
         try:
             found = await self._store.share(
                 inbox=share.inbox,

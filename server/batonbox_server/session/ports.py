@@ -83,7 +83,7 @@ class Groups(Protocol):
     async def share(self, principal: Principal, asked: Group) -> dict[str, Any]:
         """{shares: [[inbox, 0, share] or [inbox, number of the error, None], ...]}.
 
-        A share is {gen, epoch, seq, tip, past, mine, asked, lost, copies}.
+        A share is {gen, epoch, seq, tip, past, mine, asked, lost, copies, done}.
         """
 
 

@@ -18,6 +18,7 @@ class Said:
     tip: str = ""
     holds: Sequence[tuple[int, int, int]] = ()
     gives: Sequence[int] = ()
+    done: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,10 @@ class Share:
     """A copy's share as of generation `gen`.
 
     Of every partition everything is handled up to `seq`, whose position is (epoch, seq, tip), and
-    `past` more. `mine` are (partition, generation in which it was given); those of them in `asked`
-    are to be given back once nothing of them is under way. `lost`: "" or why events are missing
-    that the copy may have counted on: `trimmed`, `epoch`.
+    `past` more; `done` are (partition, seq) of `mine` further on. `mine` are (partition, generation
+    in which it was given); those of them in `asked` are to be given back once nothing of them is
+    under way. `lost`: "" or why events are missing that the copy may have counted on: `trimmed`,
+    `epoch`.
     """
 
     gen: int
@@ -39,6 +41,7 @@ class Share:
     asked: list[int]
     lost: str
     copies: int
+    done: list[tuple[int, int]]
 
 
 class GroupStore(Protocol):

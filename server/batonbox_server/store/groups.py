@@ -53,7 +53,7 @@ class RedisGroups:
         )
         if (why := _TOO_MANY.get(reply[0])) is not None:
             raise Refused("conflict", why)
-        gen, epoch, seq, tip, past, mine, asked, lost, copies = ok(reply)
+        gen, epoch, seq, tip, past, mine, asked, lost, copies, over = ok(reply)
         return Share(
             gen,
             epoch.decode(),
@@ -64,4 +64,5 @@ class RedisGroups:
             asked,
             lost.decode(),
             copies,
+            list(zip(over[::2], over[1::2], strict=True)),
         )

@@ -10,7 +10,7 @@
 -- ARGV[4] lease_ms
 -- ARGV[5] leaving
 -- ARGV[6] said
--- Returns {"ok", gen, epoch, seq, tip, past, mine, asked, lost, copies} | {"too_many_copies"} | {"too_many_groups"} | {"not_found"} | {"forbidden"}
+-- Returns {"ok", gen, epoch, seq, tip, past, mine, asked, lost, copies, over} | {"too_many_copies"} | {"too_many_groups"} | {"not_found"} | {"forbidden"}
 --- @include "lib/group"
 --- @include "lib/member"
 local user, name, copy, lease_ms, leaving = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5] == "1"
@@ -32,7 +32,7 @@ believe(cx, g, copy, said)
 if not attend(cx, g, copy, lease_ms, leaving) then return {"too_many_copies"} end
 deal(g)
 g.at = cx.now
-local low, past, mine, asked = cx.seq, {}, {}, {}
+local low, past, mine, asked, over = cx.seq, {}, {}, {}, {}
 for i = 1, PARTITIONS do low = math.min(low, g.handled[i]) end
 for i = 1, PARTITIONS do
   past[i] = g.handled[i] - low
@@ -42,6 +42,12 @@ for i = 1, PARTITIONS do
     if g.asked[i] == 1 then table.insert(asked, i - 1) end
   end
 end
+for n = 1, #g.over, 2 do
+  if g.holder[g.over[n] + 1] == copy then
+    table.insert(over, g.over[n])
+    table.insert(over, g.over[n + 1])
+  end
+end
 local tip = tip_after(cx, low)
 if known or not leaving then
   if #stale > 0 then redis.call("HDEL", key("gr", user), unpack(stale)) end
@@ -49,4 +55,5 @@ if known or not leaving then
   redis.call("PEXPIRE", key("gr", user), FORGOTTEN_MS)
 end
 local lost = said.gen > 0 and said.gen < g.lost_gen and g.lost or ""
-return {"ok", g.gen, g.epoch, low, tip, cmsgpack.pack(past), mine, asked, lost, #g.copies}
+return {"ok", g.gen, g.epoch, low, tip, cmsgpack.pack(past), mine, asked, lost, #g.copies,
+  over}

@@ -1,9 +1,10 @@
 --- @include "lib/log"
 -- How copies of a bot share an inbox. Per partition of its conversations: who holds it, since which
--- generation, how far it is handled, and whether it is asked back. It stands in the log's slot: a
+-- generation, how far it is handled, and whether it is asked back; `over` are entries further on that
+-- are handled too (partition and seq, one after the other). It stands in the log's slot: a
 -- failover that loses the end of the log loses with it what was said of that. What nobody has touched
 -- for twelve hours is forgotten: replies are remembered for twenty-four, so that none is given twice.
-local PARTITIONS, COPIES_MOST, FORGOTTEN_MS = 64, 64, 43200000
+local PARTITIONS, COPIES_MOST, OVER_MOST, FORGOTTEN_MS = 64, 64, 2048, 43200000
 
 local function filled(value)
   local t = {}
@@ -24,7 +25,8 @@ local function group_of(cx, user, name)
   local g = raw and cmsgpack.unpack(raw)
   if g and cx.now - g.at <= FORGOTTEN_MS then return g, true end
   return {epoch = cx.epoch, gen = 1, at = cx.now, copies = {}, handled = filled(cx.seq),
-    holder = filled(""), since = filled(1), asked = filled(0), lost = "", lost_gen = 0}, false
+    holder = filled(""), since = filled(1), asked = filled(0), over = {},
+    lost = "", lost_gen = 0}, false
 end
 
 -- What the log no longer has, or never had, nobody will handle: the group goes on at its end. Whoever
@@ -40,22 +42,33 @@ local function compare(cx, g)
       g.lost, g.lost_gen = other and "epoch" or "trimmed", gen
     end
   end
-  g.epoch = cx.epoch
+  if other then g.epoch, g.over = cx.epoch, {} end
 end
 
 -- What the copy says it has handled counts where it holds the partition since the generation that it
 -- knows of, and where it read the log as it is.
 local function believe(cx, g, copy, said)
   if tip_after(cx, said.at) ~= said.tip then return end
-  local gives = {}
+  local gives, believed, over, known = {}, {}, {}, {}
   for _, p in ipairs(said.gives) do gives[p] = true end
   for _, held in ipairs(said.holds) do
     local i, since, seq = held[1] + 1, held[2], held[3]
     if g.holder[i] == copy and g.since[i] == since and seq <= said.at then
       g.handled[i] = math.max(g.handled[i], seq)
+      believed[held[1]] = true
       if gives[held[1]] then g.holder[i] = "" end
     end
   end
+  local function keep(p, seq)
+    if seq <= g.handled[p + 1] or known[seq] or #over >= OVER_MOST then return end
+    known[seq] = true
+    over[#over + 1], over[#over + 2] = p, seq
+  end
+  for n = 1, #g.over, 2 do keep(g.over[n], g.over[n + 1]) end
+  for _, one in ipairs(said.done) do
+    if believed[one[1]] and one[2] <= said.at then keep(one[1], one[2]) end
+  end
+  g.over = over
 end
 
 -- The copies whose lease runs, this one among them unless it leaves; nil when there are too many.
