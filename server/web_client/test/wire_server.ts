@@ -28,6 +28,8 @@ export class WireServer {
   /** What the client says it looks at, and whether somebody types there. */
   viewing: unknown[] = [null, false];
   away = "";
+  /** Inboxes that have not heard of me yet, though the organisation says that they are mine. */
+  readonly deaf = new Set<string>();
   /** How many of each op went out. */
   readonly received: Frame[] = [];
 
@@ -255,6 +257,10 @@ export class WireServer {
     const inbox = this.logOf(id);
     this.cursors.delete(id);
     this.control = this.control.filter((frame) => frame[0] !== Op.SNAP || frame[1] !== id);
+    if (this.deaf.has(id)) {
+      this.control.push([Op.UNSUBD, id, 103]);
+      return;
+    }
     if (epoch !== undefined && seq !== undefined) {
       const wrong = inbox.tipAt(seq) !== tip ? "fork" : seq + 1 < inbox.oldest ? "trimmed" : "";
       if (wrong === "") {

@@ -8,6 +8,7 @@ const SUBS_PER_FRAME = 64;
 const RESUBSCRIBE_MS = 1000;
 /** 100 internal, 111 rate_limited, 130 unavailable: the subscription may be had later. */
 const TRANSIENT: ReadonlySet<number> = new Set([100, 111, 130]);
+const FORBIDDEN = 103;
 
 export class Subscriber {
   private readonly subscribing = new Map<number, readonly string[]>();
@@ -81,7 +82,9 @@ export class Subscriber {
     const { core } = this;
     const state = core.states.get(inbox);
     if (state === undefined) return;
-    if (TRANSIENT.has(code)) {
+    // The organisation says who may see an inbox before the inbox itself knows of them.
+    const early = code === FORBIDDEN && core.inboxes.peek().some(({ id }) => id === inbox);
+    if (early || TRANSIENT.has(code)) {
       this.subscribeLater(inbox, RESUBSCRIBE_MS);
       return;
     }
