@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from tests.chaos.processes import serving
+from tests.deploy import promtool
 from tests.integration.test_cli import run
-from tests.programs import program
 from tests.served import SALES, served
 from tests.support import eventually
 
@@ -77,13 +77,11 @@ def _expressions() -> str:
 
 
 def test_prometheus_takes_the_rules() -> None:
-    done = promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool.checked("check", "rules", "--lint=all", "--lint-fatal", str(RULES))
 
 
 def test_alerts_come_when_they_should_and_at_no_other_time() -> None:
-    done = promtool("test", "rules", RULES.with_name("rules_test.yml"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool.checked("test", "rules", str(RULES.with_name("rules_test.yml")))
 
 
 @pytest.mark.parametrize("broken", ["never", "at once"])
@@ -102,16 +100,10 @@ def test_an_alert_that_comes_never_or_too_early_is_noticed(tmp_path: Path, broke
         expected += re.findall(r"alert: (\w+)", text) if changed != text else []
     (tmp_path / "rules.yml").write_text("".join(spoilt))
     tests = shutil.copy(RULES.with_name("rules_test.yml"), tmp_path)
-    done = promtool("test", "rules", Path(tests))
-    assert done.returncode == 1
-    assert set(re.findall(r"alertname: (\w+)", done.stdout + done.stderr)) == set(expected)
+    with pytest.raises(ValueError, match="FAILED") as failed:
+        promtool.checked("test", "rules", str(tests))
+    assert set(re.findall(r"alertname: (\w+)", str(failed.value))) == set(expected)
     assert len(expected) > 10
-
-
-def promtool(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    """Debian's prometheus has it."""
-    told = [program("promtool", package="prometheus"), *args]
-    return subprocess.run(told, capture_output=True, text=True, check=False)
 
 
 async def test_no_line_of_the_log_has_a_message_or_a_name(tmp_path: Path) -> None:
