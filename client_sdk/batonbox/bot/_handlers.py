@@ -24,7 +24,7 @@ E = TypeVar("E", bound="ConversationEvent | Resync | Conversation")
 
 
 class Pass(Enum):
-    """See `PASS`."""
+    """What a handler returns that leaves the event to the next one that matches."""
 
     PASS = "pass"  # noqa: S105 - no password
 
