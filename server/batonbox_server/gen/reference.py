@@ -14,6 +14,7 @@ from batonbox_server.errors import CODES
 from .commands import commands_page
 from .concepts import concepts_page
 from .rest import rest_page
+from .sdk_reference import sdk_page
 from .tables import table
 
 __all__ = ["reference_pages"]
@@ -61,6 +62,7 @@ def reference_pages(root: Path) -> dict[Path, str]:
         "docs/reference/metrics.md": lambda: _METRICS + _metrics(),
         "docs/reference/errors.md": lambda: _ERRORS + _errors(),
         "docs/reference/cli.md": commands_page,
+        "docs/reference/sdk.md": sdk_page,
     }
     return {Path(path): _NOTICE + text().rstrip() + "\n" for path, text in pages.items()}
 
