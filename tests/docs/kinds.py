@@ -33,13 +33,11 @@ SHOWN: Final = frozenset({"json", "text"})
 REASONS: Final = frozenset(
     {
         "needs root",
-        "needs a machine of its own",
         "needs a container runtime",
         "needs a cluster",
         "needs an account elsewhere",
         "takes minutes",
         "installs packages",
-        "a part of a program",
         "begins the tests themselves",
     }
 )
