@@ -32,7 +32,7 @@ _PYTHON: Final = Path(sys.base_prefix)
 _DEBIANS: Final = _PYTHON.as_posix() == "/usr"
 # Where that image's loader finds libpython, too.
 _LIBRARIES: Final = {"LD_LIBRARY_PATH": "/usr/local/lib"}
-_TIMEOUT_S: Final = 110.0
+_TIMEOUT_S: Final = 280.0
 # How this machine's package clients reach their registries.
 _CLIENTS: Final = ("PIP_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+import pytest
 
 from batonbox import Client
 from tests.ports import free_port
@@ -58,6 +59,8 @@ def test_the_final_stage_is_small_and_runs_as_nobody_in_particular() -> None:
     assert final.last("HEALTHCHECK") == ["python", "-m", "batonbox_server.health"]
 
 
+# Where the checkout's page is older than its sources the steps build it: npm, and a Node of 60 MB.
+@pytest.mark.timeout(300)
 async def test_the_steps_make_a_server_that_runs_confined(tmp_path: Path) -> None:
     need_root()
     _, final = made = stages(FILE)
