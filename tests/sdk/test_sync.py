@@ -67,7 +67,7 @@ def test_every_event_with_a_handle_has_one_that_blocks() -> None:
 
 
 def received(events: sync.EventStream, text: str) -> sync.MessageReceived:
-    """The message with this text; a stream may begin with what came shortly before."""
+    """The message with this text."""
     while True:
         event = events.next(10)
         if isinstance(event, sync.MessageReceived) and event.text == text:
