@@ -13,6 +13,7 @@ root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**.md", "deploy/**.md", "examples/**.md"]
 exclude_patterns = [
     ".*",
+    "**/.*",
     "**/node_modules",
     "build",
     "client_sdk",

@@ -20,6 +20,7 @@ PAGES: Final = sorted(
     for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md", "examples/**/*.md")
     for path in ROOT.glob(pattern)
     if not path.name.endswith(".in.md")
+    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
 # What a comment right before a block may say; see docs/writing.md.
 MARKS: Final = frozenset({"begins", "file", "goes on", "not run", "repeated", "run by"})

@@ -33,10 +33,11 @@ found at once.
 _METRICS: Final = """\
 # Metrics
 
-`GET /metrics` of each process, in the text format of Prometheus; with several workers the answer
-is that of all of them together ([workers](../workers.md)). Beside those of this table there are
-`process_*` (CPU, memory, files) where the system has a `/proc`. Alerts over them are in
-`deploy/prometheus/rules.yml`, and what to do about each is in the [runbook](../runbook.md).
+`GET /metrics`, in the text format of Prometheus. With several workers the answer has each of them,
+under the label `worker`, and `batonbox_worker_deaths_total` ([workers](../workers.md)). Beside
+those of this table there are `process_*` (CPU, memory, files) where the system has a `/proc`.
+Alerts over them are in `deploy/prometheus/rules.yml`, a dashboard in
+`deploy/grafana/batonbox.json`, and what to do about each alert in the [runbook](../runbook.md).
 
 A counter's name ends with `_total` there, a histogram has `_bucket`, `_sum` and `_count`.
 
