@@ -56,6 +56,7 @@ from batonbox._events import (
     UnknownEvent,
     Woken,
 )
+from batonbox._group import Group
 from batonbox._models import (
     Badge,
     Inbox,
@@ -116,6 +117,7 @@ __all__ = [
     "EventStream",
     "Forbidden",
     "Found",
+    "Group",
     "Hit",
     "Inbox",
     "InboxChanged",
