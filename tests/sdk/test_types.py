@@ -57,17 +57,14 @@ assert asyncio.run(played()) == [("+14165550142", "hello")]
 """
 
 
-def interpreters() -> dict[str, str]:
-    """CPythons from 3.11 on: on PATH, and of pyenv, which need not be there."""
-    found: dict[str, str] = {}
-    for minor in MINORS:
-        name = f"python3.{minor}"
-        own = Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}")
-        for place in (sys.executable, shutil.which(name), *map(str, sorted(own))):
-            if place is not None and (version := version_of(place)).startswith(f"3.{minor}."):
-                found.setdefault(version, place)
-                break
-    return found
+def interpreter(minor: int) -> str:
+    """A CPython 3.`minor`: this one, on PATH, or one of pyenv's, which need not be on it; or ""."""
+    name = f"python3.{minor}"
+    own = Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}")
+    for place in (sys.executable, shutil.which(name), *map(str, sorted(own))):
+        if place is not None and version_of(place).startswith(f"3.{minor}."):
+            return place
+    return ""
 
 
 def version_of(python: str) -> str:
@@ -87,7 +84,7 @@ def test_the_package_says_that_it_is_typed_and_on_what_it_runs() -> None:
 
 
 def test_the_python_that_runs_this_is_found() -> None:
-    assert version_of(sys.executable) in interpreters()
+    assert interpreter(sys.version_info.minor) == sys.executable
 
 
 @pytest.fixture(scope="module")
@@ -101,15 +98,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long  # an environment each
-@pytest.mark.parametrize("version", sorted(interpreters()))
-def test_the_main_job_is_done_on_each_python(
-    version: str, wheel: Path, tmp_path: Path, batonbox_server: LocalServer
+@pytest.mark.parametrize("minor", MINORS)
+def test_the_main_job_is_done_on_each_python_that_is_here(
+    minor: int, wheel: Path, tmp_path: Path, batonbox_server: LocalServer
 ) -> None:
-    subprocess.run([interpreters()[version], "-m", "venv", str(tmp_path / "venv")], check=True)
+    found = interpreter(minor)
+    if not found:
+        pytest.skip(f"there is no python3.{minor} here")
+    print(f"on {found}, {version_of(found)}")
+    subprocess.run([found, "-m", "venv", str(tmp_path / "venv")], check=True)
     python = str(tmp_path / "venv" / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, str(wheel)], check=True)
     customer = batonbox_server.customer()
     given = [batonbox_server.url, batonbox_server.token("agent1"), customer.says("hello")]
     subprocess.run([python, "-W", "error", "-c", SMOKE, *given], check=True, cwd=tmp_path)
-    assert customer.wait_for(f"hello from {version}")
+    assert customer.wait_for(f"hello from {version_of(found)}")
