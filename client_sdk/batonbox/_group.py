@@ -69,7 +69,7 @@ class Group:
         if not 1.0 <= lease_s <= 60.0:
             raise ValueError(f"lease_s is 1 to 60 seconds, not {lease_s:g}")
         self.name = name
-        self.copy = copy or secrets.token_hex(8)
+        self.copy: str = copy or secrets.token_hex(8)
         self._client = client
         self._inboxes = None if inboxes is None else list(inboxes)
         self._lease_s = lease_s
