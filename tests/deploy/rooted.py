@@ -33,6 +33,8 @@ _DEBIANS: Final = _PYTHON.as_posix() == "/usr"
 # Where that image's loader finds libpython, too.
 _LIBRARIES: Final = {"LD_LIBRARY_PATH": "/usr/local/lib"}
 _TIMEOUT_S: Final = 280.0
+# Nothing outlives the tests, however they end; another user's process has to ask for that anew.
+_TIED: Final = ("--pdeathsig=KILL",)
 # How this machine's package clients reach their registries.
 _CLIENTS: Final = ("PIP_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT")
 
@@ -147,9 +149,8 @@ class Root:
         try:
             yield container
         finally:
-            if process.returncode is None:
-                container.signal(signal.SIGKILL)  # with PID 1 all of its namespace ends
-                await process.wait()
+            container.end()
+            await process.wait()
 
 
 class Container:
@@ -164,9 +165,15 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """Of its PID 1, as this machine counts."""
+        """Of its PID 1, as this machine counts; 0 before it begins and after its end."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(children.read_text().split()[0])
+        pids = children.read_text().split() if children.exists() else []
+        return int(pids[0]) if pids else 0
+
+    def end(self) -> None:
+        """With PID 1 all of its namespace ends."""
+        if self.process.returncode is None:
+            os.kill(self.pid or self.process.pid, signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
         """To its PID 1, as `docker kill` does."""
@@ -179,6 +186,8 @@ class Container:
 
     async def executed(self, *words: str) -> tuple[int, str]:
         """As `docker exec` does: exit status, and what was said."""
+        if not self.pid:
+            return 1, "there is nobody in it"
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--root", "--wd"]
         asked = await asyncio.create_subprocess_exec(
             *enter, *_as(self._user, self._environment, list(words)),
@@ -190,11 +199,12 @@ class Container:
 
 
 def _namespaces(script: str) -> list[str]:
-    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", script]
+    own = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    return ["setpriv", *_TIED, *own, "sh", "-ec", script]
 
 
 def _as(user: str, environment: dict[str, str], words: list[str]) -> list[str]:
     uid, _, gid = user.partition(":")
     drop = ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     env = [f"{name}={value}" for name, value in {**_LIBRARIES, **environment}.items()]
-    return ["setpriv", f"--reuid={uid}", f"--regid={gid}", *drop, "env", "-i", *env, *words]
+    return ["setpriv", f"--reuid={uid}", f"--regid={gid}", *drop, *_TIED, "env", "-i", *env, *words]
