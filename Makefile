@@ -27,7 +27,7 @@ GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json docs/concepts
 	server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs docs-images test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit release-check sbom fuzz
+.PHONY: help setup run docs docs-images test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit release-check dist sbom fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -107,6 +107,13 @@ audit: $(AUDIT)/.stamp ## known advisories about packages, Python's and npm's; a
 
 release-check: setup ## build both distributions, install them where nothing else is, do the main job
 	$(BIN)/python -m pytest tests/release
+
+dist: sbom ## wheels, sdists, bills of materials and their hashes, in dist/
+	@rm -rf dist && mkdir dist
+	$(BIN)/python -m hatchling build -d dist
+	cd client_sdk && ../$(BIN)/python -m hatchling build -d ../dist
+	cp build/sbom-*.cdx.json dist
+	cd dist && sha256sum * >SHA256SUMS
 
 sbom: $(AUDIT)/.stamp ## write build/sbom-*.cdx.json: what the distributions and the page are made of
 	$(BIN)/python -m tests.supply_chain sbom
