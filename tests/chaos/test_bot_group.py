@@ -26,8 +26,10 @@ BOT = "agent1"
 class Copies:
     """Processes of one bot."""
 
-    def __init__(self, server: Server, token: str, folder: Path, *, lease_s: float) -> None:
-        self.folder = folder
+    def __init__(
+        self, server: Server, token: str, folder: Path, *, lease_s: float, **more: str
+    ) -> None:
+        self.server, self.folder = server, folder
         self.running: list[asyncio.subprocess.Process] = []
         self._environment = {
             **os.environ,
@@ -35,6 +37,7 @@ class Copies:
             "BATONBOX_TOKEN": token,
             "GROUP": "answers",
             "LEASE_S": str(lease_s),
+            **more,
         }
         self._started = 0
 
@@ -86,18 +89,29 @@ class Town:
         await self._http.aclose()
 
     async def writes(self, customer: str, count: int, pause_s: float) -> None:
-        """ "0", "1", ... one after the other."""
+        """ "0", "1", ... one after the other, whether or not the server is there just now."""
         for _ in range(count):
-            said = {"from": customer, "to": SALES, "text": str(self.sent[customer])}
-            answer = await self._http.post("/v1/loopback/inbound", json=said)
-            assert answer.status_code == 201, answer.text
+            text = str(self.sent[customer])
+            said = {"from": customer, "to": SALES, "text": text, "id": f"{customer}-{text}"}
+            await self._asked("POST", "/v1/loopback/inbound", json=said)
             self.sent[customer] += 1
             await asyncio.sleep(random.uniform(0, 2 * pause_s))
 
+    async def _asked(self, method: str, path: str, **more: Any) -> Any:
+        while True:
+            try:
+                answer = await self._http.request(method, path, **more)
+            except httpx2.HTTPError:
+                answer = None
+            if answer is not None and answer.status_code < 500:
+                assert answer.is_success, answer.text
+                return answer.json()
+            await asyncio.sleep(0.05)
+
     async def phone(self, customer: str) -> list[str]:
         """What came."""
-        path = f"/v1/loopback/outbound?to=%2B{customer[1:]}"
-        return [item["text"] for item in (await self._http.get(path)).json()["items"]]
+        found = await self._asked("GET", f"/v1/loopback/outbound?to=%2B{customer[1:]}")
+        return [item["text"] for item in found["items"]]
 
     async def answered(self, timeout_s: float) -> None:
         """Every message has its answer, once and in order, on every phone."""
@@ -111,15 +125,15 @@ class Town:
 
 @asynccontextmanager
 async def town_with_bots(
-    folder: Path, *, customers: int, lease_s: float, copies: int = 3
+    folder: Path, *, customers: int, lease_s: float, **more: str
 ) -> AsyncIterator[tuple[Town, Copies]]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(folder / "data", **SETTINGS))
         town = Town(server.url, await server.token(), customers)
         stack.push_async_callback(town.aclose)
-        bots = Copies(server, await server.token(BOT), folder, lease_s=lease_s)
+        bots = Copies(server, await server.token(BOT), folder, lease_s=lease_s, **more)
         stack.callback(bots.kill_all)
-        for _ in range(copies):
+        for _ in range(3):
             await bots.start()
         await ready(town, bots)
         yield town, bots
@@ -175,3 +189,25 @@ async def test_five_thousand_messages_through_several_deaths(tmp_path: Path) -> 
         assert await bots.stop() == [0, 0, 0]
         begun = Counter(line for notes in bots.notes() for line in notes)
         print(f"{begun.total()} begun for {town.sent.total()}, by {[*map(len, bots.notes())]}")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_the_server_dies_and_its_engine_and_whoever_insists_is_heard_once(
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(6)
+    async with town_with_bots(tmp_path, customers=12, lease_s=2.0, INSIST="yes") as (town, bots):
+        async with asyncio.TaskGroup() as group:
+            for customer in town.customers:
+                group.create_task(town.writes(customer, 40, 0.2))
+            for _ in range(2):
+                await asyncio.sleep(1.0)
+                await bots.server.kill()
+                await asyncio.sleep(rng.uniform(0, 3))
+                await bots.server.start()
+            bots.server.kill_engine()
+            await asyncio.sleep(1.0)
+            await bots.kill(bots.running[0])
+        await town.answered(timeout_s=120)
+        assert await bots.stop() == [0, 0]
