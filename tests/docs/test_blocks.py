@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from batonbox_server.gen import ROOT
 from tests.docs.blocks import PAGES, Block, Malformed, blocks_of, parsed
-from tests.docs.kinds import CHECKS, REASONS, RUN, Wrong
+from tests.docs.kinds import CHECKS, REASONS, RUN, SHOWN, Wrong
 from tests.docs.story import told
 from tests.programs import program
 
@@ -34,6 +36,10 @@ def trouble_with(block: Block) -> str:
         return "nobody would run it"
     if block.marks.get("not run", "needs root") not in REASONS:
         return f"say one of {sorted(REASONS)}"
+    if block.marks.keys() & {"goes on", "repeated"} and block.kind != "sh":
+        return "only sh goes on, or is repeated"
+    if "repeated" in block.marks and not any(shown_after(block)):
+        return "say behind it what it prints in the end"
     path, _, test = block.marks.get("run by", "").partition("::")
     if path and f"def {test}(" not in (ROOT / path).read_text(encoding="utf-8"):
         return f"there is no test {path}::{test}"
@@ -44,6 +50,13 @@ def trouble_with(block: Block) -> str:
     ):
         return "nothing uses that file afterwards"
     return ""
+
+
+def shown_after(block: Block) -> Iterator[Block]:
+    """The output that the page shows of it, if it does."""
+    for before, after in pairwise(blocks_of(block.page)):
+        if before == block and after.follows and after.kind in SHOWN:
+            yield after
 
 
 @pytest.mark.parametrize(
@@ -62,6 +75,7 @@ def trouble_with(block: Block) -> str:
         ('```http\nPUT /v1/retention {"external_days": "many"}\n```', "does not take"),
         ("```valkey\nmaxmemory-polite noeviction\n```", "Bad directive"),
         ("```javascript\nlet 1\n```", "SyntaxError"),
+        ("<!-- goes on -->\n```python\n1\n```", "only sh"),
         ("<!-- not run: it is late -->\n```sh\ntrue\n```", "say one of"),
         ("<!-- not run: needs root -->\n```json\n{}\n```", "nobody would run it"),
         ("<!-- run by: tests/docs/test_site.py::test_nothing -->\n```sh\ntrue\n```", "no test"),
