@@ -16,7 +16,15 @@ from collections import deque
 from collections.abc import Collection, Coroutine
 from typing import TYPE_CHECKING, Any, Self
 
-from batonbox._errors import ApiError, BatonboxError, ConnectionLost, RequestTimeout, api_error
+from batonbox._errors import (
+    ApiError,
+    BatonboxError,
+    ConnectionLost,
+    Forbidden,
+    NotFound,
+    RequestTimeout,
+    api_error,
+)
 from batonbox._events import LogEvent, Resync
 from batonbox._group_share import Share, SharedWork
 from batonbox._models import State
@@ -256,6 +264,9 @@ class Group:
                         self._streams[share.inbox] = stream
                         await self._take(share, stream)
             except BatonboxError as error:
+                refused = isinstance(error, ApiError) and not error.retryable
+                if refused and not isinstance(error, Forbidden | NotFound):
+                    raise  # as by who follows too many
                 _log.info("group %s: %s is not read: %s", self.name, share.inbox, error)
                 await asyncio.sleep(self._lease_s / 3)
             finally:

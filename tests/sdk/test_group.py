@@ -6,13 +6,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
 import pytest_asyncio
 
-from batonbox import Backoff, Client, Forbidden, MessageReceived, Resync
+from batonbox import ApiError, Backoff, Client, Forbidden, MessageReceived, Position, Resync
 from batonbox._group import Group
 from batonbox._group_share import SharedWork
 from batonbox_server.domain.model import Role
@@ -335,6 +335,20 @@ async def test_whoever_is_removed_begins_nothing_more_and_is_told_where_it_was_n
     assert not any_of._task.done()
     await administration.set_member(inbox=floor.inbox, user=floor.bot, on=True)
     await eventually(lambda: any_of.group.holds(f"{floor.inbox}.x"), what="everything again")
+
+
+async def test_an_inbox_that_cannot_be_followed_ends_it_with_the_reason(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Client, *, inbox: str, since: Position) -> NoReturn:
+        del since
+        raise ApiError(107, "bad_request", f"{inbox}: at most 128 subscriptions per connection.")
+
+    monkeypatch.setattr(Client, "events", refused)
+    copy = await floor.copy()
+    await eventually(copy._task.done, what="the end")
+    assert "at most 128" in str(copy._task.exception())
+    assert not copy.group.leads
 
 
 async def test_a_name_or_lease_that_no_group_can_have_is_refused_at_once(floor: Floor) -> None:

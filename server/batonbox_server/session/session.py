@@ -26,7 +26,7 @@ _SUBS_BURST: Final = 512
 # PONG and UNSUB, which cost nothing but our time.
 _WORDS_PER_S: Final = 20.0
 _WORDS_BURST: Final = 500
-# Inboxes of GROUPs: a script for each, and all that one may follow twice in three seconds.
+# Inboxes of GROUPs: a script for each; as many as a connection may follow, every second.
 _SHARES_PER_S: Final = 128.0
 _SHARES_BURST: Final = 512
 # Of an array or a map in a client's frame; a SUB names 256, a PONG all that are subscribed.
