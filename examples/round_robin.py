@@ -1,0 +1,60 @@
+"""Hands out what customers begin to the members who are online, in turn.
+
+    BATONBOX_TOKEN=... python round_robin.py      # an admin's: only they hand out to others
+
+What nobody can take (nobody is online) waits, and is handed out soon after somebody has come. What
+somebody returns goes to somebody else.
+"""
+
+import itertools
+import logging
+
+import batonbox
+
+bot = batonbox.Bot()
+log = logging.getLogger("round_robin")
+
+turns = itertools.count(1)
+last_turn: dict[str, int] = {}  # of members; who is not in it has had none
+
+
+@bot.unassigned(older_than_s=0)
+async def hand_out(conversation: batonbox.Conversation) -> None:
+    while (member := await next_member(conversation)) is not None:
+        before, last_turn[member] = last_turn.get(member, 0), next(turns)
+        try:
+            await conversation.assign(member)
+        except batonbox.AlreadyAssigned as error:
+            last_turn[member] = before
+            log.info("%s took %s themselves", error.by, conversation.id)
+        except batonbox.Conflict as error:
+            log.info("%s cannot have %s: %s", member, conversation.id, error)
+            continue  # no member any more: the next one
+        else:
+            log.info("%s has %s", member, conversation.id)
+        return
+    log.info("nobody is there for %s", conversation.id)
+
+
+@bot.every(seconds=5)
+async def hand_out_what_is_left(ctx: batonbox.Context) -> None:
+    async for conversation in ctx.client.conversations(view="unassigned"):
+        await hand_out(conversation)
+
+
+async def next_member(conversation: batonbox.Conversation) -> str | None:
+    """Who is online and has not had a turn for the longest time."""
+    client = bot.client
+    inboxes = {inbox.id: inbox for inbox in await client.inboxes()}
+    there = [
+        member
+        for member in inboxes[conversation.inbox].members
+        if client.presence.get(member) == batonbox.Presence.ONLINE
+        and member not in {client.user.id, conversation.now.last_assignee}
+    ]
+    return min(there, key=lambda member: last_turn.get(member, 0), default=None)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    bot.run()
