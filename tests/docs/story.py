@@ -115,14 +115,19 @@ class World:
         text = re.sub(r"(?<=[:= ])8080\b", str(self._port), block.text)
         if "file" in block.marks:
             where = Path((await self._printed("pwd", block)).strip()) / block.marks["file"]
-            where.parent.mkdir(parents=True, exist_ok=True)
-            where.write_text(text, encoding="utf-8")
+            self._keep_file(where, text, block)
         elif block.kind == "python":
             await self._python(text, block, shown)
         elif "goes on" in block.marks:
             await self.keep(text, shown)
         else:
             await self._compared(text, block, shown)
+
+    def _keep_file(self, where: Path, text: str, block: Block) -> None:
+        if not where.resolve().is_relative_to(self._folder.resolve()):
+            raise Malformed(f"{block}: {where.name} would be written into the repository")
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text, encoding="utf-8")
 
     async def _python(self, text: str, block: Block, shown: Block | None) -> None:
         file = self._file(text, "py")

@@ -114,6 +114,12 @@ def test_a_page_that_is_not_written_so_is_noticed(text: str, says: str) -> None:
         parsed(text)
 
 
+async def test_no_page_writes_into_the_repository(tmp_path: Path) -> None:
+    mark = "<!-- begins: nothing -->\n<!-- file: docs/index.md -->\n"
+    with pytest.raises(Malformed, match="into the repository"):
+        await told(parsed(f"{mark}```sh\ntrue\n```\n"), tmp_path)
+
+
 @pytest.mark.parametrize(
     "text",
     [
