@@ -29,12 +29,14 @@ __all__ = ["KEPT", "PASSWORD", "SETTINGS", "USERS", "answer", "packed"]
 KEPT: Final = Path(__file__).parent / "kept"
 USERS: Final = ("admin", "agent1", "agent2")
 PASSWORD: Final = "kept since that release"
+ORIGIN: Final = "https://box.example.org"
 # So that a few messages are enough for an archive.
 SETTINGS: Final[Mapping[str, Any]] = {
     "archive_keep_messages": 2,
     "archive_sweep_s": 0.2,
     "commands_per_s": 500,
     "commands_burst": 500,
+    "public_url": ORIGIN,
 }
 SALES, SUPPORT = "+14165550100", "+14165550101"
 PIXEL: Final = base64.b64decode(
@@ -140,6 +142,9 @@ class Company:
             await self.do("agent1", "POST", "contacts", contact)
         await self.do("admin", "PUT", "retention", {"external_days": 36500, "internal_days": 36500})
         await self.do("admin", "PUT", "admin/users/agent1/password", {"password": PASSWORD})
+        account = {"id": "line", "kind": "twilio", "name": "A line", "secret": "which is sealed",
+                   "config": {"account_sid": "AC" + 32 * "0"}}  # fmt: skip
+        await self.do("admin", "POST", "admin/carriers", account)
 
 
 def asked_for(convs: list[str], rooms: list[str], at_s: int) -> list[tuple[str, str]]:
@@ -149,7 +154,7 @@ def asked_for(convs: list[str], rooms: list[str], at_s: int) -> list[tuple[str, 
     everybody += [
         f"/v1/conversations?view={view}" for view in ("open", "unassigned", "mine", "done")
     ]
-    admins = ["/v1/admin/users", "/v1/admin/inboxes", "/v1/admin/numbers",
+    admins = ["/v1/admin/users", "/v1/admin/inboxes", "/v1/admin/numbers", "/v1/admin/carriers",
               "/v1/retention", "/v1/holds", f"/v1/admin/audit?until={at_s}&limit=200"]  # fmt: skip
     for conv in convs:
         admins += [f"/v1/conversations/{conv}", f"/v1/conversations/{conv}/messages?limit=50"]

@@ -12,7 +12,15 @@ import httpx2
 import pytest
 
 from tests.chaos.processes import Server, serving
-from tests.release.keeping import KEPT, PASSWORD, PIXEL, SALES, SETTINGS, answer, server_command
+from tests.release.keeping import (
+    KEPT,
+    PASSWORD,
+    PIXEL,
+    SALES,
+    SETTINGS,
+    answer,
+    server_command,
+)
 
 RELEASES = sorted(folder.name for folder in KEPT.iterdir() if folder.is_dir())
 # What is of the moment at which it was asked for.
