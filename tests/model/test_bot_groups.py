@@ -61,7 +61,7 @@ def test_whatever_happens_each_event_is_handled_to_its_end_by_one_copy(bench: Be
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_many_lives(bench: Bench) -> None:
-    bench.runner.run(walks(bench, bench.scripts, 1000, 3000))
+    bench.runner.run(walks(bench, bench.scripts, 1000, 1000))
 
 
 @pytest.mark.parametrize("name", sorted(ABLATIONS))
