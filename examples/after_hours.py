@@ -32,10 +32,12 @@ async def nobody_works(event: batonbox.MessageReceived, ctx: batonbox.Context) -
     conversation, me = event.conversation, ctx.client.user.id
     if closed is None or not await conversation.try_claim():
         return
-    told = [m for m in await conversation.history() if (m.kind, m.actor) == ("replied", me)]
-    if not told or told[-1].at_ms / 1000 < closed.timestamp():
-        await conversation.reply(f"We are closed, and will answer on {opens:%A from %H:%M}.")
-    await conversation.release()
+    try:
+        told = [m for m in await conversation.history() if (m.kind, m.actor) == ("replied", me)]
+        if not told or told[-1].at_ms / 1000 < closed.timestamp():
+            await conversation.reply(f"We are closed, and will answer on {opens:%A from %H:%M}.")
+    finally:
+        await conversation.release()
 
 
 def night_of(at: datetime) -> tuple[datetime | None, datetime]:

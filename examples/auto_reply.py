@@ -67,11 +67,12 @@ async def nobody_came(conversation: batonbox.Conversation, ctx: batonbox.Context
 
 @bot.error
 async def failed(error: Exception, event: batonbox.ConversationEvent | None) -> None:
-    """Somebody takes it over, or the customer goes on, while a handler runs: no harm is done."""
-    if isinstance(error, batonbox.NotOwner | batonbox.Conflict):
-        log.info("left it as it is: %s", error)
-    else:
-        log.error("could not handle %s", event, exc_info=error)
+    if isinstance(error, batonbox.NotOwner | batonbox.StaleToken | batonbox.NewActivity):
+        log.info("it went on without us: %s", error)  # a colleague took over, or the customer wrote
+        return
+    log.error("could not handle %s", event, exc_info=error)
+    if event is not None and event.conversation.now.assignee == bot.client.user.id:
+        await event.conversation.release()  # rather than keep whom we cannot answer
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 const URL = (process.env.BATONBOX_URL ?? 'http://127.0.0.1:8080').replace(/^http/, 'ws');
 const TOKEN = process.env.BATONBOX_TOKEN ?? '';
 
-const HELLO = 0, CMD = 1, SUB = 2, PONG = 6;
+const HELLO = 0, CMD = 1, SUB = 2, PONG = 6, PAGE = 7;
 const WELCOME = 16, OK = 17, ERR = 18, SNAP = 19, EV = 20, RESET = 23, GOAWAY = 24, PING = 25;
 const UNSUBD = 27, ORG = 29;
 const RETRY_HELPS = new Set([100, 111, 130, 131]);
@@ -24,7 +24,7 @@ let me = '';
 let limits = {};
 let nextId = 1;
 const positions = new Map(); // inbox -> [epoch, seq, tip] of the last event applied
-const commands = new Map(); // id -> a command that is not answered yet, in order
+const requests = new Map(); // id -> one that is not answered yet, in order
 const turns = new Map(); // conversation -> the end of what is done for it
 
 // What the bot does.
@@ -44,27 +44,40 @@ function customerWaits(row) {
   turn.then(() => turns.get(row.id) === turn && turns.delete(row.id));
 }
 
-// Commands.
+async function whoWaits(inbox, rows, next) {
+  for (const row of rows) if (row.waiting_since) customerWaits(row);
+  if (!next) return;
+  try {
+    const page = await request(Infinity, PAGE, inbox, 'open', next, 200);
+    await whoWaits(inbox, page.rows, page.next);
+  } catch (error) {
+    console.log(`cannot read all of ${inbox}: ${error.message}`);
+  }
+}
+
+// Requests.
 
 function command(name, row, args = {}) {
   // The same in every run for the same message: a second one has no effect.
   const cid = createHash('sha256').update(`${row.id} ${row.in_seq} ${name}`).digest('hex');
+  return request(name === 'reply' ? 12 * HOUR : 60 * SECOND, CMD, name, { conv: row.id, cid, ...args });
+}
+
+function request(resentFor, op, ...fields) {
   return new Promise((resolve, reject) => {
-    const frame = [CMD, nextId++, name, { conv: row.id, cid, ...args }];
-    commands.set(frame[1], { frame, resolve, reject, sent: false, firstSent: 0 });
-    sendCommands();
+    const frame = [op, nextId++, ...fields];
+    requests.set(frame[1], { frame, resolve, reject, resentFor, sent: false, firstSent: 0 });
+    sendRequests();
   });
 }
 
-function sendCommands() {
+function sendRequests() {
   const room = limits.commands_in_flight ?? 1;
-  for (const each of [...commands.values()].slice(0, room)) {
+  for (const each of [...requests.values()].slice(0, room)) {
     if (each.sent || socket?.readyState !== WebSocket.OPEN) continue;
-    const [, id, name] = each.frame;
-    const keptFor = name === 'reply' ? 12 * HOUR : 60 * SECOND;
-    if (each.firstSent && Date.now() - each.firstSent > keptFor) {
-      commands.delete(id);
-      each.reject(new Error(`nobody knows what became of ${name}`));
+    if (each.firstSent && Date.now() - each.firstSent > each.resentFor) {
+      requests.delete(each.frame[1]);
+      each.reject(new Error(`nobody knows what became of ${each.frame[2]}`));
       continue;
     }
     each.sent = true;
@@ -74,17 +87,17 @@ function sendCommands() {
 }
 
 function answered(id, settle) {
-  const known = commands.get(id);
+  const known = requests.get(id);
   if (!known) return; // of a subscription, or answered before
-  commands.delete(id);
+  requests.delete(id);
   settle(known);
-  sendCommands();
+  sendRequests();
 }
 
 function refused(id, code, message, retryMs) {
-  const known = commands.get(id);
+  const known = requests.get(id);
   if (known && RETRY_HELPS.has(code)) {
-    setTimeout(() => { known.sent = false; sendCommands(); }, retryMs ?? SECOND);
+    setTimeout(() => { known.sent = false; sendRequests(); }, retryMs ?? SECOND);
   } else {
     answered(id, ({ reject }) => reject(new Error(message)));
   }
@@ -97,8 +110,8 @@ const on = {
     const before = socket;
     [socket, opening, failures, me, limits] = [from, null, 0, user, given];
     from.patience = 2 * pingS * SECOND;
-    for (const each of commands.values()) each.sent = false;
-    sendCommands();
+    for (const each of requests.values()) each.sent = false;
+    sendRequests();
     if (before && before !== from) before.close(1000);
     console.log(`signed in as ${me}`);
   },
@@ -107,10 +120,10 @@ const on = {
     if (kind === 'inbox' && !positions.has(data.id)) subscribe(from, [data.id]);
     if (kind === 'inbox_gone') positions.delete(data.id);
   },
-  [SNAP](from, inbox, epoch, seq, tip, counts, marks, rows) {
+  [SNAP](from, inbox, epoch, seq, tip, counts, marks, rows, next) {
     positions.set(inbox, [epoch, seq, tip]);
     console.log(`${inbox} from ${seq} on`);
-    for (const row of rows) if (row.waiting_since) customerWaits(row);
+    whoWaits(inbox, rows, next);
   },
   [EV](from, inbox, seq, meta, body, tip) {
     const [epoch, have] = positions.get(inbox) ?? [];

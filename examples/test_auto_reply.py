@@ -63,3 +63,10 @@ async def test_an_event_that_comes_twice_is_answered_once() -> None:
         await tester.says(CUSTOMER, "Your hours?")
         await tester.feed(tester.events[0])
         assert len(tester.replies) == 1
+
+
+async def test_whom_it_cannot_answer_it_leaves_to_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(ANSWERS, "hours")
+    async with BotTester(bot) as tester:
+        await tester.says(CUSTOMER, "Your hours?")
+        assert tester.conversation(CUSTOMER).status == "unassigned"

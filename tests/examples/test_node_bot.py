@@ -144,6 +144,23 @@ async def test_it_leaves_what_others_have_and_repeats_what_helps(script: Script)
         assert peer.nothing_more()
 
 
+async def test_who_waits_behind_the_snapshot_is_read_page_by_page(script: Script) -> None:
+    async with running(NAME, url=script.url, token="t"):
+        peer = await begun(script)
+        await peer.send([*snap(1), "10"])
+        asked = await peer.expect(Op.PAGE)
+        assert asked[2:] == ["sales", "open", "10", 200]
+        peer.cut()
+        peer = await script.next()
+        await peer.welcome(commands_in_flight=16)
+        assert await peer.expect(Op.PAGE) == asked
+        await peer.expect(Op.SUB)
+        rows = [row("sales.c9", status="unassigned", waiting_since=1)]
+        await peer.ok(asked, rows=rows, next="5")
+        assert (await peer.expect(Op.PAGE))[2:] == ["sales", "open", "5", 200]
+        assert (await peer.expect(Op.CMD))[3]["conv"] == "sales.c9"
+
+
 async def test_no_more_are_under_way_than_the_server_allows(script: Script) -> None:
     async with running(NAME, url=script.url, token="t"):
         peer = await script.next()
@@ -171,5 +188,6 @@ async def test_it_stops_where_a_person_has_to_act(script: Script, code: Close) -
 
 def test_the_numbers_are_those_of_the_protocol() -> None:
     source = (EXAMPLES / NAME).read_text(encoding="utf-8")
-    for op in (Op.HELLO, Op.CMD, Op.SUB, Op.PONG, Op.WELCOME, Op.GOAWAY, Op.UNSUBD, Op.ORG):
+    used = "HELLO CMD SUB PONG PAGE WELCOME OK ERR SNAP EV RESET GOAWAY PING UNSUBD ORG"
+    for op in map(Op.__getitem__, used.split()):
         assert f"{op.name} = {int(op)}" in source
