@@ -152,6 +152,40 @@ async def test_a_dead_nodes_jobs_are_finished_by_another(engine_url: str, prefix
             assert await other.texts("to the late one", to=NEW_NUMBER)
 
 
+async def test_a_removal_done_twice_leaves_whoever_came_back(site: Served) -> None:
+    """A job is done again when its node died, or its lease ended, however late that is."""
+    node = site.node
+    before = await site.texts("hello")
+    await site.act("agent1", before, "assign")
+    jobs = await node.organisation.set_member(inbox="sales", user="agent1", on=False)
+    assert all([await node.administration.run_job(job) for job in jobs])
+    assert (await site.get("agent2", f"/v1/conversations/{before}"))["assignee"] is None
+    await node.administration.set_member(inbox="sales", user="agent1", on=True)
+    conv = await site.texts("again", customer="+14165550143")
+    assert (await site.act("agent1", conv, "assign")).is_success
+    assert all([await node.administration.run_job(job) for job in jobs])
+    assert (await site.get("agent1", f"/v1/conversations/{conv}"))["assignee"] == "agent1"
+
+
+async def test_who_joined_in_a_lost_future_can_be_removed(site: Served) -> None:
+    """An engine that lost the end of the organisation's log, and nothing of the inbox."""
+    node = site.node
+    key = f"{node.keys.inbox('sales')}:meta"
+    await node.administration.set_member(inbox="sales", user="admin", on=True)
+    for user in ("agent1", "agent2", "admin"):
+        await node.client.execute("HSET", key, f"mem:{user}", 1_000_000)
+    for user in ("agent1", "admin"):
+        await node.administration.set_member(inbox="sales", user=user, on=False)
+    info = await node.store.inbox_info(inbox="sales")
+    assert info is not None and "agent1" not in info.members and "agent2" in info.members
+    assert info.members["admin"][:2] == (Role.ADMIN, False)
+    # By the last look alone: no job names them.
+    await node.store.join(inbox="sales", user="stranger", role=Role.MEMBER, joined=True, at=10**6)
+    await node.administration.edit_inbox("sales", name="Sales again")
+    info = await node.store.inbox_info(inbox="sales")
+    assert info is not None and "stranger" not in info.members
+
+
 async def test_moving_a_number_moves_its_messages(site: Served) -> None:
     first = await site.texts("to sales")
     answer = await site.call(

@@ -151,11 +151,15 @@ class World:
         match command.verb:
             case "join":
                 reply = await self.scripts.join(
-                    self.prefix, user=command.to, role=str(command.role), joined=int(command.joined)
+                    self.prefix,
+                    user=command.to,
+                    role=str(command.role),
+                    joined=int(command.joined),
+                    at=0,
                 )
             case "remove":
                 role = "admin" if command.role is Role.ADMIN else ""
-                reply = await self.scripts.remove(self.prefix, user=command.to, role=role)
+                reply = await self.scripts.remove(self.prefix, user=command.to, role=role, at="")
             case "fail":
                 reply = await self.scripts.sent(
                     self.prefix, conv=command.conv, n=command.n, state="failed", carrier_id="",

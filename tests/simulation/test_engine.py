@@ -51,9 +51,9 @@ class Both:
     async def member(self, user: str, *, inside: bool) -> None:
         """Join, or be removed."""
         if inside:
-            await self.scripts.join(self.prefix, user=user, role="member", joined=1)
+            await self.scripts.join(self.prefix, user=user, role="member", joined=1, at=0)
         else:
-            await self.scripts.remove(self.prefix, user=user, role="")
+            await self.scripts.remove(self.prefix, user=user, role="", at="")
         self.model.run("join" if inside else "remove", to=user)
 
     async def receive(self, conv: str, customer: str, provider_id: str, text: str) -> None:

@@ -11,13 +11,7 @@ import pytest
 
 from batonbox_server.torture import checking, record
 from batonbox_server.torture.checking.judge import INVARIANTS, SEARCH
-from batonbox_server.torture.checking.operations import (
-    Fate,
-    History,
-    Timed,
-    histories,
-    with_late_jobs,
-)
+from batonbox_server.torture.checking.operations import Fate, History, Timed, histories
 from batonbox_server.torture.checking.rounds import sort_out
 from batonbox_server.torture.checking.search import search
 from batonbox_server.torture.checking.spec import Op, State
@@ -232,23 +226,6 @@ def test_what_may_have_happened_need_not() -> None:
     ]
     history = History("box.1", State(), ops, frozenset({"ann", "bob"}), None)
     assert search(history, budget=1_000).holds is True
-
-
-@pytest.mark.parametrize(("fault", "holds"), [((4, 8), True), ((6, 8), False)])
-def test_a_removal_happens_again_only_where_a_fault_broke_its_job_off(
-    fault: tuple[int, int], holds: bool
-) -> None:
-    """Ann is put out, comes back, takes the conversation, and is put out by the same job."""
-    ops = [
-        Timed(Op(0, "receive"), 0, 1, "said", ()),
-        Timed(Op(1, "member_remove", "admin", to="ann"), 2, 5, "", ()),
-        Timed(Op(2, "assign", "ann", new="t1"), 20, 25, "c2", ()),
-    ]
-    last = Timed(Op(-1, "look", row=("unassigned", "", "t2")), 90, 90, "", ())
-    history = History("box.1", State(), ops, frozenset({"ann"}), last)
-    struck = record.Fault(kind="engine-drop", target="", began_ns=fault[0], ended_ns=fault[1])
-    (found,) = with_late_jobs([history], [struck])
-    assert search(found, budget=1_000).holds is holds
 
 
 def test_records_survive_the_disk(tmp_path: Path, stories: list[list[record.Record]]) -> None:

@@ -222,7 +222,9 @@ class Administration:
         lock = self._locks.setdefault(job.inbox, asyncio.Lock())
         async with lock:
             away = frozenset(job.data.get("away", ()))
-            await self._sync(job.inbox, gone=job.data.get("gone", ()), away=away)
+            for user in job.data.get("gone", ()):
+                await self._remove(job.inbox, user, at=job.data.get("at"))
+            await self._sync(job.inbox, away=away)
         if job.data.get("take"):
             await self._apply(await self._organisation.take_numbers(job.data["take"]))
 
@@ -232,10 +234,8 @@ class Administration:
         if found is None or not found.active:
             await self._rooms.leave_all(user=user)
 
-    async def _sync(self, inbox: str, *, gone: list[str], away: frozenset[str]) -> None:
+    async def _sync(self, inbox: str, *, away: frozenset[str]) -> None:
         state = await self._organisation.state()
-        for user in gone:
-            await self._remove(inbox, user, state)
         at = 0
         while True:
             later = await self._make(inbox, state, away, at=max(at, state.seq))
@@ -258,21 +258,26 @@ class Administration:
         info = await self._store.inbox_info(inbox=inbox)
         if info is None:
             return 0
-        await self._make_members(wanted, info, state)
+        members = await self._make_members(wanted, info, state, at=at)
         modes = await self._make_modes(wanted, info, state, away, at=at)
         options = await self._store.set_options(inbox=inbox, options=wanted.options, at=at)
         numbers_at = await self._make_numbers(inbox, numbers, info, at=at)
-        return max(modes, options, numbers_at)
+        return max(members, modes, options, numbers_at)
 
-    async def _make_members(self, wanted: Inbox, info: InboxInfo, state: OrgState) -> None:
+    async def _make_members(
+        self, wanted: Inbox, info: InboxInfo, state: OrgState, *, at: int
+    ) -> int:
         standing = standings(wanted, state)
+        later = 0
         for user in info.members:
             if user not in standing:
-                await self._store.remove(inbox=wanted.id, user=user, role=None)
+                done = await self._store.remove(inbox=wanted.id, user=user, role=None, at=at)
+                later = max(later, done.later)
         for user, (role, joined) in standing.items():
             has = info.members.get(user)
             if has is None or has[0] is not role or (joined and not has[1]):
-                await self._store.join(inbox=wanted.id, user=user, role=role, joined=joined)
+                await self._store.join(inbox=wanted.id, user=user, role=role, joined=joined, at=at)
+        return later
 
     async def _make_modes(
         self, wanted: Inbox, info: InboxInfo, state: OrgState, away: frozenset[str], *, at: int
@@ -312,12 +317,17 @@ class Administration:
             later = await self._store.add_number(inbox=inbox, number=number, at=at)
         return later or 0
 
-    async def _remove(self, inbox: str, user: str, state: OrgState) -> None:
+    async def _remove(self, inbox: str, user: str, *, at: int | None) -> None:
+        """Take them out, unless they came back after `at`: a job may be done again, much later."""
+        state = await self._organisation.state()
         if inbox not in state.inboxes or await self._store.inbox_info(inbox=inbox) is None:
             return
         found = state.users.get(user)
         stays = found is not None and found.role is Role.ADMIN and found.active
-        await self._store.remove(inbox=inbox, user=user, role=Role.ADMIN if stays else None)
+        role = Role.ADMIN if stays else None
+        done = await self._store.remove(inbox=inbox, user=user, role=role, at=at)
+        if done.later > state.seq:  # of a log whose end the engine has lost: they joined in no time
+            await self._store.remove(inbox=inbox, user=user, role=role)
 
 
 def _modes(inbox: Inbox, state: OrgState) -> dict[str, Availability]:

@@ -394,6 +394,8 @@ class RedisDirectory:
                 planned = plan(state)
                 if not isinstance(planned, Plan):
                     planned = await planned
+                for job in planned.jobs:
+                    job.data["at"] = state.seq + 1
                 if not planned.events or await self._write(planned, state):
                     return planned.jobs
         raise Refused("unavailable", "The directory changes too fast; try again.")

@@ -153,7 +153,8 @@ class Job:
     """Work an organisation change left for an inbox.
 
     kind `sync`: take `data["gone"]` out of the inbox, then make it what the directory wants at the
-    time of doing so: jobs may be done twice, late and in any order. Then `take_numbers` with
+    time of doing so: jobs may be done twice, late and in any order. `data["at"]` is the position of
+    the change in the log: whoever of `gone` has joined after it stays. Then `take_numbers` with
     `data["take"]`, a ticket by number, if there is any. `data["away"]` are those who joined or
     whose availability changed: theirs is written whether or not the inbox has it already.
 

@@ -163,11 +163,15 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What a removal did at once, and how many conversations the job still has to return."""
+    """What a removal did at once, and how many conversations the job still has to return.
+
+    `later`: it did nothing, the membership began at this later position of the organisation's log.
+    """
 
     seq: int
     returned: int
     remaining: int
+    later: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +202,20 @@ class InboxStore(OutboxStore, Protocol):
     async def inbox_info(self, *, inbox: str) -> InboxInfo | None:
         """Members, numbers, options and who is away; or None."""
 
-    async def join(self, *, inbox: str, user: str, role: Role, joined: bool) -> int:
-        """Add or change a membership; a fresh join sees the whole queue as blue. Returns seq."""
+    async def join(self, *, inbox: str, user: str, role: Role, joined: bool, at: int = 0) -> int:
+        """Add or change a membership; a fresh join sees the whole queue as blue. Returns seq.
 
-    async def remove(self, *, inbox: str, user: str, role: Role | None) -> Removed:
-        """Remove from the inbox (an admin stays, un-joined, with `role`) and return up to 100."""
+        `at`: the position of the organisation's log as of which this is wanted.
+        """
+
+    async def remove(
+        self, *, inbox: str, user: str, role: Role | None, at: int | None = None
+    ) -> Removed:
+        """Remove from the inbox (an admin stays, un-joined, with `role`) and return up to 100.
+
+        `at`: the position of the organisation's log at which this was wanted. Nothing happens to a
+        membership that a later one began; None: whichever it is.
+        """
 
     async def add_number(
         self, *, inbox: str, number: str, at: int = 0, brought: bool = True

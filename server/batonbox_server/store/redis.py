@@ -62,18 +62,25 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
             },
         )
 
-    async def join(self, *, inbox: str, user: str, role: Role, joined: bool) -> int:
+    async def join(self, *, inbox: str, user: str, role: Role, joined: bool, at: int = 0) -> int:
         """See the port."""
         reply = await self._scripts.join(
-            self._keys.inbox(inbox), user=user, role=str(role), joined=int(joined)
+            self._keys.inbox(inbox), user=user, role=str(role), joined=int(joined), at=at
         )
         return int(ok(reply)[0])
 
-    async def remove(self, *, inbox: str, user: str, role: Role | None) -> port.Removed:
+    async def remove(
+        self, *, inbox: str, user: str, role: Role | None, at: int | None = None
+    ) -> port.Removed:
         """See the port."""
         reply = await self._scripts.remove(
-            self._keys.inbox(inbox), user=user, role="" if role is None else str(role)
+            self._keys.inbox(inbox),
+            user=user,
+            role="" if role is None else str(role),
+            at="" if at is None else at,
         )
+        if reply[0] == b"stale":
+            return port.Removed(0, 0, 0, later=int(reply[1]))
         return port.Removed(*ok(reply))
 
     async def add_number(

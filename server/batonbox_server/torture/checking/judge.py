@@ -11,7 +11,7 @@ from batonbox_server.torture.checking.findings import Findings
 from batonbox_server.torture.checking.logs import check_log
 from batonbox_server.torture.checking.losses import with_losses
 from batonbox_server.torture.checking.members import check_members
-from batonbox_server.torture.checking.operations import histories, with_late_jobs
+from batonbox_server.torture.checking.operations import histories
 from batonbox_server.torture.checking.rounds import InboxRound, Round, sort_out
 from batonbox_server.torture.checking.search import search
 from batonbox_server.torture.checking.truth import (
@@ -65,8 +65,6 @@ def _linearizable(box: InboxRound, whole: Round, findings: Findings, budget: int
     if whole.may_lose and _saw_a_fork(box):
         told = with_losses(box, told, whole.losing)
         budget //= _LOSSY
-    else:
-        told = with_late_jobs(told, [fault for _, fault in whole.faults])
     check_witness(box, told, findings)
     for history in told:
         found = search(history, budget=budget)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from batonbox_server.torture.checking.rounds import Command, InboxRound
@@ -79,24 +79,6 @@ def histories(box: InboxRound) -> list[History]:
         History(conv, starts.get(conv, State()), ops + removals, users, _last(box, rows.get(conv)))
         for conv, ops in sorted(by_conv.items())
     ]
-
-
-def with_late_jobs(told: list[History], faults: Sequence[Fault]) -> list[History]:
-    """The histories, with removals that may happen a second time.
-
-    An inbox that cannot be reached follows the directory by a job. One that was broken off by a
-    fault is done again, and then also puts somebody out who has come back since, for a moment.
-    """
-    return [
-        replace(history, ops=[*history.ops, *_once_more(history.ops, faults)]) for history in told
-    ]
-
-
-def _once_more(ops: Sequence[Timed], faults: Sequence[Fault]) -> Iterator[Timed]:
-    for number, timed in enumerate(ops):
-        if timed.op.verb == "member_remove" and any(timed.overlaps(fault) for fault in faults):
-            op = timed.op._replace(id=-2 - number, kind="unknown", new="")
-            yield replace(timed, op=op, ended_ns=None)
 
 
 def _timed(number: int, command: Command, admins: frozenset[str]) -> Timed:
