@@ -23,11 +23,13 @@ from tests.docs.printed import as_shown
 from tests.integration.media_harness import PDF, PNG
 from tests.ports import free_port
 
-__all__ = ["told"]
+__all__ = ["lives", "told"]
 
 _LONGEST_S: Final = 60.0
 _COMING_S: Final = 30.0
 _END: Final = "---- end of block ----"
+# Whatever goes on ends with the shell, which ends with the tests, however they do.
+_ENDING: Final = b"""trap 'trap "" TERM; kill 0' EXIT\n"""
 _SERVERS: Final = {"demo": "batonbox-server serve --demo", "empty": "batonbox-server serve"}
 _FRAGMENT: Final = Path(__file__).with_name("fragment.py")
 # What the folder has of the repository, for pages that are followed in a checkout.
@@ -71,6 +73,8 @@ async def _beginning(begins: str, folder: Path) -> AsyncIterator[World]:
             "sh", "-eu", cwd=folder, env=environment, start_new_session=True,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=to,
         )  # fmt: skip
+    assert shell.stdin is not None
+    shell.stdin.write(_ENDING)
     world = World(shell, folder, port)
     try:
         if begins in _SERVERS:
@@ -184,7 +188,7 @@ class World:
 
         async def there() -> bool:
             said = log.read_text(encoding="utf-8")
-            assert _lives(pid), f"it ended:\n{text}\nprinted\n{said}"
+            assert lives(pid), f"it ended:\n{text}\nprinted\n{said}"
             if shown is not None:
                 return as_shown(shown.kind, shown.text, said)
             now = await self._connections()
@@ -219,12 +223,13 @@ class World:
         return file
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _goes_on(code: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +15,9 @@ import pytest
 from batonbox_server.gen import ROOT
 from tests.docs.blocks import PAGES, Block, Malformed, blocks_of, parsed
 from tests.docs.kinds import CHECKS, REASONS, RUN, SHOWN, Wrong
-from tests.docs.story import told
+from tests.docs.story import lives, told
 from tests.programs import program
+from tests.support import eventually
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 TOLD = sorted({block.page for block in BLOCKS if block.kind in RUN})
@@ -112,6 +116,49 @@ async def test_every_block_does_what_the_page_says(page: str, tmp_path: Path) ->
 def test_a_page_that_is_not_written_so_is_noticed(text: str, says: str) -> None:
     with pytest.raises(Malformed, match=says):
         parsed(text)
+
+
+LASTING = """\
+<!-- begins: nothing -->
+```sh
+sleep 600 &
+echo $! > pid
+```
+
+<!-- repeated -->
+```sh
+echo no
+```
+
+```text
+yes
+```
+"""
+
+
+def test_nothing_outlives_tests_that_are_killed(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, pathlib, sys\n"
+        "from tests.docs.blocks import parsed\n"
+        "from tests.docs.story import told\n"
+        "asyncio.run(told(parsed(sys.argv[1]), pathlib.Path(sys.argv[2])))\n"
+    )
+    pid = tmp_path / "0" / "pid"
+    with subprocess.Popen([sys.executable, "-c", script, LASTING, tmp_path], cwd=ROOT) as tests:
+        try:
+            until(lambda: pid.is_file() and pid.read_text().strip() != "")
+        finally:
+            tests.kill()
+    until(lambda: not lives(int(pid.read_text())))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Fails after half a minute."""
+
+    async def waiting() -> None:
+        await eventually(condition, timeout_s=30)
+
+    asyncio.run(waiting())
 
 
 async def test_no_page_writes_into_the_repository(tmp_path: Path) -> None:
