@@ -47,7 +47,7 @@ run: setup ## serve on 127.0.0.1:8080 with a demo organisation
 
 test: setup ## everything that guards a merge
 	@tests/ensure-programs chromium chromium-headless-shell kannel curl postgresql prometheus redis-server \
-		nginx caddy kubectl openssl
+		nginx caddy openssl
 	@failed=0; $(WEB) --warn vitest run || failed=1; \
 		$(BIN)/python -m pytest $(SHARED) -m "not long" || failed=1; exit $$failed
 

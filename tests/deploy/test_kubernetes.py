@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,6 @@ from batonbox_server import config
 from batonbox_server.asgi.metrics import REGISTRY
 from batonbox_server.asgi.ops import ENDPOINTS
 from tests.docs.blocks import blocks_of
-from tests.programs import program
 
 from .containerfile import stages
 
@@ -35,7 +35,8 @@ Document = dict[str, Any]
 
 def kustomized(folder: Path) -> list[Document]:
     """What would be applied."""
-    kubectl = program("kubectl", package="kubernetes-client")
+    # A wheel's: Debian 12's is of 2020 and knows no components.
+    kubectl = str(Path(sys.executable).parent / "kubectl")
     done = subprocess.run(
         [kubectl, "kustomize", str(folder)],
         capture_output=True, text=True, timeout=60, check=False,
