@@ -20,7 +20,7 @@ last_turn: dict[str, int] = {}  # of members; who is not in it has had none
 
 @bot.unassigned(older_than_s=0)
 async def hand_out(conversation: batonbox.Conversation) -> None:
-    while (member := await next_member(conversation)) is not None:
+    for member in await members_online(conversation):
         before, last_turn[member] = last_turn.get(member, 0), next(turns)
         try:
             await conversation.assign(member)
@@ -42,17 +42,17 @@ async def hand_out_what_is_left(ctx: batonbox.Context) -> None:
         await hand_out(conversation)
 
 
-async def next_member(conversation: batonbox.Conversation) -> str | None:
-    """Who is online and has not had a turn for the longest time."""
+async def members_online(conversation: batonbox.Conversation) -> list[str]:
+    """Who may have it, those first who have not had a turn for the longest time."""
     client = bot.client
-    inboxes = {inbox.id: inbox for inbox in await client.inboxes()}
+    (inbox,) = [each for each in await client.inboxes() if each.id == conversation.inbox]
     there = [
         member
-        for member in inboxes[conversation.inbox].members
+        for member in inbox.members
         if client.presence.get(member) == batonbox.Presence.ONLINE
         and member not in {client.user.id, conversation.now.last_assignee}
     ]
-    return min(there, key=lambda member: last_turn.get(member, 0), default=None)
+    return sorted(there, key=lambda member: last_turn.get(member, 0))
 
 
 if __name__ == "__main__":

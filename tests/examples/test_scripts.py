@@ -138,7 +138,11 @@ async def test_the_notifier_tells_of_more_and_not_of_less(
         await tells(f"{begin}1 new in the inbox, 0 of yours|")
         async with site.client(f"nat-{desktop}") as client:
             conversation = await client.conversation(conv)
-            await conversation.claim()  # less is no news
+            conversation.seen()
+            async for badge in client.badges():
+                if badge.blue == 0:
+                    break  # less is no news
+            await conversation.claim()
             customer.says("Are you there?")
             await tells(f"{begin}0 new in the inbox, 1 of yours|")
         desk.customer().says("Hello")
