@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import sys
 import time
@@ -175,7 +174,6 @@ async def race(args: argparse.Namespace) -> int:
 
 async def bot(args: argparse.Namespace) -> int:
     """Run a bot until SIGINT or SIGTERM, e.g. `batonbox bot my_bots:bot`."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     found = load_bot(args.bot)
     await run_until_signal(found, _client(args) if found._given is None else None)
     return OK

@@ -44,7 +44,11 @@ def load_bot(name: str) -> Bot:
 
 
 async def run_until_signal(bot: Bot, client: Client | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, then drain; the next one ends the process at once."""
+    """Serve until SIGINT or SIGTERM, then drain; the next one ends the process at once.
+
+    It logs to stderr, unless the program has set up logging: else who waits is mute.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with _stopped_by_signals(bot):
         await bot.start(client)
 

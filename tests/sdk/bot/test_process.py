@@ -17,7 +17,6 @@ from tests.sdk.scripted import Peer, Script, event, snap
 
 BOT = """
 import asyncio
-import logging
 import batonbox
 
 bot = batonbox.Bot()
@@ -41,7 +40,6 @@ class desk:
     of_class = bot
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
     bot.run()
 """
 RUN = [sys.executable, "my_bot.py"]
