@@ -96,7 +96,9 @@ async def test_after_a_cut_it_resumes_and_sends_what_was_not_answered_with_the_s
         done = await peer.expect(Op.CMD)
         assert (done[2], done[3]["seen"]) == ("done", "1.bbbbbbbb")
         await peer.ok(done)
-        await peer.send(waiting(5), [int(Op.PING)])  # what was applied is no news
+        await peer.send(waiting(5), waiting(6, conv="sales.c2"))  # what was applied is no news
+        assert (await peer.expect(Op.CMD))[3]["conv"] == "sales.c2"
+        await peer.send([int(Op.PING)])
         await peer.expect(Op.PONG)
         assert peer.nothing_more()
 
@@ -151,6 +153,8 @@ async def test_it_leaves_what_others_have_and_repeats_what_helps(script: Script)
         assert await peer.expect(Op.CMD) == assigned
         await peer.send([int(Op.ERR), assigned[1], 120, "conflict", "Somebody has it.", None, {}])
         await bot.prints("sales.c1 Somebody has it")
+        await peer.send([int(Op.PING)])
+        await peer.expect(Op.PONG)
         assert peer.nothing_more()
 
 
