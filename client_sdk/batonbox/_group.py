@@ -63,6 +63,8 @@ class Group:
     and misses none.  `copy` names this copy, and no other.
     """
 
+    resumes = True  # what is not done is handed to the copy that goes on
+
     def __init__(
         self,
         client: Client,

@@ -1,7 +1,7 @@
 """One copy of a bot that answers every message: `python -m tests.chaos.group_bot`, to be killed.
 
 The client's settings come from the environment; so do GROUP, LEASE_S, and NOTES, a file that gets
-a line per message when its handler begins. With INSIST it goes on where the server is away.
+a line per message when its handler begins.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import batonbox
@@ -34,28 +33,13 @@ def note(line: str) -> None:
         file.write(line)
 
 
-async def insist(act: Callable[[], Awaitable[object]]) -> None:
-    """Until it is known to have taken effect; its id is the same each time."""
-    while True:
-        try:
-            await act()
-            return
-        except (batonbox.Unavailable, batonbox.RequestTimeout, batonbox.OutcomeUnknown):
-            await asyncio.sleep(0.1)
-
-
 @bot.message()
-async def answer(event: batonbox.MessageReceived, ctx: batonbox.Context) -> None:
+async def answer(event: batonbox.MessageReceived) -> None:
     """Some take longer, and die or freeze in the middle."""
-    conversation, text = event.conversation, f"re {event.text}"
-    note(f"{conversation.id} {event.text}\n")
-    if "INSIST" in os.environ:
-        await insist(lambda: conversation.claim(key=ctx.key("claim")))
-        await insist(lambda: conversation.reply(text, key=ctx.key("reply")))
-        return
-    await conversation.claim()
+    note(f"{event.conversation.id} {event.text}\n")
+    await event.conversation.claim()
     await asyncio.sleep(random.uniform(0, 0.05))
-    await conversation.reply(text)
+    await event.conversation.reply(f"re {event.text}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from batonbox import (
     Conversation,
     ConversationEvent,
     MessageReceived,
+    RequestTimeout,
 )
 from batonbox.testing import BotTester, Call
 
@@ -181,6 +182,40 @@ async def test_time_passes_when_the_test_says_so_and_in_order() -> None:
         assert t.replies == [(ANA, "Sorry that you had to wait.")]
         await t.advance(3600)
         assert log.count(waits) == 1
+
+
+async def test_what_fails_for_want_of_the_server_is_run_again_as_time_passes() -> None:
+    bot, wanting, begun = Bot(retry_s=60.0), 2, []
+
+    @bot.message()
+    async def answers(event: MessageReceived) -> None:
+        begun.append(event.text)
+        await event.conversation.try_claim()
+        if len(begun) <= wanting:
+            raise RequestTimeout("no answer")
+        await event.conversation.reply("here")
+
+    async with BotTester(bot) as t:
+        await t.says(ANA, "hello")
+        await t.says(ANA, "hello?")
+        assert begun == ["hello"]
+        await t.advance(10)
+        assert begun == ["hello"] * 3 + ["hello?"]
+        assert t.replies == [(ANA, "here")] * 2
+        wanting = 10**6
+        await t.says(ANA, "and now?")
+        await t.advance(50)
+        with pytest.raises(RequestTimeout):
+            await t.advance(10)
+
+    wanting = len(begun) + 1
+    async with BotTester(bot) as t:
+        await t.says(ANA, "once more")  # the end of the test gives it time
+    assert (begun[-2:], t.replies) == (["once more"] * 2, [(ANA, "here")])
+    wanting = 10**6
+    with pytest.raises(RequestTimeout):
+        async with BotTester(bot) as t:
+            await t.says(ANA, "in vain")
 
 
 async def test_an_event_handed_over_again_has_no_second_effect(t: BotTester) -> None:

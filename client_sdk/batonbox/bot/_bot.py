@@ -29,7 +29,8 @@ class Bot(Router):
     `inboxes`: ids, None for all that the user may see.  Handlers of one conversation run one after
     the other, up to `concurrency` of different ones at a time.  `ignore_self`: what the bot's own
     user did is not handed to handlers.  `drain_s`: how long what runs may take to end once the bot
-    is to stop.
+    is to stop.  `retry_s`: for how long an event whose handlers fail for want of the server is
+    handled again, 0: never.
 
     A command that a handler gives without `key=` gets an id that derives from the event, so that an
     event which is handled twice has no second effect.
@@ -46,6 +47,7 @@ class Bot(Router):
         concurrency: int = 64,
         ignore_self: bool = True,
         drain_s: float = 10.0,
+        retry_s: float = 60.0,
     ) -> None:
         super().__init__()
         if client is not None and not isinstance(client, Client):
@@ -54,14 +56,16 @@ class Bot(Router):
             check_name(group)
         if concurrency < 1:
             raise ValueError(f"concurrency= is 1 or more, not {concurrency}")
-        if not math.isfinite(drain_s) or drain_s < 0:
-            raise ValueError(f"drain_s= takes seconds, not {drain_s}")
+        for name, seconds in (("drain_s", drain_s), ("retry_s", retry_s)):
+            if not math.isfinite(seconds) or seconds < 0:
+                raise ValueError(f"{name}= takes seconds, not {seconds}")
         names = names_of("inboxes", inboxes)
         self.group = group
         self.inboxes: list[str] | None = sorted(names) if names is not None else None
         self.concurrency = concurrency
         self.ignore_self = ignore_self
         self.drain_s = drain_s
+        self.retry_s = retry_s
         self._given = client
         self._client: Client | None = None
         self._clock: Clock = RealClock()
@@ -112,7 +116,7 @@ class Bot(Router):
             self._serving.stop()
 
     async def idle(self) -> None:
-        """Until the handlers of everything that has been taken have ended."""
+        """Until the handlers of all that has been taken have ended, or wait to be run again."""
         if self._serving is not None:
             await self._serving.idle()
 

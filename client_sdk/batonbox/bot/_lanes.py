@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -18,7 +18,8 @@ Job: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 class Lanes:
     """Each key is a lane, and lanes take turns: a busy one does not keep the others waiting.
 
-    `concurrency` jobs run at a time; `room()` waits while `waiting_max` have not begun.
+    `concurrency` jobs run at a time; `room()` waits while `waiting_max` have not begun, or stand
+    aside.
     """
 
     def __init__(self, *, concurrency: int, waiting_max: int) -> None:
@@ -27,6 +28,8 @@ class Lanes:
         self._lanes: dict[Hashable, deque[Job]] = {}
         self._turns: deque[Hashable] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._aside: set[asyncio.Task[Any]] = set()  # of the tasks
+        self._back: deque[tuple[asyncio.Task[Any], asyncio.Event]] = deque()
         self._moved = asyncio.Event()
         self._closed = False
         self._waiting = 0
@@ -48,18 +51,42 @@ class Lanes:
         return key in self._lanes
 
     @property
-    def running(self) -> int:
-        """How many jobs run."""
+    def begun(self) -> int:
+        """How many jobs have begun and not ended."""
         return len(self._tasks)
+
+    async def aside(self, until: Awaitable[object]) -> None:
+        """For a job: let other lanes go on until then, and go on when there is room for it.
+
+        Its own lane waits.
+        """
+        task = asyncio.current_task()
+        assert task is not None, "only a job stands aside"
+        turn = asyncio.Event()
+        self._aside.add(task)
+        self._go_on()
+        self._moved.set()
+        try:
+            await until
+            self._back.append((task, turn))
+            self._go_on()
+            await turn.wait()
+        finally:
+            self._aside.discard(task)
 
     async def room(self) -> None:
         """Until less than `waiting_max` wait."""
-        while self._waiting >= self._waiting_max:
+        while self._waiting + len(self._aside) >= self._waiting_max:
             await self._change()
 
     async def idle(self) -> None:
-        """Until nothing runs, and nothing waits."""
-        while self._lanes:
+        """Until nothing runs, and nothing waits but for what stands aside."""
+        while self._running or self._turns:
+            await self._change()
+
+    async def ended(self) -> None:
+        """Until everything that has begun has ended."""
+        while self._tasks:
             await self._change()
 
     def close(self) -> None:
@@ -78,8 +105,17 @@ class Lanes:
         self.close()
         await cancel_all(self._tasks)
 
+    @property
+    def _running(self) -> int:
+        return len(self._tasks) - len(self._aside)
+
     def _go_on(self) -> None:
-        while self._turns and len(self._tasks) < self._concurrency:
+        while self._back and self._running < self._concurrency:
+            back, turn = self._back.popleft()
+            self._aside.discard(back)
+            turn.set()
+            self._moved.set()
+        while self._turns and self._running < self._concurrency:
             key = self._turns.popleft()
             self._waiting -= 1
             job = self._lanes[key].popleft()

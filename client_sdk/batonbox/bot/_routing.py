@@ -6,24 +6,33 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from batonbox._events import ConversationEvent
 from batonbox.bot._context import Context
 from batonbox.bot._handlers import PASS, Handler
 from batonbox.bot._router import Route, Router
 
-__all__ = ["guarded", "handled", "route"]
+__all__ = ["Again", "guarded", "handled", "report", "route"]
+
+# Whether an error, of this router, is raised to the top for another attempt instead of told.
+Again: TypeAlias = Callable[[BaseException, Router], bool]
 
 _log = logging.getLogger("batonbox.bot")
 
 
-async def route(router: Router, event: ConversationEvent, ctx: Context) -> object:
-    """PASS: nobody took it. Raises what handlers raised and no router's `error` wanted to hear."""
+def _never(_: BaseException, __: Router) -> bool:
+    return False
+
+
+async def route(
+    router: Router, event: ConversationEvent, ctx: Context, again: Again = _never
+) -> object:
+    """PASS: nobody took it. Raises what is tried again, or no router's `error` wants to hear."""
 
     async def tried() -> object:
         for each in router._routes:
-            taken = await _try(each, event, ctx)
+            taken = await _try(each, event, ctx, again)
             if taken is not PASS:
                 return taken
         return PASS
@@ -31,15 +40,17 @@ async def route(router: Router, event: ConversationEvent, ctx: Context) -> objec
     try:
         return await _through(router._middlewares, event, ctx, tried)
     except Exception as error:
-        if not router._errors:
+        if again(error, router) or not router._errors:
             raise
         await _tell(router._errors, error, event, ctx)
         return None
 
 
-async def _try(each: Route | Router, event: ConversationEvent, ctx: Context) -> object:
+async def _try(
+    each: Route | Router, event: ConversationEvent, ctx: Context, again: Again
+) -> object:
     if isinstance(each, Router):
-        return await route(each, event, ctx)
+        return await route(each, event, ctx, again)
     found = await each.matcher.match(event)
     if not found:
         return PASS
@@ -66,12 +77,17 @@ async def _through(
     return outcomes[-1] if outcomes and returned is not PASS else returned
 
 
-async def guarded(router: Router, ctx: Context, handler: Handler, **offered: Any) -> None:
-    """Run what is no event's handler; what it raises goes to the nearest router's `error`."""
+async def guarded(
+    router: Router, ctx: Context, handler: Handler, again: Again = _never, **offered: Any
+) -> None:
+    """Run what is no event's handler; what it raises goes to the nearest router's `error`.
+
+    Raises what is tried again.
+    """
     try:
         await ctx.run(handler, **offered)
     except (Exception, asyncio.CancelledError) as error:
-        if _from_outside(error):
+        if _from_outside(error) or again(error, router):
             raise
         await report(router, error, None, ctx)
 
@@ -89,12 +105,14 @@ async def report(
         _log.error("%s failed", what, exc_info=error)
 
 
-async def handled(bot: Router, event: ConversationEvent, ctx: Context) -> None:
-    """Route it from the top, to its end whatever happens."""
+async def handled(
+    bot: Router, event: ConversationEvent, ctx: Context, again: Again = _never
+) -> None:
+    """Route it from the top, to its end whatever happens; raises what is tried again."""
     try:
-        await route(bot, event, ctx)
+        await route(bot, event, ctx, again)
     except (Exception, asyncio.CancelledError) as error:
-        if _from_outside(error):
+        if _from_outside(error) or again(error, bot):
             raise
         await report(None, error, event, ctx)
 

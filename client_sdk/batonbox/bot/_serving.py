@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from batonbox._conversation import Conversation
 from batonbox._events import Resync
 from batonbox.bot._clock import Clock
-from batonbox.bot._context import of_event, of_run, of_wait
+from batonbox.bot._context import Context, of_event, of_run, of_wait
 from batonbox.bot._handlers import Handler
 from batonbox.bot._lanes import Lanes
 from batonbox.bot._periodic import periodically
+from batonbox.bot._retrying import Retrying
 from batonbox.bot._router import Every, Router
-from batonbox.bot._routing import guarded, handled
+from batonbox.bot._routing import Again, guarded, handled
 from batonbox.bot._source import Source, Work
 from batonbox.bot._unless import unless
 from batonbox.bot._waiting import Waiting
@@ -54,16 +55,25 @@ class Serving:
         self._routers = list(bot._walk())
         self._waits = Waits(each for router in self._routers for each in router._waits)
         self._stopping = stopping
+        self._retrying = Retrying(
+            self._lanes,
+            clock=clock,
+            retry_s=bot.retry_s,
+            drain_s=bot.drain_s,
+            stopping=stopping,
+            resumes=source.resumes,
+        )
         self.ready = asyncio.Event()  # for tests: nothing that happens from now on is missed
 
     def stop(self) -> None:
         """Begin nothing more from now on, before `stopping` has made its way."""
+        self._retrying.stop()
         self._stopping.set()
         self._source.stop()
         self._lanes.close()
 
     async def idle(self) -> None:
-        """Until what has been taken is handled."""
+        """Until what has been taken is handled, or waits for its next attempt."""
         await self._lanes.idle()
 
     async def run(self) -> None:
@@ -129,8 +139,14 @@ class Serving:
         self._lanes.put(event.conversation.id, partial(self._handle, work))
 
     async def _handle(self, work: Work) -> None:
-        if work.begin():
-            await handled(self._bot, work.event, of_event(self._bot, work.event))
+        if not work.begin():
+            return
+        event = work.event
+
+        async def attempt(ctx: Context, again: Again) -> None:
+            await handled(self._bot, event, ctx, again)
+
+        if await self._retrying.run(attempt, partial(of_event, self._bot, event), event=event):
             work.done()
 
     def _resync(self, resync: Resync) -> None:
@@ -139,7 +155,7 @@ class Serving:
             for handler in router._resyncs:
                 self._lanes.put("resync", partial(self._once, router, handler, resync=resync))
 
-    async def _once(self, router: Router, handler: Handler, **offered: object) -> None:
+    async def _once(self, router: Router, handler: Handler, **offered: Any) -> None:
         await guarded(router, of_run(self._bot), handler, **offered)
 
     def _tick(self, every: Every) -> None:
@@ -153,18 +169,24 @@ class Serving:
         row = self._waits.still(due)
         if row is None or not self._source.holds(row.id):
             return
-        conversation = Conversation(self._client, row)
         unassigned = due.handler
-        ctx = of_wait(self._bot, row)
-        await guarded(unassigned.router, ctx, unassigned.handler, conversation=conversation)
+
+        async def attempt(ctx: Context, again: Again) -> None:
+            """Of the same wait, even if the attempt before this one has ended it."""
+            conversation = Conversation(self._client, row)
+            await guarded(
+                unassigned.router, ctx, unassigned.handler, again, conversation=conversation
+            )
+
+        await self._retrying.run(attempt, partial(of_wait, self._bot, row))
 
     async def _drain(self) -> None:
-        if not self._lanes.running:
+        if not self._lanes.begun:
             return
-        _log.info("waiting for %d handlers to end", self._lanes.running)
+        _log.info("waiting for %d handlers to end", self._lanes.begun)
         try:
             async with asyncio.timeout(self._bot.drain_s):
-                await self._lanes.idle()
+                await self._lanes.ended()
         except TimeoutError:
-            left = self._lanes.running
+            left = self._lanes.begun
             _log.warning("%d handlers ran longer than drain_s, and are cut off", left)

@@ -12,8 +12,10 @@ what their group gives them.  Both are a `Source`, and dispatching knows no more
   nobody hears of it: no handler runs, `done()` is not called.  So "not begun" is the source's own
   to know: it needs no call that takes works back, it only answers False from then on.
 - `done()` comes once for each work that was begun, after its handlers have ended, however they
-  did (what they raised went to the error handlers).  It is not called for what is cut off: by a
-  drain that took too long, by a crash, or when the bot is cancelled.
+  did (what they raised went to the error handlers), and after the last attempt where what failed is
+  tried again.  It is not called for what is cut off: by a drain that took too long, by a crash, or
+  when the bot is cancelled; nor, where the source `resumes`, for what had failed and whose next
+  attempt a drain left no time for.
 - `stop()` begins the drain: the source ends its iteration, and answers False to every later
   `begin()`.  It may come more than once, and before the source is entered.  Leaving the source
   (`__aexit__`) ends it: nothing is running any more, every `done()` that will come has come, and
@@ -85,6 +87,11 @@ class Source(Protocol):
         ...
 
     @property
+    def resumes(self) -> bool:
+        """Whether what was begun and is not done is given again, to another copy or start."""
+        ...
+
+    @property
     def leads(self) -> bool:
         """Whether `every` handlers run here: of a group's copies at most one says so."""
         ...
@@ -98,6 +105,7 @@ class StreamSource:
     """What a client is told of these inboxes (None: of all it may see), for a bot on its own."""
 
     leads = True
+    resumes = False
 
     def __init__(
         self, client: Client, inboxes: Collection[str] | None = None, *, queue_max: int = 4096

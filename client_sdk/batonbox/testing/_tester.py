@@ -57,7 +57,9 @@ class BotTester:
 
     Each call returns once the bot has handled what it caused, and raises what its handlers raised
     and no error handler of its own took: the error itself, or an ExceptionGroup of several. Raises
-    AssertionError when handlers run for longer than `timeout_s`.
+    AssertionError when handlers run for longer than `timeout_s`. What is to be run again, as it
+    failed for want of the server, is run by `advance`, and raised once it is final; at the end of
+    the test time passes for it by itself, up to the bot's `drain_s`.
 
     The ownership rules are the server's. Files, rooms, contacts, search, keywords such as STOP,
     badges and presence are not played: `LocalServer` is the real one. A bot of a group plays alone.
@@ -109,6 +111,7 @@ class BotTester:
         try:
             if kind is None and self._playing is not None and not self._playing.done():
                 self._bot.stop()
+                self._clock.passes = True
                 await self._playing
         finally:
             await self._end()
@@ -273,6 +276,7 @@ class _Clock:
 
     def __init__(self, now_s: float) -> None:
         self.now_s = now_s
+        self.passes = False  # by itself, for who falls asleep from now on
         self.slept = 0
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
@@ -281,7 +285,8 @@ class _Clock:
         return self.now_s
 
     async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
+        if seconds <= 0 or self.passes:
+            self.go_to(self.now_s + max(0.0, seconds))
             await asyncio.sleep(0)
             return
         self.slept += 1

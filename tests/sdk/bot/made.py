@@ -93,6 +93,7 @@ class Given:
     def __init__(self, works: Sequence[GivenWork | Resync | Exception] = ()) -> None:
         self.works: asyncio.Queue[GivenWork | Resync | Exception | None] = asyncio.Queue()
         self.leads = True
+        self.resumes = False
         self.held = True
         self.left = False
         self.taken = 0

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from batonbox._tasks import spawn
 from batonbox.bot._lanes import Lanes
 from tests.sdk.bot.made import turns
 
@@ -79,7 +80,7 @@ async def test_what_has_not_begun_never_does_once_it_is_closed() -> None:
     await turns()
     lanes.close()
     lanes.put("d", partial(job, "d"))
-    assert (lanes.running, lanes.busy("a"), lanes.busy("c")) == (2, True, False)
+    assert (lanes.begun, lanes.busy("a"), lanes.busy("c")) == (2, True, False)
     go_on.set()
     await asyncio.wait_for(lanes.idle(), 5)
     assert sorted(ran) == ["a", "b"]
@@ -100,3 +101,41 @@ async def test_what_is_cut_has_ended() -> None:
     await lanes.cut()
     assert len(ended) == 2
     await asyncio.wait_for(lanes.idle(), 5)
+
+
+async def test_what_stands_aside_leaves_its_place_and_comes_back_in_its_turn() -> None:
+    lanes, order, going = Lanes(concurrency=1, waiting_max=3), [], asyncio.Event()
+    back = {key: asyncio.Event() for key in ("a", "b")}
+
+    async def leaving(key: str) -> None:
+        order.append(f"{key} leaves")
+        await lanes.aside(back[key].wait())
+        order.append(f"{key} is back")
+
+    async def job(key: str) -> None:
+        order.append(key)
+        await going.wait()
+
+    lanes.put("a", partial(leaving, "a"))
+    lanes.put("a", partial(job, "a2"))
+    lanes.put("b", partial(leaving, "b"))
+    await turns()
+    assert order == ["a leaves", "b leaves"]
+    await asyncio.wait_for(lanes.idle(), 1)
+    tasks: set[asyncio.Task[None]] = set()
+    room = spawn(tasks, lanes.room(), name="room")  # "a2" waits, "a" and "b" stand aside
+    await turns()
+    assert not room.done()
+    lanes.put("c", partial(job, "c"))
+    lanes.put("d", partial(job, "d"))
+    back["a"].set()
+    await turns()
+    assert order[2:] == ["c"]
+    going.set()
+    await turns()
+    assert order[3:] == ["a is back", "d", "a2"]
+    assert room.done()
+    assert lanes.begun == 1
+    await lanes.cut()
+    await asyncio.wait_for(lanes.ended(), 1)
+    assert "b is back" not in order

@@ -65,6 +65,7 @@ WRONG: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "group": (lambda b: Bot(group=""), ValueError, "a group's name is"),
     "concurrency": (lambda b: Bot(concurrency=0), ValueError, "concurrency="),
     "drain": (lambda b: Bot(drain_s=-1), ValueError, "drain_s="),
+    "retry": (lambda b: Bot(retry_s=float("inf")), ValueError, "retry_s="),
     "inboxes": (lambda b: Bot(inboxes=[]), ValueError, "inboxes= names nothing"),
 }
 

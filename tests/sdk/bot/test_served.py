@@ -7,24 +7,33 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from batonbox import (
+    Backoff,
     Bot,
+    CallNext,
     Client,
     Context,
     Conversation,
     ConversationEvent,
     Forbidden,
     MessageReceived,
+    RequestTimeout,
     Resync,
+    Unavailable,
 )
+from batonbox._errors import api_error
 from batonbox.bot import _serving
 from batonbox.bot._source import StreamSource
+from batonbox_server.engine import EmbeddedEngine
+from tests.engines import binary
+from tests.relay import cuttable
 from tests.sdk.bot.conftest import running
 from tests.sdk.bot.made import Given, GivenWork
-from tests.served import SUPPORT, Served
+from tests.served import SUPPORT, Served, served
 from tests.support import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -206,6 +215,80 @@ async def test_a_connection_that_breaks_within_a_handler_changes_nothing(
         assert await site.phone_with(3, customer) == wanted
 
 
+async def test_a_reply_whose_answer_is_lost_and_the_server_away_is_tried_again_and_sent_once(
+    site: Served,
+) -> None:
+    customer, numbers, attempts = phone(), [], []
+    async with cuttable(site.port) as link:
+        client = Client(link.url, await site.token("agent1"), backoff=Backoff(0.05, 0.5))
+        bot = Bot(client)
+
+        @bot.middleware
+        async def meanwhile(event: ConversationEvent, ctx: Context, call_next: CallNext) -> None:
+            try:
+                await call_next()
+            except RequestTimeout as error:
+                attempts.append(error.sent)
+                assert await site.phone_with(1, customer) == ["re: one"]
+                link.closed = len(attempts) < 2
+                link.cut()
+                link.release()
+                client._timeout_s = 0.2 if link.closed else 10.0
+                raise
+
+        @bot.message(filter=only(customer))
+        async def answer(event: MessageReceived) -> None:
+            await event.conversation.claim()
+            if not attempts:
+                link.hold()
+                client._timeout_s = 0.2
+            numbers.append(await event.conversation.reply(f"re: {event.text}"))
+
+        async with running(bot):
+            for text in ("one", "two"):
+                await site.texts(text, customer=customer)
+            assert await site.phone_with(2, customer) == ["re: one", "re: two"]
+    assert attempts == [True, False]
+    assert len(numbers) == 2
+
+
+async def test_an_engine_that_is_away_while_a_handler_replies_costs_no_answer(
+    tmp_path: Path,
+) -> None:
+    engine = EmbeddedEngine(tmp_path / "data", binary=binary())
+    failed, answered = asyncio.Event(), asyncio.Event()
+    await engine.start()
+    try:
+        async with served(engine.url, "away:") as site:
+            bot = Bot(await site.sdk("agent1", timeout_s=2.0))
+
+            @bot.middleware
+            async def noting(event: ConversationEvent, ctx: Context, call_next: CallNext) -> None:
+                try:
+                    await call_next()
+                except (Unavailable, RequestTimeout):
+                    failed.set()
+                    raise
+
+            @bot.message()
+            async def answer(event: MessageReceived) -> None:
+                await event.conversation.claim()
+                if not failed.is_set():
+                    await engine.stop()
+                await event.conversation.reply(f"re: {event.text}")
+                answered.set()
+
+            async with running(bot):
+                await site.texts("one")
+                await asyncio.wait_for(failed.wait(), 20)
+                await engine.start()
+                await asyncio.wait_for(answered.wait(), 20)
+                await site.texts("two")
+                assert await site.phone_with(2) == ["re: one", "re: two"]
+    finally:
+        await engine.stop()
+
+
 async def test_who_waits_is_told_once_and_found_again_after_a_gap(
     site: Served, client: Client
 ) -> None:
@@ -256,6 +339,34 @@ async def test_an_inbox_that_comes_later_has_people_who_wait_too(
         finally:
             await site.call("admin", "DELETE", path)
     assert len(told) == len(set(told))
+
+
+async def test_what_a_copy_of_a_group_has_to_leave_is_answered_by_the_next(site: Served) -> None:
+    customer, attempts = phone(), []
+
+    async def copy() -> Bot:
+        bot = Bot(await site.sdk("agent1"), group="leaving", inboxes=["sales"])
+
+        @bot.message(filter=only(customer))
+        async def answer(event: MessageReceived) -> None:
+            attempts.append(event.seq)
+            await event.conversation.claim()
+            if len(attempts) == 1:
+                raise api_error(111, "rate_limited", "for longer than a drain", retry_ms=30_000)
+            await event.conversation.reply("answer")
+
+        @bot.error
+        async def never(exception: Exception, event: ConversationEvent | None) -> None:
+            attempts.append(0)
+
+        return bot
+
+    async with running(await copy()):
+        await site.texts("question", customer=customer)
+        await eventually(lambda: attempts)
+    async with running(await copy()):
+        assert await site.phone_with(1, customer) == ["answer"]
+    assert attempts == attempts[:1] * 2
 
 
 async def test_copies_of_a_group_share_the_customers(site: Served) -> None:
