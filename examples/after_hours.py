@@ -6,7 +6,6 @@ It takes the conversation for a moment, answers and returns it, so that people f
 in the morning. What it has said stands in the conversation, so it remembers nothing itself.
 """
 
-import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -60,5 +59,4 @@ def working_hours(around: datetime) -> Iterator[tuple[datetime, datetime]]:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
     bot.run()

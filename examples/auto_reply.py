@@ -76,5 +76,4 @@ async def failed(error: Exception, event: batonbox.ConversationEvent | None) -> 
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
     bot.run()

@@ -56,5 +56,4 @@ async def members_online(conversation: batonbox.Conversation) -> list[str]:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
     bot.run()
