@@ -27,7 +27,8 @@ log = logging.getLogger("auto_reply")
 async def is_it_ours(event: batonbox.MessageReceived, ctx: batonbox.Context) -> object:
     """Take what begins and go on with what is ours; everything else is people's."""
     begins = event.before is None or event.before.status == "done"
-    ours = event.row.assignee == ctx.client.user.id
+    # As it is now: we may have taken it since this was written, or handed it back.
+    ours = event.conversation.now.assignee == ctx.client.user.id
     if ours or (begins and await event.conversation.try_claim()):
         return batonbox.PASS  # to the handlers below
     return None

@@ -3,6 +3,8 @@
 To be run with `python -m pytest test_auto_reply.py`.
 """
 
+import asyncio
+
 import pytest
 from auto_reply import AGENT, ANSWERS, BYE, HELLO, WAITED_S, bot
 
@@ -20,6 +22,12 @@ async def test_it_takes_what_a_customer_begins_answers_and_is_done() -> None:
         await tester.says(CUSTOMER, "Thanks!")
         assert [sent.text for sent in tester.replies] == [HELLO, ANSWERS["hours"], BYE]
         assert tester.conversation(CUSTOMER).status == "done"
+
+
+async def test_what_comes_before_it_has_taken_the_conversation_is_answered_too() -> None:
+    async with BotTester(bot) as tester:
+        await asyncio.gather(tester.says(CUSTOMER, "Hi"), tester.says(CUSTOMER, "Prices?"))
+        assert [sent.text for sent in tester.replies] == [HELLO, ANSWERS["prices"]]
 
 
 async def test_it_hands_back_when_a_person_is_wanted_and_stays_out() -> None:
