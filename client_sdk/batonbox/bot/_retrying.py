@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from batonbox._backoff import Backoff
 from batonbox._errors import ApiError, ConnectionLost, RateLimited, RequestTimeout
 from batonbox.bot._clock import Clock
-from batonbox.bot._routing import Again, report
+from batonbox.bot._routing import Again, report, said
 from batonbox.bot._unless import unless
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Retrying:
     """Runs the work of lanes until it succeeds, or fails for good.
 
     The next attempt begins at most `retry_s` after the first one, and `drain_s` after `stop`.
-    `resumes`: what is not done then will be begun again, by another start or copy of the bot.
+    `resumes`: events that are not done then are begun again, by another copy or start of the bot.
     """
 
     def __init__(
@@ -94,9 +94,10 @@ class Retrying:
         for who resumes; else it has ended, and errors were told to whom they concern.
         """
         last_s = self._clock.monotonic_s() + self._retry_s
+        resumes = self._resumes and event is not None
         failures = 0
         while True:
-            judged = _Judged(partial(self._next_s, failures=failures, last_s=last_s))
+            judged = _Judged(partial(self._next_s, failures, last_s, resumes=resumes))
             try:
                 await attempt(fresh(), judged.again)
             except Exception:
@@ -107,16 +108,18 @@ class Retrying:
                 return True
             failures += 1
             wait_s = failed.next_s - self._clock.monotonic_s()
-            _log.info("a handler failed, running it again in %.1f s: %r", wait_s, failed.error)
+            _log.info("%s failed, again in %.1f s: %r", said(event), wait_s, failed.error)
             await self._lanes.aside(self._until(failed.next_s))
             if failed.next_s > self._ends_s:
-                if self._resumes:
-                    _log.warning("a handler failed, and is left to who goes on: %r", failed.error)
+                if resumes:
+                    _log.warning("%s failed, left to who goes on: %r", said(event), failed.error)
                     return False
                 await report(failed.router, failed.error, event, fresh())
                 return True
 
-    def _next_s(self, error: BaseException, *, failures: int, last_s: float) -> float | None:
+    def _next_s(
+        self, failures: int, last_s: float, error: BaseException, *, resumes: bool
+    ) -> float | None:
         """When the next attempt begins, None: there is none."""
         after_s = again_after_s(error)
         if after_s is None or not self._retry_s:
@@ -125,7 +128,7 @@ class Retrying:
         if next_s > last_s:
             return None
         # Whoever resumes makes the attempt that the drain leaves no time for.
-        return next_s if self._resumes or next_s <= self._ends_s else None
+        return next_s if resumes or next_s <= self._ends_s else None
 
     async def _until(self, at_s: float) -> None:
         """Until then; at once when the drain ends sooner."""

@@ -13,7 +13,7 @@ from batonbox.bot._context import Context
 from batonbox.bot._handlers import PASS, Handler
 from batonbox.bot._router import Route, Router
 
-__all__ = ["Again", "guarded", "handled", "report", "route"]
+__all__ = ["Again", "guarded", "handled", "report", "route", "said"]
 
 # Whether an error, of this router, is raised to the top for another attempt instead of told.
 Again: TypeAlias = Callable[[BaseException, Router], bool]
@@ -101,8 +101,7 @@ async def report(
     if router is not None and isinstance(error, Exception):
         await _tell(router._errors, error, event, ctx)
     else:
-        what = "a handler" if event is None else f"a handler of {_said(event)}"
-        _log.error("%s failed", what, exc_info=error)
+        _log.error("%s failed", said(event), exc_info=error)
 
 
 async def handled(
@@ -134,5 +133,9 @@ def _from_outside(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
-def _said(event: ConversationEvent) -> str:
-    return f"{type(event).__name__} {event.inbox}/{event.seq} of {event.conversation.id}"
+def said(event: ConversationEvent | None) -> str:
+    """Whose handler it was that failed, for the log."""
+    if event is None:
+        return "a handler"
+    of = f"{event.inbox}/{event.seq} of {event.conversation.id}"
+    return f"a handler of {type(event).__name__} {of}"

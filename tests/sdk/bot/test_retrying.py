@@ -36,6 +36,10 @@ def away() -> Exception:
     return api_error(130, "unavailable", "the engine is away")
 
 
+def limited() -> Exception:
+    return api_error(111, "rate_limited", "wait", retry_ms=7000)
+
+
 class Failing:
     """Raises so often, and counts."""
 
@@ -57,13 +61,12 @@ def test_each_refusal_of_the_server_is_tried_again_or_is_not(number: int) -> Non
 
 
 def test_what_else_is_tried_again_and_after_how_long() -> None:
-    limited = api_error(111, "rate_limited", "", retry_ms=7000)
     lost = ConnectionLost("", retry_after_s=3.0)
-    assert again_after_s(limited) == 7.0
+    assert again_after_s(limited()) == 7.0
     assert again_after_s(api_error(130, "unavailable", "", retry_ms=2000)) == 2.0
     assert again_after_s(lost) == 3.0
     assert again_after_s(RequestTimeout("")) == 0.0
-    assert again_after_s(ExceptionGroup("", [lost, ExceptionGroup("", [limited])])) == 7.0
+    assert again_after_s(ExceptionGroup("", [lost, ExceptionGroup("", [limited()])])) == 7.0
     for final in (TimeoutError(), ValueError(), OutcomeUnknown(command="reply", cid="")):
         assert again_after_s(final) is None
         assert again_after_s(ExceptionGroup("", [lost, final])) is None
@@ -184,7 +187,7 @@ async def test_in_the_end_the_nearest_error_handlers_hear_of_it_once(retry_s: fl
 
 async def test_who_asks_for_a_pause_gets_it() -> None:
     bot, source = Bot(), Given()
-    fails = Failing(1, lambda: api_error(111, "rate_limited", "", retry_ms=7000))
+    fails = Failing(1, limited)
 
     @bot.message()
     async def answer(event: MessageReceived) -> None:
@@ -221,8 +224,12 @@ async def test_what_middleware_takes_is_taken() -> None:
     assert fails.calls == 2
 
 
-async def test_who_waits_is_told_again_also_when_the_first_attempt_took_them() -> None:
-    bot, fails, told = Bot(), Failing(1), []
+@pytest.mark.parametrize("times", [1, 1000])
+async def test_who_waits_is_told_again_also_when_the_first_attempt_took_them(times: int) -> None:
+    """Nobody else is told of a wait again, in a group either."""
+    bot, source, told, heard = Bot(drain_s=5.0), Given(), [], []
+    fails = Failing(times, limited)
+    source.resumes = True
 
     @bot.unassigned(older_than_s=1)
     async def waiting(conversation: Conversation, ctx: Context) -> None:
@@ -230,14 +237,22 @@ async def test_who_waits_is_told_again_also_when_the_first_attempt_took_them() -
         run.serving._waits.tell(Row(id="s.a", rev=2, own_tok="2", status="assigned"))
         fails()
 
-    async with serving(bot, Given()) as run:
+    @bot.error
+    async def failed(exception: Exception, event: ConversationEvent | None) -> None:
+        heard.append(event)
+
+    async with serving(bot, source) as run:
         row = Row(id="s.a", rev=1, own_tok="1", status="unassigned")
         run.serving._waits.tell(row)
         run.serving._due(Due(bot._waits[0], row))
         await turns()
         assert len(told) == 1
-        await run.clock.go_on(AGAIN_S)
-    assert told == told[:1] * 2
+        await run.clock.go_on(8)
+        assert told == told[:1] * 2
+        assert heard == []
+        run.serving.stop()
+        await turns()
+    assert (len(told), heard) == (2, [] if times == 1 else [None])
 
 
 async def test_what_is_no_conversations_is_not_run_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -270,7 +285,7 @@ async def failed_once(
     bot, source, router, heard = Bot(drain_s=drain_s), Given(), Router(), list[str]()
     source.resumes = resumes
     bot.include(router)
-    fails = Failing(times, lambda: api_error(111, "rate_limited", "", retry_ms=7000))
+    fails = Failing(times, limited)
 
     @router.message()
     async def answer(event: MessageReceived) -> None:
@@ -309,4 +324,4 @@ async def test_a_group_keeps_it_for_who_goes_on(
     work, fails, heard = await failed_once(times=9, drain_s=drain_s, resumes=True)
     assert (work.said, fails.calls, heard) == (["begin"], calls, [])
     [record] = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert "is left to who goes on" in record.getMessage()
+    assert "left to who goes on" in record.getMessage()
