@@ -113,6 +113,9 @@ async def accept(page: Page, link: str) -> Desk:
 async def test_the_first_day_of_an_organisation(server: Server, people: People) -> None:
     dana = await people.page()
     await set_up(dana, server)
+    await dana.get_by_role("link", name="Send yourself a first text").click()
+    texts = dana.get_by_role("log", name="Phone messages")
+    await expect(texts).to_contain_text("No number to text to yet")
     await to_admin(dana, "Team")
     ana = await accept(await people.page(), await invite(dana, "Ana Diaz"))
     bo = await accept(await people.page(), await invite(dana, "Bo Lind"))

@@ -76,7 +76,13 @@ function TextLine({ item, names }: { item: Text; names: ReadonlyMap<string, stri
   );
 }
 
-function Log({ items, names }: { items: readonly Text[]; names: ReadonlyMap<string, string> }): JSX.Element {
+interface LogProps {
+  readonly items: readonly Text[];
+  readonly names: ReadonlyMap<string, string>;
+  readonly nowhere: boolean;
+}
+
+function Log({ items, names, nowhere }: LogProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     box.current?.scrollTo({ top: box.current.scrollHeight });
@@ -86,6 +92,8 @@ function Log({ items, names }: { items: readonly Text[]; names: ReadonlyMap<stri
       <div class="log-content">
         {items.length ? (
           items.map((item) => <TextLine key={item.key} item={item} names={names} />)
+        ) : nowhere ? (
+          <Empty title="No number to text to yet">An admin adds one under Admin, Numbers, for an inbox.</Empty>
         ) : (
           <Empty title="No texts yet">Write one below. It arrives in the inbox like any customer's.</Empty>
         )}
@@ -120,7 +128,7 @@ function Select({ label, value, options, onChange }: SelectProps): JSX.Element {
 }
 
 export function Phone(): JSX.Element {
-  const ours = useSignal<readonly OurNumber[]>([]);
+  const asked = useSignal<readonly OurNumber[] | null>(null);
   // Something to send at once: who tries this for the first time wants to see it arrive.
   const text = useSignal(Object.keys(texts.peek()).length ? "" : "Hi, is my order ready?");
   const busy = useSignal("");
@@ -128,12 +136,13 @@ export function Phone(): JSX.Element {
   useArrivals();
   useEffect(() => {
     numbers().then((found) => {
-      ours.value = found;
+      asked.value = found;
       if (!found.some(({ number }) => number === to.peek())) to.value = found[0]?.number ?? "";
     }, complainOf);
   }, []);
 
-  const names = new Map(ours.value.map(({ number, name }) => [number, name]));
+  const ours = asked.value ?? [];
+  const names = new Map(ours.map(({ number, name }) => [number, name]));
   const items = (texts.value[phone.value] ?? []).filter(({ other }) => other === to.value || names.size < 2 || !names.has(other));
 
   const during = async (what: string, work: () => Promise<unknown>): Promise<void> => {
@@ -168,7 +177,7 @@ export function Phone(): JSX.Element {
           <Select
             label="To"
             value={to.value}
-            options={ours.value.map(({ number, name }) => [number, `${phoneNumber(number)} · ${name}`] as const)}
+            options={ours.map(({ number, name }) => [number, `${phoneNumber(number)} · ${name}`] as const)}
             onChange={(value) => (to.value = value)}
           />
           <Select label="From" value={phone.value} options={phones.value.map((number) => [number, phoneNumber(number)] as const)} onChange={(value) => (phone.value = value)} />
@@ -191,7 +200,7 @@ export function Phone(): JSX.Element {
         <div role="alert">{problem.value ? <p class="problem">{problem.value}</p> : null}</div>
       </header>
       <div class="phone-screen">
-        <Log items={items} names={names} />
+        <Log items={items} names={names} nowhere={asked.value?.length === 0} />
         <form
           class="composer phone-composer"
           onSubmit={(event) => {
