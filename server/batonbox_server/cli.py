@@ -48,7 +48,7 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(1), help="Processes that serve it together.")
 @click.option("--for-tests", is_flag=True, hidden=True)
 def serve_command(demo: bool, for_tests: bool, **overrides: Any) -> None:
-    """Serve until SIGTERM or Ctrl-C; with several workers SIGHUP restarts them in turn."""
+    """Serve until SIGTERM or Ctrl-C. With several workers SIGHUP restarts them in turn."""
     settings = _settings(**overrides)
     _log_to_stderr(settings.log_level)
     if settings.workers > 1 and not for_tests:
@@ -77,7 +77,7 @@ def worker_command() -> None:
 @click.option("--data-dir", help="Folder of the running server.")
 @click.option("--redis-url", help="An engine of your own.")
 def setup_command(organisation: str, admin: str, name: str, stdin: bool, **overrides: Any) -> None:
-    """Name an empty server's organisation and make its first admin; print a random password."""
+    """Name an empty server's organisation and make its first admin. Prints a random password."""
     settings = _settings(**overrides)
     _log_to_stderr("error")
     asked = {
@@ -97,7 +97,7 @@ def setup_command(organisation: str, admin: str, name: str, stdin: bool, **overr
 @click.option("--data-dir", help="Folder of the running server.")
 @click.option("--redis-url", help="An engine of your own.")
 def token_command(user: str, **overrides: Any) -> None:
-    """Make an API token for USER and print it; it is valid until revoked."""
+    """Make an API token for USER and print it. It is valid until revoked."""
     settings = _settings(**overrides)
     _log_to_stderr("error")
     made = _run(lambda: _ask(settings, {"op": "token", "user": user}))
@@ -110,7 +110,7 @@ def token_command(user: str, **overrides: Any) -> None:
 @click.option("--data-dir", help="Folder of the running server.")
 @click.option("--redis-url", help="An engine of your own.")
 def password_command(user: str, stdin: bool, **overrides: Any) -> None:
-    """Set USER's password, a random one that is printed; USER's sessions end."""
+    """Set USER's password, a random one that is printed. USER's sessions end."""
     settings = _settings(**overrides)
     _log_to_stderr("error")
     asked = {"op": "password", "user": user, "password": _typed() if stdin else ""}
@@ -123,7 +123,7 @@ def password_command(user: str, stdin: bool, **overrides: Any) -> None:
 @click.argument("user")
 @click.option("--data-dir", help="Folder of the running server.")
 def link_command(user: str, **overrides: Any) -> None:
-    """Print a link that signs USER in once, within five minutes, while a demo server runs."""
+    """Print a link that signs USER in once. For five minutes, while a demo server runs."""
     settings = _settings(**overrides)
     _log_to_stderr("error")
     told = _run(lambda: control.ask(Path(settings.data_dir), {"op": "link", "user": user}))
@@ -158,7 +158,7 @@ def archive_status_command(as_json: bool, **overrides: Any) -> None:
 @click.option("--data-dir", help="Folder of the running server.")
 @click.option("--redis-url", help="An engine of your own.")
 def reindex_command(status: bool, **overrides: Any) -> None:
-    """Make the search index anew from the logs and the archive; the server goes on serving."""
+    """Make the search index anew from the logs and the archive. The server goes on serving."""
     settings = _settings(**overrides)
     _log_to_stderr("error")
     _run(lambda: reindex(settings, rebuild=not status, say=_say))
@@ -170,7 +170,7 @@ def reindex_command(status: bool, **overrides: Any) -> None:
 @click.option("--data-dir", help="Folder of the running server.")
 @click.option("--redis-url", help="An engine of your own.")
 def export_command(file: Path, direct: bool, **overrides: Any) -> None:
-    """Write everything into FILE as NDJSON; a running server goes on serving."""
+    """Write everything into FILE as NDJSON. A running server goes on serving."""
     settings = _settings(**overrides)
     _log_to_stderr("error")
     _run(lambda: export_file(settings, file, direct=direct, say=_say_aside))

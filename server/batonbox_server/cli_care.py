@@ -23,7 +23,7 @@ __all__ = ["COMMANDS"]
 @click.option("--data-dir", help="Folder of the server, running or not.")
 @click.option("--redis-url", "--url", help="An engine of your own.")
 def verify_command(as_json: bool, **overrides: Any) -> None:
-    """Recount everything from rows, logs and archive, and say what is not as it should be.
+    """Recount everything from rows, logs and archive. Says what is not as it should be.
 
     A running server goes on serving. Status 0: nothing; 1: findings; 2: it could not be done.
     """
@@ -40,7 +40,7 @@ def verify_command(as_json: bool, **overrides: Any) -> None:
 @click.option("--without-key", is_flag=True, help="Leave out the key of carriers' secrets.")
 @click.option("--data-dir", help="Folder of the server, running or not.")
 def backup_command(target: Path, without_key: bool, **overrides: Any) -> None:
-    """Copy everything as of now into the file TARGET, or into a new one in that folder.
+    """Copy everything as of now into the file TARGET. In a folder it makes a new one.
 
     A running server goes on serving. Keep the file safe: it has everything, the key of carriers'
     secrets too.
@@ -55,7 +55,7 @@ def backup_command(target: Path, without_key: bool, **overrides: Any) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--data-dir", required=True, help="A folder that is new, or empty.")
 def restore_command(file: Path, data_dir: str) -> None:
-    """Lay the backup FILE into a new folder and verify it; serve that folder afterwards.
+    """Lay the backup FILE into a new folder and verify it. Serve that folder afterwards.
 
     Status 1: it did not verify; 2: it could not be done.
     """
@@ -73,7 +73,7 @@ def restore_command(file: Path, data_dir: str) -> None:
 @click.option("--data-dir", help="Folder of the server, running or not.")
 @click.option("--redis-url", help="An engine of your own.")
 def migrate_command(status: bool, as_json: bool, **overrides: Any) -> None:
-    """Bring the data of an older version to the layout of this one; servers do so by themselves.
+    """Bring the data of an older version to the layout of this one. Servers do so by themselves.
 
     Status 1: there is something left to do.
     """

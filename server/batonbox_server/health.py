@@ -31,7 +31,7 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # n
     help="Seconds to wait for the answer.",
 )  # fmt: skip
 def health_command(live: bool, timeout_s: float, **overrides: Any) -> None:
-    """Ask the server of these settings whether it should get traffic, as /readyz says.
+    """Ask the server whether it should get traffic, as /readyz says.
 
     Status 0: it should; 1: it should not, or does not answer; what fails is printed.
     """

@@ -70,7 +70,7 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the simulation.")
 @click.option("--json", "as_json", is_flag=True, help="As one line of JSON.")
 def plan_command(simulated: bool, seed: int, as_json: bool, **given: Any) -> None:
-    """Say how many workers, and how much engine, an organisation needs.
+    """Say how many workers and how much engine an organisation needs.
 
     The figures are those of one measured machine: see docs/operations.md for how far to trust them.
     """

@@ -76,7 +76,7 @@ def torture_command(
     minutes: float, seed: int | None, topology: str, nodes: int, url: str, allow: str | None,
     dur: str, as_json: Path | None, out: Path | None, keep: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Load a site of its own, strike it with faults, and check every promise after each round.
+    """Load a site, strike it with faults, and check every promise. It makes that site.
 
     Exit status: 0 all promises kept, 1 violations, 2 could not run. See docs/torture.md.
     """
