@@ -130,10 +130,15 @@ class Connection:
         self._links.discard(link)
 
     async def _open_or_wait(self) -> Link:
+        waited = False
         while True:
             try:
-                return await self._open()
+                link = await self._open()
+                if waited:
+                    _log.info("connected to %s", self._url)
+                return link
             except ConnectionLost as error:
+                waited = True
                 self.last_error = error
                 if self._link is not None and self._link.ended.done():
                     self._link, self.state = None, State.RECONNECTING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 
@@ -77,6 +78,27 @@ async def test_an_expired_token_is_replaced_by_the_provider(
     peer = await script.next()
     assert (await peer.welcome())[1] == "two"
     await eventually(lambda: client.state == "connected")
+
+
+async def test_who_said_that_it_waits_says_when_it_is_connected(
+    sign_in: SignIn, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokens = iter(["one", None, "two"])
+
+    def provider() -> str:
+        token = next(tokens)
+        assert token, "none at the moment"
+        return token
+
+    with caplog.at_level(logging.INFO, "batonbox"):
+        _, peer = await sign_in(token=provider)
+        await peer.close(Close.EXPIRED)
+        peer = await script.next()
+        await peer.welcome()
+        await eventually(lambda: len(caplog.messages) == 2)
+    waits, connected = caplog.messages
+    assert "none at the moment" in waits and "trying again in" in waits
+    assert connected == f"connected to {script.url}"
 
 
 async def test_auth_is_answered_in_place(sign_in: SignIn) -> None:
