@@ -75,8 +75,8 @@ def log_to_stderr(level: str, **more: Any) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            Repeats(),
             _with_request,
+            Repeats(),
             lambda _, __, event: {**event, **more},
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,

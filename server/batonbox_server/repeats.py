@@ -15,11 +15,13 @@ _KINDS_MAX: Final = 256
 
 
 class Repeats:
-    """A structlog processor; stands after the one that adds the level.
+    """A structlog processor; stands after those that add level and `request_id`.
 
-    Warnings and errors with the same event and the same `error` are one kind.  Of a kind one line
-    is written each `every_s`; the next one says in `repeated` how many were left out before it.
-    At most 256 kinds are kept; of more the one written longest ago is forgotten, with its count.
+    Warnings and errors with the same event and the same `error`, which is what was raised, are one
+    kind.  Of a kind one line is written each `every_s`; the next one says in `repeated` how many
+    were left out before it.  Lines of a request are all written: whoever has its id has to find
+    them.  At most 256 kinds are kept; of more the one written longest ago is forgotten, with its
+    count.
     """
 
     def __init__(
@@ -33,9 +35,10 @@ class Repeats:
         self, _: Any, __: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         """Raises structlog.DropEvent for one that is left out."""
-        if event.get("level") not in _LEVELS:
+        error = event.get("error")
+        if error is None or event.get("level") not in _LEVELS or "request_id" in event:
             return event
-        kind = (event.get("event"), str(event.get("error", "")))
+        kind = (event.get("event"), str(error))
         now_s = self._clock()
         written_s, left_out = self._kinds.get(kind, (float("-inf"), 0))
         if now_s - written_s < self._every_s:

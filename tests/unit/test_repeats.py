@@ -49,13 +49,18 @@ def test_other_trouble_is_told_at_once(log: Log) -> None:
 
 
 def test_what_is_no_trouble_is_never_left_out(log: Log) -> None:
-    assert all(log.line("signed_in", "info", user="ana") for _ in range(3))
+    assert all(log.line("signed_in", "info", user="ana", error="") for _ in range(3))
+    assert all(log.line("worker_died", pid=pid) for pid in range(3))
+
+
+def test_what_belongs_to_a_request_is_never_left_out(log: Log) -> None:
+    assert all(log.line("failed", error="refused", request_id=f"r{n}") for n in range(3))
 
 
 def test_only_so_many_kinds_are_remembered(log: Log) -> None:
-    assert log.line("first")
+    assert log.line("first", error="x")
     for n in range(255):
         assert log.line("lease_failed", error=str(n))
-    assert log.line("first") is None
-    assert log.line("one more")
-    assert log.line("first")
+    assert log.line("first", error="x") is None
+    assert log.line("one more", error="x")
+    assert log.line("first", error="x")
