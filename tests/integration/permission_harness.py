@@ -250,9 +250,9 @@ class House:
                 (await self.ask(case.user, Op.CHECK, case.inbox, []))[0],
             ]
             share = ["walk", "copy", 1000, True, [[case.inbox]]]
-            _, result = await self.ask(case.user, Op.GROUP, *share)
-            ((_, number, _),) = result["shares"]
-            told.append(_slug(number) if number else "")
+            slug, result = await self.ask(case.user, Op.GROUP, *share)
+            number = 0 if slug else result["shares"][0][1]
+            told.append(_slug(number) if number else slug)
             for level in ("list", "badge", f"conv:{case.conv}"):
                 _, result = await self.ask(case.user, Op.SUB, [[case.inbox, level]])
                 ((_, how, number),) = result["subs"]
