@@ -57,3 +57,13 @@ async def on_port(app: Any, *, port: int = 0, **more: Any) -> AsyncIterator[int]
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         await asyncio.wait_for(server.shutdown(), 10)
+        await _turned_away(server)
+
+
+async def _turned_away(server: uvicorn.Server) -> None:
+    """Whoever was accepted in the very moment of the end: a process would end with them."""
+    for _ in range(5):  # from accept to connection_made
+        await asyncio.sleep(0)
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    await asyncio.sleep(0)  # which closes them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Sequence
 
 import pytest
 from playwright.async_api import Error, Locator, Page, Route
@@ -59,11 +60,13 @@ async def palette(page: Page) -> None:
     await expect(page.get_by_role("combobox", name="Command or search")).to_be_focused()
 
 
-async def indexed(site: Served, user: str, words: str) -> None:
-    """Until the search finds it: the index follows the log."""
+async def indexed(
+    site: Served, user: str, words: str, *, of: Sequence[str] = ("messages",)
+) -> None:
+    """Until the search finds some of each: the index follows the logs, one after the other."""
     for _ in range(500):
         answer = await site.get(user, f"/v1/search?q={words}")
-        if answer["messages"]:
+        if all(answer[kind] for kind in of):
             return
         await asyncio.sleep(0.02)
     raise AssertionError(f"{words} is never found")
@@ -75,7 +78,7 @@ async def test_everything_by_keyboard(site: Served, sign_in: SignIn) -> None:
         conv = await site.texts("the zebra is here" if n == 20 else f"text {n}")
     body = {"name": "Zebra Crossing Ltd", "numbers": ["+14165550199"], "note": ""}
     assert (await site.call("admin", "POST", "/v1/contacts", body)).status_code == 201
-    await indexed(site, "agent1", "zebra")
+    await indexed(site, "agent1", "zebra", of=("messages", "contacts"))
     page = await sign_in("agent1")
     await page.goto(f"{site.url}/interactions")
     interactions = page.get_by_role("region", name="Interactions")
