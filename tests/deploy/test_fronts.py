@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 import ssl
 import uuid
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -62,15 +60,8 @@ class Site:
         raise AssertionError("the proxy never let anybody through")
 
     async def stop(self) -> None:
-        """It drains and ends.
-
-        A connection that a proxy opens at that moment ends with the server's process, which is the
-        test's own here: it is left open by nobody else.
-        """
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            await self._stack.aclose()
-            gc.collect()
+        """It drains and ends."""
+        await self._stack.aclose()
 
     async def client(self, user: str) -> Client:
         """Of the SDK, through the proxy."""
