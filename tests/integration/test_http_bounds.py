@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -57,9 +58,16 @@ class Client:
         return head.partition(b"\r\n")[0]
 
     async def drip(self, part: bytes, *, every_s: float = 0.02) -> None:
-        """This again and again, until nobody takes it any more."""
+        """This again and again, until nobody takes it any more.
+
+        Past the stream, which forgets what came when it hears that nobody takes what it writes.
+        """
+        number = self.writer.get_extra_info("socket").fileno()
         while not self.writer.transport.is_closing():
-            self.writer.write(part)
+            try:
+                os.write(number, part)
+            except OSError:
+                return
             await asyncio.sleep(every_s)
 
 
