@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from batonbox_server.store.engine import Engine
+from batonbox_server.store.library import FOLDER
 from batonbox_server.store.scripts import Scripts
 from batonbox_server.store.topology import engine_of
 
@@ -20,6 +23,16 @@ class Bench:
     runner: asyncio.Runner
     client: Engine
     scripts: Scripts
+
+    def without(self, ablation: tuple[str, str, str], folder: Path) -> Scripts:
+        """Scripts of which one (its name, without `.lua`) has other words for what it has once."""
+        file, old, new = ablation
+        shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
+        path = folder / f"{file}.lua"
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file}.lua no longer holds {old!r}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        return Scripts(self.client, folder)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from redis.exceptions import ResponseError
 from batonbox_server.archive.sqlite import SqliteArchive
 from batonbox_server.errors import BatonboxError
 from batonbox_server.store.archive_port import Archive
-from batonbox_server.store.library import FOLDER
 from batonbox_server.store.scripts import Scripts
 from tests.model.archived_stories import MOVES, rare_paths
 from tests.model.archived_world import ArchivedWorld, archived_world
@@ -194,14 +192,7 @@ def test_a_missing_mechanism_is_noticed(
     name: str, bench: Bench, archive: Archive, tmp_path: Path
 ) -> None:
     """Without it, a short run of the model test fails."""
-    file, old, new = ABLATIONS[name]
-    lua = tmp_path / "lua"
-    shutil.copytree(FOLDER, lua)
-    path = lua / f"{file}.lua"
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{file}.lua no longer holds {old!r}"
-    path.write_text(text.replace(old, new), encoding="utf-8")
-    scripts = Scripts(bench.client, lua)
+    scripts = bench.without(ABLATIONS[name], tmp_path / "lua")
     with pytest.raises(NOTICED):
         compare(bench, scripts, archive)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from batonbox import Position
 from batonbox._group_share import Line, Share
-from batonbox_server.store.library import FOLDER
 from batonbox_server.store.scripts import Scripts
 from tests.model.conftest import Bench
 from tests.model.group_stories import stories
@@ -66,14 +64,9 @@ def test_many_lives(bench: Bench) -> None:
 
 @pytest.mark.parametrize("name", sorted(ABLATIONS))
 def test_a_missing_mechanism_is_noticed(name: str, bench: Bench, tmp_path: Path) -> None:
-    file, old, new = ABLATIONS[name]
-    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / f"{file}.lua"
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{file}.lua no longer holds {old!r}"
-    path.write_text(text.replace(old, new), encoding="utf-8")
+    scripts = bench.without(ABLATIONS[name], tmp_path)
     with pytest.raises(AssertionError, match=r"seed|_"):
-        bench.runner.run(walks(bench, Scripts(bench.client, tmp_path), 0, 4 * WALKS))
+        bench.runner.run(walks(bench, scripts, 0, 4 * WALKS))
 
 
 def says_all(_: Share, line: Line, at: Position) -> int:
