@@ -112,12 +112,14 @@ def archive(bench: Bench) -> Iterator[Archive]:
 def test_what_is_read_tells_nothing_of_the_archive(bench: Bench, archive: Archive) -> None:
     """Histories, lists, counts, indexes and events are those of an inbox that keeps everything."""
     counts: Counter[str] = Counter()
-    directed(bench.scripts, counts, archive)(bench)
+    for _ in range(5):  # what is drawn has the rarest of them only now and then
+        directed(bench.scripts, counts, archive)(bench)
     sequences(bench.scripts, counts, archive, n=SEQUENCES)(bench)
     for what in ("trim:True", "trim:False", "evict:True", "evict:False", "thaw:True",
-                 "brought back", "purge:True", "purge:whole", "purge:held"):  # fmt: skip
+                 "brought back", "purge:True", "purge:whole"):  # fmt: skip
         assert counts[what] >= 5, (what, counts)
-
+    # By chance alone: what hypothesis draws varies with the modules that are loaded.
+    assert counts["purge:held"], counts
     assert counts["retry:too_old"], counts
 
 
