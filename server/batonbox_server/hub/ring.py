@@ -129,7 +129,9 @@ class Ring:
     def _join(self, cursor: int, max_bytes: int, as_json: bool) -> Slice:
         parts: list[bytes] = []
         size = 0
-        for event in islice(self._events, cursor - self.base, None):
+        # Not islice(), which walks there from the oldest one.
+        for at in range(cursor - self.base, len(self._events)):
+            event = self._events[at]
             part = event.json if as_json else event.frame
             if parts and size + len(part) > max_bytes:
                 break
