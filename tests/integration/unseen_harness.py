@@ -22,6 +22,7 @@ from batonbox_server.wire import JSON_SUBPROTOCOL, Op
 from tests.served import Served, served
 from tests.support import eventually
 
+from .hooks_harness import QUICK, Receiver, receiving
 from .media_harness import uploaded
 from .socket_harness import Peer, dial
 
@@ -70,6 +71,8 @@ class World:
     people_of: dict[str, set[str]] = field(default_factory=dict)  # of a room, those now in it
     ever_of: dict[str, set[str]] = field(default_factory=dict)
     lines: set[int] = field(default_factory=lambda: {1})  # whose versions and files are asked for
+    files: list[str] = field(default_factory=list)
+    hooks: dict[str, tuple[str, Receiver]] = field(default_factory=dict)  # by inbox, "" for all
     contact: str = ""
     peers: dict[str, Peer] = field(default_factory=dict)
     ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -103,6 +106,13 @@ class World:
         """The same of a room; two people's is theirs for as long as they are here."""
         people = frozenset(self.people_of[room])
         return people - ({"dan"} if "-" in room else GONE), people
+
+    def has(self, user: str, conv: str) -> bool:
+        """Whether it is of an inbox or a room that they are in, or may look into."""
+        for name, room in self.rooms.items():
+            if room == conv:
+                return user in self.people_of[name]
+        return user in ADMINS or user in set(INBOXES[inbox_of(conv)]) - GONE
 
     # Acting
 
@@ -184,18 +194,31 @@ class World:
         media = await uploaded(
             self.site, inside.encode(), "text/plain", user=by, name=f"{word}.txt"
         )
+        self.files.append(media)
         return await self.post(name, by, media=[media])
+
+    async def hook(self, inbox: str) -> None:
+        """A webhook that is told all there is, of one inbox or (`""`) of all."""
+        receiver = await self.stack.enter_async_context(receiving())
+        body = {"url": receiver.url, "inboxes": [inbox] if inbox else []}
+        made = await self.act("bea", "POST", "/v1/admin/webhooks", body)
+        self.hooks[inbox] = made["id"], receiver
 
     # Sockets
 
     async def connect(self) -> None:
         """Everybody's socket, listening to everything as far as the node lets them."""
         for user in PEOPLE:
-            peer = self.peers[user] = await dial(self.site, JSON_SUBPROTOCOL)
-            self.stack.push_async_callback(peer.end)
-            await peer.send([Op.HELLO, await self.site.token(user), "test/1"])
-            await peer.got(Op.ORG, _1="state")
+            self.peers[user] = await self.socket(user)
         await self.listen()
+
+    async def socket(self, user: str) -> Peer:
+        """A connection that listens to nothing yet."""
+        peer = await dial(self.site, JSON_SUBPROTOCOL)
+        self.stack.push_async_callback(peer.end)
+        await peer.send([Op.HELLO, await self.site.token(user), "test/1"])
+        await peer.got(Op.ORG, _1="state")
+        return peer
 
     async def listen(self) -> None:
         """Ask for every inbox and room there is."""
@@ -204,9 +227,9 @@ class World:
                 for name in (*INBOXES, *self.rooms.values()):
                     await self.ask(user, Op.SUB, [[name, "list"]])
 
-    async def ask(self, user: str, op: Op, *more: Any) -> list[Any]:
+    async def ask(self, user: str | Peer, op: Op, *more: Any) -> list[Any]:
         """A request's answer, OK or ERR; [] when the connection is closed."""
-        peer, request = self.peers[user], next(self.ids)
+        peer, request = self.peers[user] if isinstance(user, str) else user, next(self.ids)
         await peer.send([op, request, *more])
 
         def answers() -> list[Any]:
@@ -229,10 +252,13 @@ async def built(engine_url: str, space: str, folder: Path) -> AsyncIterator[Worl
         "empty": True, "jwt_secret": SECRET, "archive_url": f"sqlite://{folder}/archive.sqlite",
         "archive_keep_messages": 1, "archive_done_days": 0.0, "archive_sweep_s": 3600.0,
         "ping_s": 3600.0,  # the sockets answer none
+        **QUICK,
     }  # fmt: skip
     async with served(engine_url, space, **settings) as site, AsyncExitStack() as stack:
         world = World(site, stack)
         await _people(world)
+        for inbox in ("", "bb"):
+            await world.hook(inbox)
         await world.room("public", "joan", ("ann", "bob", "bot", "eve", "rob"), private=False)
         await world.room("empty", "bea", ("bob",), private=False)
         await world.act("bea", "POST", f"/v1/rooms/{world.rooms['empty']}/leave", {})
