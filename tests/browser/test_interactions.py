@@ -57,7 +57,7 @@ async def test_a_customers_conversation_is_read_whole_and_answered_where_it_is_m
     conv = await site.texts("Is it ready?")
     await site.act("agent1", conv, "assign")
     await site.act("agent1", conv, "reply", text="Nearly.")
-    await site.act("agent1", conv, "transfer", to="agent2")
+    await site.act("agent1", conv, "transfer", to="agent2", note="It is in your shop.")
     bo, dee = Talk(await sign_in("agent2")), Talk(await sign_in("agent3"))
     for talk in (bo, dee):
         await talk.enter()
@@ -65,6 +65,9 @@ async def test_a_customers_conversation_is_read_whole_and_answered_where_it_is_m
         await talk.expect_texts(["Is it ready?", "Nearly."])
     await expect(dee.messages).to_contain_text(re.compile(r"Nobody had this until .* then Ana"))
     await expect(dee.messages).to_contain_text(re.compile(r"Ana had this until .* then Bo"))
+    await expect(dee.messages.locator(".divider + .system")).to_have_text(
+        ["Ana transferred this to Bo: It is in your shop."]
+    )
     await expect(dee.panel.get_by_role("textbox")).to_have_count(0)
     await expect(dee.panel).to_contain_text("Assigned to Bo")
     await bo.panel.get_by_role("textbox", name="Write a message").fill("It is.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from playwright.async_api import Locator
+
 from tests.browser.desk import expect
-from tests.browser.kit import SignIn, watch_notifications
+from tests.browser.kit import SignIn, assert_accessible, watch_notifications
 from tests.browser.talk import Talk, channel, direct, post
 from tests.browser.test_media import attach, expect_drawn, picture
 from tests.relay import cuttable
@@ -98,6 +100,49 @@ async def test_posts_are_changed_and_deleted_by_keyboard(site: Served, sign_in: 
     for talk in (ana, bo):
         await expect(talk.messages.get_by_text("This message was deleted")).to_be_visible()
         await talk.expect_texts([])
+
+
+async def test_what_stood_in_a_post_is_read_by_admins_alone(site: Served, sign_in: SignIn) -> None:
+    room = await channel(site, "dispatch", "agent1")
+    n = await post(site, "agent1", room, "Call me bakc")
+    edit = {"n": n, "text": "Call me back"}
+    assert (await site.call("agent1", "POST", f"/v1/rooms/{room}/edit", edit)).is_success
+    alex, ana = Talk(await sign_in("admin")), Talk(await sign_in("agent1"))
+    for talk in (alex, ana):
+        await talk.enter()
+        await talk.open(room)
+        await talk.expect_texts(["Call me back"])
+
+    async def versions() -> Locator:
+        await alex.messages.get_by_role("button", name=re.compile("^Actions for")).focus()
+        await alex.page.keyboard.press("Enter")
+        await alex.page.get_by_role("menuitem", name="Earlier versions…").press("Enter")
+        dialog = alex.page.get_by_role("dialog", name="Earlier versions")
+        await expect(dialog.get_by_role("listitem").first).to_be_visible()
+        return dialog
+
+    dialog = await versions()
+    await expect(dialog.get_by_role("listitem")).to_have_text(
+        [re.compile("bakc.*until Ana changed")]
+    )
+    await assert_accessible(alex.page)
+    await alex.page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await ana.messages.get_by_role("button", name=re.compile("^Actions for")).click()
+    await expect(ana.page.get_by_role("menuitem")).to_have_text(["Edit", "Delete…"])
+    await ana.page.get_by_role("menuitem", name="Delete…").click()
+    confirm = ana.page.get_by_role("dialog", name="Delete message")
+    await confirm.get_by_role("button", name="Delete").click()
+    await expect(alex.messages.get_by_text("This message was deleted")).to_be_visible()
+    await expect(alex.row(room)).to_contain_text("Ana: Message deleted")
+    dialog = await versions()
+    await expect(dialog.get_by_role("listitem")).to_have_text(
+        [re.compile("bakc.*until Ana changed"), re.compile("back.*until Ana deleted")]
+    )
+    await expect(alex.page.get_by_role("menuitem")).to_have_count(0)
+    await expect(ana.messages.get_by_role("button", name=re.compile("^Actions for"))).to_have_count(
+        0
+    )
 
 
 async def test_a_post_outlives_a_broken_connection_and_appears_once(

@@ -41,6 +41,19 @@ async def test_an_address_leads_to_a_message_far_back_and_the_newest_is_a_press_
     await expect(ana.messages.locator('[data-n="162"]')).to_have_count(1)
 
 
+async def test_what_is_in_sight_anyway_moves_nothing(site: Served, sign_in: SignIn) -> None:
+    """Nor the page: its head would be out of sight, and nothing scrolls it back."""
+    conv = await site.texts("hello")
+    page = await sign_in("agent1")
+    ana = Desk(page)
+    await page.goto(f"{site.url}/inboxes/all?filter=open&c={conv}&n=1")
+    await expect(ana.messages.locator('[data-n="1"]')).to_be_focused()
+    top = "() => document.scrollingElement.scrollHeight - innerHeight"
+    assert await page.evaluate(top) == 0
+    await expect(ana.panel.locator("header")).to_be_in_viewport(ratio=1)
+    await expect(ana.panel.get_by_role("button", name="Newest")).to_have_count(0)
+
+
 def box(page: Page) -> Locator:
     """The field at the top of Interactions."""
     return page.get_by_role("combobox", name="Search", exact=True)

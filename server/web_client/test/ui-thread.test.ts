@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Line } from "../src/contract";
 import { arrange, finished } from "../src/ui/thread_model";
-import { deliveryWords, systemWords } from "../src/ui/thread_words";
+import { deliveryWords, explains, systemWords } from "../src/ui/thread_words";
 import { totalsWords } from "../src/ui/words";
 
 const NOON = new Date(2026, 2, 10, 12).getTime();
@@ -55,6 +55,18 @@ describe("arrange", () => {
     const last = items.at(-1);
     expect(last?.type === "system" && systemWords(last.line, last.owner, nameOf)).toBe("Bo was offline: returned to the inbox");
   });
+});
+
+test.each([
+  ["taken by whom it goes to", { kind: "assigned", actor: "bo", to: "bo" }, "", false],
+  ["handed on by its owner", { kind: "transferred", actor: "ana", to: "bo" }, "ana", false],
+  ["handed on with a note", { kind: "transferred", actor: "ana", to: "bo", note: "Call her." }, "ana", true],
+  ["moved by an admin", { kind: "transferred", actor: "dee", to: "bo" }, "ana", true],
+  ["returned by a rule", { kind: "returned", why: "offline" }, "ana", true],
+  ["given to somebody by a rule", { kind: "assigned", to: "bo" }, "", false],
+  ["undone", { kind: "undone", actor: "ana", to: "ana" }, "bo", true],
+] as const)("what a divider leaves out is said: %s", (_, change, owner, want) => {
+  expect(explains(line(1, change), owner)).toBe(want);
 });
 
 test.each([

@@ -48,7 +48,7 @@ function roomFace(store: Store, room: Room): Face {
     kind: direct ? "Direct" : "Channel",
     aside: there ? <PresenceDot state={there} /> : room.archived ? "archived" : null,
     atMs: room.lastMs,
-    preview: room.lastBy ? `${by}${room.preview || "No text"}` : "No messages yet",
+    preview: room.lastBy ? `${by}${room.preview || "Message deleted"}` : "No messages yet",
     unread: room.unread > 0,
     badge: <RoomBadge unread={room.unread} mentions={room.mentions} />,
     draft: store.draft(room.id).value !== "",

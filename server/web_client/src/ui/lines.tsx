@@ -10,7 +10,7 @@ import { LineText } from "./line_text";
 import { LockIcon } from "./more_icons";
 import type { Item } from "./thread_model";
 import { minute } from "./time";
-import { systemWords } from "./thread_words";
+import { explains, systemWords } from "./thread_words";
 
 /** "You" for me who acts, "you" for me to whom it is done. */
 function useNaming(): (id: string, acting?: boolean) => string {
@@ -69,7 +69,7 @@ interface ItemProps {
   readonly item: Item;
   readonly conv: string;
   readonly customer: string;
-  /** Other words for what changed the ownership: a divider stands there then; "" for the usual ones. */
+  /** What changed the ownership, for a divider, above the usual words where they say more; "" for these alone. */
   readonly words?: (line: Line, owner: string, naming: (id: string, acting?: boolean) => string) => string;
 }
 
@@ -88,9 +88,12 @@ export function ThreadItem({ item, conv, customer, words }: ItemProps): JSX.Elem
     const divides = words?.(line, item.owner, naming) ?? "";
     if (divides) {
       return (
-        <p class="day divider" data-n={line.n} data-key={line.key} data-kind={line.kind} title={fullTime(line.atMs)}>
-          <span>{divides}</span>
-        </p>
+        <>
+          <p class="day divider" data-n={line.n} data-key={line.key} data-kind={line.kind} title={fullTime(line.atMs)}>
+            <span>{divides}</span>
+          </p>
+          {explains(line, item.owner) ? <p class="system">{systemWords(line, item.owner, naming)}</p> : null}
+        </>
       );
     }
     return (

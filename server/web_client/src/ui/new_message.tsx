@@ -146,7 +146,7 @@ export function NewMessage(): JSX.Element {
           ))}
         </div>
       ) : (
-        <p class="section-empty" id="to-list">
+        <p class="section-empty to-list" id="to-list">
           {contacts === null ? "Searching…" : "Nobody has that name. A number is written with its country code, like +1 416 555 0142."}
         </p>
       )}

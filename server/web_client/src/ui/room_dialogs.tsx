@@ -10,6 +10,7 @@ import { BrowseChannels } from "./browse_channels";
 import { nameOf, useStore } from "./context";
 import { closeDialog, type RoomDialog } from "./dialog_state";
 import { NewMessage } from "./new_message";
+import { PostVersions } from "./post_versions";
 import { focusSoon, places } from "./places";
 import { refusalWords } from "./refusals";
 import { activePeople } from "./room_words";
@@ -129,6 +130,8 @@ export function RoomDialogs({ state }: { state: RoomDialog }): JSX.Element {
       const name = nameOf(store, user);
       return confirm("Remove from channel", `${name} is taken out of ${nameOfRoom(room)}, and reads nothing of it from now on.`, "Remove", () => store.removeFrom(room, user));
     }
+    case "post_versions":
+      return <PostVersions room={state.room} n={state.n} />;
     case "delete_post":
       return confirm("Delete message", "Its text and files go, for everybody. That it was there stays to be seen.", "Delete", () => store.deletePost(state.room, state.n));
   }

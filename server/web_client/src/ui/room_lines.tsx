@@ -102,10 +102,15 @@ function PostMenu({ room, line, editing }: PostProps): JSX.Element | null {
   const me = store.me.value;
   const mine = line.actor === me?.id;
   const channel = room.kind !== "direct";
+  const oversees = channel && me?.role === "admin";
+  const gone = line.state === "deleted";
   const choices: Choice[] = [];
-  if (line.n === 0 || line.state === "deleted") return null;
-  if (mine && !room.archived) choices.push({ id: "edit", label: "Edit", hint: "", run: () => void (editing.value = line.n) });
-  if ((mine && !room.archived) || (channel && me?.role === "admin")) {
+  if (line.n === 0) return null;
+  if (mine && !gone && !room.archived) choices.push({ id: "edit", label: "Edit", hint: "", run: () => void (editing.value = line.n) });
+  if (oversees && (gone || line.state === "edited")) {
+    choices.push({ id: "versions", label: "Earlier versions…", hint: "", run: () => openDialog({ kind: "post_versions", room: room.id, n: line.n }) });
+  }
+  if (!gone && ((mine && !room.archived) || oversees)) {
     choices.push({ id: "delete", label: "Delete…", hint: "", run: () => openDialog({ kind: "delete_post", room: room.id, n: line.n }) });
   }
   return choices.length ? (

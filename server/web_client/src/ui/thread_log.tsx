@@ -132,9 +132,8 @@ function Log<T>({ thread, past, found, start, arrange, render }: LogProps<T>): J
     const line = reveal(element, found);
     if (!line) return;
     revealed.current = line;
-    atEnd.value = false;
     left.current = thread.lines.peek().at(-1)?.n ?? 0;
-    anchor.current = anchorIn(element);
+    scrolled(); // also where nothing had to be scrolled: the newest may be in sight with it
   }, [items.value, found]);
   useEffect(wantOlder, [lines, thread.atStart.value]);
   useEffect(() => {

@@ -42,6 +42,10 @@ export function systemWords(line: Line, owner: string, nameOf: Naming): string {
   }
 }
 
+/** Whether there is more to say than who had it before and who has it now: by whom, why, with which note. */
+export const explains = (line: Line, owner: string): boolean =>
+  line.kind === "undone" || line.note !== "" || line.why !== "" || (line.actor !== owner && line.actor !== line.to);
+
 export function deliveryWords(line: Line): string {
   switch (line.state) {
     case "sending":
