@@ -1,4 +1,8 @@
-"""The command line of the server: serve, setup, token, password, link, archive, and more."""
+"""The command line of the server: serve, setup, token, password, link, archive, and more.
+
+What takes long to load is imported by the command that needs it: a server takes a second of CPU to
+load, and what only asks a running one, as `token` does, a fifth of that.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,11 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batonbox_server import __version__, config, control
-from batonbox_server.archive.adopting import Adopted
 from batonbox_server.cli_base import log_to_stderr as _log_to_stderr
 from batonbox_server.cli_base import run as _run
 from batonbox_server.cli_base import say as _say
@@ -20,14 +23,11 @@ from batonbox_server.cli_base import settings_of as _settings
 from batonbox_server.cli_care import COMMANDS
 from batonbox_server.errors import FolderInUse
 from batonbox_server.health import health_command
-from batonbox_server.node import Organisation
-from batonbox_server.node_archive import adopt_archive, archive_text
-from batonbox_server.node_export import export_file
-from batonbox_server.node_search import reindex
 from batonbox_server.planning import plan_command
-from batonbox_server.serving import answer, serve
 from batonbox_server.torture.command import torture_command
-from batonbox_server.workers import serve_workers, started, work
+
+if TYPE_CHECKING:
+    from batonbox_server.archive.adopting import Adopted
 
 __all__ = ["main"]
 
@@ -53,14 +53,20 @@ def serve_command(demo: bool, for_tests: bool, **overrides: Any) -> None:
     _log_to_stderr(settings.log_level)
     if settings.workers > 1 and not for_tests:
         given = {name: value for name, value in overrides.items() if value is not None}
+        from batonbox_server.workers import serve_workers
+
         _run(lambda: serve_workers(settings, given, with_demo=demo, say=_say))
     else:
+        from batonbox_server.serving import serve
+
         _run(lambda: serve(settings, with_demo=demo, say=_say, for_tests=for_tests))
 
 
 @main.command("worker", hidden=True)
 def worker_command() -> None:
     """One of the processes of `serve --workers`, which starts it."""
+    from batonbox_server.workers import started, work
+
     start = started()
 
     def prepare(settings: config.Settings) -> None:
@@ -148,7 +154,12 @@ def archive_status_command(as_json: bool, **overrides: Any) -> None:
     settings = _settings(**overrides)
     _log_to_stderr("error")
     told = _run(lambda: _ask(settings, {"op": "archive_status"}))
-    click.echo(json.dumps(told) if as_json else archive_text(told))
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        from batonbox_server.node_archive import archive_text
+
+        click.echo(archive_text(told))
     if told["trouble"]:
         sys.exit(1)
 
@@ -159,6 +170,8 @@ def archive_status_command(as_json: bool, **overrides: Any) -> None:
 @click.option("--redis-url", help="An engine of your own.")
 def reindex_command(status: bool, **overrides: Any) -> None:
     """Make the search index anew from the logs and the archive. The server goes on serving."""
+    from batonbox_server.node_search import reindex
+
     settings = _settings(**overrides)
     _log_to_stderr("error")
     _run(lambda: reindex(settings, rebuild=not status, say=_say))
@@ -171,6 +184,8 @@ def reindex_command(status: bool, **overrides: Any) -> None:
 @click.option("--redis-url", help="An engine of your own.")
 def export_command(file: Path, direct: bool, **overrides: Any) -> None:
     """Write everything into FILE as NDJSON. A running server goes on serving."""
+    from batonbox_server.node_export import export_file
+
     settings = _settings(**overrides)
     _log_to_stderr("error")
     _run(lambda: export_file(settings, file, direct=direct, say=_say_aside))
@@ -220,6 +235,9 @@ async def _ask(settings: config.Settings, request: dict[str, Any]) -> dict[str, 
         told = await control.ask(folder, request)
         if told is not None:
             return told
+        from batonbox_server.node import Organisation
+        from batonbox_server.serving import answer
+
         organisation = Organisation(settings)
         try:
             await organisation.open()
@@ -236,6 +254,9 @@ async def _ask(settings: config.Settings, request: dict[str, Any]) -> dict[str, 
 async def _adopt(settings: config.Settings, source: str, *, give_up: bool) -> Adopted:
     if await control.ask(Path(settings.data_dir), {"op": "ping"}) is not None:
         raise config.ConfigError("A server runs; stop every server first.")
+    from batonbox_server.node import Organisation
+    from batonbox_server.node_archive import adopt_archive
+
     organisation = Organisation(settings)
     try:
         await organisation.open()

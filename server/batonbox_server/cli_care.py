@@ -10,9 +10,6 @@ from typing import Any
 import click
 
 from batonbox_server.cli_base import failing_with, log_to_stderr, run, say_aside, settings_of
-from batonbox_server.node_backup import back_up, restore
-from batonbox_server.node_layout import migrate
-from batonbox_server.node_verify import verify
 from batonbox_server.verify.findings import text_of
 
 __all__ = ["COMMANDS"]
@@ -30,6 +27,8 @@ def verify_command(as_json: bool, **overrides: Any) -> None:
     with failing_with(2):
         settings = settings_of(**overrides)
         log_to_stderr("error")
+        from batonbox_server.node_verify import verify
+
         told = run(lambda: verify(settings, _unheard if as_json else say_aside))
     click.echo(json.dumps(told) if as_json else text_of(told))
     sys.exit(0 if told["ok"] else 1)
@@ -45,6 +44,8 @@ def backup_command(target: Path, without_key: bool, **overrides: Any) -> None:
     A running server goes on serving. Keep the file safe: it has everything, the key of carriers'
     secrets too.
     """
+    from batonbox_server.node_backup import back_up
+
     settings = settings_of(**overrides)
     log_to_stderr("error")
     made = run(lambda: back_up(settings, target, with_key=not without_key, say=say_aside))
@@ -62,6 +63,8 @@ def restore_command(file: Path, data_dir: str) -> None:
     with failing_with(2):
         settings = settings_of()
         log_to_stderr("error")
+        from batonbox_server.node_backup import restore
+
         told = run(lambda: restore(settings, file, Path(data_dir), say=say_aside))
     click.echo(text_of(told))
     sys.exit(0 if told["ok"] else 1)
@@ -77,6 +80,8 @@ def migrate_command(status: bool, as_json: bool, **overrides: Any) -> None:
 
     Status 1: there is something left to do.
     """
+    from batonbox_server.node_layout import migrate
+
     settings = settings_of(**overrides)
     log_to_stderr("error")
     told = run(lambda: migrate(settings, only_tell=status, say=say_aside))
