@@ -137,8 +137,12 @@ async def test_edits_change_what_is_found_and_deletes_take_it_out(site: Served) 
 
 @pytest.mark.parametrize(
     "q",
-    ["+1 (416) 555-7142", "416.555.7142", "0416 555 7142", "5557142", "+14165557142", "7142"],
-)
+    [
+        "+1 (416) 555-7142", "416.555.7142", "0416 555 7142", "5557142", "+14165557142", "7142",
+        "00 1 416 555 7142", "011-1-416-555-7142", "(416) 555/7142", "tel:+14165557142",
+        "＋１（４１６）５５５ー７１４２", "٤١٦٥٥٥٧١٤٢",  # noqa: RUF001
+    ],
+)  # fmt: skip
 async def test_a_number_is_found_in_any_notation(site: Served, q: str) -> None:
     customer = "+14165557142"
     known = await search(site, "agent1", customer, kinds="conversations")

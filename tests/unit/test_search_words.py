@@ -69,10 +69,18 @@ def test_spans_are_the_words_and_lie_in_the_text(text: str) -> None:
         ("0044 20 7946 0958", "442079460958"),
         ("٠٤١٦٥٥٥٠١٤٢", "4165550142"),
         ("5550142", "5550142"),
+        ("＋８１（９０）１２３４ー５６７８", "819012345678"),  # noqa: RUF001
+        ("416\u2212555\u22120142", "4165550142"),
     ],
 )
 def test_numbers_in_texts_lose_their_notation(text: str, digits: str) -> None:
     assert digits in numbers_in(text)
+
+
+@pytest.mark.parametrize("q", ["tel:+14165550142", "SMS:+14165550142", "tel:(416)555-0142"])
+def test_a_copied_link_to_a_number_is_the_number(q: str) -> None:
+    assert matches("call +1 416 555 0142", parse(q))
+    assert not matches("142", parse("hotel:142"))
 
 
 @pytest.mark.parametrize("text", ["12:30", "2026-11-29", "1 2 3", "no digits", "12 34 56"])

@@ -41,7 +41,11 @@ _UNSPACED: Final = re.compile(
     "\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 # A phone number as people write it: seven digits or more, with blanks, dots, dashes, brackets.
-_NUMBER: Final = re.compile(r"(?:\+|\()?\d(?:[\s().\-/\u2010-\u2015]{0,3}\d){6,}")
+# Also as a Japanese keyboard writes them, whose dash is the long sign of kana.
+_NUMBER: Final = re.compile(
+    r"[+(\uff0b\uff08]?\d"
+    r"(?:[\s().\-/\u2010-\u2015\u2212\u30fb\u30fc\uff08\uff09\uff0d-\uff0f]{0,3}\d){6,}"
+)
 _TRUNK: Final = re.compile(r"\(0\)")
 DIGITS_LEAST: Final = 7
 DIGITS_MOST: Final = 15  # of E.164

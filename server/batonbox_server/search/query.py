@@ -14,6 +14,7 @@ __all__ = ["Clause", "parse", "tokens_of_number"]
 
 _QUOTES: Final = re.compile('["\u201c-\u201f\u00ab\u00bb\u300c-\u300f]')
 _DIGITS_ONLY: Final = re.compile(r"\+?[\d().\-/\u2010-\u2015]+")
+_LINK: Final = re.compile(r"\b(?:tel|sms|callto):(?=[+(]?\d)", re.IGNORECASE)  # a copied one
 _SHORTEST: Final = 4  # digits that are looked for inside numbers
 _CLAUSES_MOST: Final = 16
 _WORDS_MOST: Final = 32
@@ -36,7 +37,7 @@ class Clause:
 def parse(q: str) -> list[Clause]:
     """Raises Refused("bad_request") of a query without a letter or digit."""
     clauses: list[Clause] = []
-    parts = _QUOTES.split(q)
+    parts = _QUOTES.split(_LINK.sub("", q))
     for at, part in enumerate(parts):
         if at % 2 == 0:
             clauses += _typed(part)

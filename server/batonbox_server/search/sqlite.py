@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 # Rises with the tables and with the folding of texts, in the code here or in Python's own data:
 # what was indexed one way cannot be taken out another way.
-SCHEMA: Final = 100_000 + int(unicodedata.unidata_version.replace(".", ""))
+SCHEMA: Final = 200_000 + int(unicodedata.unidata_version.replace(".", ""))
 _SERVERS: Final = 80  # as many workers as there may be, and their successors
 _LEFT_S: Final = 7 * 86_400.0  # after which a file that nobody has is nobody's
 _READ_S: Final = 3.0  # a search that takes longer ends, so that others get their turn
