@@ -48,6 +48,8 @@ async def fails_meanwhile(world: ArchivedWorld, row: Row, pick: int) -> None:
 async def ends_and_leaves(world: ArchivedWorld, row: Row, pick: int) -> None:
     """Done, away, and then one of the things that concern it."""
     stage = await _stage(world, f"e{pick % 3}")
+    if stage.conv in world.held:
+        await world.holds(stage.row, 0)  # else nothing of it would leave any more
     await stage.do("done", "adm")
     await world.reads_row(stage.row, 0)
     then = pick // 3 % 7
@@ -91,6 +93,7 @@ async def rare_paths(world: ArchivedWorld) -> None:
     await _row_before_its_lines(world)
     await _erased_and_asked_for(world)
     await _erased_while_unread(world)
+    await _held(world)
     for pick in range(21):
         await ends_and_leaves(world, next(iter(world.model.rows.values())), pick)
         await world.compare()
@@ -163,6 +166,24 @@ async def _erased_while_unread(world: ArchivedWorld) -> None:
     await world.lets_go(stage.row, 0)
     await world.erases(stage.row, 0)
     assert world.purged[stage.conv] == 1
+    await world.compare()
+
+
+async def _held(world: ArchivedWorld) -> None:
+    """Away, held before it is erased, and let go of."""
+    stage = await _stage(world, "held")
+    await stage.do("done", "adm")
+    await world.reads_row(stage.row, 0)
+    await world.evicts(stage.row, 0)
+    assert stage.conv in world.away
+    await world.holds(stage.row, 0)
+    await world.reads_row(stage.row, 1)
+    await world.erases(stage.row, stage.row.n - 1)
+    await world.compare_history(stage.row, 2)
+    await world.compare()
+    await world.holds(stage.row, 0)
+    await world.erases(stage.row, stage.row.n - 1)
+    assert stage.conv not in world.model.rows
     await world.compare()
 
 

@@ -39,6 +39,12 @@ MIXED = (
     *(("done", "receive", "note") * 5),
     *(move for move, weight in WEIGHTS.items() for _ in range(weight)),
 )
+# How often the played stories come to it; what is drawn varies with the modules that are loaded.
+TOLD = {
+    "trim:True": 7, "trim:False": 1, "evict:True": 17, "evict:False": 7, "thaw:True": 4,
+    "thaw:False": 5, "brought back": 9, "purge:True": 5, "purge:whole": 5, "purge:held": 1,
+    "retry:too_old": 2, "heard late": 1,
+}  # fmt: skip
 
 
 async def play(world: ArchivedWorld, drawn: list[Draw]) -> None:
@@ -112,15 +118,11 @@ def archive(bench: Bench) -> Iterator[Archive]:
 def test_what_is_read_tells_nothing_of_the_archive(bench: Bench, archive: Archive) -> None:
     """Histories, lists, counts, indexes and events are those of an inbox that keeps everything."""
     counts: Counter[str] = Counter()
-    for _ in range(5):  # what is drawn has the rarest of them only now and then
-        directed(bench.scripts, counts, archive)(bench)
+    directed(bench.scripts, counts, archive)(bench)
+    for what, times in TOLD.items():
+        assert counts[what] >= times, (what, counts)
     sequences(bench.scripts, counts, archive, n=SEQUENCES)(bench)
-    for what in ("trim:True", "trim:False", "evict:True", "evict:False", "thaw:True",
-                 "brought back", "purge:True", "purge:whole"):  # fmt: skip
-        assert counts[what] >= 5, (what, counts)
-    # By chance alone: what hypothesis draws varies with the modules that are loaded.
-    assert counts["purge:held"], counts
-    assert counts["retry:too_old"], counts
+    assert counts["sequences"] == SEQUENCES
 
 
 # mechanism: file, what stands there, what stands there without it
