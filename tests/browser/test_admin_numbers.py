@@ -41,6 +41,9 @@ async def test_unrouted_messages_are_routed_to_a_members_page(
     await expect(kept).to_contain_text("2 messages", timeout=15_000)
     await expect(row(kept, "First")).to_contain_text("+1 416 555 0142")
     await expect(row(kept, "First")).to_contain_text("Was not one of your numbers")
+    contact = {"name": "Lee & Sons", "numbers": ["+14165550142"]}
+    assert (await site.call("admin", "POST", "/v1/contacts", contact)).is_success
+    await expect(row(kept, "First")).to_contain_text("Lee & Sons")
     await expect(row(kept, "<b>Second</b>")).to_be_visible()
     await kept.get_by_role("button", name="Route it").click()
     dialog = page.get_by_role("dialog", name="Route +1 416 555 0166")

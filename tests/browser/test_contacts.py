@@ -64,6 +64,40 @@ async def test_a_name_given_in_a_conversation_stands_everywhere_at_once(
     await expect(ana.row(conv)).to_contain_text("Lee Holdings")
 
 
+async def test_a_name_stands_wherever_the_number_would(site: Served, sign_in: SignIn) -> None:
+    conv = await site.texts("Hi")
+    await added(site, "Lee & Sons", CUSTOMER)
+    ana, bo = Desk(await sign_in("agent1")), Desk(await sign_in("agent2"))
+    await bo.ready()
+    await ana.open(conv)
+    await expect(ana.messages.locator(".group-customer")).to_contain_text("Lee & Sons")
+    await ana.assign()
+    await expect(ana.composer).to_be_focused()
+    for item, label in (("Transfer", "Transfer"), ("Snooze…", "Snooze")):
+        await ana.act(item)
+        await expect(ana.page.get_by_role("dialog", name=label)).to_contain_text("Lee & Sons")
+        await ana.page.keyboard.press("Escape")
+    note = {"text": "@Bo look", "mentions": ["agent2"]}
+    assert (await site.act("agent1", conv, "note", **note)).is_success
+    await bo.toast("Ana mentioned you in a note about Lee & Sons.")
+    await ana.transfer("Bo")
+    await bo.toast("Ana handed you the conversation with Lee & Sons.")
+    await bo.nav.get_by_role("link", name=re.compile("^Interactions")).click()
+    interactions = bo.page.get_by_role("region", name="Interactions", exact=True)
+    row = interactions.locator(f'[data-conv="{conv}"]')
+    await expect(row).to_contain_text("Lee & Sons")
+    await expect(row).not_to_contain_text("555 0142")
+    await interactions.get_by_role("combobox", name="Search").fill("look")
+    await expect(bo.page.get_by_role("option").first).to_contain_text("Lee & Sons · Sales")
+    await bo.page.keyboard.press("Escape")
+    await bo.page.keyboard.press("Control+k")
+    await bo.page.keyboard.type("New conv")
+    await bo.page.keyboard.press("Enter")
+    compose = bo.page.get_by_role("dialog", name="New conversation")
+    await compose.get_by_label("To", exact=True).fill("+1 416 555 0142")
+    await expect(compose).to_contain_text("Lee & Sons")
+
+
 async def test_a_name_changed_while_the_connection_was_gone_is_shown(
     site: Served, sign_in: SignIn
 ) -> None:

@@ -83,8 +83,11 @@ async def test_a_customers_conversation_is_read_whole_and_answered_where_it_is_m
     await site.act("agent2", conv, "transfer", to="agent3")
     await dee.page.go_back()
     await expect(dee.panel.get_by_role("textbox", name="Write a message")).to_be_visible()
-    await expect(bo.panel.get_by_role("link", name="Open in Inboxes")).to_be_visible()
+    there = bo.panel.get_by_role("link", name="Open in Inboxes")
+    await expect(there).to_be_visible()
     await expect(bo.panel.get_by_role("textbox")).to_have_count(0)
+    await site.act("agent3", conv, "done")
+    await expect(there).to_have_attribute("href", re.compile(r"/inboxes/sales\?filter=done&c="))
 
 
 async def test_an_admin_sees_conversations_of_inboxes_they_did_not_join(

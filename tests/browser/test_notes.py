@@ -47,6 +47,7 @@ async def test_a_draft_of_one_mode_never_leaves_by_the_other(site: Served, sign_
     await expect(field(ana)).to_be_focused()
     await expect(field(ana)).to_have_value("")
     await expect(ana.panel).to_contain_text("Internal note: the customer does not see this")
+    await expect(ana.panel.get_by_role("button", name="Send", exact=True)).to_have_count(0)
     await page.keyboard.type("for us")
     await mode(ana, "Reply").click()
     await expect(ana.composer).to_have_value("for the customer")
@@ -60,6 +61,12 @@ async def test_a_draft_of_one_mode_never_leaves_by_the_other(site: Served, sign_
     await expect(ana.composer).to_be_focused()
     await page.keyboard.press("Control+Enter")
     assert await site.phone_with(1) == ["for the customer"]
+    colour = "(bubble) => getComputedStyle(bubble).backgroundColor"
+    looks = [
+        await ana.messages.locator(f"[data-kind={kind}] .bubble").evaluate(colour)
+        for kind in ("noted", "replied")
+    ]
+    assert looks[0] != looks[1]
 
 
 async def test_another_conversation_begins_with_a_reply_and_a_note_begun_is_kept(
@@ -242,7 +249,7 @@ async def test_a_colleague_is_called_by_keyboard_and_told(site: Served, sign_in:
     await page.keyboard.press("Control+Enter")
     line = ana.messages.locator("[data-kind=noted]")
     await expect(line.locator("strong")).to_have_text("@Bo")
-    await bo.toast("Ana mentioned you in a note.")
+    await bo.toast("Ana mentioned you in a note about +1 416 555 0142.")
     said = await bo.js("() => window.notifications.map((one) => one.body)")
     assert any("Ana mentioned you" in body for body in said), said
     await bo.toasts.get_by_role("button", name="Open").click()

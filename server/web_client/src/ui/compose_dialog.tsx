@@ -15,7 +15,10 @@ import { focusSoon, places } from "./places";
 import { go, route } from "./route";
 import { counter } from "./segments";
 import { refusalWords } from "./refusals";
+import { useSettled } from "./settled";
 import { clear, lacking, underWay } from "./uploads";
+
+const E164 = /^\+[1-9]\d{4,14}$/;
 
 export function ComposeDialog({ given = "" }: { given?: string }): JSX.Element {
   const store = useStore();
@@ -25,7 +28,9 @@ export function ComposeDialog({ given = "" }: { given?: string }): JSX.Element {
   const numbers = usable.find(({ id }) => id === inbox.value)?.numbers ?? [];
   const from = useSignal("");
   const to = useSignal(given);
-  const named = given && toE164(to.value) === given ? store.contact(given).value?.name : undefined;
+  const number = toE164(to.value);
+  const settled = useSettled(number); // nobody is asked about each digit
+  const named = settled === number && E164.test(number) ? store.contact(number).value?.name : undefined;
   const text = useSignal("");
   const attaching = useAttaching("compose", useSignal<readonly MediaRef[]>([]));
   const { tray } = attaching;
@@ -40,7 +45,7 @@ export function ComposeDialog({ given = "" }: { given?: string }): JSX.Element {
 
   const missing = (): string => {
     if (!sender) return "No inbox of yours has a number to send from. An admin can add one.";
-    if (!/^\+[1-9]\d{4,14}$/.test(toE164(to.peek()))) return "Write the number with its country code, like +1 416 555 0142.";
+    if (!E164.test(toE164(to.peek()))) return "Write the number with its country code, like +1 416 555 0142.";
     if (underWay(tray)) return "The files are being uploaded. Wait a moment.";
     if (lacking(tray)) return "A file could not be uploaded. Attach it again, or remove it.";
     if (!text.peek().trim() && !tray.files.peek().length) return "Write a message first.";

@@ -58,7 +58,7 @@ export function tell(store: Store, notice: Notice): void {
     case "mention": {
       const line = notice.n ?? 0;
       const options = away(notice.conv) ? { action: { label: "Open", run: () => go({ ...at(notice.conv), line }) } } : {};
-      return say(`${someone(notice.by)} mentioned you ${roomWords(store, notice.conv) || "in a note"}.`, options);
+      return say(`${someone(notice.by)} mentioned you ${roomWords(store, notice.conv) || `in a note about ${customer(notice.conv)}`}.`, options);
     }
     case "added":
       return say(`${someone(notice.by)} added you ${roomWords(store, notice.conv).replace("in ", "to ")}.`, { action: opening(notice.conv) });

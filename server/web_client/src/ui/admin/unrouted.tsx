@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
+import { customerName, useStore } from "../context";
 import { phoneNumber } from "../format";
 import { focusSoon } from "../places";
 import { say } from "../toasts";
@@ -46,6 +47,7 @@ function RouteDialog({ group, number, inboxes, onDone, onClose }: RouteProps): J
 }
 
 function Messages({ group }: { group: KeptGroup }): JSX.Element {
+  const store = useStore();
   const rest = group.messages.length - SHOWN;
   return (
     <>
@@ -63,8 +65,8 @@ function Messages({ group }: { group: KeptGroup }): JSX.Element {
           <tbody>
             {group.messages.slice(0, SHOWN).map((one) => (
               <tr key={one.id}>
-                <th scope="row" class="cell-time">
-                  {phoneNumber(one.from)}
+                <th scope="row" class="cell-time" title={phoneNumber(one.from)}>
+                  {customerName(store, one.from)}
                 </th>
                 <td class="cell-time">
                   <When at={one.at} none="unknown" exact />
