@@ -231,7 +231,11 @@ def _number(text: str, region: str) -> str:
             return e164(text, field="number")
         except Refused:
             told = f"{text} is no number in E.164, like +14165550100"
-            hint = "" if region else "; or say by region=CA (or another) where they are from"
+            hint = (
+                ""
+                if region
+                else "; or say of which country numbers without + are (region=CA, or another)"
+            )
             raise Refused("bad_request", f"number: {told}{hint}.") from None
     try:
         parsed = phonenumbers.parse(text, region)
