@@ -181,9 +181,11 @@ async def _watch(
     say: Callable[[str], None],
 ) -> None:
     """Say how far it is, and with `rebuild` go on until it is complete."""
+    said = ""
     while told is not None:
         progress = Progress(**told)
-        say(_line(progress))
+        if said != (said := _line(progress)):
+            say(said)
         if progress.complete or not rebuild:
             return
         await asyncio.sleep(_PAUSE_S)
@@ -194,6 +196,6 @@ async def _watch(
 def _line(progress: Progress) -> str:
     if progress.complete:
         behind = f", {progress.behind:,} log entries behind" if progress.behind else ""
-        return f"complete: {progress.done:,} conversations{behind}"
+        return f"complete: {progress.done:,} conversations read, and what came since{behind}"
     part = f" ({100 * progress.done // progress.total} %)" if progress.total else ""
     return f"reading: {progress.done:,} of {progress.total:,} conversations{part}"

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.integration.search_harness import customers, search
+import pytest
+
+from batonbox_server.service import search_turn
+from batonbox_server.service.search_turn import Sources, Turn
+from batonbox_server.store.scan import RedisScan
+from tests.integration.search_harness import customers, search, settled
+from tests.integration.test_export import archive
 from tests.served import Served, served
 
 
@@ -90,3 +96,38 @@ async def test_archived_messages_are_found_before_and_after_a_rebuilding(prefix:
         assert whole.whole and await node.archive.row(conv=done) is not None
         await node.search.feed.rebuild()
         assert set(await _all(site, "agent1", "wombat")) == kept - {(done, 1)}
+
+
+async def test_how_far_it_is_counts_each_conversation_once_wherever_it_is(
+    prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All lines in the engine, the oldest of them in the archive, everything there."""
+    monkeypatch.setattr(search_turn, "_ROWS", 5)
+    monkeypatch.setattr(search_turn, "_ARCHIVED", 4)
+    monkeypatch.setattr(search_turn, "_PIECE", 2)
+    async with served("", prefix, archive_sweep_s=3600.0) as site:
+        for n in range(21):
+            customer = customers()
+            for _ in range(4 if n % 3 else 1):
+                conv = await site.texts("a wombat", customer=customer)
+            if n % 3 == 1:
+                await archive(site, conv, row=False)
+            if n % 3 == 2:
+                own_tok = (await site.act("agent1", conv, "assign")).json()["own_tok"]
+                assert (await site.act("agent1", conv, "done", own_tok=own_tok)).is_success
+                await archive(site, conv, row=True)
+        await settled(site)
+        await site.node.search.feed.aclose()
+        node, place, told = site.node, None, list[tuple[str, int, int]]()
+        sources = Sources(RedisScan(node.client, keys=node.keys), node.contacts.store, node.archive)
+        while place is None or place.step:
+            place = await Turn(node.search.index, sources, "sales").run(place)
+            assert place is not None
+            told.append((place.step, place.done, place.total))
+        assert {total for _, _, total in told} == {21}
+        done = [done for _, done, _ in told]
+        assert done == sorted(done)
+        read = [done for step, done, _ in told if step == "archive"]
+        assert read[0] == 7  # those with a line in the archive are still to be read
+        assert len({*read}) > 5
+        assert told[-1] == ("", 21, 21)

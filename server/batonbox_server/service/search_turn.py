@@ -12,7 +12,7 @@ import structlog
 from batonbox_server.store.archive_port import Archive, ArchivedRow, Line
 from batonbox_server.store.contacts_port import ContactStore
 from batonbox_server.store.port import Head
-from batonbox_server.store.scan_port import CONTACTS, ScanStore
+from batonbox_server.store.scan_port import CONTACTS, ScanStore, Thread
 
 from .search_changes import Entry, archived, card_of, changes_of, line_of, talk_of
 from .search_port import Change, Place, SearchIndex, Talk
@@ -122,11 +122,13 @@ class Turn:
             changes.append(talk_of(thread.row))
             lines = (line_of(thread.row["id"], line) for line in thread.lines)
             changes += [line for line in lines if line is not None]
-        done = place.done + len(found.threads)
+        # Of whatever has lines in the archive, those are what is read last.
+        done = place.done + sum(map(_starts, found.threads))
         total = max(done, found.total)
         if found.next:
             return changes, replace(place, walked=found.next, done=done, total=total)
         step = "archive" if self._sources.archive is not None else ""
+        done = done if step else total
         return changes, replace(place, step=step, walked="", done=done, total=total)
 
     async def _of_archive(self, place: Place) -> Place:
@@ -135,21 +137,24 @@ class Turn:
         if archive is None:
             return replace(place, step="", walked="")
         pieces: list[tuple[str, list[Line]]] = []
-        at, lines_read = place, 0
+        at, walked, lines_read, convs = place, "", 0, set[str]()
         walking = cast("Walking", archive.walk(log=self._name, after=place.walked))
         async with aclosing(walking) as walk:
             async for conv, lines in walk:
-                if lines_read >= _ARCHIVED and conv != pieces[-1][0]:
+                if lines_read >= _ARCHIVED and conv not in convs:
                     step = "archive"
                     break
                 if sum(len(piece) for _, piece in pieces) >= _PIECE:
                     await self._index.apply(self._name, await self._archived(pieces), place=at)
                     pieces.clear()
                 pieces.append((conv, lines))
+                walked = conv
+                convs.add(conv)
                 lines_read += len(lines)
-        done = place.done + len({conv for conv, _ in pieces})
-        total = max(done, place.total) if step else done
-        walked = pieces[-1][0] if step else ""
+        done = place.done + len(convs)
+        total = max(done, place.total)
+        if not step:
+            walked, done = "", total  # what was erased or put back meanwhile is nowhere to be read
         at = replace(at, step=step, walked=walked, done=done, total=total)
         await self._index.apply(self._name, await self._archived(pieces), place=at)
         return at
@@ -185,6 +190,11 @@ class Turn:
         step = "rows" if page.next else ""
         total = max(done, page.total)
         return list(changes), replace(place, step=step, walked=page.next, done=done, total=total)
+
+
+def _starts(thread: Thread) -> bool:
+    """Whether its first line is here: then all are."""
+    return bool(thread.lines) and thread.lines[0][0] == 1
 
 
 def _broken(place: Place | None, head: Head) -> str:

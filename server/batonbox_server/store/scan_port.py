@@ -25,7 +25,7 @@ class Thread:
 class Scanned:
     """A log at (epoch, seq, tip), `next` the cursor behind these threads, "" at the end.
 
-    `total`: rows that the engine has of it.
+    `total`: its conversations, those that are in the archive alone too.
     """
 
     epoch: str

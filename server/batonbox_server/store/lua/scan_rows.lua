@@ -29,5 +29,6 @@ while #rows < n and (a[i] or b[j]) do
   table.insert(rows, cur(read_row(conv)))
   table.insert(lines, redis.call("LRANGE", key("m", conv), 0, LINES - 1))
 end
-local total = redis.call("ZCARD", key("op")) + redis.call("ZCARD", key("done"))
+local away = tonumber(redis.call("HGET", key("meta"), "away") or 0)
+local total = redis.call("ZCARD", key("op")) + redis.call("ZCARD", key("done")) + away
 return {"ok", cx.epoch, cx.seq, cx.tip, #rows == n and last or "", total, rows, lines}
