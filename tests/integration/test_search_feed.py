@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from batonbox_server.errors import Refused
-from batonbox_server.service.search_port import Hit, Message
+from batonbox_server.service.search_port import Hit, Message, Move
 from batonbox_server.store.connect import EngineClient
 from tests.integration.search_harness import customers, found, said, settled
-from tests.served import Served, served
+from tests.served import SALES, SUPPORT, Served, served
 
 
 @pytest.fixture
@@ -64,6 +64,43 @@ async def test_what_another_node_writes_is_found(
         room, n = await direct(other, "another wombat")
         got = await soon(site, "wombat", "sales", room, count=2)
         assert (room, n) in {(hit.conv, hit.n) for hit in got}
+
+
+async def test_logs_that_moved_on_are_written_together(site: Served) -> None:
+    await settled(site)
+    feed, index = site.node.search.feed, site.node.search.index
+    await feed.aclose()
+    for to in (SALES, SUPPORT):
+        await site.texts("a wombat", to=to, customer=customers())
+    written: list[set[str]] = []
+    keep = index.apply_all
+
+    async def apply_all(moves: Sequence[Move]) -> None:
+        written.append({move.log for move in moves})
+        await keep(moves)
+
+    index.apply_all = apply_all  # type: ignore[method-assign]
+    feed.start()
+    await settled(site)
+    assert written == [{"sales", "support"}]
+
+
+async def test_one_log_that_cannot_be_read_holds_up_no_other(
+    site: Served, client: EngineClient, prefix: str
+) -> None:
+    await settled(site)
+    await site.node.search.feed.aclose()
+    for to in (SALES, SUPPORT):
+        await site.texts("a wombat", to=to, customer=customers())
+    log = f"{prefix}{{ib:sales}}:log"
+    entries = await client.execute("XRANGE", log, "-", "+")
+    await client.execute("DEL", log)
+    for name, fields in entries:
+        told = dict(zip(fields[::2], fields[1::2], strict=True))
+        frame = b"no frame" if name == entries[-1][0] else told[b"f"]
+        await client.execute("XADD", log, name, "f", frame, "p", told[b"p"])
+    site.node.search.feed.start()
+    assert len(await soon(site, "wombat", "support")) == 1
 
 
 async def test_a_node_that_joins_late_reads_everything(

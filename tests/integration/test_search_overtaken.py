@@ -62,7 +62,7 @@ async def test_a_log_that_is_cut_while_it_is_read_has_not_forked(
 async def test_what_runs_ahead_is_followed_before_more_is_read(
     site: Served, client: EngineClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_turn, "_ENTRIES", 2)
+    monkeypatch.setattr(search_turn, "ENTRIES", 2)
     monkeypatch.setattr(search_turn, "_ROUNDS", 1)
     place = replace(await place_of(site), step="rows")
     for n in range(3):

@@ -145,6 +145,7 @@ class Changes:
             self._talks[change.conv] = self._new_talk(change.conv, change.customer, change.last_ms)
             return
         talk, customer = found
+        self._talks[change.conv] = talk
         self._db.execute(
             "UPDATE talk SET last_ms = max(last_ms, ?) WHERE id = ?", (change.last_ms, talk)
         )

@@ -15,6 +15,7 @@ from batonbox_server.service.search_port import (
     Gone,
     Hit,
     Message,
+    Move,
     Place,
     Purged,
     Talk,
@@ -130,6 +131,17 @@ class FtIndex:
             else:
                 ops += self._ops(change, tag(log))
         await self._write(log, ops, place)
+
+    async def apply_all(self, moves: Sequence[Move]) -> None:
+        """See the port: one by one, and who was overtaken in one is told after the last."""
+        overtaken: Refused | None = None
+        for move in moves:
+            try:
+                await self.apply(move.log, move.changes, place=move.place)
+            except Refused as refused:
+                overtaken = refused
+        if overtaken is not None:
+            raise overtaken
 
     async def restart(self, log: str, *, place: Place) -> None:
         """See the port."""

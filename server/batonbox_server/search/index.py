@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from batonbox_server.errors import Refused
-from batonbox_server.service.search_port import Change, Hit, Place
+from batonbox_server.service.search_port import Change, Hit, Move, Place
 
 from .changes import Changes
 from .excerpt import matches, shown
@@ -22,6 +22,10 @@ _PLACE = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log) DO UPDATE SET epoch = excluded.epoch,"
     " seq = excluded.seq, tip = excluded.tip, step = excluded.step, walked = excluded.walked,"
     " done = excluded.done, total = excluded.total"
+)
+_MOVED = (
+    "UPDATE place SET epoch = ?, seq = ?, tip = ?, step = ?, walked = ?, done = ?, total = ?"
+    " WHERE log = ?"
 )
 _FORGET = 2000
 
@@ -76,13 +80,18 @@ class SqliteIndex:
 
     async def apply(self, log: str, changes: Sequence[Change], *, place: Place) -> None:
         """See the port."""
+        await self.apply_all([Move(log, changes, place)])
+
+    async def apply_all(self, moves: Sequence[Move]) -> None:
+        """See the port: all of them are one transaction."""
 
         def work(connection: sqlite3.Connection) -> None:
-            if not connection.execute("SELECT 1 FROM place WHERE log = ?", (log,)).fetchone():
-                # The file was made anew meanwhile: what came before these changes is not in it.
-                raise Refused("unavailable", "The search index is being made anew; retry.")
-            _stand(connection, log, place)
-            Changes(connection, log).do(changes)
+            for move in moves:
+                if not _moved(connection, move.log, move.place):
+                    # The file was made anew meanwhile: what came before is not in it.
+                    raise Refused("unavailable", "The search index is being made anew; retry.")
+                if move.changes:
+                    Changes(connection, move.log).do(move.changes)
 
         await self._file.write(work)
 
@@ -120,5 +129,14 @@ def _began(connection: sqlite3.Connection, log: str, place: Place) -> bool:
 
 
 def _stand(connection: sqlite3.Connection, log: str, place: Place) -> None:
-    values = (place.epoch, place.seq, place.tip, place.step, place.walked, place.done, place.total)
-    connection.execute(_PLACE, (log, *values))
+    connection.execute(_PLACE, (log, *_values(place)))
+
+
+def _moved(connection: sqlite3.Connection, log: str, place: Place) -> bool:
+    """Stand there, if something is known of the log."""
+    return bool(connection.execute(_MOVED, (*_values(place), log)).rowcount)
+
+
+def _values(place: Place) -> tuple[str | int, ...]:
+    """In the order of the columns."""
+    return (place.epoch, place.seq, place.tip, place.step, place.walked, place.done, place.total)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
@@ -12,9 +14,9 @@ from batonbox_server.store.archive_port import Line
 from batonbox_server.store.contacts_port import Contact
 from batonbox_server.store.port import LogEntry
 
-from .search_port import Card, Change, Gone, Message, Purged, Talk
+from .search_port import Card, Change, Gone, Message, Place, Purged, Talk
 
-__all__ = ["Entry", "archived", "card_of", "changes_of", "line_of", "talk_of"]
+__all__ = ["archived", "card_of", "continued", "line_of", "talk_of"]
 
 # What people wrote; everything else in a thread is the system's.
 _TEXTS: Final = frozenset(
@@ -23,52 +25,81 @@ _TEXTS: Final = frozenset(
 _EDITS: Final = frozenset({Kind.EDITED, Kind.DELETED})
 
 
-class _Frame(msgspec.Struct, array_like=True, frozen=True):
+# What changes something without being about the row of a conversation.
+_OTHERS: Final = frozenset({"contact_changed", "contact_deleted", Kind.PURGED})
+
+
+class _Row(msgspec.Struct):
+    id: str
+    last_ms: int
+    customer: str = ""
+
+
+class _Meta(msgspec.Struct):
+    """What counts here of what happened; the rest is not decoded."""
+
+    type: str
+    conv: str = ""
+    n: int = 0
+    id: str = ""
+    whole: Any = None
+    row: _Row | None = None
+
+
+class _Frame(msgspec.Struct, array_like=True):
     op: int
     log: str
     seq: int
-    meta: dict[str, Any]
+    meta: _Meta
     body: msgspec.Raw
     tip: str
 
 
-_frames: Final = msgspec.msgpack.Decoder(_Frame)
+_frame: Final = msgspec.msgpack.Decoder(_Frame).decode
+_body: Final = msgspec.msgpack.decode
 
 
-class Entry:
-    """An entry of a log, decoded: its place in the chain, and what changed with it."""
+def continued(place: Place, entries: Sequence[LogEntry]) -> tuple[list[Change], Place] | None:
+    """What entries of a log say behind a place, and where it stands then.
 
-    def __init__(self, entry: LogEntry) -> None:
-        frame = _frames.decode(entry.frame)
-        self.seq, self.prev, self.tip = entry.seq, entry.prev, frame.tip
-        self.meta = frame.meta
-        self._body = frame.body
+    None: they do not continue it, or there are none.
+    """
+    changes: list[Change] = []
+    talks: dict[str, int] = {}  # where each conversation stands among them: its last word counts
+    seq, tip = place.seq, place.tip
+    for entry in entries:
+        if entry.seq != seq + 1 or entry.prev != tip:
+            return None
+        frame = _frame(entry.frame)
+        seq, tip = entry.seq, frame.tip
+        meta = frame.meta
+        if meta.type in _OTHERS:
+            talks.clear()
+            changes += _other(meta, frame.body)
+            continue
+        row = meta.row
+        if row is None or not meta.conv:
+            continue
+        talk = Talk(row.id, row.customer, row.last_ms)
+        at = talks.setdefault(row.id, len(changes))
+        if at < len(changes):
+            changes[at] = talk
+        else:
+            changes.append(talk)
+        edit = meta.type in _EDITS
+        if edit or meta.type in _TEXTS:
+            text = _text(_body(frame.body))
+            changes.append(Message(meta.conv, meta.n, row.last_ms, text, edit=edit))
+    return (changes, replace(place, seq=seq, tip=tip)) if entries else None
 
-    @property
-    def body(self) -> Any:
-        """Decoded."""
-        return msgspec.msgpack.decode(self._body)
 
-
-def changes_of(entry: Entry) -> list[Change]:
-    """Of an event of an inbox, a room or the contacts."""
-    meta = entry.meta
-    kind, conv = str(meta["type"]), str(meta.get("conv", ""))
-    if kind == "contact_changed":
-        return [_card(entry.body)]
-    if kind == "contact_deleted":
-        return [Gone(str(meta["id"]))]
-    if kind == Kind.PURGED:
-        purged = Purged(conv, int(meta["n"]))
-        return [purged, Gone(conv)] if meta.get("whole") else [purged]
-    row = meta.get("row")
-    if not conv or not row:
-        return []
-    found: list[Change] = [talk_of(row)]
-    if kind in _TEXTS or kind in _EDITS:
-        text, edit = _text(entry.body), kind in _EDITS
-        found.append(Message(conv, int(meta["n"]), int(row["last_ms"]), text, edit=edit))
-    return found
+def _other(meta: _Meta, body: msgspec.Raw) -> list[Change]:
+    if meta.type == "contact_changed":
+        return [_card(_body(body))]
+    if meta.type == "contact_deleted":
+        return [Gone(meta.id)]
+    purged = Purged(meta.conv, meta.n)
+    return [purged, Gone(meta.conv)] if meta.whole else [purged]
 
 
 def talk_of(row: dict[str, Any]) -> Talk:

@@ -15,6 +15,7 @@ __all__ = [
     "Gone",
     "Hit",
     "Message",
+    "Move",
     "Place",
     "Progress",
     "Purged",
@@ -124,6 +125,15 @@ class Place:
     total: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What changed in a log, in this order, and where the index stands with it."""
+
+    log: str
+    changes: Sequence[Change]
+    place: Place
+
+
 def card_line(name: str, numbers: Sequence[str], note: str) -> str:
     """What the excerpt of a contact is taken from."""
     return f"{name} · {', '.join(numbers)}" + (f" · {note}" if note else "")
@@ -167,9 +177,13 @@ class SearchIndex(Protocol):
         """Every log of which something is known."""
 
     async def apply(self, log: str, changes: Sequence[Change], *, place: Place) -> None:
-        """Do these changes in their order, and stand at `place`: in one step, or not at all.
+        """`apply_all` of one log."""
 
-        Refused("unavailable") of a log that nothing is known of: it takes `restart` first.
+    async def apply_all(self, moves: Sequence[Move]) -> None:
+        """Do the changes of each log and stand at its place: in one step, or not at all.
+
+        That holds for each log; of those that are told together some may have been done when it
+        raises. Refused("unavailable") of a log that nothing is known of: it takes `restart` first.
         """
 
     async def restart(self, log: str, *, place: Place) -> None:

@@ -11,13 +11,13 @@ import structlog
 
 from batonbox_server.store.archive_port import Archive, ArchivedRow, Line
 from batonbox_server.store.contacts_port import ContactStore
-from batonbox_server.store.port import Head
+from batonbox_server.store.port import Head, LogEntry
 from batonbox_server.store.scan_port import CONTACTS, ScanStore, Thread
 
-from .search_changes import Entry, archived, card_of, changes_of, line_of, talk_of
+from .search_changes import archived, card_of, continued, line_of, talk_of
 from .search_port import Change, Place, SearchIndex, Talk
 
-__all__ = ["Sources", "Turn"]
+__all__ = ["ENTRIES", "Sources", "Turn", "further"]
 
 _log = structlog.get_logger(__name__)
 Walking: TypeAlias = AsyncGenerator[tuple[str, list[Line]], None]
@@ -25,7 +25,7 @@ _ROWS: Final = 50
 _CARDS: Final = 500
 _ARCHIVED: Final = 2000  # lines of one turn, about
 _PIECE: Final = 500
-_ENTRIES: Final = 256
+ENTRIES: Final = 256
 _ROUNDS: Final = 8  # of entries in one turn
 
 
@@ -90,16 +90,10 @@ class Turn:
 
     async def _follow(self, place: Place) -> Place | None:
         """The next entries; None: they do not continue what is known."""
-        found = await self._scan.entries(self._name, first=place.seq + 1, last=place.seq + _ENTRIES)
-        changes: list[Change] = []
-        at = place
-        for entry in map(Entry, found):
-            if entry.seq != at.seq + 1 or entry.prev != at.tip:
-                return None
-            changes += changes_of(entry)
-            at = replace(at, seq=entry.seq, tip=entry.tip)
-        if at is place:
+        found = continued(place, await further(self._scan, self._name, place))
+        if found is None:
             return None
+        changes, at = found
         await self._index.apply(self._name, changes, place=at)
         return at
 
@@ -190,6 +184,11 @@ class Turn:
         step = "rows" if page.next else ""
         total = max(done, page.total)
         return list(changes), replace(place, step=step, walked=page.next, done=done, total=total)
+
+
+async def further(scan: ScanStore, log: str, place: Place) -> list[LogEntry]:
+    """The next entries behind a place, `ENTRIES` at most."""
+    return await scan.entries(log, first=place.seq + 1, last=place.seq + ENTRIES)
 
 
 def _starts(thread: Thread) -> bool:
