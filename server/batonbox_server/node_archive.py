@@ -156,7 +156,7 @@ async def _waiting(organisation: Organisation) -> list[Waiting]:
 def archive_text(report: dict[str, Any]) -> str:
     """A report for people."""
     oldest_ms = report["oldest_waiting_ms"]
-    days = (time.time() * 1000 - oldest_ms) / _DAY_MS if oldest_ms else 0.0
+    oldest = f", the oldest {_age(time.time() - oldest_ms / 1000)}" if oldest_ms else ""
     used, bound = report["engine_memory_used"], report["engine_memory_bound"]
     over = "; over it: logs and open conversations stay" if used > bound else ""
     lines = [
@@ -165,12 +165,20 @@ def archive_text(report: dict[str, Any]) -> str:
         f"conversations  {report['rows']}, {report['conversations_away']} of them there alone",
         f"size           {_mib(report['size_bytes'])}",
         f"engine         {_mib(used)}" + (f" of {_mib(bound)}{over}" if bound else ", no bound"),
-        f"waiting        {report['waiting']}" + (f", the oldest {days:.1f} days" if days else ""),
+        f"waiting        {report['waiting']}{oldest}",
         f"held           {report['holds']}",
     ]
     return "\n".join(
         [*lines, *([f"trouble        {report['trouble']}"] if report["trouble"] else [])]
     )
+
+
+def _age(seconds: float) -> str:
+    """As exact as it is of use."""
+    for unit, of_s in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * of_s:
+            return f"{seconds / of_s:.1f} {unit}"
+    return f"{max(0.0, seconds):.0f} seconds"
 
 
 def _mib(size_bytes: int) -> str:
