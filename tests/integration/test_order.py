@@ -302,15 +302,13 @@ class TestBurst:
         await peer.send(cmd(1, conv, "slow"), cmd(2, conv, "too late"))
         await peer.send([Op.PAGE, 3, "box", "unassigned", "", 1])
         await peer.got(Op.OK, _1=3)
+        (session,) = (connection.session for connection in node.pump.connections)
         node.pump.revoked(user="ann", token="", close=Close.REVOKED)
         desk = node.pump.commands
         assert isinstance(desk, Notes)
         desk.open.set()
 
-        def under_way() -> bool:
-            return any(task.get_name() == "request" for task in node.pump.tasks)
-
-        await eventually(lambda: not under_way(), what="the end of all requests")
+        await eventually(lambda: not session.in_flight, what="the end of all requests")
         thread = await node.store.history(conv=conv, actor="ann", n=10)
         # What had begun is finished; nothing begins.
         assert [m[7]["text"] for m in thread.messages[1:]] == ["slow"]

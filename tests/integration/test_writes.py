@@ -12,6 +12,7 @@ import pytest
 
 from batonbox_server.engine import EmbeddedEngine
 from batonbox_server.errors import Refused
+from batonbox_server.store import connect
 from batonbox_server.store.connect import EngineClient
 from batonbox_server.store.plain import NOT_YET, PlainReader
 from batonbox_server.store.resp import Replies
@@ -27,6 +28,8 @@ class Writes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[list[str]] = []
+        # An engine that is slow gets one more write after some ms: here that would be chance.
+        monkeypatch.setattr(connect, "_APART_S", 60.0)
         write = Replies.write
 
         def written(engine: Replies, packed: bytes) -> bool:

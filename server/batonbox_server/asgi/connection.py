@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -17,7 +17,7 @@ from batonbox_server.measured import CLIENT_LAG
 from batonbox_server.origin import SYSTEM, Origin
 from batonbox_server.session.ports import Principal
 from batonbox_server.session.session import Session
-from batonbox_server.session.steps import Answer, Shut, Step, refusal
+from batonbox_server.session.steps import Answer, Run, Shut, Step
 from batonbox_server.tasks import spawn
 from batonbox_server.wire import Close
 
@@ -169,7 +169,9 @@ class Connection:
             self._transport.release()
 
     def _perform(self, step: Step) -> None:
-        if isinstance(step, Answer):
+        if type(step) is Run:
+            self._requests.begin(step)
+        elif isinstance(step, Answer):
             self.viewer.send(step.frame)
         elif isinstance(step, Shut):
             self.shut(step)
@@ -285,15 +287,8 @@ class Connection:
 
     # Answering
 
-    async def answer(self, request: int, work: Awaitable[dict[str, Any]]) -> None:
-        """OK with the result, or ERR; never a trace."""
-        try:
-            frame: wire.Frame = [wire.Op.OK, request, await work]
-        except Refused as refused:
-            frame = refusal(request, refused)
-        except Exception:
-            _log.exception("request_failed", conn=self.id)
-            frame = refusal(request, Refused("internal"))
+    def answer(self, frame: wire.Frame) -> None:
+        """OK or ERR, to whoever is still there."""
         if self.closing is None and not self.viewer.closed:
             self.viewer.send(frame)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
-from contextvars import copy_context
+from collections.abc import Awaitable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,12 +17,12 @@ from batonbox_server.measured import COMMAND_S
 from batonbox_server.origin import Acting, acting
 from batonbox_server.service.scopes import check_scope
 from batonbox_server.session.ports import Principal
-from batonbox_server.session.steps import Run, Step
+from batonbox_server.session.steps import Run, Step, refusal
 from batonbox_server.tasks import spawn
 from batonbox_server.turn import Turn, turn
 
+from . import eager
 from .admission import BUSY
-from .eager import Suspended, start
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -62,11 +61,12 @@ class Requests:
         mine = Turn(self._last.get(chain) if chain is not None else None)
         if chain is not None:
             self._last[chain] = mine
-        if isinstance(step, wire.Sub):
+        if type(step) is wire.Sub:
             self._wanted = {**(self._wanted or {}), **{item.inbox: step for item in step.subs}}
         work = self._run(step, mine, chain)
-        if isinstance(step, Run):
-            self._at_once(work)
+        if type(step) is Run:
+            # To the engine in this turn of the loop.
+            eager.run(work, self._pump.tasks, name="request")
         else:
             spawn(self._pump.tasks, work, name="request")
 
@@ -76,16 +76,6 @@ class Requests:
             if self._wanted:
                 self._wanted.pop(inbox, None)
             self._pump.hub.unsubscribe(self._connection.viewer, inbox)
-
-    def _at_once(self, work: Coroutine[Any, Any, None]) -> None:
-        """A command goes to the engine in this turn of the loop; its task waits for the answer.
-
-        Nothing on its way there may ask for the current task, as a timeout does.
-        """
-        context = copy_context()
-        suspended = context.run(start, work)
-        if suspended is not None:
-            spawn(self._pump.tasks, _finish(suspended), name="request", context=context)
 
     async def _run(self, step: Step, mine: Turn, chain: str | None) -> None:
         connection = self._connection
@@ -101,39 +91,48 @@ class Requests:
             request = f"{connection.id}/{getattr(step, 'id', '')}"
             acting.set(Acting(principal.user, connection.origin, request))  # this task's own
             turn.set(mine)
-            if isinstance(step, Run):
+            if type(step) is Run:
                 began_s = perf_counter()
-                await connection.answer(step.id, self._work(principal, step))
+                await self._answered(principal, step)
                 COMMAND_S.add(step.name, perf_counter() - began_s)
             elif isinstance(step, wire.Seen):
                 await self._seen(principal, step)
             elif isinstance(step, wire.Viewing):
                 await self._viewing(principal, step)
             else:
-                await connection.answer(step.id, self._work(principal, step))  # type: ignore[union-attr]
+                await self._answered(principal, step)
         finally:
             mine.over()
             if chain is not None and self._last.get(chain) is mine:
                 del self._last[chain]
-            if self._wanted is not None and isinstance(step, wire.Sub):
+            if self._wanted is not None and type(step) is wire.Sub:
                 wanted = {inbox: by for inbox, by in self._wanted.items() if by is not step}
                 self._wanted = wanted or None
             connection.session.finished()
 
-    async def _work(self, principal: Principal, step: Step) -> dict[str, Any]:
+    async def _answered(self, principal: Principal, step: Any) -> None:
+        """OK with the result, or ERR; never a trace."""
+        connection = self._connection
+        try:
+            frame: wire.Frame = [wire.Op.OK, step.id, await self._asked(principal, step)]
+        except Refused as refused:
+            frame = refusal(step.id, refused)
+        except Exception:
+            _log.exception("request_failed", conn=connection.id)
+            frame = refusal(step.id, Refused("internal"))
+        connection.answer(frame)
+
+    def _asked(self, principal: Principal, step: Step) -> Awaitable[dict[str, Any]]:
         action = _ACTIONS.get(type(step))
         if action is not None:
             check_scope(principal, action)
         retry_ms = self._pump.shedder.refuses_request(vital=_vital(step))
         if retry_ms:
             raise Refused("rate_limited", BUSY, retry_ms=retry_ms)
-        return await self._asked(principal, step)
-
-    def _asked(self, principal: Principal, step: Step) -> Awaitable[dict[str, Any]]:
+        if type(step) is Run:
+            return self._pump.commands.run(principal, step.name, step.args)
         reads = self._pump.reads
         match step:
-            case Run():
-                return self._pump.commands.run(principal, step.name, step.args)
             case wire.Sub():
                 return self._subscribe(principal, step)
             case wire.Page():
@@ -224,12 +223,8 @@ class Requests:
         )
 
 
-async def _finish(suspended: Suspended) -> None:
-    await suspended.finish()
-
-
 def _chain(step: Step) -> str | None:
-    if isinstance(step, Run):
+    if type(step) is Run:
         return getattr(step.args, "conv", None)
     if isinstance(step, wire.Seen):
         return step.conv
@@ -240,9 +235,9 @@ def _vital(step: Step) -> bool:
     """What an overloaded server does all the same: a reply, coming back to where one was, and
     staying there: a group whose copies are taken for dead would only do more.
     """
-    return isinstance(step, wire.Sub | wire.Refresh | wire.Group) or (
-        isinstance(step, Run) and step.name == "reply"
-    )
+    if type(step) is Run:
+        return step.name == "reply"
+    return isinstance(step, wire.Sub | wire.Refresh | wire.Group)
 
 
 def _level(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from batonbox_server.domain.policy import COMMANDS, Action, may_ever, missing_sc
 from batonbox_server.domain.segments import segments
 from batonbox_server.errors import BatonboxError, Refused
 from batonbox_server.session.ports import Principal
-from batonbox_server.store.durable_port import Durability
+from batonbox_server.store.durable_port import Durability, Level
 from batonbox_server.store.port import Applied, InboxStore
 from batonbox_server.tasks import cancel_all, spawn
 from batonbox_server.wire import (
@@ -100,23 +100,27 @@ class InboxCommands:
         """End what still follows up."""
         await cancel_all(self._tasks)
 
-    async def run(self, principal: Principal, name: str, args: Command) -> dict[str, Any]:
+    def run(self, principal: Principal, name: str, args: Command) -> Awaitable[dict[str, Any]]:
         """See the port."""
         self._permit(principal, name, args)
         level = self._durability.level(args.dur)
-        if level == "memory":
-            return await self._run(principal, name, args)
+        work = self._run(principal, name, args)
+        return work if level == "memory" else self._confirmed(work, name, level)
+
+    async def _confirmed(
+        self, work: Awaitable[dict[str, Any]], name: str, level: Level
+    ) -> dict[str, Any]:
         since = self._durability.since()
-        result = await self._run(principal, name, args)
+        result = await work
         # What a room or a person is to everybody stands with the organisation.
-        log, elsewhere = result.get("inbox", ""), isinstance(args, SetAway) or name in ROOM_COMMANDS
+        log, elsewhere = result.get("inbox", ""), name == "set_away" or name in ROOM_COMMANDS
         await self._durability.confirm(
             level, since, logs=[log] if log else [], organisation=elsewhere
         )
         return result
 
     async def _run(self, principal: Principal, name: str, args: Command) -> dict[str, Any]:
-        if isinstance(args, SetAway):
+        if type(args) is SetAway:
             return await self._set_away(principal.user, args)
         if is_of_room(name, args):
             return await self._rooms.run(principal, name, args)
@@ -169,16 +173,14 @@ class InboxCommands:
         released = mode is Availability.RELEASE
         return {"user": user, "away": args.away, "release": released}
 
-    async def _assign(self, call: _Call, args: Assign) -> Applied:
-        return await self._store.assign(
-            conv=args.conv, actor=call.actor, cid=call.cid, to=args.to or ""
-        )
+    def _assign(self, call: _Call, args: Assign) -> Awaitable[Applied]:
+        return self._store.assign(conv=args.conv, actor=call.actor, cid=call.cid, to=args.to or "")
 
-    async def _transfer(self, call: _Call, args: Transfer) -> Applied:
+    def _transfer(self, call: _Call, args: Transfer) -> Awaitable[Applied]:
         note = args.note or ""
         if note:
             check_text(note, max_chars=self._text_max_chars)
-        return await self._store.transfer(
+        return self._store.transfer(
             conv=args.conv,
             actor=call.actor,
             cid=call.cid,
@@ -187,13 +189,13 @@ class InboxCommands:
             note=note,
         )
 
-    async def _release(self, call: _Call, args: Return) -> Applied:
-        return await self._store.release(
+    def _release(self, call: _Call, args: Return) -> Awaitable[Applied]:
+        return self._store.release(
             conv=args.conv, actor=call.actor, cid=call.cid, own_tok=args.own_tok or ""
         )
 
-    async def _done(self, call: _Call, args: Done) -> Applied:
-        return await self._store.done(
+    def _done(self, call: _Call, args: Done) -> Awaitable[Applied]:
+        return self._store.done(
             conv=args.conv,
             actor=call.actor,
             cid=call.cid,
@@ -201,13 +203,13 @@ class InboxCommands:
             seen=args.seen,
         )
 
-    async def _undo(self, call: _Call, args: Undo) -> Applied:
-        return await self._store.undo(
+    def _undo(self, call: _Call, args: Undo) -> Awaitable[Applied]:
+        return self._store.undo(
             conv=args.conv, actor=call.actor, cid=call.cid, own_tok=args.own_tok or ""
         )
 
-    async def _snooze(self, call: _Call, args: Snooze) -> Applied:
-        return await self._store.snooze(
+    def _snooze(self, call: _Call, args: Snooze) -> Awaitable[Applied]:
+        return self._store.snooze(
             conv=args.conv,
             actor=call.actor,
             cid=call.cid,
@@ -215,8 +217,8 @@ class InboxCommands:
             until_ms=args.until_ms,
         )
 
-    async def _wake(self, call: _Call, args: Wake) -> Applied:
-        return await self._store.wake(
+    def _wake(self, call: _Call, args: Wake) -> Awaitable[Applied]:
+        return self._store.wake(
             conv=args.conv, actor=call.actor, cid=call.cid, own_tok=args.own_tok or ""
         )
 
@@ -258,11 +260,11 @@ class InboxCommands:
                 preview=preview(text, media),
             )
 
-    async def _retry(self, call: _Call, args: Retry) -> Applied:
-        return await self._store.retry(conv=args.conv, actor=call.actor, cid=call.cid, n=args.n)
+    def _retry(self, call: _Call, args: Retry) -> Awaitable[Applied]:
+        return self._store.retry(conv=args.conv, actor=call.actor, cid=call.cid, n=args.n)
 
-    async def _unread(self, call: _Call, args: Unread) -> Applied:
-        return await self._store.unread(conv=args.conv, actor=call.actor, cid=call.cid)
+    def _unread(self, call: _Call, args: Unread) -> Awaitable[Applied]:
+        return self._store.unread(conv=args.conv, actor=call.actor, cid=call.cid)
 
     def _sender(self, args: Compose) -> str:
         if args.from_:

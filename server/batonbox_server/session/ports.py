@@ -6,7 +6,7 @@ Implementations raise `errors.Refused` (and nothing else on purpose): its slug, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -51,8 +51,11 @@ class Identity(Protocol):
 class Commands(Protocol):
     """The commands of `wire.COMMANDS`."""
 
-    async def run(self, principal: Principal, name: str, args: Command) -> dict[str, Any]:
-        """The `result` of OK: {conv, seq, tip, own_tok, att, n?, inbox, noop?, warnings?}."""
+    def run(self, principal: Principal, name: str, args: Command) -> Awaitable[dict[str, Any]]:
+        """The `result` of OK: {conv, seq, tip, own_tok, att, n?, inbox, noop?, warnings?}.
+
+        To be awaited; refuses there or at once.
+        """
 
 
 class Reads(Protocol):

@@ -195,7 +195,9 @@ class Session:
     def _within_rate(self, asked: Any, now_ms: int) -> None:
         times = 1
         rate = self._rate
-        if isinstance(asked, wire.Sub | wire.Refresh):
+        if type(asked) is tuple:
+            pass  # a command, as nearly all are
+        elif isinstance(asked, wire.Sub | wire.Refresh):
             rate = self._subs
             times = len(asked.subs) if isinstance(asked, wire.Sub) else 1
         elif isinstance(asked, wire.Group):

@@ -18,7 +18,7 @@ from batonbox_server.store import port
 from batonbox_server.store.archive_port import Archive, ArchivedRow
 from batonbox_server.store.by import pack_for_lua
 from batonbox_server.store.engine import Engine
-from batonbox_server.store.inbox_calls import InboxCalls, ok
+from batonbox_server.store.inbox_calls import InboxCalls, applied, ok
 from batonbox_server.turn import Lines
 
 __all__ = ["MISSING", "TRIES", "Archived"]
@@ -57,7 +57,7 @@ class Archived(InboxCalls):
         self._commands = number = self._commands + 1
         if conv not in self._returning:
             try:
-                return await super()._command(name, conv, actor, cid, **args)
+                return applied(await self._hand(name, conv, actor, cid, args))
             except Refused as refusal:
                 if refusal.slug != "not_found" or self._archive is None:
                     raise
@@ -65,7 +65,7 @@ class Archived(InboxCalls):
         async with self._returning.turn(conv, number):
             for _ in range(TRIES):
                 try:
-                    return await super()._command(name, conv, actor, cid, **args)
+                    return applied(await self._hand(name, conv, actor, cid, args))
                 except Refused as refusal:
                     if refusal.slug != "not_found" or not await self.bring_back(conv=conv):
                         raise

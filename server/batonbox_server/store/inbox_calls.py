@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgpack  # type: ignore[import-untyped]
@@ -63,13 +63,18 @@ class InboxCalls:
     async def _command(
         self, name: str, conv: str, actor: str, cid: str, **args: str | bytes | int
     ) -> port.Applied:
+        return applied(await self._hand(name, conv, actor, cid, args))
+
+    def _hand(
+        self, name: str, conv: str, actor: str, cid: str, args: dict[str, str | bytes | int]
+    ) -> Awaitable[list[Any]]:
         """Takes effect before whatever is called later; see `turn.pass_turn`."""
         asked = {key: value for key, value in args.items() if key not in _CONDITIONS}
         by = self._by(actor, cid, digest_of(name, {"conv": conv, **asked}))
         prefix = self._keys.inbox(inbox_of(conv))
         handed = self._scripts.hand(name, prefix, {"conv": conv, "by": by, **args})
         pass_turn()
-        return applied(await handed)
+        return handed
 
     def _by(self, actor: str, cid: str, digest: str) -> bytes:
         return by_command(actor=actor, cid=cid, digest=digest, keep=self._audit_entries)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -18,6 +19,9 @@ from batonbox_server.store.inbox_outbox import InboxOutbox
 from batonbox_server.store.inbox_reads import InboxReads
 from batonbox_server.store.inbox_timers import InboxTimers, unpack_options
 from batonbox_server.turn import pass_turn
+
+# A command begins when it is awaited.
+Doing: TypeAlias = Coroutine[Any, Any, port.Applied]
 
 
 class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
@@ -148,32 +152,30 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
             prefix = self._keys.inbox(inbox)
             await self._scripts.take_words(prefix, our=our, said=pack_for_lua(flat))
 
-    async def assign(self, *, conv: str, actor: str, cid: str, to: str = "") -> port.Applied:
+    def assign(self, *, conv: str, actor: str, cid: str, to: str = "") -> Doing:
         """See the port."""
-        return await self._command("assign", conv, actor, cid, to=to)
+        return self._command("assign", conv, actor, cid, to=to)
 
-    async def transfer(
+    def transfer(
         self, *, conv: str, actor: str, cid: str, own_tok: str, to: str, note: str = ""
-    ) -> port.Applied:
+    ) -> Doing:
         """See the port."""
-        return await self._command("transfer", conv, actor, cid, own_tok=own_tok, to=to, note=note)
+        return self._command("transfer", conv, actor, cid, own_tok=own_tok, to=to, note=note)
 
-    async def release(self, *, conv: str, actor: str, cid: str, own_tok: str) -> port.Applied:
+    def release(self, *, conv: str, actor: str, cid: str, own_tok: str) -> Doing:
         """See the port."""
-        return await self._command("release", conv, actor, cid, own_tok=own_tok)
+        return self._command("release", conv, actor, cid, own_tok=own_tok)
 
-    async def done(
-        self, *, conv: str, actor: str, cid: str, own_tok: str, seen: str | None
-    ) -> port.Applied:
+    def done(self, *, conv: str, actor: str, cid: str, own_tok: str, seen: str | None) -> Doing:
         """See the port."""
         known = "*" if seen is None else seen
-        return await self._command("done", conv, actor, cid, own_tok=own_tok, seen=known)
+        return self._command("done", conv, actor, cid, own_tok=own_tok, seen=known)
 
-    async def undo(self, *, conv: str, actor: str, cid: str, own_tok: str) -> port.Applied:
+    def undo(self, *, conv: str, actor: str, cid: str, own_tok: str) -> Doing:
         """See the port."""
-        return await self._command("undo", conv, actor, cid, own_tok=own_tok)
+        return self._command("undo", conv, actor, cid, own_tok=own_tok)
 
-    async def reply(
+    def reply(
         self,
         *,
         conv: str,
@@ -183,22 +185,22 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
         body: bytes,
         preview: str,
         seen: str = "",
-    ) -> port.Applied:
+    ) -> Doing:
         """See the port."""
-        return await self._command(
+        return self._command(
             "reply", conv, actor, cid, own_tok=own_tok, body=body, preview=preview, seen=seen
         )
 
-    async def retry(self, *, conv: str, actor: str, cid: str, n: int) -> port.Applied:
+    def retry(self, *, conv: str, actor: str, cid: str, n: int) -> Doing:
         """See the port."""
-        return await self._command("retry", conv, actor, cid, n=n)
+        return self._command("retry", conv, actor, cid, n=n)
 
-    async def note(
+    def note(
         self, *, conv: str, actor: str, cid: str, body: bytes, mentions: Sequence[str] = ()
-    ) -> port.Applied:
+    ) -> Doing:
         """See the port."""
         named = msgpack.packb(list(mentions)) if mentions else b""
-        return await self._command("note", conv, actor, cid, body=body, mentions=named)
+        return self._command("note", conv, actor, cid, body=body, mentions=named)
 
     async def compose(
         self,
@@ -220,9 +222,9 @@ class RedisStore(InboxReads, InboxOutbox, InboxTimers, InboxArchive):
         )
         return applied(reply)
 
-    async def unread(self, *, conv: str, actor: str, cid: str) -> port.Applied:
+    def unread(self, *, conv: str, actor: str, cid: str) -> Doing:
         """See the port."""
-        return await self._command("unread", conv, actor, cid)
+        return self._command("unread", conv, actor, cid)
 
     async def seen(self, *, conv: str, actor: str, att: str) -> bool:
         """See the port."""
