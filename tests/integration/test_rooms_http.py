@@ -172,7 +172,10 @@ async def test_an_archived_channel_can_be_read_and_not_written_in(site: Served) 
     n = (await ok(site, "agent1", f"/{room}/post", text="before"))["n"]
     assert (await ok(site, "admin", f"/{room}/archive"))["room"]["archived_at"]
     assert await code(site, "agent1", f"/{room}/post", text="after") == "bad_request"
-    assert (await lines(site, "agent1", room))[1]["n"] == n
+    assert await code(site, "agent1", f"/{room}/edit", n=n, text="changed") == "bad_request"
+    assert await code(site, "agent1", f"/{room}/delete", n=n) == "bad_request"
+    assert (await lines(site, "agent1", room))[1]["body"]["text"] == "before"
+    await ok(site, "admin", f"/{room}/delete", n=n)
     await ok(site, "admin", f"/{room}/archive", on=False)
     await ok(site, "agent1", f"/{room}/post", text="after")
 
