@@ -106,7 +106,7 @@ class Connection:
     def received(self, message: bytes | str) -> None:
         """See `transport.Peer`."""
         try:
-            self._perform_all(self.session.receive(message, now_ms()))
+            self._perform_all(iter(self.session.receive(message, now_ms())))
         except Exception:
             self.failed()
 

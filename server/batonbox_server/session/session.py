@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from batonbox_server import wire
@@ -69,18 +69,19 @@ class Session:
         """A request has been answered."""
         self.in_flight -= 1
 
-    def receive(self, data: bytes | str, now_ms: int) -> Iterator[Step]:
+    def receive(self, data: bytes | str, now_ms: int) -> Iterable[Step]:
         """Steps to perform in order, each before the next is asked for: a HELLO and what needs it
         may come in one message.  After a Shut nothing more is to be received.
         """
         self._awaited = False
         if _size(data) > self._max_bytes:
-            yield Shut(Close.TOO_BIG, f"more than {self._max_bytes} bytes in one message")
-            return
+            return (Shut(Close.TOO_BIG, f"more than {self._max_bytes} bytes in one message"),)
         asked = quick(data) if self._binary and isinstance(data, bytes) and self._hello else None
         if asked is not None:
-            yield self._quickly(asked, now_ms)
-            return
+            return (self._quickly(asked, now_ms),)
+        return self._whole(data, now_ms)
+
+    def _whole(self, data: bytes | str, now_ms: int) -> Iterator[Step]:
         try:
             items_max = max(_ITEMS_MAX, 2 * self.limits.subscriptions_max)
             frames = wire.decode(
