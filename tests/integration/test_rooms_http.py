@@ -104,6 +104,8 @@ async def test_who_may_change_a_post_and_read_what_stood_there(site: Served) -> 
     n = (await ok(site, "agent1", f"/{room}/post", text="first"))["n"]
     for user in ("agent2", "admin"):
         assert await code(site, user, f"/{room}/edit", n=n, text="x") == "forbidden"
+    stranger = {"n": n, "text": "@Dee", "mentions": ["agent3"]}
+    assert await code(site, "agent1", f"/{room}/edit", **stranger) == "target_not_member"
     await ok(site, "agent1", f"/{room}/edit", n=n, text="second")
     assert await code(site, "agent2", f"/{room}/delete", n=n) == "forbidden"
     await ok(site, "admin", f"/{room}/delete", n=n)
