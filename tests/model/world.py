@@ -124,8 +124,7 @@ class World:
         if command.verb == "due":
             command = replace(command, at_ms=self.clock)
         told = await self._on_engine(command)
-        entries = await self._take_events(seq)
-        await self._read_clock()
+        entries, _ = await asyncio.gather(self._take_events(seq), self._read_clock())
         sweeping = bool(self.model.jobs)
         said, facts = self._on_model(command)
         assert told == said, (command, told, said)
@@ -260,9 +259,10 @@ class World:
         )
 
     async def _compare_rows(self, rows: list[Row]) -> None:
-        known = await self.client.execute("HGETALL", f"{self.prefix}:cx")
+        known, *_ = await asyncio.gather(
+            self.client.execute("HGETALL", f"{self.prefix}:cx"), *map(self._compare_row, rows)
+        )
         assert {v.decode() for v in known[1::2]} == {row.id for row in rows}
-        await asyncio.gather(*map(self._compare_row, rows))
 
     async def _compare_row(self, row: Row) -> None:
         assert self.replayed.rows[row.id] == row
