@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import random
 import sys
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Generator, Iterator
+from itertools import chain, groupby
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,27 @@ from batonbox_server.store.topology import engine_of
 from tests.engines import binary, shared
 from tests.postgres import Cluster, cluster
 
+_QUICK = Path(__file__).with_name("unit")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each worker's share, an equal part of the list, ends with what takes no time.
+
+    Else who has a long one last is waited for. Before that, files that compute are mixed with files
+    that wait, in an order that is always the same.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    random.Random(0).shuffle(files)
+    files.sort(key=lambda tests: tests[0].path.is_relative_to(_QUICK))
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for tests in files:
+        min(shares, key=len).extend(tests)
+    items[:] = chain(*shares)
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
@@ -27,13 +51,19 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown() -> Generator[None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
     """Whatever a test leaves open fails that test, not the one during which it would be found."""
     yield
     sys.last_value = sys.last_traceback = None  # the frames of a test that failed
+    if isinstance(item, pytest.Function):
+        item.funcargs.clear()  # what was shared until here is not held by its last test
+    if nextitem is None:
+        gc.unfreeze()  # what was shared by all, too
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         gc.collect()
+    if nextitem is None or nextitem.path != item.path:
+        gc.freeze()  # what a file's tests share has ended: whatever is alive stays
     left = "\n".join(str(warning.message) for warning in found)
     assert not left, f"left open by this test:\n{left}"
 
