@@ -7,8 +7,8 @@ RUN_STAMP := $(VENV)/.stamp-run
 AUDIT := build/audit
 # Dozens of tests start server processes: the modules of all of them are compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests wait more than they compute: one more than the two cores that they are meant for.
-WORKERS ?= 3
+# Tests wait more than they compute: twice the two cores that they are meant for.
+WORKERS ?= 4
 # Each begins with neighbours, which share what is slow to start; who is done takes from the others.
 SHARED := -n $(WORKERS) --dist worksteal
 # Tests of scripts, the channel and the engine's life, which could differ on a Redis.
@@ -28,7 +28,7 @@ GENERATED := docs/protocol.md docs/openapi.json docs/asyncapi.json docs/concepts
 	server/web_client/src/wire.ts tests/vectors
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run docs docs-images test test-redis test-sentinel test-cluster test-long check lint types gen api-snapshot drift bench audit release-check dist sbom fuzz
+.PHONY: help setup run docs docs-images test test-redis test-sentinel test-cluster test-long check lint types types-all types-sdk types-page gen api-snapshot drift bench audit release-check dist sbom fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,10 +81,16 @@ lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup ## mypy --strict, pyright over what the SDK shows, tsc
+types: types-all types-sdk types-page ## mypy --strict, pyright over what the SDK shows, tsc
+
+types-all: setup
 	$(BIN)/mypy
+
+types-sdk: setup
 	$(PYRIGHT) --verifytypes batonbox --ignoreexternal
 	$(PYRIGHT) tests/sdk/consumer.py
+
+types-page: setup
 	$(WEB) --warn tsc --noEmit
 
 gen: setup ## write the files that derive from wire.py
