@@ -7,7 +7,6 @@ the shared ring holds behind it.  A connection that reads slowly costs a positio
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -140,7 +139,7 @@ class Viewer:
         self.due = False  # its turn to be flushed is to come
         self._flush = flush
         # Most connections have nothing queued nearly always: nothing is kept for that.
-        self._urgent: deque[Pieces] | None = None
+        self._urgent: list[Pieces] | None = None
         self._latest: dict[tuple[int, str], bytes] | None = None
 
     @property
@@ -157,17 +156,17 @@ class Viewer:
         if self.closed:
             return
         if self._urgent is None:
-            self._urgent = deque()
+            self._urgent = []
         elif self._overrun(self._urgent):
             # Not now: whoever sends goes through seats and viewers, which an end takes away.
             self.closed = True
             asyncio.get_running_loop().call_soon(self.sink.overflow)
             return
         self._urgent.append(pieces)
-        self.urgent_bytes += sum(map(len, pieces))
+        self.urgent_bytes += len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
         self.wake()
 
-    def _overrun(self, urgent: deque[Pieces]) -> bool:
+    def _overrun(self, urgent: list[Pieces]) -> bool:
         if not self.stalled:
             return len(urgent) >= _BURST_MAX
         return len(urgent) >= _URGENT_MAX or self.urgent_bytes > _STALLED_BYTES
@@ -219,7 +218,11 @@ class Viewer:
     def flush(self) -> None:
         """Write what there is, until it stalls."""
         self.due = False
-        while not self.stalled and (data := self.take(self._flush.batch_bytes)):
+        # Asked before it is taken: nearly always one message is all there is.
+        while (self._urgent or self._latest or self.marked) and not self.stalled:
+            data = self.take(self._flush.batch_bytes)
+            if not data:
+                break
             try:
                 self.write(framed(data, text=self.text))
             except Exception:  # closed: how a transport says so is its own affair
@@ -254,13 +257,19 @@ class Viewer:
     def _take_urgent(self, max_bytes: int) -> tuple[list[bytes], int]:
         parts: list[bytes] = []
         size = 0
-        while self._urgent and size < max_bytes:
-            parts.append(b"".join(self._urgent.popleft()))
-            size += len(parts[-1])
-        self.urgent_bytes -= size
-        if not self._urgent:
+        urgent = self._urgent
+        if urgent is not None:
+            for pieces in urgent:
+                parts.append(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+                size += len(parts[-1])
+                if size >= max_bytes:
+                    break
+            self.urgent_bytes -= size
+            if len(parts) < len(urgent):
+                del urgent[: len(parts)]
+                return parts, size
             self._urgent = None
-            if self._latest:
-                parts.extend(self._latest.values())
-            self._latest = None
+        if self._latest:
+            parts.extend(self._latest.values())
+        self._latest = None
         return parts, size

@@ -50,6 +50,7 @@ class Session:
         self.principal: Principal | None = None
         self.positions: dict[str, int] = {}
         self.in_flight = 0
+        self._max_bytes = limits.pre_auth_max_bytes
         self._hello = False
         self._rate: Gcra | None = None
         self._subs = Gcra(per_s=_SUBS_PER_S, burst=max(_SUBS_BURST, 2 * limits.subscriptions_max))
@@ -63,6 +64,7 @@ class Session:
     def signed_in(self, principal: Principal, *, limits: SessionLimits, rate: Gcra) -> None:
         """The token was accepted (again: after Refresh)."""
         self.principal, self.limits, self._rate = principal, limits, rate
+        self._max_bytes = limits.message_max_bytes
         self._warned = False
 
     def finished(self) -> None:
@@ -74,8 +76,9 @@ class Session:
         may come in one message.  After a Shut nothing more is to be received.
         """
         self._awaited = False
-        if _size(data) > self._max_bytes:
-            return (Shut(Close.TOO_BIG, f"more than {self._max_bytes} bytes in one message"),)
+        max_bytes = self._max_bytes
+        if len(data) > max_bytes or (isinstance(data, str) and len(data.encode()) > max_bytes):
+            return (Shut(Close.TOO_BIG, f"more than {max_bytes} bytes in one message"),)
         asked = quick(data) if self._binary and isinstance(data, bytes) and self._hello else None
         if asked is not None:
             return (self._quickly(asked, now_ms),)
@@ -143,11 +146,6 @@ class Session:
         return exp_ms - round(1000 * _AUTH_LEAD_S)
 
     # Frames
-
-    @property
-    def _max_bytes(self) -> int:
-        before = self.principal is None
-        return self.limits.pre_auth_max_bytes if before else self.limits.message_max_bytes
 
     def _step(self, frame: wire.Frame, now_ms: int) -> Step:
         if not self._hello and frame[0] != Op.HELLO:
@@ -224,6 +222,3 @@ class Session:
             return Shut(Close.RATE, "too many refused requests")
         return Answer(refusal(request_id, refused))
 
-
-def _size(data: bytes | str) -> int:
-    return len(data) if isinstance(data, bytes) else len(data.encode())
