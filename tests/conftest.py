@@ -36,9 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
     random.Random(0).shuffle(files)
-    files.sort(key=lambda tests: tests[0].path.is_relative_to(_QUICK))
-    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for tests in files:
+    slow = [tests for tests in files if not tests[0].path.is_relative_to(_QUICK)]
+    quick = [tests for tests in files if tests[0].path.is_relative_to(_QUICK)]
+    shares = [list(chain(*slow[worker::workers])) for worker in range(workers)]
+    for tests in sorted(quick, key=len, reverse=True):
         min(shares, key=len).extend(tests)
     items[:] = chain(*shares)
 
