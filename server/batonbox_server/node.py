@@ -367,14 +367,18 @@ class Node(Organisation):
         )
         self.webhooks = Webhooks(*parts, self.hook_worker, poster, body, timeout_s=timeout_s)
 
-    def _written(self, log: str) -> None:
+    def _written(self, prefix: str) -> None:
+        inbox = self.keys.inbox_of(prefix)
         self.live.changed()
-        self.hook_worker.poke(self.keys.inbox_of(log))
-        self._written_in_room(log)
+        self.hook_worker.poke(inbox)
+        self._written_to(inbox)
 
-    def _written_in_room(self, log: str) -> None:
-        self.archiver.written(self.keys.inbox_of(log))
-        self.search.poke(log)
+    def _written_in_room(self, prefix: str) -> None:
+        self._written_to(self.keys.inbox_of(prefix))
+
+    def _written_to(self, log: str) -> None:
+        self.archiver.written(log)
+        self.search.feed.poke(log)
 
     def _on_org_event(self, seq: int, meta: dict[str, Any], body: Any) -> None:
         self.directory.on_event(seq, meta, body)

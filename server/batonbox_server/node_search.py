@@ -24,7 +24,6 @@ from batonbox_server.store.address import Address
 from batonbox_server.store.contacts import RedisContacts
 from batonbox_server.store.contacts_port import ContactStore
 from batonbox_server.store.scan import RedisScan
-from batonbox_server.store.scan_port import CONTACTS
 
 __all__ = ["NodeSearch", "reindex"]
 
@@ -34,7 +33,7 @@ _PAUSE_S: Final = 0.5
 
 
 class NodeSearch:
-    """`open`, then `start`; the organisation ends it. `poke(prefix)` of whatever was written."""
+    """`open`, then `start`; the organisation ends it. `feed.poke(log)` of whatever was written."""
 
     feed: SearchFeed
 
@@ -130,11 +129,6 @@ class NodeSearch:
         if rebuild and (first or not isinstance(self.index, FtIndex)):
             await self.feed.rebuild()
         return asdict(self.feed.progress)
-
-    def poke(self, prefix: str) -> None:
-        """Something was written to the log of this prefix."""
-        keys = self._node.keys
-        self.feed.poke(CONTACTS if prefix == keys.contacts else keys.inbox_of(prefix))
 
     def _made_anew(self) -> None:
         """Called in the thread of the file."""

@@ -42,9 +42,10 @@ class Turn:
     def over(self) -> None:
         """Let the next one come; idempotent."""
         self.passed = True
-        waiting, self._next = self._next, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+        if self._next is not None:
+            waiting, self._next = self._next, None
+            if not waiting.done():
+                waiting.set_result(None)
 
 
 # None: nobody waits for whoever acts here.

@@ -102,7 +102,8 @@ class Requests:
             else:
                 await self._answered(principal, step)
         finally:
-            mine.over()
+            if not mine.passed:
+                mine.over()
             if chain is not None and self._last.get(chain) is mine:
                 del self._last[chain]
             if self._wanted is not None and type(step) is wire.Sub:
