@@ -5,7 +5,8 @@ import { signal } from "@preact/signals";
 export type RoomDialog =
   | { readonly kind: "new_message" | "browse_channels" | "create_channel" }
   | { readonly kind: "rename_room" | "archive_room" | "leave_room"; readonly room: string }
-  | { readonly kind: "delete_post" | "post_versions"; readonly room: string; readonly n: number }
+  | { readonly kind: "delete_post"; readonly room: string; readonly n: number }
+  | { readonly kind: "post_versions"; readonly room: string; readonly n: number; readonly gone: boolean }
   | { readonly kind: "remove_member"; readonly room: string; readonly user: string };
 
 export type DialogState =

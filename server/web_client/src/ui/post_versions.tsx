@@ -11,11 +11,13 @@ import { versionsOf, type Version } from "./room_api";
 interface Props {
   readonly room: string;
   readonly n: number;
+  /** The last of what was done to it is its deletion. */
+  readonly gone: boolean;
 }
 
 const textOf = ({ body }: Version): string => [body.text ?? "", ...(body.media ?? []).map(({ name }) => `[${name || "file"}]`)].filter(Boolean).join("\n");
 
-export function PostVersions({ room, n }: Props): JSX.Element {
+export function PostVersions({ room, n, gone }: Props): JSX.Element {
   const store = useStore();
   const known = useSignal<readonly Version[] | null>(null);
   const problem = useSignal("");
@@ -25,7 +27,6 @@ export function PostVersions({ room, n }: Props): JSX.Element {
       (error: unknown) => (problem.value = wordsOf(error)),
     );
   }, [room, n]);
-  const gone = store.thread(room).lines.value.find((line) => line.n === n)?.state === "deleted";
   const last = (known.value?.length ?? 0) - 1;
   return (
     <Dialog label="Earlier versions">

@@ -131,7 +131,7 @@ export function RoomDialogs({ state }: { state: RoomDialog }): JSX.Element {
       return confirm("Remove from channel", `${name} is taken out of ${nameOfRoom(room)}, and reads nothing of it from now on.`, "Remove", () => store.removeFrom(room, user));
     }
     case "post_versions":
-      return <PostVersions room={state.room} n={state.n} />;
+      return <PostVersions room={state.room} n={state.n} gone={state.gone} />;
     case "delete_post":
       return confirm("Delete message", "Its text and files go, for everybody. That it was there stays to be seen.", "Delete", () => store.deletePost(state.room, state.n));
   }

@@ -108,7 +108,7 @@ function PostMenu({ room, line, editing }: PostProps): JSX.Element | null {
   if (line.n === 0) return null;
   if (mine && !gone && !room.archived) choices.push({ id: "edit", label: "Edit", hint: "", run: () => void (editing.value = line.n) });
   if (oversees && (gone || line.state === "edited")) {
-    choices.push({ id: "versions", label: "Earlier versions…", hint: "", run: () => openDialog({ kind: "post_versions", room: room.id, n: line.n }) });
+    choices.push({ id: "versions", label: "Earlier versions…", hint: "", run: () => openDialog({ kind: "post_versions", room: room.id, n: line.n, gone }) });
   }
   if (!gone && ((mine && !room.archived) || oversees)) {
     choices.push({ id: "delete", label: "Delete…", hint: "", run: () => openDialog({ kind: "delete_post", room: room.id, n: line.n }) });
