@@ -223,8 +223,9 @@ class Viewer:
             data = self.take(self._flush.batch_bytes)
             if not data:
                 break
+            message = framed(data, text=self.text)
             try:
-                self.write(framed(data, text=self.text))
+                self.write(message)
             except Exception:  # closed: how a transport says so is its own affair
                 self.stalled = True
         if not self.stalled:
