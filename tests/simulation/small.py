@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgpack  # type: ignore[import-untyped]
 
 from batonbox_server.domain.replay import chain
-from batonbox_server.hub.feed import Appended, Broken, Effect, Feed, Need
+from batonbox_server.hub.feed import Broken, Effect, Feed, Need
 from batonbox_server.hub.frames import Published
 from batonbox_server.hub.ring import Ring
 from batonbox_server.store.port import Head, LogEntry
@@ -182,9 +182,7 @@ def _beyond(log: Log, common: int, tip: str | None) -> bool:
 def _done(node: Node, feed: Feed, effects: list[Effect]) -> Node:
     reads, mend = node.reads, node.mend
     for effect in effects:
-        if isinstance(effect, Appended):
-            effect.event.applied()
-        elif isinstance(effect, Need):
+        if isinstance(effect, Need):
             reads = (*reads, Read(effect.first, effect.last))
         elif isinstance(effect, Broken):
             mend = Mend()  # reads go on, and what they find comes in the way later
@@ -204,10 +202,7 @@ def _order(read: Read) -> tuple[int, int, bool, Tips]:
 
 def _thawed(node: Node) -> Feed:
     view = node.view
-    ring = Ring(max_events=RING_EVENTS, max_bytes=1 << 20)
-    ring.restart(view.base, view.base_tip)
-    ring._events.extend(map(event_of, view.tips))
-    feed = Feed(ring, debug=True)
+    feed = Feed(_filled(view.base, view.base_tip, view.tips), debug=True)
     feed.epoch, feed.following = EPOCH, view.following
     feed._heard, feed._asked = node.heard, node.asked
     feed._held = {event.seq: event for event in map(event_of, node.held)}
@@ -221,12 +216,15 @@ def event_of(tip: str) -> Published:
     return Published.of(entry.prev, entry.frame)
 
 
-@cache
-def _ring(base: int, base_tip: str, tips: Tips) -> Ring:
+def _filled(base: int, base_tip: str, tips: Tips) -> Ring:
     ring = Ring(max_events=RING_EVENTS, max_bytes=1 << 20)
     ring.restart(base, base_tip)
-    ring._events.extend(map(event_of, tips))
+    for event in map(event_of, tips):
+        ring.append(event)
     return ring
+
+
+_ring = cache(_filled)
 
 
 def at_rest(node: Node) -> Node:

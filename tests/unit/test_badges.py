@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from batonbox_server.hub.badges import Badges, Totals
-from batonbox_server.hub.frames import Mark
+from batonbox_server.hub.frames import Happened, Mark
 from tests.support import unread
 
 USERS = ("ann", "bob", "cyd")
@@ -198,12 +199,17 @@ class Inbox:
         done[act] += 1
 
 
+def apply(badges: Badges, seq: int, meta: dict[str, Any]) -> None:
+    """An event, as the follower decodes it."""
+    badges.apply(seq, msgspec.convert(meta, Happened))
+
+
 def deliver(badges: Badges, item: tuple[int, dict[str, Any]] | Mark) -> None:
     """One message of the channel."""
     if isinstance(item, Mark):
         badges.mark(item)
     else:
-        badges.apply(*item)
+        apply(badges, *item)
 
 
 def next_item(inbox: Inbox, rng: random.Random) -> tuple[int, dict[str, Any]] | Mark:
@@ -309,10 +315,10 @@ def test_who_brought_it_back_has_not_seen_it_again_by_a_note() -> None:
     held = {"id": "box.1", "status": "assigned", "assignee": "ann", "att": "4.abc"}
     free = {"id": "box.1", "status": "unassigned", "assignee": "", "att": "6.abc"}
     event = {"conv": "box.1", "actor": "ann", "row": free}
-    badges.apply(6, {**event, "type": "returned", "before": held})
+    apply(badges, 6, {**event, "type": "returned", "before": held})
     assert badges.totals("ann") == Totals(0, 0, 1)
     badges.mark(Mark("ann", 1, 6, "blue", "box.1", "6.abc", unseen=True))
-    badges.apply(7, {**event, "type": "noted", "before": free})
+    apply(badges, 7, {**event, "type": "noted", "before": free})
     assert badges.totals("ann") == Totals(1, 0, 1)
 
 
@@ -324,15 +330,15 @@ def test_a_membership_begins_with_the_event_that_made_it_however_it_is_known() -
     badges = Badges()
     badges.restart(5, unassigned=0, keys=[])
     number = badges.begin("ann")  # read before she joins, in force after it
-    badges.apply(6, joining("joined", "member", joined=True, fresh=True))
+    apply(badges, 6, joining("joined", "member", joined=True, fresh=True))
     badges.loaded("ann", number, Marks(5, 0, "", False, 0, True, [], [], 0))
     assert badges.users["ann"].since_seq == 6
-    badges.apply(7, joining("removed", ""))
+    apply(badges, 7, joining("removed", ""))
     assert badges.users["ann"].since_seq == 0
-    badges.apply(8, joining("joined", "member", joined=True, fresh=True))
+    apply(badges, 8, joining("joined", "member", joined=True, fresh=True))
     assert badges.users["ann"].since_seq == 8
-    badges.apply(9, joining("removed", "admin"))  # who is an admin stays, and sees
-    badges.apply(10, joining("joined", "admin", joined=True, fresh=True))
+    apply(badges, 9, joining("removed", "admin"))  # who is an admin stays, and sees
+    apply(badges, 10, joining("joined", "admin", joined=True, fresh=True))
     assert badges.users["ann"].since_seq == 9
 
 

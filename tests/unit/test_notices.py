@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from batonbox_server.hub.frames import Happened
 from batonbox_server.hub.notices import notices, room_audience, room_notice
 
 
@@ -14,7 +17,7 @@ def told(
     before = {"status": "assigned" if had else "unassigned", "assignee": had, "att": ""}
     row = {"status": "assigned" if has else "unassigned", "assignee": has}
     meta = {"type": kind, "actor": actor, "conv": "box.1", "row": row, "before": before, **more}
-    return list(notices(meta))
+    return notices(msgspec.convert(meta, Happened))
 
 
 def test_who_loses_one_to_a_rule_learns_which() -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from .frames import Mark
-from .marked import Marked, ReadLike, Step
+from .frames import Happened, Mark, Standing
+from .marked import Marked, ReadLike
 
 __all__ = ["Badges", "MarksLike", "Private", "Totals"]
 
@@ -58,7 +58,7 @@ class Private:
     green: set[str] = field(default_factory=set)
 
 
-class Badges(Marked[Private, MarksLike]):
+class Badges(Marked[Private, MarksLike, Happened]):
     """The reducer of one inbox."""
 
     def __init__(self) -> None:
@@ -129,11 +129,13 @@ class Badges(Marked[Private, MarksLike]):
             self._saw.setdefault(key, set()).add(user)
         return current
 
-    def _shared(self, meta: dict[str, Any]) -> None:
-        old, new = _key(meta, meta.get("before")), _key(meta, meta.get("row"))
-        if "row" in meta:
-            was, now = _status(meta.get("before")), _status(meta["row"])
-            self.unassigned += (now == _UNASSIGNED) - (was == _UNASSIGNED)
+    def _shared(self, meta: Happened) -> None:
+        before, row = meta.before, meta.row
+        if row is None:
+            return
+        was = before.status if before is not None else ""
+        self.unassigned += (row.status == _UNASSIGNED) - (was == _UNASSIGNED)
+        old, new = _key(meta.conv, before), _key(meta.conv, row)
         if old == new:
             return
         if old:
@@ -142,45 +144,47 @@ class Badges(Marked[Private, MarksLike]):
                 if (private := self.users.get(user)) is not None:
                     private.seen.discard(old)
         if new:
-            entering = _status(meta.get("before")) != _UNASSIGNED
-            self._unm[new] = meta.get("actor", "") if entering else ""
+            self._unm[new] = meta.actor if was != _UNASSIGNED else ""
 
-    def _concerned(self, meta: dict[str, Any]) -> set[str]:
-        before, row = meta.get("before") or {}, meta.get("row") or {}
-        names = {meta.get("actor"), meta.get("user"), before.get("assignee"), row.get("assignee")}
-        return {name for name in names if name}
+    def _concerned(self, meta: Happened) -> set[str]:
+        names = {meta.actor, meta.user}
+        if meta.before is not None:
+            names.add(meta.before.assignee)
+        if meta.row is not None:
+            names.add(meta.row.assignee)
+        names.discard("")
+        return names
 
-    def _event(self, user: str, private: Private, step: Step) -> bool:
-        meta = step.meta
-        if meta["type"] in {"member_joined", "member_removed"}:
-            self._membership(user, private, step)
-        row = meta.get("row")
-        if row is not None:
-            self._row(user, private, meta, row)
-        return not _rejoins(user, meta)
+    def _event(self, user: str, private: Private, seq: int, meta: Happened) -> bool:
+        if meta.type in {"member_joined", "member_removed"} and meta.user == user:
+            self._membership(private, seq, meta)
+            return not (meta.type == "member_joined" and meta.fresh)
+        if meta.row is not None:
+            self._row(user, private, meta, meta.row)
+        return True
 
-    def _row(self, user: str, private: Private, meta: dict[str, Any], row: dict[str, Any]) -> None:
-        old, new = _key(meta, meta.get("before")), _key(meta, row)
-        # Only what brings it there: by what they do later it may be unread again, for them too.
-        if new and new != old and self._unm.get(new) == user:
-            self._see(user, private, new)
-        if row["status"] == "assigned" and row["assignee"] == user and meta.get("unseen"):
-            private.green.add(meta["conv"])
-        elif user in {row["assignee"], (meta.get("before") or {}).get("assignee")}:
-            private.green.discard(meta["conv"])
+    def _row(self, user: str, private: Private, meta: Happened, row: Standing) -> None:
+        before = meta.before
+        if row.status == _UNASSIGNED:
+            new = _key(meta.conv, row)
+            # Only what brings it there: by what they do later it may be unread again, for them too.
+            if new and new != _key(meta.conv, before) and self._unm.get(new) == user:
+                self._see(user, private, new)
+        if meta.unseen and row.status == "assigned" and row.assignee == user:
+            private.green.add(meta.conv)
+        elif user == row.assignee or (before is not None and user == before.assignee):
+            private.green.discard(meta.conv)
 
-    def _membership(self, user: str, private: Private, step: Step) -> None:
-        meta = step.meta
-        if meta["user"] != user:
-            return
+    def _membership(self, private: Private, seq: int, meta: Happened) -> None:
+        removed = meta.type == "member_removed"
         # As the engine has it: nobody is shown what happened before they came.
-        if meta["type"] == "member_removed":
-            private.since_seq = step.seq if meta.get("role") else 0
+        if removed:
+            private.since_seq = seq if meta.role else 0
         elif not private.role:
-            private.since_seq = step.seq
-        private.role = meta["role"]
-        private.joined = bool(meta.get("joined"))
-        if meta["type"] == "member_removed" or meta.get("fresh"):
+            private.since_seq = seq
+        private.role = meta.role
+        private.joined = meta.joined
+        if removed or meta.fresh:
             private.seen.clear()
             private.green.clear()
 
@@ -208,14 +212,10 @@ class Badges(Marked[Private, MarksLike]):
         self._saw.setdefault(key, set()).add(user)
 
 
-def _status(state: dict[str, Any] | None) -> str:
-    return str(state["status"]) if state else ""
-
-
-def _key(meta: dict[str, Any], state: dict[str, Any] | None) -> str | None:
-    if state is None or state["status"] != _UNASSIGNED or not state["att"]:
+def _key(conv: str, standing: Standing | None) -> str | None:
+    if standing is None or standing.status != _UNASSIGNED or not standing.att:
         return None
-    return f"{meta['conv']}:{state['att']}"
+    return f"{conv}:{standing.att}"
 
 
 def _conv_of(key: str) -> str:
@@ -226,8 +226,3 @@ def _conv_of(key: str) -> str:
 def _entered_at(key: str) -> int:
     """The seq in a key `<conv>:<seq>.<hash>`."""
     return int(key.rpartition(":")[2].partition(".")[0])
-
-
-def _rejoins(user: str, meta: dict[str, Any]) -> bool:
-    fresh = meta["type"] == "member_joined" and meta.get("fresh")
-    return bool(fresh) and meta.get("user") == user

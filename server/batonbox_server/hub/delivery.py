@@ -25,7 +25,7 @@ class Delivery:
         self._ring = ring
         self._members = members
         self._flush = flush
-        self._round: list[Seat] = []  # whose turn is to come, the next one last
+        self._round: list[Seat] = []  # of one that is cut: whose turn is to come, the next one last
         self._begun_at = -1  # where the log stood when the round began
         self.seats: dict[Seat, None] = {}
 
@@ -38,21 +38,22 @@ class Delivery:
     def turn(self, most: int) -> int:
         """Write to at most so many connections; how many of that are left, 0: call again."""
         while most > 0:
-            if not self._round:
-                if self._begun_at == self._ring.last:
-                    break
-                self._begin()
-            batch = self._round[-most:]
-            del self._round[-most:]
-            batch.reverse()
+            if self._round:
+                batch = self._round[-most:]
+                del self._round[-most:]
+                batch.reverse()
+            elif self._begun_at == self._ring.last:
+                break
+            else:
+                last = self._begun_at = self._ring.last
+                batch = [seat for seat in self.seats if seat.cursor < last]
+                if len(batch) > most:
+                    self._round = batch[most:]
+                    self._round.reverse()
+                    del batch[most:]
             self._write(batch)
             most -= len(batch)
         return most
-
-    def _begin(self) -> None:
-        last = self._begun_at = self._ring.last
-        self._round = [seat for seat in self.seats if seat.cursor < last]
-        self._round.reverse()
 
     def _write(self, seats: Iterable[Seat]) -> None:
         ring, members = self._ring, self._members

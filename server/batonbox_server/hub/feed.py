@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import msgspec
+
 from .frames import Published, chained_tip
 from .port import EntryLike, HeadLike
 from .ring import Ring
@@ -22,8 +24,7 @@ _HELD_MAX: Final = 1024
 _RANGE_MAX: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, gc=False):  # one for each event: it is the cheapest to make
     """The next event of the log; it stands in the ring."""
 
     event: Published
@@ -77,17 +78,14 @@ class Feed:
         """Events as they came over the channel, in any order and with any gaps."""
         effects: list[Effect] = []
         for event in events:
-            if self._quiet and event.seq == self.hi + 1:
+            hi = self.ring.last
+            # All that was ever heard of has been applied, and this is next.
+            if self.following and self._heard <= hi and event.seq == hi + 1 and not self._held:
                 self._heard = event.seq
                 effects += self._append(event)
             else:
                 effects += self._one(event)
         return effects
-
-    @property
-    def _quiet(self) -> bool:
-        """Whether all that was ever heard of has been applied."""
-        return self.following and not self._held and self._heard <= self.hi
 
     def backfilled(self, need: Need, entries: Iterable[EntryLike]) -> list[Effect]:
         """Entries read for `need`; fewer than asked is fine, starting later is `trimmed`."""

@@ -151,13 +151,13 @@ class Follower:
         except ValueError:
             _log.exception("unreadable_message", log=self.log)
             return
-        if isinstance(message, Mark):
+        if isinstance(message, list):
+            self._do(self.feed.published(message))
+        elif isinstance(message, Mark):
             self.marked(message)
             self.settled()
-        elif isinstance(message, Moved | Look):
-            self.told(message)
         else:
-            self._do(self.feed.published(message))
+            self.told(message)
 
     async def check(self) -> None:
         """Compare with the log. Raises Refused: `unavailable`."""
@@ -208,7 +208,6 @@ class Follower:
         for effect in effects:
             if isinstance(effect, Appended):
                 self.appended(effect.event)
-                effect.event.applied()
             elif isinstance(effect, Need):
                 self.missed()
                 spawn(self.reads.tasks, self._fill(effect), name=f"backfill {self.log}")

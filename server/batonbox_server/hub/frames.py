@@ -12,7 +12,16 @@ from batonbox_server import wire
 
 from .port import EVENTS, MARK, PRESENCE, VIEWING
 
-__all__ = ["Look", "Mark", "Moved", "Published", "chained_tip", "parse"]
+__all__ = [
+    "Happened",
+    "Look",
+    "Mark",
+    "Moved",
+    "Published",
+    "Standing",
+    "chained_tip",
+    "parse",
+]
 
 _PREV_BYTES: Final = 16
 _LENGTH_BYTES: Final = 4
@@ -23,9 +32,42 @@ class _Head(msgspec.Struct, array_like=True, frozen=True):
     op: int
     inbox: str
     seq: int
-    meta: dict[str, Any]
+    meta: msgspec.Raw
     body: msgspec.Raw
     tip: str
+
+
+class Standing(msgspec.Struct, gc=False):
+    """Where a conversation stands, as far as badges mind it."""
+
+    status: str = ""
+    assignee: str = ""
+    att: str = ""
+
+
+class Happened(msgspec.Struct, gc=False):
+    """What an event of an inbox says to badges and notices; the rest of it is not decoded."""
+
+    type: str
+    conv: str = ""
+    actor: str = ""
+    user: str = ""
+    role: str = ""
+    joined: bool = False
+    fresh: bool = False
+    unseen: bool = False
+    n: int = 0
+    reason: str = ""
+    mentions: tuple[str, ...] = ()
+    before: Standing | None = None
+    row: Standing | None = None
+
+
+class _InboxHead(msgspec.Struct, array_like=True, frozen=True):
+    op: int
+    inbox: str
+    seq: int
+    meta: Happened
 
 
 class _MarkFields(msgspec.Struct, array_like=True, frozen=True):
@@ -55,6 +97,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True):
 
 
 _head = msgspec.msgpack.Decoder(_Head)
+_inbox_head = msgspec.msgpack.Decoder(_InboxHead)
 _mark = msgspec.msgpack.Decoder(_MarkFields, strict=False)
 _moved = msgspec.msgpack.Decoder(Moved)
 _look = msgspec.msgpack.Decoder(Look)
@@ -63,14 +106,13 @@ _look = msgspec.msgpack.Decoder(Look)
 class Published(msgspec.Struct, gc=False):
     """One event: `prev` is the tip before it, `frame` the final MessagePack bytes.
 
-    Rings keep thousands of each log. So the collector has nothing to look at here, and what was
-    decoded is let go of once it has been applied (`applied`); asked for later, it is decoded anew.
+    Rings keep thousands of each log. So the collector has nothing to look at here, and what is
+    decoded is not kept: whoever asks wants it once, and an inbox wants little of it.
     """
 
     seq: int
     prev: str
     tip: str
-    decoded: dict[str, Any] | None
     frame: bytes
     transcoded: bytes = b""
 
@@ -78,17 +120,18 @@ class Published(msgspec.Struct, gc=False):
     def of(cls, prev: str, frame: bytes) -> Published:
         """Raises msgspec.DecodeError for bytes that are no EV frame."""
         head = _head.decode(frame)
-        return cls(head.seq, prev, head.tip, head.meta, frame)
+        return cls(head.seq, prev, head.tip, frame)
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What happened."""
-        found = self.decoded
-        return found if found is not None else _head.decode(self.frame).meta
+        """What happened, decoded."""
+        found: dict[str, Any] = msgspec.msgpack.decode(_head.decode(self.frame).meta)
+        return found
 
-    def applied(self) -> None:
-        """Everybody here knows what happened."""
-        self.decoded = None
+    @property
+    def happened(self) -> Happened:
+        """The same of an inbox."""
+        return _inbox_head.decode(self.frame).meta
 
     @property
     def json(self) -> bytes:
@@ -118,7 +161,10 @@ class Mark:
 
 def parse(data: bytes) -> list[Published] | Mark | Moved | Look:
     """What was published on a log's channel. Raises ValueError (msgspec.DecodeError is one)."""
-    kind, rest = data[:1], data[1:]
+    kind = data[:1]
+    if kind == EVENTS:
+        return _events(data)
+    rest = data[1:]
     if kind == MARK:
         fields = _mark.decode(rest)
         return Mark(*msgspec.structs.astuple(fields))
@@ -126,13 +172,11 @@ def parse(data: bytes) -> list[Published] | Mark | Moved | Look:
         return _moved.decode(rest)
     if kind == VIEWING:
         return _look.decode(rest)
-    if kind != EVENTS:
-        raise ValueError(f"nothing that is published here: {kind!r}")
-    return _events(rest)
+    raise ValueError(f"nothing that is published here: {kind!r}")
 
 
 def _events(data: bytes) -> list[Published]:
-    events, at = [], 0
+    events, at = [], len(EVENTS)
     while at < len(data):
         start = at + _PREV_BYTES + _LENGTH_BYTES
         prev = data[at : at + _PREV_BYTES].decode("ascii")

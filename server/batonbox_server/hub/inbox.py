@@ -12,7 +12,7 @@ from batonbox_server.wire import Op
 from .backlog import SnapshotFrame
 from .badges import Badges
 from .follower import Position, Reads
-from .frames import Published
+from .frames import Happened, Published
 from .notices import notices
 from .seated import OnMoved, SeatedFollower
 from .viewer import Seat
@@ -67,13 +67,13 @@ class InboxFollower(SeatedFollower):
 
     def appended(self, event: Published) -> None:
         """See Follower."""
-        meta = event.meta
+        meta = event.happened
         self.badges.apply(event.seq, meta)
-        if meta["type"] == "member_removed" and not meta.get("role"):
-            self.removed(meta["user"], event.seq)
-        elif meta["type"] == "inbox_deleted":
+        if meta.type == "member_removed" and not meta.role:
+            self.removed(meta.user, event.seq)
+        elif meta.type == "inbox_deleted":
             self.gone()
-        else:
+        elif meta.row is not None:
             self._notify(meta)
 
     def greet(self, seat: Seat) -> None:
@@ -113,13 +113,13 @@ class InboxFollower(SeatedFollower):
     async def _read(self, user: str) -> Any:
         return await self.reads.paced(lambda: self.reads.logs.marks(inbox=self.inbox, user=user))
 
-    def _notify(self, meta: dict[str, Any]) -> None:
+    def _notify(self, meta: Happened) -> None:
         for user, kind, data in notices(meta):
             private = self.badges.users.get(user)
             if private is None or not private.joined:
                 continue
             for seat in self.by_user.get(user, ()):
-                seat.viewer.send([Op.NOTIFY, kind, self.inbox, meta["conv"], data])
+                seat.viewer.send([Op.NOTIFY, kind, self.inbox, meta.conv, data])
 
 
 def _passes(error: BaseException) -> bool:

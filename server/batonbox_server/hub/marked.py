@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from .frames import Mark
 
-__all__ = ["Marked", "PrivateLike", "ReadLike", "Step"]
+__all__ = ["Marked", "PrivateLike", "ReadLike"]
 
 _TAPE_MAX: Final = 4096
 
@@ -35,14 +35,15 @@ class PrivateLike(Protocol):
 
 P = TypeVar("P", bound=PrivateLike)
 R = TypeVar("R", bound=ReadLike)
+M = TypeVar("M")  # what an event says, as the reducer takes it
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """An event, as far as marks care."""
+class _Step(Generic[M]):
+    """An event on the tape."""
 
     seq: int
-    meta: dict[str, Any]
+    meta: M
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class _Load:
     seq: int
 
 
-class Marked(Generic[P, R]):
+class Marked(Generic[P, R, M]):
     """The private halves at one log; `needs` are users whose marks must be read (again).
 
     Call `begin(user)`, read the user's marks, call `loaded`; events and marks go to `apply` and
@@ -68,7 +69,7 @@ class Marked(Generic[P, R]):
         self.needs: set[str] = set()
         self.installed: set[str] = set()
         self.changed: set[str] = set()
-        self._tape: list[tuple[int, Step | Mark]] = []  # with the seq at which it came
+        self._tape: list[tuple[int, _Step[M] | Mark]] = []  # with the seq at which it came
         self._loading: dict[str, _Load] = {}
         self._loads = 0
         self._early: dict[str, R] = {}  # read ahead of the log's events
@@ -88,15 +89,15 @@ class Marked(Generic[P, R]):
         """The half that was read, as of `marks.seq`."""
         raise NotImplementedError
 
-    def _shared(self, meta: dict[str, Any]) -> None:
+    def _shared(self, meta: M) -> None:
         """An event's effect on what everybody shares."""
         raise NotImplementedError
 
-    def _concerned(self, meta: dict[str, Any]) -> Iterable[str]:
+    def _concerned(self, meta: M) -> Iterable[str]:
         """Names, known or not, whose halves an event may change."""
         raise NotImplementedError
 
-    def _event(self, user: str, private: P, step: Step) -> bool:
+    def _event(self, user: str, private: P, seq: int, meta: M) -> bool:
         """An event's effect on one half; False: read the marks again instead."""
         raise NotImplementedError
 
@@ -133,17 +134,19 @@ class Marked(Generic[P, R]):
 
     # What happens
 
-    def apply(self, seq: int, meta: dict[str, Any]) -> None:
+    def apply(self, seq: int, meta: M) -> None:
         """The log's next event."""
         self.seq = seq
-        step = Step(seq, meta)
-        self._record(step)
+        if self._loading:
+            self._record(_Step(seq, meta))
         self._shared(meta)
+        users = self.users
         for user in self._concerned(meta):
-            private = self.users.get(user)
-            if private is not None and not self._event(user, private, step):
+            private = users.get(user)
+            if private is not None and not self._event(user, private, seq, meta):
                 self.needs.add(user)
-        self._catch_up()
+        if self._early or self._ahead:
+            self._catch_up()
 
     def mark(self, mark: Mark) -> None:
         """A private mark as published; one that lies ahead of the events waits for them."""
@@ -207,7 +210,7 @@ class Marked(Generic[P, R]):
             if isinstance(item, Mark):
                 current = current and (item.user != user or self._marked(private, item, at=at))
             elif item.seq > marks.seq and user in self._concerned(item.meta):
-                current = self._event(user, private, item) and current
+                current = self._event(user, private, item.seq, item.meta) and current
         self._end(user)
         if self.users.get(user) != private:
             self.changed.add(user)
@@ -227,7 +230,7 @@ class Marked(Generic[P, R]):
             for mark in due:
                 self.mark(mark)
 
-    def _record(self, item: Step | Mark) -> None:
+    def _record(self, item: _Step[M] | Mark) -> None:
         if not self._loading:
             return
         self._tape.append((self.seq, item))

@@ -22,7 +22,7 @@ _AGAIN_S: Final = 0.1
 class MarksReading:
     """One per follower; its task lives only while something is needed."""
 
-    def __init__(self, follower: SeatedFollower, marks: Marked[Any, Any]) -> None:
+    def __init__(self, follower: SeatedFollower, marks: Marked[Any, Any, Any]) -> None:
         self._follower = follower
         self._marks = marks
         self._reading = False

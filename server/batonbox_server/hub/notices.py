@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
+
+from .frames import Happened
 
 __all__ = ["notices", "room_audience", "room_notice"]
 
 
-def notices(meta: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def notices(meta: Happened) -> list[tuple[str, str, dict[str, Any]]]:
     """(user, kind, data) of an event; nobody is told about their own act."""
-    row = meta.get("row")
+    row, before = meta.row, meta.before
     if row is None:
-        return
-    why = {"reason": meta["reason"]} if meta.get("reason") else {}
-    actor = meta.get("actor", "")
-    before = meta.get("before") or {"status": "", "assignee": ""}
-    owner, previous = row["assignee"], before["assignee"]
-    by = {"by": actor, "type": meta["type"]}
+        return []
+    told: list[tuple[str, str, dict[str, Any]]] = []
+    why = {"reason": meta.reason} if meta.reason else {}
+    actor = meta.actor
+    owner, previous = row.assignee, before.assignee if before is not None else ""
+    by = {"by": actor, "type": meta.type}
     if owner and owner not in {actor, previous}:
-        yield owner, "handed_to_you", by
+        told.append((owner, "handed_to_you", by))
     if previous and previous not in {actor, owner}:
-        yield previous, "taken_from_you", {**by, "to": owner, **why}
-    if meta["type"] == "woken" and not actor:
-        yield owner, "woken", {**by, **why}
-    for user in meta.get("mentions") or ():
-        if user != actor:
-            yield user, "mention", {**by, "n": meta["n"]}
+        told.append((previous, "taken_from_you", {**by, "to": owner, **why}))
+    if meta.type == "woken" and not actor:
+        told.append((owner, "woken", {**by, **why}))
+    named = (user for user in meta.mentions if user != actor)
+    told.extend((user, "mention", {**by, "n": meta.n}) for user in named)
+    return told
 
 
 def room_audience(meta: dict[str, Any]) -> Iterable[str]:

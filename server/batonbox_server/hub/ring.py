@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+import msgspec
 
 from .frames import Published
 from .framing import framed
@@ -15,8 +16,7 @@ __all__ = ["Ring", "Slice"]
 _MEMO_MAX: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(msgspec.Struct, gc=False):
     """Events behind a cursor, joined for one codec; `last` is the new cursor.
 
     Bare to be joined with other frames, or as a whole websocket message.
@@ -42,33 +42,29 @@ class Ring:
         self._messages: dict[tuple[int, bool], Slice] = {}
         self._joined_bytes = 0  # of both
         self.size_bytes = 0
-        self.base = 0
-        self.base_tip = ""
-
-    @property
-    def last(self) -> int:
-        return self.base + len(self._events)
-
-    @property
-    def last_tip(self) -> str:
-        return self._events[-1].tip if self._events else self.base_tip
+        self.base = self.last = 0
+        self.base_tip = self.last_tip = ""
 
     def restart(self, seq: int, tip: str) -> None:
         """Empty, standing at a position."""
         self._events.clear()
         self._forget()
         self.size_bytes = 0
-        self.base, self.base_tip = seq, tip
+        self.base = self.last = seq
+        self.base_tip = self.last_tip = tip
 
     def append(self, event: Published) -> None:
         """The next event; the caller has checked that it chains."""
         self._forget()
-        self._events.append(event)
+        events = self._events
+        events.append(event)
+        self.last += 1
+        self.last_tip = event.tip
         self.size_bytes += len(event.frame)
-        while len(self._events) > 1 and (
-            len(self._events) > self._max_events or self.size_bytes > self._max_bytes
-        ):
-            dropped = self._events.popleft()
+        while len(events) > self._max_events or self.size_bytes > self._max_bytes:
+            if len(events) == 1:
+                break
+            dropped = events.popleft()
             self.size_bytes -= len(dropped.frame)
             self.base, self.base_tip = dropped.seq, dropped.tip
 
@@ -77,6 +73,8 @@ class Ring:
         self._forget()
         while self._events and self._events[-1].seq > seq:
             self.size_bytes -= len(self._events.pop().frame)
+        self.last = self.base + len(self._events)
+        self.last_tip = self._events[-1].tip if self._events else self.base_tip
 
     def covers(self, cursor: int) -> bool:
         """Whether everything behind `cursor` is here."""
@@ -109,7 +107,7 @@ class Ring:
         key = (cursor, text)
         found = self._messages.get(key)
         if found is None:
-            part = self.slice(cursor, max_bytes=self._batch_bytes, as_json=text)
+            part = self._join(cursor, self._batch_bytes, text)
             found = Slice(framed(part.data, text=text), part.last)
             self._make_room(len(found.data))
             self._messages[key] = found
@@ -122,7 +120,8 @@ class Ring:
             self._joined_bytes = 0
 
     def _make_room(self, size: int) -> None:
-        if len(self._memo) >= _MEMO_MAX or self._joined_bytes + size > self._max_bytes:
+        kept = len(self._memo) + len(self._messages)
+        if kept >= _MEMO_MAX or self._joined_bytes + size > self._max_bytes:
             self._forget()
         self._joined_bytes += size
 

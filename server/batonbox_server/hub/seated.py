@@ -43,7 +43,7 @@ class SeatedFollower(Follower):
     def __init__(
         self,
         reads: Reads,
-        marks: Marked[Any, Any],
+        marks: Marked[Any, Any, Any],
         *,
         inbox: str,
         log: str,
@@ -243,7 +243,8 @@ class SeatedFollower(Follower):
     def settled(self) -> None:
         """See Follower."""
         super().settled()
-        self._confirm()
+        if self._marks.installed:
+            self._confirm()
         self.delivery.due()
         self._marks_reading.soon()
         self._on_moved(self)

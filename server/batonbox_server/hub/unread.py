@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from .frames import Mark
-from .marked import Marked, ReadLike, Step
+from .marked import Marked, ReadLike
 
 __all__ = ["Reader", "RoomMarksLike", "Unread", "Waiting"]
 
@@ -44,7 +44,7 @@ class Reader:
     mentions: tuple[int, ...] = ()
 
 
-class Unread(Marked[Reader, RoomMarksLike]):
+class Unread(Marked[Reader, RoomMarksLike, dict[str, Any]]):
     """The reducer of one room: `row` as of `seq`, how many are in it, and local people's marks.
 
     `moved`: the row is another than the owner, who clears it, has told.
@@ -107,8 +107,7 @@ class Unread(Marked[Reader, RoomMarksLike]):
         names = {meta.get("actor"), meta.get("user"), *(meta.get("mentions") or ())}
         return {name for name in names if name}
 
-    def _event(self, user: str, private: Reader, step: Step) -> bool:
-        meta = step.meta
+    def _event(self, user: str, private: Reader, seq: int, meta: dict[str, Any]) -> bool:
         kind, mine = meta["type"], meta.get("user") == user
         if kind == "posted" and private.since_seq:
             posts = meta["row"]["posts"]
@@ -117,7 +116,7 @@ class Unread(Marked[Reader, RoomMarksLike]):
             elif user in (meta.get("mentions") or ()):
                 private.mentions = (*private.mentions, posts)
         elif kind == "member_joined" and mine:
-            private.since_seq, private.read = step.seq, meta["row"]["posts"]
+            private.since_seq, private.read = seq, meta["row"]["posts"]
             private.mentions = ()
         elif kind == "member_removed" and mine:
             private.since_seq, private.read, private.mentions = 0, 0, ()
