@@ -97,7 +97,7 @@ class Look(msgspec.Struct, array_like=True, frozen=True):
 
 
 _head = msgspec.msgpack.Decoder(_Head)
-_inbox_head = msgspec.msgpack.Decoder(_InboxHead)
+_inbox_head = msgspec.msgpack.Decoder(_InboxHead, strict=False)  # logs are older than we
 _mark = msgspec.msgpack.Decoder(_MarkFields, strict=False)
 _moved = msgspec.msgpack.Decoder(Moved)
 _look = msgspec.msgpack.Decoder(Look)
