@@ -49,7 +49,10 @@ ABLATIONS = {
         "lib/commit", 'redis.call("SREM", key("unm"), old)', "old = nil",
     ),
     "I10 the owner's index": (
-        "lib/commit", "if k ~= a and k ~= b then", "if false then",
+        "lib/commit", 'redis.call("ZREM", list_of(was), c.id)', "",
+    ),
+    "I11 a green mark goes with its owner": (
+        "lib/commit", 'redis.call("SREM", key("gm", was_green), c.id)', "",
     ),
     "I11 who puts it back has seen it": (
         "lib/change", 'cx.saw[actor] = c.id .. ":" .. c.att', "cx.was = cx.was",

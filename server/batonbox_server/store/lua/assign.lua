@@ -28,7 +28,7 @@ if c.status == "assigned" then
 end
 if member_hands and c.status == "done" then return refuse(cx, {"forbidden"}) end
 if not handed then join_admin(cx, actor, me) end
-local was = before(c)
+local was = before(cx, c)
 local at = tick(cx)
 to_assigned(cx, c, owner, conv .. actor .. cid, handed)
 undoable(c, was, actor, at)

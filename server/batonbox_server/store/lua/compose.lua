@@ -25,10 +25,10 @@ if c.status == "assigned" and c.assignee ~= actor then
 end
 if c.blocked > 0 then return refuse(cx, {"recipient_opted_out", known and cur(c) or nil}) end
 join_admin(cx, actor, me)
-local was = before(c)
+local was = before(cx, c)
 tick(cx)
 if c.status ~= "assigned" then to_assigned(cx, c, actor, candidate .. actor .. cid, false) end
-c.prev, c.acted_ms = nil, cx.last_ms
+c.prev, c.acted_ms = "", cx.last_ms
 c.unanswered, c.waiting_since, c.preview = 0, 0, preview
 record(cx, "composed", c, was, actor, cid, {body = body, state = "queued"})
 table.insert(cx.out, {c.id, c.n})

@@ -25,14 +25,14 @@ end
 if not refusal and seen ~= "*" and seen ~= c.in_seq then refusal = {"new_activity", cur(c)} end
 if refusal then return refuse(cx, refusal) end
 if c.status == "done" then return finish(cx, c, true) end
-local origin = before(c)
+local origin = before(cx, c)
 if c.status == "unassigned" then
   join_admin(cx, actor, me)
   tick(cx)
   to_assigned(cx, c, actor, "claim" .. conv .. actor .. cid, false)
   record(cx, "assigned", c, origin, actor, cid)
 end
-local was = before(c)
+local was = before(cx, c)
 local at = tick(cx)
 to_done(cx, c, conv .. actor .. cid)
 undoable(c, origin, actor, at)

@@ -19,7 +19,7 @@ if not member(cx, actor) then return {"forbidden"} end
 local c = read_row(conv)
 if not c then return {"not_found"} end
 local last = before == 0 and c.n or math.min(c.n, before - 1)
-local purged = tonumber(c.purged or 0)
+local purged = purged_of(conv)
 local first = math.max(purged + 1, last - n + 1)
 local here = math.max(first, c.trimmed + 1)
 local messages, reasons = {}, {}

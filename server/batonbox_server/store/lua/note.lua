@@ -20,7 +20,7 @@ for _, user in ipairs(named or {}) do
   if not member(cx, user) then return {"target_not_member"} end
 end
 release_stale(cx, c)
-local was, at = before(c), tick(cx)
+local was, at = before(cx, c), tick(cx)
 if c.assignee == actor then c.acted_ms = at end
 record(cx, "noted", c, was, actor, cid, {body = body, mentions = named})
 return finish(cx, c)

@@ -16,7 +16,7 @@ local cx = open()
 if not cx then return {"not_found"} end
 local c = read_row(conv)
 if not c then return {"gone"} end
-local purged = tonumber(c.purged or 0)
+local purged = purged_of(conv)
 local till = math.min(upto, c.trimmed, purged + MOST)
 if redis.call("HEXISTS", key("hold"), conv) == 1 then return {"held", purged} end
 local whole = till == c.n and may_leave(c)

@@ -39,7 +39,7 @@ if not c then return {"archived", known} end
 release_stale(cx, c)
 local said = heard(c, ARGV[8])
 if not said.mute then release_absent(cx, c) end
-local was, at = before(c), tick(cx)
+local was, at = before(cx, c), tick(cx)
 if said.mute then
   if not known then c.own_tok = mark(cx, "own" .. provider_id) end
 else

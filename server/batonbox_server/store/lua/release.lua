@@ -16,7 +16,7 @@ if not c then return {"not_found"} end
 release_stale(cx, c)
 local refusal = fence(c, actor, me, own_tok)
 if refusal then return refuse(cx, refusal) end
-local was = before(c)
+local was = before(cx, c)
 local at = tick(cx)
 to_unassigned(cx, c, actor, conv .. actor .. cid)
 undoable(c, was, actor, at)

@@ -23,7 +23,7 @@ end
 if own_tok ~= "" and own_tok ~= c.own_tok then return refuse(cx, {"stale_token", cur(c)}) end
 if redis.call("SISMEMBER", key("num"), c.our) == 0 then return refuse(cx, {"number_not_routed"}) end
 if c.blocked > 0 then return refuse(cx, {"recipient_opted_out", cur(c)}) end
-local was = before(c)
+local was = before(cx, c)
 c.acted_ms = tick(cx)
 c.unanswered, c.waiting_since, c.preview = 0, 0, preview
 if seen ~= "" and seen == c.att then c.unseen = false end

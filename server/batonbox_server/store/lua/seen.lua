@@ -23,7 +23,7 @@ if att == "" or now ~= att then return {"ok", 0} end
 local changed, kind = 0, nil
 if status == "unassigned" then
   kind, changed = "blue", redis.call("SADD", key("su", actor), conv .. ":" .. att)
-  compact(actor)
+  if changed == 1 then compact(actor) end
 elseif status == "assigned" and assignee == actor then
   kind, changed = "green", redis.call("SREM", key("gm", actor), conv)
 end

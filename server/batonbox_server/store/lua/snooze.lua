@@ -18,7 +18,7 @@ if not c then return {"not_found"} end
 release_stale(cx, c)
 local refusal = mine(c, actor, own_tok)
 if refusal then return refuse(cx, refusal) end
-local was, at = before(c), tick(cx)
+local was, at = before(cx, c), tick(cx)
 if till <= at or till > at + LONGEST_MS then return {"bad_time"} end
 c.snoozed_until, c.acted_ms, c.unseen = till, at, false
 record(cx, "snoozed", c, was, actor, cid, {till = till})

@@ -22,7 +22,7 @@ if c.assignee == to then return finish(cx, c, true) end
 local them = member(cx, to)
 if not them or (to ~= actor and not them.joined) then return {"target_not_member"} end
 if to == actor then join_admin(cx, actor, me) end
-local was = before(c)
+local was = before(cx, c)
 local at = tick(cx)
 to_assigned(cx, c, to, conv .. actor .. cid, true)
 undoable(c, was, actor, at)

@@ -17,7 +17,8 @@ if not c then return {"not_found"} end
 release_stale(cx, c)
 if own_tok ~= c.own_tok then return refuse(cx, {"stale_token", cur(c)}) end
 -- Judged on the log's clock, like `at_ms`: in a burst it runs ahead of the engine's.
-local prev, at = c.prev, tick(cx)
+local packed = c.prev or redis.call("HGET", key("c", conv), "prev") or ""
+local prev, at = packed ~= "" and cmsgpack.unpack(packed), tick(cx)
 local back = prev and prev.tok == own_tok and prev.actor == actor and at - prev.at_ms <= 10000
 if back and prev.status == "assigned" then
   local m = member(cx, prev.assignee)
@@ -26,7 +27,7 @@ elseif back and prev.status == "done" then
   back = c.unanswered == 0
 end
 if not back then return refuse(cx, {"not_undoable", cur(c)}) end
-local was, salt = before(c), conv .. actor .. cid
+local was, salt = before(cx, c), conv .. actor .. cid
 if prev.status == "assigned" then
   to_assigned(cx, c, prev.assignee, salt, true)
 elseif prev.status == "unassigned" then

@@ -17,7 +17,7 @@ release_stale(cx, c)
 local refusal = mine(c, actor, own_tok)
 if refusal then return refuse(cx, refusal) end
 if c.snoozed_until == 0 then return finish(cx, c, true) end
-local was = before(c)
+local was = before(cx, c)
 c.snoozed_until, c.acted_ms = 0, tick(cx)
 record(cx, "woken", c, was, actor, cid, {reason = "owner"})
 return finish(cx, c)

@@ -4,21 +4,27 @@
 --- @include "lib/optout"
 -- Moves of one conversation, planned in memory: the Lua mirror of domain/transitions.py.
 
--- The first row of a call, and as it was: most calls are about one.
-local first, first_was = {}, {}
+-- What indexes, events and undo know of a row as it was.
+local function before(cx, c)
+  local was = cx.was[c.id]
+  if was and was.rev == c.rev then return was end  -- as it was read
+  return {
+    id = c.id, rev = c.rev, status = c.status, assignee = c.assignee, att = c.att, unseen = c.unseen,
+    waiting_since = c.waiting_since, unanswered = c.unanswered, acted_ms = c.acted_ms,
+    snoozed_until = c.snoozed_until,
+  }
+end
+
+-- The first row of a call: most calls are about one.
+local first = {}
 
 local function load(cx, conv)
-  local alone = next(cx.was) == nil
-  local was = alone and emptied(first_was) or {}
-  local c = read_row(conv, alone and emptied(first) or nil, was)
+  local c = read_row(conv, next(cx.was) == nil and first or nil)
   if not c then return nil end
   c.blocked = blocked_since(c.our, c.customer)
-  c.prev = c.prev and c.prev ~= "" and cmsgpack.unpack(c.prev) or nil
   c.unseen = c.status == "assigned"
     and redis.call("SISMEMBER", key("gm", c.assignee), conv) == 1
-  was.prev, was.unseen = c.prev, c.unseen
-  was.acted_ms, was.snoozed_until = c.acted_ms, c.snoozed_until
-  cx.was[conv] = was
+  cx.was[conv] = before(cx, c)
   return c
 end
 
@@ -27,14 +33,14 @@ local function fresh(conv, our, customer)
     id = conv, our = our, customer = customer, status = "done", assignee = "", own_tok = "",
     rev = 0, att = "", in_seq = "", last_ms = 0, waiting_since = 0, last_assignee = "",
     unanswered = 0, preview = "", n = 0, trimmed = 0, unseen = false, snoozed_until = 0,
-    opted_out = 0, acted_ms = 0, blocked = blocked_since(our, customer),
+    opted_out = 0, acted_ms = 0, prev = "", blocked = blocked_since(our, customer),
   }
 end
 
 -- Every change of (status, assignee) mints a new ownership token, forgets the way back and wakes.
 local function shift(cx, c, status, assignee, salt)
   if c.status == "assigned" then c.last_assignee = c.assignee end
-  c.status, c.assignee, c.prev = status, assignee, nil
+  c.status, c.assignee, c.prev = status, assignee, ""
   c.own_tok = mark(cx, "own" .. salt)
   c.snoozed_until, c.acted_ms = 0, status == "assigned" and cx.last_ms or 0
 end
@@ -63,10 +69,10 @@ end
 
 -- What undo needs; `at` is the time of this change.
 local function undoable(c, was, actor, at)
-  c.prev = {
+  c.prev = cmsgpack.pack({
     status = was.status, assignee = was.assignee, actor = actor, tok = c.own_tok, at_ms = at,
     waiting_since = was.waiting_since, unanswered = was.unanswered,
-  }
+  })
 end
 
 -- What a system line says: who has it now ("" nobody), and why, until when or with which words.
@@ -79,6 +85,8 @@ local ACTS = {
   assigned = "assign", transferred = "transfer", returned = "return", done = "done", undone = "undo",
 }
 
+local acted_before, acted_after = {}, {}
+
 -- Every change of ownership is an act; what is nobody's (a departed owner's) has no origin.
 local function audit_change(cx, kind, c, was, actor, reason)
   local act = ACTS[kind]
@@ -89,10 +97,11 @@ local function audit_change(cx, kind, c, was, actor, reason)
     act, reason = "assign", "reopened"
   end
   if not act then return end
+  acted_before.status, acted_before.assignee = was.status, was.assignee
+  acted_after.status, acted_after.assignee = c.status, c.assignee
   audit(cx, actor ~= "" and cx.by or nil, act, actor, {
     conv = c.id, target = c.assignee, detail = reason and {reason = reason},
-    before = {status = was.status, assignee = was.assignee},
-    after = {status = c.status, assignee = c.assignee},
+    before = acted_before, after = acted_after,
   })
 end
 
@@ -111,13 +120,13 @@ local function record(cx, kind, c, was, actor, cid, more)
   audit_change(cx, kind, c, was, actor, more.reason)
   local head = cmsgpack.pack(c.n, seq, c.last_ms, kind, actor, cid, more.state or "")
   cx.rows[c.id] = c
-  cx.lines[c.id] = cx.lines[c.id] or {}
-  table.insert(cx.lines[c.id], "\152" .. head .. body)
+  c.lines = c.lines or {}
+  c.lines[#c.lines + 1] = "\152" .. head .. body
 end
 
 -- An automatic answer stands in the same line as people's messages.
 local function answer(cx, c, body)
-  local was = before(c)
+  local was = before(cx, c)
   tick(cx)
   record(cx, "answered", c, was, "", "", {body = body, state = "queued"})
   table.insert(cx.out, {c.id, c.n})
@@ -125,7 +134,7 @@ end
 
 -- Back to everybody, as nobody's act.
 local function give_back(cx, c, reason)
-  local was = before(c)
+  local was = before(cx, c)
   tick(cx)
   to_unassigned(cx, c, "", c.id)
   record(cx, "returned", c, was, "", "", {reason = reason})

@@ -2,12 +2,8 @@
 -- How every member's command begins: stored reply, then standing, then the conversation.
 
 -- What a script plans, by kind.
-local PLAN = {
-  was = {}, rows = {}, lines = {}, saw = {}, out = {}, members = {}, cleared = {},
-}
-
 local function plan(cx)
-  for name, t in pairs(PLAN) do cx[name] = emptied(t) end
+  cx.was, cx.rows, cx.saw, cx.out, cx.members, cx.cleared = {}, {}, {}, {}, {}, {}
   return cx
 end
 

@@ -6,13 +6,6 @@
 --- @include "lib/compact"
 -- The writing half: everything a script planned, in one go, after its last read.
 
--- The one or two lists in which a row stands.
-local function lists(c)
-  if not c or c.rev == 0 then return nil end
-  if c.status == "done" then return key("done") end
-  return key("op"), c.status == "assigned" and key("as", c.assignee) or key("un")
-end
-
 local function on_board(c)
   return c and c.status == "unassigned" and c.att ~= "" and c.id .. ":" .. c.att or nil
 end
@@ -22,15 +15,19 @@ local function waits(c)
   return c and c.status == "unassigned" and c.waiting_since > 0 and c.waiting_since or nil
 end
 
+-- Whoever is to do something about it has it in a list of theirs, or everybody.
+local function list_of(c)
+  return c.status == "assigned" and key("as", c.assignee) or key("un")
+end
+
 local function relist(was, c)
-  local a, b = lists(c)
-  if was and (was.status ~= c.status or was.assignee ~= c.assignee) then
-    for _, k in ipairs({lists(was)}) do
-      if k ~= a and k ~= b then redis.call("ZREM", k, c.id) end
-    end
+  local open, was_open = c.status ~= "done", was and was.status ~= "done"
+  if was_open and (was.status ~= c.status or was.assignee ~= c.assignee) then
+    redis.call("ZREM", list_of(was), c.id)
   end
-  redis.call("ZADD", a, c.last_ms, c.id)
-  if b then redis.call("ZADD", b, c.last_ms, c.id) end
+  if was and was_open ~= open then redis.call("ZREM", open and key("done") or key("op"), c.id) end
+  redis.call("ZADD", open and key("op") or key("done"), c.last_ms, c.id)
+  if open then redis.call("ZADD", list_of(c), c.last_ms, c.id) end
 end
 
 local function reindex(cx, was, c)
@@ -48,25 +45,21 @@ local function reindex(cx, was, c)
     if old and old ~= new then redis.call("SREM", key("unm"), old) end
     if new and old ~= new then redis.call("SADD", key("unm"), new) end
   end
-  if was and was.status == "assigned" and was.assignee ~= c.assignee then
-    redis.call("SREM", key("gm", was.assignee), c.id)
+  local was_green = was and was.unseen and was.assignee
+  if was_green and was_green ~= c.assignee then
+    redis.call("SREM", key("gm", was_green), c.id)
   end
-  local same = was and was.status == "assigned" and was.assignee == c.assignee
-  same = same and was.unseen == c.unseen and not cx.cleared[c.assignee]
-  if c.status == "assigned" and not same then
+  local green = was_green == c.assignee and not cx.cleared[c.assignee]
+  if c.status == "assigned" and c.unseen ~= green then
     redis.call(c.unseen and "SADD" or "SREM", key("gm", c.assignee), c.id)
   end
 end
 
 local function write_row(cx, c)
-  local was, changed = cx.was[c.id], changes(c, cx.was[c.id])
-  if not was or c.prev ~= was.prev then
-    changed[#changed + 1] = "prev"
-    changed[#changed + 1] = c.prev and cmsgpack.pack(c.prev) or ""
-  end
-  redis.call("HSET", key("c", c.id), unpack(changed))
-  redis.call("RPUSH", key("m", c.id), unpack(cx.lines[c.id]))
-  index_held(c.id, c.n - c.trimmed - #cx.lines[c.id], c.n - c.trimmed)
+  local was, changed, n = cx.was[c.id], changes(c)
+  redis.call("HSET", key("c", c.id), unpack(changed, 1, n))
+  redis.call("RPUSH", key("m", c.id), unpack(c.lines))
+  index_held(c.id, c.n - c.trimmed - #c.lines, c.n - c.trimmed)
   reindex(cx, was, c)
   reindex_owned(was, c)
 end
@@ -82,8 +75,7 @@ local function commit(cx)
   for user in pairs(cx.cleared) do redis.call("DEL", key("su", user), key("gm", user)) end
   for _, c in pairs(cx.rows) do write_row(cx, c) end
   for user, k in pairs(cx.saw) do
-    redis.call("SADD", key("su", user), k)
-    compact(user)
+    if redis.call("SADD", key("su", user), k) == 1 then compact(user) end
   end
   commit_audit(cx)
   for _, item in ipairs(cx.out) do enqueue(cx, item[1], item[2]) end

@@ -21,7 +21,7 @@ local function wake_due(cx, at)
     if absent(c, at) or not owner_counts(cx, c) then
       take_back(cx, c, "woken")
     else
-      local was = before(c)
+      local was = before(cx, c)
       c.snoozed_until, c.acted_ms = 0, tick(cx)
       c.att, c.unseen = mark(cx, "att" .. c.id), true
       record(cx, "woken", c, was, "", "", {reason = "due"})

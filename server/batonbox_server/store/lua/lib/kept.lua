@@ -10,6 +10,7 @@ end
 
 -- `was` and `held`: how many lines were and are here.
 local function index_held(conv, was, held)
+  if held < LEAST and was < LEAST then return end
   local now = fullness(held)
   if now == fullness(was) then return end
   if now > 0 then

@@ -9,14 +9,6 @@ local function use(prefix)
   ROOM = string.sub(ID, 1, 1) == "~"
 end
 
--- Tables that every call fills anew: making them would cost more than what is done with them.
-local function emptied(t)
-  if next(t) ~= nil then
-    for k in pairs(t) do t[k] = nil end
-  end
-  return t
-end
-
 local function key(name, rest)
   if rest then return PREFIX .. ":" .. name .. ":" .. rest end
   return PREFIX .. ":" .. name

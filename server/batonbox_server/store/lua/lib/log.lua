@@ -2,17 +2,16 @@
 -- A log: contiguous seqs, each tip the hash of the whole prefix. Scripts plan events in memory and
 -- write them last: Redis never rolls back, so every read comes before the first write.
 
-local context, planned, standings = {}, {}, {}
-
 local function open()
   local m = redis.call("HMGET", key("meta"), "epoch", "seq", "tip", "last_ms", "keep", "deleted")
   if not m[1] or m[6] then return nil end
   local t = redis.call("TIME")
-  local cx = emptied(context)
-  cx.epoch, cx.seq, cx.tip, cx.last_ms, cx.keep = m[1], tonumber(m[2]), m[3], tonumber(m[4]), m[5]
-  cx.now = t[1] * 1000 + math.floor(t[2] / 1000)
-  cx.entries, cx.stand = emptied(planned), emptied(standings)
-  return cx
+  return {
+    epoch = m[1], seq = m[2] + 0, tip = m[3], last_ms = m[4] + 0, keep = m[5],
+    now = t[1] * 1000 + math.floor(t[2] / 1000), entries = {}, stand = {},
+    -- Room for what is planned: a table that grows costs more.
+    by = nil, acts = nil, was = nil, rows = nil, saw = nil, out = nil, members = nil, cleared = nil,
+  }
 end
 
 -- The log's clock, on which timers are judged: the time that the next event would have. It is unique
@@ -54,5 +53,5 @@ local function commit_log(cx)
   end
   redis.call("HSET", key("meta"), "seq", cx.seq, "tip", cx.tip, "last_ms", cx.last_ms)
   redis.call("SPUBLISH", key("ev"), told)
-  emptied(cx.entries)
+  cx.entries = {}
 end

@@ -8,7 +8,8 @@ local function last_word(our, customer)
 end
 
 local function blocked_since(our, customer)
-  return math.max(0, last_word(our, customer))
+  local at = redis.call("HGET", key("oo"), our .. "|" .. customer)
+  return at and math.max(0, tonumber(at)) or 0
 end
 
 -- What a word means to this conversation: `mute`, the reason why it is appended and no more; `at`,

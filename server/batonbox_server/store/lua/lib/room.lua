@@ -16,10 +16,7 @@ local function enter(packed, keep_ms)
   local stored = replayed(by)
   if stored then return nil, stored end
   cx.by, cx.lines, cx.members = by, {}, {}
-  local was = {}
-  local c = read_row(ID, nil, was)
-  cx.was = c and was
-  return cx, c, by.actor
+  return cx, read_row(ID), by.actor
 end
 
 -- Plan the event and the thread's line of a change already made to `c`.
@@ -42,7 +39,8 @@ local function admit(cx, c, user)
 end
 
 local function write_room(cx, c)
-  redis.call("HSET", key("c", ID), unpack(changes(c, cx.was)))
+  local changed, n = changes(c)
+  redis.call("HSET", key("c", ID), unpack(changed, 1, n))
   if #cx.lines > 0 then redis.call("RPUSH", key("m", ID), unpack(cx.lines)) end
   index_held(ID, c.n - c.trimmed - #cx.lines, c.n - c.trimmed)
 end
