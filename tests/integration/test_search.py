@@ -158,6 +158,14 @@ async def test_a_number_is_found_in_any_notation(site: Served, q: str) -> None:
     assert "7142" in hit["excerpt"][start:end]
 
 
+async def test_a_number_is_found_while_it_is_typed_in_groups(site: Served) -> None:
+    customer = "+14165557398"
+    await site.texts("hello", customer=customer)
+    for q in ("416 555 73", "(416) 555-73", "+1 416 555 73", "555 7398", "416 5557"):
+        answer = await search(site, "agent1", q)
+        assert customer in [hit["conversation"]["customer"] for hit in answer["conversations"]], q
+
+
 async def test_a_conversation_is_found_by_the_contact_s_name(site: Served) -> None:
     customer = customers()
     conv = await site.texts("hi", to=SUPPORT, customer=customer)

@@ -83,6 +83,25 @@ def test_a_copied_link_to_a_number_is_the_number(q: str) -> None:
     assert not matches("142", parse("hotel:142"))
 
 
+@pytest.mark.parametrize(
+    ("q", "digits"),
+    [
+        ("416 555", "416555"),
+        ("+1 416", "1416"),
+        ("(416) 55", "41655"),
+        ("0416 55", "041655"),
+        ("call 416 5", "4165"),
+    ],
+)
+def test_groups_of_a_number_half_typed_belong_together(q: str, digits: str) -> None:
+    assert parse(q)[-1].digits == (digits,)
+
+
+@pytest.mark.parametrize("q", ["12 30", "2024 12", "room 12", "416", "416 north", "1 2 3"])
+def test_other_figures_are_words_of_their_own(q: str) -> None:
+    assert [clause.words for clause in parse(q)] == [(word,) for word in q.split()]
+
+
 @pytest.mark.parametrize("text", ["12:30", "2026-11-29", "1 2 3", "no digits", "12 34 56"])
 def test_what_is_too_short_is_no_number(text: str) -> None:
     assert all(len(digits) >= 7 for digits in numbers_in(text))

@@ -14,6 +14,11 @@ __all__ = ["Clause", "parse", "tokens_of_number"]
 
 _QUOTES: Final = re.compile('["\u201c-\u201f\u00ab\u00bb\u300c-\u300f]')
 _DIGITS_ONLY: Final = re.compile(r"\+?[\d().\-/\u2010-\u2015]+")
+# A number half typed, in groups: what begins it does not look like anything else.
+_BEGUN: Final = re.compile(
+    r"(?<!\S)(?:\+\(?\d|\(\d|0\d|\d{3}(?!\d))[\d().\-/\u2010-\u2015]*"
+    r"(?:\s+[\d().\-/\u2010-\u2015]+)+(?!\S)"
+)
 _LINK: Final = re.compile(r"\b(?:tel|sms|callto):(?=[+(]?\d)", re.IGNORECASE)  # a copied one
 _SHORTEST: Final = 4  # digits that are looked for inside numbers
 _CLAUSES_MOST: Final = 16
@@ -66,6 +71,16 @@ def _typed(text: str) -> list[Clause]:
 
 
 def _chunks(text: str) -> list[Clause]:
+    clauses, at = [], 0
+    for begun in _BEGUN.finditer(text):
+        if len(digits_of(begun[0])) >= _SHORTEST:
+            clauses += _apart(text[at : begun.start()])
+            clauses.append(_number(begun[0]))
+            at = begun.end()
+    return clauses + _apart(text[at:])
+
+
+def _apart(text: str) -> list[Clause]:
     clauses = []
     for chunk in text.split():
         if _DIGITS_ONLY.fullmatch(chunk) and len(digits_of(chunk)) >= _SHORTEST:
