@@ -147,7 +147,7 @@ async def test_two_versions_decide_as_one_while_a_fleet_is_renewed(
     shutil.copytree(FOLDER, tmp_path / "lua")
     path = tmp_path / "lua" / "lib" / "keys.lua"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("local PREFIX, ID, ROOM", "local PREFIX, ID, ROOM, OLDER"))
+    path.write_text(text.replace("local PREFIX,", "local OLDER, PREFIX,"))
     older = Box(box.client, box.keys.space)
     older.store._scripts = Scripts(box.client, tmp_path / "lua")
     names = {s._scripts["assign"].function for s in (older.store._scripts, box.store._scripts)}
