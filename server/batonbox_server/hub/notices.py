@@ -15,16 +15,20 @@ def notices(meta: Happened) -> list[tuple[str, str, dict[str, Any]]]:
     row, before = meta.row, meta.before
     if row is None:
         return []
-    told: list[tuple[str, str, dict[str, Any]]] = []
-    why = {"reason": meta.reason} if meta.reason else {}
     actor = meta.actor
     owner, previous = row.assignee, before.assignee if before is not None else ""
+    handed, taken = owner not in {"", actor, previous}, previous not in {"", actor, owner}
+    woken = meta.type == "woken" and not actor
+    if not (handed or taken or woken or meta.mentions):
+        return []  # as nearly always
+    told: list[tuple[str, str, dict[str, Any]]] = []
     by = {"by": actor, "type": meta.type}
-    if owner and owner not in {actor, previous}:
+    why = {"reason": meta.reason} if meta.reason else {}
+    if handed:
         told.append((owner, "handed_to_you", by))
-    if previous and previous not in {actor, owner}:
+    if taken:
         told.append((previous, "taken_from_you", {**by, "to": owner, **why}))
-    if meta.type == "woken" and not actor:
+    if woken:
         told.append((owner, "woken", {**by, **why}))
     named = (user for user in meta.mentions if user != actor)
     told.extend((user, "mention", {**by, "n": meta.n}) for user in named)
