@@ -221,4 +221,3 @@ class Session:
         if self._strikes.admit(now_ms):
             return Shut(Close.RATE, "too many refused requests")
         return Answer(refusal(request_id, refused))
-
