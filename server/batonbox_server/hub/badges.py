@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from .frames import Happened, Mark, Standing
 from .marked import Marked, ReadLike
@@ -37,8 +37,7 @@ class MarksLike(ReadLike, Protocol):
     def blue(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """What a BADGE says."""
 
     blue: int

@@ -10,7 +10,7 @@ from batonbox_server.errors import Refused
 from batonbox_server.wire import Op
 
 from .backlog import SnapshotFrame
-from .badges import Badges
+from .badges import Badges, Totals
 from .follower import Position, Reads
 from .frames import Happened, Published
 from .notices import notices
@@ -78,7 +78,7 @@ class InboxFollower(SeatedFollower):
 
     def greet(self, seat: Seat) -> None:
         """See SeatedFollower: at once, so that it goes out with the rest of the greeting."""
-        values = self._totals(seat.viewer.user)
+        values = self.badges.totals(seat.viewer.user)
         if values is not None:
             self._tell(seat, values)
 
@@ -86,7 +86,7 @@ class InboxFollower(SeatedFollower):
         """See SeatedFollower."""
         changed = self.badges.changed
         for user, seats in self.by_user.items():
-            values = self._totals(user)
+            values = self.badges.totals(user)
             if values is None:
                 continue
             for seat in seats:
@@ -97,11 +97,7 @@ class InboxFollower(SeatedFollower):
         changed.clear()
         return True
 
-    def _totals(self, user: str) -> tuple[int, int, int] | None:
-        totals = self.badges.totals(user)
-        return (totals.blue, totals.green, totals.unassigned) if totals is not None else None
-
-    def _tell(self, seat: Seat, values: tuple[int, int, int]) -> None:
+    def _tell(self, seat: Seat, values: Totals) -> None:
         if seat.listening or self.badges.users[seat.viewer.user].joined:
             seat.badge = values
             seat.viewer.send_latest([Op.BADGE, self.inbox, *values, self.badges.seq])
