@@ -115,8 +115,7 @@ class Head:
     oldest: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(Struct, frozen=True, gc=False):
     """One entry of a log: `prev` is the tip before it, `frame` the final EV bytes.
 
     `at_ms`: when it was written, where it was asked for (0: not).
