@@ -56,14 +56,17 @@ async def on_port(app: Any, *, port: int = 0, **more: Any) -> AsyncIterator[int]
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
+        await _accept_no_more(server)
         await asyncio.wait_for(server.shutdown(), 10)
-        await _turned_away(server)
 
 
-async def _turned_away(server: uvicorn.Server) -> None:
-    """Whoever was accepted in the very moment of the end: a process would end with them."""
+async def _accept_no_more(server: uvicorn.Server) -> None:
+    """And let those in who were accepted: asyncio loses whom it has accepted for a server that is
+    closed by the time that it makes the transport, with their sockets open.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.servers:
+        for sock in listening.sockets:
+            loop.remove_reader(sock.fileno())
     for _ in range(5):  # from accept to connection_made
         await asyncio.sleep(0)
-    for connection in list(server.server_state.connections):
-        connection.transport.abort()
-    await asyncio.sleep(0)  # which closes them

@@ -15,7 +15,7 @@ local candidate, our, customer, bodies, preview = unpack(ARGV)
 local cx = plan(open())
 local c = fresh(candidate, our, customer)
 for i, body in ipairs(cmsgpack.unpack(bodies)) do
-  local was, at = before(c), tick(cx)
+  local was, at = before(cx, c), tick(cx)
   reopen(cx, c, candidate .. i)
   if c.unanswered == 0 then c.waiting_since = at end
   c.att = mark(cx, "in" .. i .. body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import ssl
 import uuid
@@ -139,9 +140,11 @@ async def test_the_server_knows_who_comes_from_where(site: Site) -> None:
     png = b"\x89PNG\r\n\x1a\n" + large[16:]
     kept = await site.http.post("/v1/media", headers=bearer, content=png)
     assert kept.is_success, kept.text
-    refused = await site.http.post("/v1/media", headers=bearer, content=large + bytes(2 << 20))
-    # Caddy 2.6 notices while it passes it on, and calls that the server's fault.
-    assert refused.status_code in {413, 502} and len(refused.content) < 1000
+    # Caddy 2.6 notices while it passes it on, and calls that the server's fault, or is gone before
+    # the client has read that.
+    with contextlib.suppress(httpx2.ReadError, httpx2.WriteError):
+        refused = await site.http.post("/v1/media", headers=bearer, content=large + bytes(2 << 20))
+        assert refused.status_code in {413, 502} and len(refused.content) < 1000
 
     # Metrics and probes are for this machine alone: 127.0.0.2 is another address.
     assert (await site.http.get("/readyz")).status_code == 200

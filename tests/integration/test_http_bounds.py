@@ -150,11 +150,12 @@ async def test_between_two_requests_nothing_is_awaited(site: Site) -> None:
 @pytest.mark.parametrize("request_head", [POST, CHUNKED], ids=["that is read", "that is not"])
 async def test_who_does_not_get_on_with_a_body_is_cut(site: Site, request_head: bytes) -> None:
     client = await site.dial(request_head)
+    if request_head is CHUNKED:  # what came is forgotten when nobody takes what is sent any more
+        assert await client.answer() == b"HTTP/1.1 200 OK"
     async with asyncio.TaskGroup() as group:
         group.create_task(client.drip(b"1\r\nx\r\n"))
-        rest = await client.rest()
+        assert await client.rest() == b""
         client.writer.transport.abort()
-    assert (b"there" in rest) == (request_head is CHUNKED)
     await eventually(lambda: site.shedder.counts["http_cut"] == 1)
 
 
