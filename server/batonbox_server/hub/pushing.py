@@ -36,6 +36,8 @@ class Pushes:
             self._at(follower.pushed_at_s + self._interval_s)
 
     def _at(self, due_s: float) -> None:
+        if self._timer is not None and self._due_s <= due_s:
+            return  # nearly always, and asking for the loop is a system call
         loop = asyncio.get_running_loop()
         due_s = max(due_s, loop.time() + _STEP_S)
         if self._timer is None or due_s < self._due_s:

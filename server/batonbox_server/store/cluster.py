@@ -196,7 +196,7 @@ class ClusterClient:
     # Sending
 
     def _send(self, slot: int, args: tuple[Argument, ...], prefix: str = "") -> Waiting:
-        waiting = Waiting.of(args)
+        waiting = Waiting.of(args, asyncio.get_running_loop())
         waiting.slot, waiting.turn = slot, next(self._turns)
         waiting.prefix, waiting.repeats = prefix, bool(prefix)
         if slot in self._holding:

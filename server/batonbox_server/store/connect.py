@@ -79,6 +79,8 @@ class EngineClient:
         self._unloaded = "retry"
         self._unserved = Unserved()
         self._wake = asyncio.Event()
+        # Of the connection: to ask for the running one is a system call (getpid), once per command.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.locator = located(at)
         self._link = Link(
             self.locator,
@@ -224,7 +226,7 @@ class EngineClient:
         self._wake.set()
 
     def _begin(self, args: tuple[Argument, ...]) -> Waiting:
-        waiting = Waiting.of(args)
+        waiting = Waiting.of(args, self._loop or asyncio.get_running_loop())
         self.hand(waiting)
         return waiting
 
@@ -266,6 +268,7 @@ class EngineClient:
 
     def _jobs(self, connection: AbstractConnection) -> Jobs:
         engine = self._engine = Replies(connection, self._heard)
+        self._loop = asyncio.get_running_loop()
         self._flush()
         return self._keep_room(engine), engine.ended(), self._watch()
 
@@ -347,7 +350,7 @@ class EngineClient:
         """The engine has forgotten functions, and everything that was sent has been answered."""
         loads = []
         for library in self._known:
-            load = Waiting.of(("FUNCTION", "LOAD", library.source))
+            load = Waiting.of(("FUNCTION", "LOAD", library.source), asyncio.get_running_loop())
             load.add_done_callback(self._loaded)
             loads.append(load)
         self._unsent = [*loads, *self._unknown, *self._unsent]

@@ -32,9 +32,9 @@ class Waiting(asyncio.Future[Any]):
     target: Place | None = None
 
     @classmethod
-    def of(cls, args: tuple[Argument, ...]) -> Waiting:
+    def of(cls, args: tuple[Argument, ...], loop: asyncio.AbstractEventLoop) -> Waiting:
         """Not sent yet; `EngineClient.hand` does it."""
-        waiting = cls(loop=asyncio.get_running_loop())
+        waiting = cls(loop=loop)
         waiting.packed = pack(args)
         return waiting
 
