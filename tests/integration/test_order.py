@@ -237,8 +237,10 @@ class Notes(Desk):
         self.open = asyncio.Event()
 
     async def run(self, principal: Principal, _: str, args: Any) -> dict[str, Any]:
-        if args.text == "slow":
+        if args.text.startswith("slow"):
             await asyncio.wait_for(self.open.wait(), 10)
+        if args.text.endswith("refused"):
+            raise Refused("bad_request")
         done = await self.store.note(
             conv=args.conv, actor=principal.user, cid=args.cid, body=body(args.text)
         )
@@ -294,6 +296,17 @@ class TestBurst:
         await peer.got(Op.OK, _1=3)
         thread = await node.store.history(conv=conv, actor="ann", n=10)
         assert [m[7]["text"] for m in thread.messages[1:]] == ["first", "slow", "third"]
+        await peer.end()
+
+    async def test_one_that_is_refused_lets_the_next_one_come(self, node: Node) -> None:
+        conv = await node.receive("box")
+        peer = await sign_in(node, "ann")
+        await peer.send(cmd(1, conv, "slow and refused"), cmd(2, conv, "behind"))
+        desk = node.pump.commands
+        assert isinstance(desk, Notes)
+        desk.open.set()
+        await peer.got(Op.ERR, _1=1)
+        await peer.got(Op.OK, _1=2)
         await peer.end()
 
     async def test_what_waits_for_its_turn_ends_with_the_access(self, node: Node) -> None:

@@ -104,6 +104,24 @@ def test_size_is_limited_more_before_signing_in() -> None:
     assert [s.code for s in (early, late) if isinstance(s, Shut)] == [Close.TOO_BIG] * 2
 
 
+def test_a_long_message_is_taken_after_signing_in() -> None:
+    name = "b" * 20_000
+    (step,) = say(signed_in(), [Op.PAGE, 1, name, "open"])
+    assert refused(step)[2] == "bad_request"  # for its words, not its length
+
+
+@pytest.mark.parametrize("subprotocol", wire.SUBPROTOCOLS)
+def test_the_rate_holds_for_either_codec(subprotocol: str) -> None:
+    session = Session(subprotocol=subprotocol, limits=LIMITS, now_ms=T0)
+    assert isinstance(say(session, [Op.HELLO, "tok", ""])[0], wire.Hello)
+    rate = Gcra(per_s=1.0, burst=2)
+    session.signed_in(Principal("ann", "member"), limits=LIMITS, rate=rate)
+    command = [Op.CMD, 1, "assign", {"cid": "c", "conv": "b.1"}]
+    first, second, third = (say(session, command)[0] for _ in range(3))
+    assert isinstance(first, Run) and isinstance(second, Run)
+    assert refused(third)[2] == "rate_limited"
+
+
 def test_several_frames_of_one_message_are_performed_in_order() -> None:
     first, second = say(
         signed_in(),
