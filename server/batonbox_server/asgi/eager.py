@@ -13,7 +13,7 @@ import structlog
 
 from batonbox_server.tasks import spawn
 
-__all__ = ["Suspended", "run", "start"]
+__all__ = ["Suspended", "finish", "run", "start"]
 
 _log = structlog.get_logger(__name__)
 
@@ -106,7 +106,7 @@ class _Errand:
         self._take_over(waits_for)
 
     def _take_over(self, waits_for: Any) -> None:
-        rest = _finish(Suspended(self._coroutine, waits_for))
+        rest = finish(Suspended(self._coroutine, waits_for))
         self._task = spawn(self._owner, rest, name=self._name, context=self._context)
 
     # What a timeout asks of the task that it began in, and a group of the one that it is in
@@ -124,5 +124,6 @@ class _Errand:
         return 0 if self._task is None else self._task.uncancel()
 
 
-async def _finish(suspended: Suspended) -> None:
+async def finish(suspended: Suspended) -> None:
+    """The rest of it as a coroutine, which a task can run."""
     await suspended.finish()

@@ -25,7 +25,7 @@ from websockets.server import ServerProtocol
 
 from batonbox_server import wire
 
-from .eager import Suspended, start
+from .eager import finish, start
 from .paced import Paced
 from .transport import WebSocketTransport
 
@@ -127,7 +127,7 @@ class Upgrade(asyncio.Protocol):
         # Whom we let in is let in at once, nearly always: a task is for what has to wait.
         suspended = start(self._run(self._scope(request)))
         if suspended is not None:
-            task = asyncio.get_running_loop().create_task(_finish(suspended))
+            task = asyncio.get_running_loop().create_task(finish(suspended))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -213,10 +213,6 @@ class Upgrade(asyncio.Protocol):
         given["Connection"] = "close"
         self._transport.write(Response(int(status), status.phrase, given, body).serialize())
         self._transport.close()
-
-
-async def _finish(suspended: Suspended) -> None:
-    await suspended.finish()
 
 
 def _parsed(head: bytes) -> Request:
