@@ -28,6 +28,16 @@ def test_a_slice_holds_everything_behind_the_cursor() -> None:
     assert part.last == 5
 
 
+def test_it_ends_where_it_was_cut_and_goes_on_from_there() -> None:
+    ring = ring_of(5)
+    ring.truncate(3)
+    assert (ring.last, ring.last_tip) == (3, "tip3")
+    ring.append(event(4))
+    assert (ring.last, ring.last_tip) == (4, "tip4")
+    ring.truncate(0)
+    assert (ring.last, ring.last_tip) == (0, "tip0")
+
+
 def test_json_is_one_line_per_event() -> None:
     lines = ring_of(3).slice(0, max_bytes=1 << 20, as_json=True).data.split(b"\n")
     assert [msgspec.json.decode(line)[2] for line in lines] == [1, 2, 3]
