@@ -7,7 +7,7 @@ RUN_STAMP := $(VENV)/.stamp-run
 AUDIT := build/audit
 # Dozens of tests start server processes: the modules of all of them are compiled once, not each time.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests wait more than they compute: twice the two cores that they are meant for.
+# Some tests wait, some compute: twice the two cores that they are meant for.
 WORKERS ?= 4
 # Each begins with neighbours, which share what is slow to start; who is done takes from the others.
 SHARED := -n $(WORKERS) --dist worksteal
