@@ -7,13 +7,15 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 
 from batonbox_server.engine import EmbeddedEngine
-from batonbox_server.tasks import cancel_all
+from batonbox_server.service.hook_turn import Turn
+from batonbox_server.tasks import cancel_all, spawn
 from tests.integration.hooks_harness import (
     Json,
     Receiver,
@@ -72,6 +74,30 @@ def assert_once_each_in_order(receiver: Receiver, said: list[str], *, customers:
     assert sorted(set(receiver.texts())) == sorted(said)
     for i in range(customers):
         assert by_customer(receiver)[customer(i)] == said[i::customers]
+
+
+def under_way(site: Served, hook: str) -> bool:
+    """Whether a turn of the webhook runs."""
+    return any(turning == hook for turning, _ in site.node.hook_worker._turning)
+
+
+async def places(site: Served) -> list[str]:
+    """Which webhooks have a place in the inbox."""
+    found = await site.node.client.execute("HKEYS", f"{site.node.keys.inbox('sales')}:hk")
+    return [hook.decode() for hook in found]
+
+
+async def deliveries(site: Served, hook: str) -> int:
+    """How many keys of its log of deliveries there are."""
+    prefix = site.node.keys.hook(hook)
+    return int(
+        sum(
+            [
+                await site.node.client.execute("EXISTS", f"{prefix}:{name}")
+                for name in ("d", "body", "at", "st")
+            ]
+        )
+    )
 
 
 async def cursors(site: Served, inbox: str = "sales") -> int:
@@ -320,13 +346,54 @@ async def test_deleting_a_webhook_or_an_inbox_leaves_nothing(
     assert (await site.call("admin", "DELETE", path)).status_code == 204
     assert [hook["id"] for hook in await hooks_of(site)] == [two["id"]]
     assert (await site.call("admin", "GET", f"{path}/deliveries")).status_code == 404
-    log = site.node.keys.inbox("sales")
-    left = await site.node.client.execute("HKEYS", f"{log}:hk")
-    assert left == [two["id"].encode()]
+    # A turn that was under way ends, and leaves nothing either.
+    await eventually(lambda: not under_way(site, one["id"]))
+    assert await places(site) == [two["id"]]
+    assert await deliveries(site, one["id"]) == 0
     await site.node.administration.delete_inbox("sales")
     await eventually(lambda: not site.node.hook_worker._turning)
     assert await cursors(site) == 0
-    assert await site.node.client.execute("EXISTS", f"{site.node.keys.hook(one['id'])}:d") == 0
+
+
+async def test_who_has_not_heard_of_a_deletion_tells_nothing_and_leaves_nothing(
+    site: Served, receiver: Receiver
+) -> None:
+    made = await hook_on(site, receiver.url, **ONLY)
+    await texts(site, 2)
+    await receiver.until(2)
+    stale = (await site.node.webhooks._store.hooks())[made["id"]]
+    path = f"/v1/admin/webhooks/{stale.id}"
+    assert (await site.call("admin", "DELETE", path)).status_code == 204
+    await eventually(lambda: not under_way(site, stale.id))
+    # Another node still has the record: a turn of its own, and a start that it finishes.
+    worker = site.node.hook_worker
+    work = replace(worker._work, present=lambda _: stale)
+    assert await Turn(work, stale, "sales").run() == -1
+    await worker.finish(replace(stale, starting={"sales": "late"}))
+    assert await cursors(site) == 0
+    assert await deliveries(site, stale.id) == 0
+    assert receiver.texts() == ["m0", "m1"]
+
+
+@pytest.mark.parametrize("by", ["a turn", "a test"])
+async def test_an_answer_after_the_deletion_leaves_no_delivery(
+    site: Served, receiver: Receiver, by: str
+) -> None:
+    made = await hook_on(site, receiver.url, **ONLY)
+    receiver.silent.clear()
+    path = f"/v1/admin/webhooks/{made['id']}"
+    asked: set[asyncio.Task[Any]] = set()
+    if by == "a turn":
+        await texts(site, 1)
+    else:
+        spawn(asked, site.call("admin", "POST", f"{path}/test"), name="test")
+    await receiver.until_tried(1)
+    assert (await site.call("admin", "DELETE", path)).status_code == 204
+    receiver.silent.set()
+    await receiver.until(1)
+    await eventually(lambda: not asked and not under_way(site, made["id"]))
+    assert await deliveries(site, made["id"]) == 0
+    assert await cursors(site) == 0
 
 
 async def test_what_a_dead_node_left_of_a_change_is_finished_by_another(

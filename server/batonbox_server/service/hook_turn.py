@@ -98,6 +98,8 @@ class Turn:
         )
         if isinstance(place, int):
             return place
+        if place.new and not await work.store.confirm(self._hook.id, inboxes=[self._inbox]):
+            return -1
         self._now_ms = place.now_ms
         lines = Lines.decode(place.held)
         if place.hurry:
@@ -114,6 +116,8 @@ class Turn:
             full=lines.full,
             held=lines.encode(),
         )
+        if behind is None:  # somebody else's, or dropped while this turn still wrote deliveries
+            await work.store.confirm(self._hook.id)
         if behind:
             return 0
         return max(0, lines.next_ms - self._engine_ms()) if lines.lines else -1

@@ -110,7 +110,8 @@ class HookWorker:
         elif hook.starting:
             for inbox, run in hook.starting.items():
                 await self._store.begin(inbox=inbox, hook=hook.id, run=run)
-            await self._store.started(hook.id, hook.starting)
+            if await self._store.confirm(hook.id, inboxes=hook.starting):
+                await self._store.started(hook.id, hook.starting)
 
     async def _run(self) -> None:
         while True:

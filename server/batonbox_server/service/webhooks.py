@@ -133,6 +133,8 @@ class Webhooks:
         failed = state if state in {"retrying", "delivered"} else "failed"
         made = delivered_of(event, answer, state="delivered" if answer.ok else failed, inbox=inbox)
         await self._store.record(hook.id, made, body=event.body, now_ms=_now_ms(), counts=answer.ok)
+        if not await self._store.confirm(hook.id):
+            return made
         if answer.status == GONE and hook.active:
             await self._store.update(hook.id, lambda old: replace(old, active=False))
         if answer.ok:

@@ -6,7 +6,7 @@ deliveries live in a slot of its own, since they span inboxes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,7 +57,7 @@ class Place:
 
     `lost`: "" or why it is not where the webhook stood: `trimmed` (`missed` entries are gone),
     `epoch` (the log is another one), `fork` (its end was rewritten).  `now_ms` is the engine's.
-    `hurry`: somebody wants what is held to be tried now.
+    `hurry`: somebody wants what is held to be tried now.  `new`: there was no place before.
     """
 
     epoch: str
@@ -68,6 +68,7 @@ class Place:
     entries: list[LogEntry]
     held: bytes
     hurry: bool
+    new: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,13 @@ class HookStore(Protocol):
 
     async def erase(self, hook: str) -> None:
         """The record and its deliveries go."""
+
+    async def confirm(self, hook: str, *, inboxes: Iterable[str] = ()) -> bool:
+        """Whether the webhook is still there; asked by who wrote something of it.
+
+        A deletion marks the record before it clears up, so that who finds no mark was in time.  Who
+        was late has here erased what it wrote: deliveries, and places in these inboxes.
+        """
 
     async def begin(self, *, inbox: str, hook: str, run: str) -> None:
         """Stand at the present end of the inbox's log; once per `run`."""

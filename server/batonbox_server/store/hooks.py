@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -83,14 +83,27 @@ class RedisHooks:
 
     async def erase(self, hook: str) -> None:
         """See the port."""
-        prefix = self._keys.hook(hook)
-        await self._execute("DEL", *(f"{prefix}:{name}" for name in ("d", "body", "at", "st")))
+        await self._erase_deliveries(hook)
 
         async def plan(_: OrgState) -> Plan:
             found = (await self.hooks()).get(hook)
             return plan_hook_erased(found) if found else Plan()
 
         await self._organisation.change(plan)
+
+    async def confirm(self, hook: str, *, inboxes: Iterable[str] = ()) -> bool:
+        """See the port."""
+        raw = await self._execute("HGET", f"{self._keys.org}:hooks", hook)
+        if raw is not None and not hook_from(unpack(raw)).deleted:
+            return True
+        for inbox in inboxes:
+            await self.drop(inbox=inbox, hook=hook)
+        await self._erase_deliveries(hook)
+        return False
+
+    async def _erase_deliveries(self, hook: str) -> None:
+        prefix = self._keys.hook(hook)
+        await self._execute("DEL", *(f"{prefix}:{name}" for name in ("d", "body", "at", "st")))
 
     async def _existing(self, hook: str) -> Hook:
         found = (await self.hooks()).get(hook)
@@ -113,10 +126,10 @@ class RedisHooks:
         )
         if reply[0] != b"ok":
             return -1 if reply[0] == b"not_found" else int(reply[1])
-        _, epoch, seq, now_ms, lost, missed, entries, held, hurry = reply
+        _, epoch, seq, now_ms, lost, missed, entries, held, hurry, new = reply
         found = [_entry(entry) for entry in entries]
         where = (epoch.decode(), seq, now_ms, lost.decode(), missed)
-        return Place(*where, found, held, bool(hurry))
+        return Place(*where, found, held, bool(hurry), bool(new))
 
     async def advance(
         self,
