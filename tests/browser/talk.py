@@ -81,6 +81,11 @@ class Talk:
         await self.row(conv).click()
         await expect(self.messages).to_be_visible()
 
+    @property
+    def new(self) -> Locator:
+        """The first text below the line that says where new ones begin."""
+        return self.messages.locator("#unread-divider + .group .bubble-text").first
+
     async def back(self) -> None:
         """To the list, where only one of the two fits."""
         button = self.panel.get_by_role("button", name="Back")

@@ -13,6 +13,16 @@ from tests.browser.test_media import attach, expect_drawn, picture
 from tests.relay import cuttable
 from tests.served import Served
 
+# Back to the list in the very step in which the room is drawn, before anything is painted.
+LEAVES_AT_ONCE = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector(".room")) return;
+  observer.disconnect();
+  document.querySelector("nav a[href^='/interactions']").click();
+  window.left = true;
+}).observe(document, { childList: true, subtree: true });
+"""
+
 
 async def test_a_direct_message_is_begun_by_name_and_arrives(site: Served, sign_in: SignIn) -> None:
     ana, bo = Talk(await sign_in("agent1")), Talk(await sign_in("agent2"))
@@ -60,13 +70,32 @@ async def test_what_was_not_seen_is_counted_marked_and_read_by_looking(
     await expect(ana.row(room)).to_contain_text("2 unread, 1 mentions you")
     await ana.open(room)
     await ana.expect_texts(["seen 0", "seen 1", "seen 2", "one more", "and more"])
-    divider = ana.messages.locator("#unread-divider + .group .bubble-text").first
-    await expect(divider).to_have_text("one more")
+    await expect(ana.new).to_have_text("one more")
     for _ in range(3):  # also where the look before has not been answered yet
         await ana.expect_unread(0)
         await ana.act("Mark unread")
         await expect(ana.row(room)).to_contain_text("1 unread")
         await ana.open(room)
+
+
+async def test_a_room_that_was_left_before_it_was_painted_counts_as_left(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    await post(site, "agent2", room, "seen")
+    ana = Talk(await sign_in("agent1"))
+    await ana.enter()
+    await ana.open(room)
+    await ana.expect_unread(0)
+    await ana.page.add_init_script(LEAVES_AT_ONCE)
+    await ana.page.reload()
+    await ana.page.wait_for_function("() => window.left")
+    await expect(ana.messages).to_have_count(0)
+    await post(site, "agent2", room, "one more")
+    await ana.expect_unread(1)
+    await ana.open(room)
+    await ana.expect_texts(["seen", "one more"])
+    await expect(ana.new).to_have_text("one more")
 
 
 async def test_posts_are_changed_and_deleted_by_keyboard(site: Served, sign_in: SignIn) -> None:

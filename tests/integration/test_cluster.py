@@ -114,8 +114,14 @@ async def note(box: Box, conv: str, text: object) -> Applied:
 
 async def noted(box: Box, conv: str) -> list[int]:
     """The notes of the conversation, as they stand there."""
-    thread = await box.store.history(conv=conv, actor="bob", n=5000)
-    return [int(line[7]["text"]) for line in thread.messages if line[3] == "noted"]
+    found: list[int] = []
+    before = 0
+    while True:  # as many as there was time for while slots moved
+        page = await box.store.history(conv=conv, actor="bob", before=before, n=500)
+        found[:0] = [int(line[7]["text"]) for line in page.messages if line[3] == "noted"]
+        before = page.next
+        if not before:
+            return found
 
 
 async def another(site: ClusterSite, slot: int) -> EngineProc:
