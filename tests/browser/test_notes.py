@@ -292,7 +292,7 @@ async def test_notes_can_be_read_by_everybody(site: Served, sign_in: SignIn, sch
     await field(ana).fill("Ask @ana and @Bo")
     await page.keyboard.press("Control+Enter")
     await expect(ana.messages.locator("strong")).to_have_count(2)
-    await page.keyboard.type("a" * 1601)
+    await page.keyboard.insert_text("a" * 1601)
     await assert_accessible(page)
     await field(ana).fill("@")
     await page.keyboard.press("End")

@@ -10,7 +10,6 @@ from tests.browser.desk import Desk, expect
 from tests.browser.kit import SignIn
 from tests.served import SALES, Served
 
-MANY = 100_000
 BURST = 200
 # Requests at once; the client's pool looks at all of its connections for each of them.
 AT_ONCE = 16
@@ -61,10 +60,9 @@ async def burst(site: Served, text: str, *, customer: str) -> None:
     await asyncio.gather(*(one(number) for number in range(BURST)))
 
 
-async def test_a_hundred_thousand_conversations_paint_at_once(
-    site: Served, sign_in: SignIn
-) -> None:
-    await fill(site, MANY)
+@pytest.mark.parametrize("many", [10_000, pytest.param(100_000, marks=pytest.mark.long)])
+async def test_many_conversations_paint_at_once(site: Served, sign_in: SignIn, many: int) -> None:
+    await fill(site, many)
     ana = Desk(await sign_in("agent1"))
     await ana.ready()
     started = await ana.js("() => performance.now()")
@@ -72,7 +70,7 @@ async def test_a_hundred_thousand_conversations_paint_at_once(
     await expect(ana.list.locator("[data-conv]").first).to_be_visible()
     painted_ms = await ana.js("() => performance.now()")
     assert painted_ms < 1000 * FIVE_TIMES, (started, painted_ms)
-    await expect(ana.section("Unassigned")).to_contain_text("100,000")
+    await expect(ana.section("Unassigned")).to_contain_text(f"{many:,}")
     assert await ana.list.locator("[data-conv]").count() < 60
     top = (await ana.order())[0]
     for screens in (20, 200, 400):  # beyond what was loaded: pages follow
@@ -84,7 +82,7 @@ async def test_a_hundred_thousand_conversations_paint_at_once(
         assert await ana.list.locator("[data-conv]").count() < 60
 
 
-@pytest.mark.parametrize("times", [600, pytest.param(2000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [300, pytest.param(2000, marks=pytest.mark.long)])
 async def test_switches_keep_the_heap(site: Served, sign_in: SignIn, times: int) -> None:
     convs = [await site.texts("Hi", customer=f"+1416555{3000 + n}") for n in range(40)]
     ana = Desk(await sign_in("agent1"))

@@ -9,24 +9,28 @@ import pytest
 from tests.model.conftest import Bench
 from tests.model.sequences import COMMANDS, VERBS, directed, sequences
 
-SEQUENCES = 200
 
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("n", [100, pytest.param(2000, marks=pytest.mark.long)])
+def test_domain_and_lua_agree(bench: Bench, n: int) -> None:
+    """Every row, index, badge and event, after every command; every verb succeeded and refused.
 
-@pytest.mark.timeout(600)
-def test_domain_and_lua_agree(bench: Bench) -> None:
-    """Every row, index, badge and event, after every command; every verb succeeded and refused."""
+    What random commands meet only with luck is played first.
+    """
     counts: Counter[str] = Counter()
-    sequences(bench.scripts, counts, n=SEQUENCES)(bench)
-    assert counts["sequences"] >= SEQUENCES
-    assert counts["commands"] >= SEQUENCES * COMMANDS * 9 // 10
+    directed(bench.scripts, counts)(bench)
+    assert counts["undo:not_undoable"] == 4
+    sequences(bench.scripts, counts, n=n)(bench)
+    assert counts["sequences"] >= n
+    assert counts["commands"] >= n * COMMANDS * 9 // 10
     mixed = {"pass", "episode"}
-    never_ok = {verb for verb in set(VERBS) - mixed if counts[f"{verb}:ok"] < 25}
+    never_ok = {verb for verb in set(VERBS) - mixed if counts[f"{verb}:ok"] < n // 10}
     assert not never_ok, counts
-    assert counts["again"] >= 500
+    assert counts["again"] >= 2 * n
     by_itself = ("returned away", "returned offline", "returned silent", "returned woken",
                  "returned membership", "woken due", "received reopened", "received opt_out",
                  "received opt_in", "answered ", "lease:0", "lease:1")  # fmt: skip
-    assert not {what: counts[what] for what in by_itself if counts[what] < 10}
+    assert not {what: counts[what] for what in by_itself if counts[what] < 2}
     for word in (
         "forbidden",
         "conflict",
@@ -43,10 +47,3 @@ def test_domain_and_lua_agree(bench: Bench) -> None:
         "stale",
     ):
         assert sum(n for key, n in counts.items() if key.endswith(f":{word}")), (word, counts)
-
-
-def test_the_rare_paths_agree(bench: Bench) -> None:
-    """Scenarios that random commands meet only with luck."""
-    counts: Counter[str] = Counter()
-    directed(bench.scripts, counts)(bench)
-    assert counts["undo:not_undoable"] == 4

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from batonbox_server.domain.model import Availability, ReopenTo, Role
 from batonbox_server.domain.transitions import Command
-from tests.model.scenarios import Stage
+from tests.model.scenarios import Stage, left_and_came_back
 from tests.model.world import World
 
 __all__ = ["LONG", "TIMED"]
@@ -227,14 +224,14 @@ async def a_batch_is_a_hundred(world: World) -> None:
     await world.run(Command(verb="join", to="cy"))
     await world.run(Command(verb="join", to="bob"))
     await due(world)
-    async with many(world):
+    async with world.at_length():
         stages = [await owned(world, f"u{i}", "cy") for i in range(103)]
     await world.tell("options", silent_min=1)
     await world.passes(MINUTE_MS)
     await due(world)
     await due(world)
     await world.tell("options", silent_min=0)
-    async with many(world):
+    async with world.at_length():
         for stage in stages:
             await stage.do("assign", "cy")
         for i in range(103):
@@ -247,15 +244,6 @@ async def a_batch_is_a_hundred(world: World) -> None:
     await due(world)
     await due(world)
     await world.tell("options", silent_min=0)
-
-
-@asynccontextmanager
-async def many(world: World) -> AsyncIterator[None]:
-    """Set up at length, and compare once."""
-    world.setting_up = True
-    yield
-    world.setting_up = False
-    await world.compare()
 
 
 TIMED = (
@@ -271,4 +259,4 @@ TIMED = (
     members_hand_out,
 )
 # Takes its time, and is for what nothing else has found.
-LONG = (a_batch_is_a_hundred,)
+LONG = (left_and_came_back, a_batch_is_a_hundred)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -50,6 +52,14 @@ ARGS: dict[str, dict[str, str]] = {
 SYSTEM_LINES = frozenset(
     {"assigned", "transferred", "returned", "done", "undone", "snoozed", "woken"}
 )
+# Many reads at once: what a comparison would wait for, dozens of times, is the way there and back.
+READS = """
+local found = {}
+for i, read in ipairs(cmsgpack.unpack(ARGV[1])) do
+  found[i] = redis.call(read[1], KEYS[1] .. ":" .. read[2], unpack(read, 3))
+end
+return found
+"""
 AHEAD_MS = 3_600_000
 WITHOUT_CID = frozenset({"receive", "seen"})
 
@@ -107,12 +117,16 @@ class World:
 
     async def passes(self, ms: int) -> None:
         """Time goes by."""
-        await self.client.execute("HINCRBY", f"{self.prefix}:meta", "last_ms", ms)
-        await self._read_clock()
-
-    async def _read_clock(self) -> None:
-        last = await self.client.execute("HGET", f"{self.prefix}:meta", "last_ms")
+        last = await self.client.execute("HINCRBY", f"{self.prefix}:meta", "last_ms", ms)
         self.clock = int(last) + 1
+
+    @asynccontextmanager
+    async def at_length(self) -> AsyncIterator[None]:
+        """Set up many, and compare once."""
+        self.setting_up = True
+        yield
+        self.setting_up = False
+        await self.compare()
 
     async def run(self, command: Command) -> str:
         """The same command on both; answers, events and the whole state must agree.
@@ -124,7 +138,7 @@ class World:
         if command.verb == "due":
             command = replace(command, at_ms=self.clock)
         told = await self._on_engine(command)
-        entries, _ = await asyncio.gather(self._take_events(seq), self._read_clock())
+        entries = await self._take_events(seq)
         sweeping = bool(self.model.jobs)
         said, facts = self._on_model(command)
         assert told == said, (command, told, said)
@@ -224,9 +238,12 @@ class World:
         return self.stamps.get(seq, Stamp(self.replayed.tip, self.clock))
 
     async def _take_events(self, seq: int) -> list[Event]:
-        raw = await self.client.execute("XRANGE", f"{self.prefix}:log", f"{seq + 1}-0", "+")
+        found = await self._found(
+            ("XRANGE", "log", f"{seq + 1}-0", "+"), ("HGET", "meta", "last_ms")
+        )
+        self.clock = int(found["meta"]) + 1
         events = []
-        for _, values in raw:
+        for _, values in found["log"]:
             fields = dict(zip(values[::2], values[1::2], strict=True))
             frame, prev = fields[b"f"], fields[b"p"].decode()
             _, inbox, number, meta, body, tip = msgpack.unpackb(frame)
@@ -250,27 +267,38 @@ class World:
     async def compare(self) -> None:
         """Every row, index, mark and badge of the engine equals what the model says."""
         rows = list(self.model.rows.values())
-        here = [row for row in rows if row.id not in self.away]
-        await asyncio.gather(
-            self._compare_rows(rows),
-            self._compare_indexes(here),
-            self._compare_outbox(),
-            *(self._compare_user(user, rows) for user in USERS),
+        indexes = self._indexes(rows)
+        waiting = {conv: numbers for conv, numbers in self.queued.items() if numbers}
+        found, *mine = await asyncio.gather(
+            self._found(
+                *(("HGETALL", name) for name in ("cx", "why", *(f"c:{row.id}" for row in rows))),
+                *(("LLEN", f"m:{row.id}") for row in rows),
+                *(("ZRANGE", name, "0", "-1", "WITHSCORES") for name in (*indexes, "gone", "out")),
+                *(("LRANGE", f"out:{conv}", "0", "-1") for conv in waiting),
+                ("SMEMBERS", "unm"),
+            ),
+            *(self.scripts.me(self.prefix, user=user) for user in USERS),
         )
+        assert {conv.decode() for conv in _hash(found["cx"]).values()} == {row.id for row in rows}
+        for row in rows:
+            assert self.replayed.rows[row.id] == row
+            self._compare_row(row, found[f"c:{row.id}"], found[f"m:{row.id}"])
+        for index, want in (indexes | {"gone": self.model.gone_since()}).items():
+            assert dict(_scores(found[index])) == want, index
+        assert {key.decode() for key in found["unm"]} == self.model.board()
+        self._compare_outbox(found, waiting)
+        for user, reply in zip(USERS, mine, strict=True):
+            order = [row.id for row in reversed(ordered("mine", rows, user))]
+            assert [conv for conv, _ in _scores(found[f"as:{user}"])] == order
+            self._compare_user(user, reply)
 
-    async def _compare_rows(self, rows: list[Row]) -> None:
-        known, *_ = await asyncio.gather(
-            self.client.execute("HGETALL", f"{self.prefix}:cx"), *map(self._compare_row, rows)
-        )
-        assert {v.decode() for v in known[1::2]} == {row.id for row in rows}
+    async def _found(self, *reads: tuple[str, ...]) -> dict[str, Any]:
+        """What these commands, each with the name of one of this inbox's keys, read at once."""
+        raw = await self.client.execute("EVAL", READS, 1, self.prefix, pack_for_lua(reads))
+        return {read[1]: got for read, got in zip(reads, raw, strict=True)}
 
-    async def _compare_row(self, row: Row) -> None:
-        assert self.replayed.rows[row.id] == row
-        flat, lines = await asyncio.gather(
-            self.client.execute("HGETALL", f"{self.prefix}:c:{row.id}"),
-            self.client.execute("LLEN", f"{self.prefix}:m:{row.id}"),
-        )
-        stored = {k.decode(): v.decode(errors="replace") for k, v in _pairs(flat)}
+    def _compare_row(self, row: Row, flat: list[bytes], lines: int) -> None:
+        stored = {k: v.decode(errors="replace") for k, v in _hash(flat).items()}
         prev, trimmed = stored.pop("prev"), self.model.trimmed.get(row.id, 0)
         assert stored.pop("trimmed") == str(trimmed)
         assert stored.pop("purged", "0") == str(self.purged.get(row.id, 0))
@@ -279,41 +307,19 @@ class World:
         assert bool(prev) == (row.id in self.model.prev)
         assert lines == row.n - trimmed
 
-    async def _compare_indexes(self, rows: list[Row]) -> None:
-        model = self.model
-        held = {row.id: row.n - model.trimmed.get(row.id, 0) for row in rows}
-        want = indexes(rows, acted=model.acted, held=held)
+    def _indexes(self, rows: list[Row]) -> dict[str, dict[str, int]]:
+        here = [row for row in rows if row.id not in self.away]
+        held = {row.id: row.n - self.model.trimmed.get(row.id, 0) for row in here}
         own: dict[str, dict[str, int]] = {f"{k}:{u}": {} for k in ("as", "ow") for u in USERS}
-        board, *_ = await asyncio.gather(
-            self.client.execute("SMEMBERS", f"{self.prefix}:unm"),
-            *(self._compare_scores(index, of) for index, of in (own | want).items()),
-            self._compare_scores("gone", model.gone_since()),
-        )
-        assert {key.decode() for key in board} == model.board()
+        return own | indexes(here, acted=self.model.acted, held=held)
 
-    async def _compare_scores(self, index: str, want: dict[str, int]) -> None:
-        assert dict(await self._scores(index)) == want, index
-
-    async def _scores(self, index: str) -> list[tuple[str, int]]:
-        flat = await self.client.execute("ZRANGE", f"{self.prefix}:{index}", 0, -1, "WITHSCORES")
-        return [(name.decode(), int(score)) for name, score in _pairs(flat)]
-
-    async def _compare_outbox(self) -> None:
-        waiting = {conv: numbers for conv, numbers in self.queued.items() if numbers}
-        convs, why, *lines = await asyncio.gather(
-            self.client.execute("ZRANGE", f"{self.prefix}:out", 0, -1),
-            self.client.execute("HGETALL", f"{self.prefix}:why"),
-            *(
-                self.client.execute("LRANGE", f"{self.prefix}:out:{conv}", 0, -1)
-                for conv in waiting
-            ),
-        )
-        assert {conv.decode() for conv in convs} == set(waiting)
-        for (conv, numbers), line in zip(waiting.items(), lines, strict=True):
-            assert [int(n) for n in line] == numbers, conv
+    def _compare_outbox(self, found: dict[str, Any], waiting: dict[str, list[int]]) -> None:
+        assert {conv for conv, _ in _scores(found["out"])} == set(waiting)
+        for conv, numbers in waiting.items():
+            assert [int(n) for n in found[f"out:{conv}"]] == numbers, conv
         trimmed = self.model.trimmed
         failed = {f"{conv}:{n}" for conv, n in self.model.failed if n > trimmed.get(conv, 0)}
-        assert {k.decode(): v for k, v in _pairs(why)} == dict.fromkeys(failed, b"no")
+        assert _hash(found["why"]) == dict.fromkeys(failed, b"no")
 
     async def compare_leases(self) -> None:
         """What is leased is the head of every line, and stopped where the customer opted out."""
@@ -328,13 +334,7 @@ class World:
         assert got == want
         self.counts.update(f"lease:{stopped}" for stopped in want.values())
 
-    async def _compare_user(self, user: str, rows: list[Row]) -> None:
-        mine, reply = await asyncio.gather(
-            self.client.execute("ZRANGE", f"{self.prefix}:as:{user}", 0, -1),
-            self.scripts.me(self.prefix, user=user),
-        )
-        want = [row.id for row in reversed(ordered("mine", rows, user))]
-        assert [conv.decode() for conv in mine] == want
+    def _compare_user(self, user: str, reply: list[Any]) -> None:
         _, _, _, _, standing, which, keys, green, counted = reply
         member = self.model.members.get(user)
         assert standing.decode() == (_standing(member) if member else "")
@@ -386,6 +386,14 @@ def _keyword(command: Command) -> bytes:
 
 def _pairs(flat: list[bytes]) -> list[tuple[bytes, bytes]]:
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _hash(flat: list[bytes]) -> dict[str, bytes]:
+    return {name.decode(): value for name, value in _pairs(flat)}
+
+
+def _scores(flat: list[bytes]) -> list[tuple[str, int]]:
+    return [(name.decode(), int(score)) for name, score in _pairs(flat)]
 
 
 def _standing(member: Member) -> str:

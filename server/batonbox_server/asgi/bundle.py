@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -96,6 +97,7 @@ def digest_of(files: Mapping[str, File]) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=256)  # nodes of one process pack the page once
 def _file(name: PurePosixPath, body: bytes) -> File:
     packed = b""
     if name.suffix in _TEXTUAL and len(body) >= _WORTH_PACKING_BYTES:
