@@ -106,6 +106,8 @@ async def test_rooms_go_on_when_the_engine_was_killed(talk: Talk, engine: Embedd
     assert there.peer.all(Op.RESET) == []
     await there.has(room, 12)
     await there.peer.send([Op.SEEN, room, room, "12"])
+    # Each node comes back by itself; the one that took the posts may be the first.
+    await eventually(lambda: all(site.node.client.state for site in talk.sites))
     await agree(talk, [here, there])
 
 
