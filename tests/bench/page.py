@@ -14,13 +14,14 @@ from playwright.async_api import Page, async_playwright
 
 from batonbox_server.engine import EmbeddedEngine
 from tests.browser.desk import Desk
-from tests.browser.test_scale import BURST, MANY, burst, fill
+from tests.browser.test_scale import BURST, burst, fill
 from tests.served import Served, served
 
 from .figures import Figures
 
 __all__ = ["page_figures"]
 
+MANY = 100_000
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _BURSTS = 5
 _FIRST_ROW = "() => document.querySelector('[data-conv]') ? performance.now() : false"
