@@ -285,3 +285,31 @@ async def test_a_post_is_found_by_who_is_in_its_room_and_opens_there(
     line = page.get_by_role("log").locator(".line-found")
     await expect(line).to_be_focused()
     await expect(line).to_contain_text("the quetzal has landed")
+
+
+async def test_what_is_typed_before_the_palette_is_there_is_in_it(
+    site: Served, sign_in: SignIn
+) -> None:
+    await site.texts("the boiler leaks")
+    await indexed(site, "agent1", "boiler")
+    page = await sign_in("agent1")
+    asked, comes = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await comes.wait()
+        await route.continue_()
+
+    await page.route("**/assets/dialogs*.js", late)
+    await page.keyboard.press("Control+k")
+    await asyncio.wait_for(asked.wait(), 10)
+    await page.keyboard.type("boiler l")
+    comes.set()
+    field = page.get_by_role("combobox", name="Command or search")
+    await expect(field).to_have_value("boiler l")
+    await expect(field).to_be_focused()
+    await page.keyboard.type("eaks")
+    await expect(page.get_by_role("option", name=re.compile("the boiler leaks"))).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+k")
+    await expect(field).to_have_value("")

@@ -25,7 +25,17 @@ export type DialogState =
 
 export const dialog = signal<DialogState | null>(null);
 
+/** What was typed for the palette while its part of the page was still to come. */
+let ahead = "";
+
+export function typeAhead(letter: string): void {
+  ahead += letter;
+}
+
+export const typedAhead = (): string => ahead;
+
 export function openDialog(state: DialogState): void {
+  ahead = "";
   dialog.value = state;
 }
 

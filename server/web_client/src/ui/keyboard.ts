@@ -1,5 +1,5 @@
 /** Keys that work anywhere on the page, except where somebody writes and while a dialog is open. */
-import { dialog, openDialog } from "./dialog_state";
+import { dialog, openDialog, typeAhead } from "./dialog_state";
 import { focusComes, places } from "./places";
 import { shortcuts } from "./prefs";
 import { opens, route } from "./route";
@@ -55,6 +55,11 @@ export function startKeyboard(): () => void {
       return;
     }
     const modified = event.ctrlKey || event.metaKey || event.altKey;
+    if (dialog.peek()?.kind === "palette" && !taken && !modified && event.key.length === 1) {
+      event.preventDefault();
+      typeAhead(event.key);
+      return;
+    }
     if (taken || modified || event.repeat && !"jk".includes(event.key) || !shortcuts.peek() || dialog.peek()) return;
     const run = single(event.key.toLowerCase());
     if (!run) return;

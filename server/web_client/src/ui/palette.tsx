@@ -6,7 +6,7 @@ import { choices, type Choice } from "./acts";
 import { comeBack } from "./availability";
 import { useShared } from "./context";
 import { Dialog } from "./dialog";
-import { closeDialog, openDialog } from "./dialog_state";
+import { closeDialog, openDialog, typedAhead } from "./dialog_state";
 import { go, route, type Page } from "./route";
 import { foundOptions, SearchWords } from "./search";
 import { Results, useChoosing, type Option, type OptionGroup } from "./search_results";
@@ -44,7 +44,7 @@ const plain = ({ id, label, hint, run }: Choice): Option => ({ id, pieces: [{ te
 
 export function Palette(): JSX.Element {
   const { store, about } = useShared();
-  const words = useSignal("");
+  const words = useSignal(typedAhead());
   const search = useSearch(words.value);
   const asked = words.value.trim().toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const fits = ({ label, hint }: Choice): boolean => {
