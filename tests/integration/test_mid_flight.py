@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from batonbox_server.wire import Op
-from tests.integration.sign_in_harness import Browser, person
+from tests.integration.sign_in_harness import PASSWORD, Browser, person
 from tests.served import Served, served
 from tests.support import eventually
 
@@ -86,6 +86,86 @@ async def test_a_request_whose_body_came_late_is_not_carried_out(
     assert answer.status_code == status, answer.text
     users = await site.get("admin", "/v1/admin/users")
     assert "mole" not in {user["id"] for user in users["items"]}
+
+
+async def _revoke_key(site: Served, _: Browser) -> tuple[str, httpx2.Response]:
+    await site.token("boss")
+    (token,) = (await site.get("admin", "/v1/admin/users/boss/tokens"))["items"]
+    path = f"/v1/admin/users/boss/tokens/{token['id']}"
+    return token["id"], await site.call("admin", "DELETE", path)
+
+
+async def _by_an_admin(site: Served, browser: Browser) -> tuple[str, httpx2.Response]:
+    path = "/v1/admin/users/agent1/sessions"
+    session = await _session(browser)
+    return session, await site.call("admin", "DELETE", f"{path}/{session}")
+
+
+async def _one_of_ones_own(_: Served, browser: Browser) -> tuple[str, httpx2.Response]:
+    session = await _session(browser)
+    return session, await browser.call("DELETE", f"/v1/sessions/{session}")
+
+
+async def _sign_out(_: Served, browser: Browser) -> tuple[str, httpx2.Response]:
+    return await _session(browser), await browser.call("DELETE", "/v1/session")
+
+
+async def _everywhere(_: Served, browser: Browser) -> tuple[str, httpx2.Response]:
+    return await _session(browser), await browser.call("DELETE", "/v1/sessions")
+
+
+async def _new_password(site: Served, browser: Browser) -> tuple[str, httpx2.Response]:
+    other = await person(site, "agent1")
+    words = {"old": PASSWORD, "new": "another correct horse"}
+    return await _session(browser), await other.call("PUT", "/v1/me/password", words)
+
+
+async def _password_by_an_admin(site: Served, browser: Browser) -> tuple[str, httpx2.Response]:
+    path, words = "/v1/admin/users/agent1/password", {"password": "another correct horse"}
+    return await _session(browser), await site.call("admin", "PUT", path, words)
+
+
+async def _session(browser: Browser) -> str:
+    found = (await browser.call("GET", "/v1/sessions")).json()["items"]
+    return next(str(session["id"]) for session in found if session["current"])
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        _revoke_key,
+        _by_an_admin,
+        _one_of_ones_own,
+        _sign_out,
+        _everywhere,
+        _new_password,
+        _password_by_an_admin,
+    ],
+)
+async def test_who_ended_an_access_is_answered_once_this_node_knows(
+    site: Served,
+    end: Callable[[Served, Browser], Awaitable[tuple[str, httpx2.Response]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The log tells of it, and its news may come later than an answer would."""
+    browser, directory = await person(site, "agent1"), site.node.directory
+    await directory.heard()
+    really, loop = directory.on_event, asyncio.get_running_loop()
+    monkeypatch.setattr(directory, "on_event", lambda *args: loop.call_later(0.2, really, *args))
+    token, answer = await end(site, browser)
+    assert answer.status_code == 204, answer.text
+    assert directory.was_revoked(token)
+
+
+async def test_a_node_that_hears_nothing_answers_all_the_same(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = await person(site, "agent1")
+    await site.node.directory.heard()
+    monkeypatch.setattr(site.node.directory, "on_event", lambda *_: None)
+    _, answer = await _everywhere(site, browser)
+    assert answer.status_code == 204
+    assert (await browser.look())["signed_in"] is False
 
 
 async def test_a_role_that_changes_between_the_look_and_the_step_decides_in_the_step(

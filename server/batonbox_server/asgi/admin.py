@@ -110,5 +110,6 @@ ENDPOINTS: Final = (
         status=204,
         body=NewPassword,
         errors=("conflict",),
+        ends=True,
     ),
 )

@@ -138,6 +138,7 @@ class Endpoint:
     answers (`returns`, with `status` or `also`; `str` is plain text, `bytes` a file), the `errors`
     beyond those every endpoint can answer, whether it takes an Idempotency-Key (`keyed`). The
     handler's docstring is its description. `vital`: an overloaded server does it all the same.
+    `ends`: somebody's access may end by it, and has ended here when it is answered.
     """
 
     method: str
@@ -156,6 +157,7 @@ class Endpoint:
     takes: tuple[str, ...] = ()  # the body is a file of one of these types
     statuses: tuple[tuple[str, int], ...] = ()  # of errors, where not (only) their table's
     vital: bool = False
+    ends: bool = False
 
 
 def json_response(value: Any, *, status: int = 200) -> Response:
@@ -207,6 +209,8 @@ async def _answer(
         check_request(principal, endpoint.action)
     with act_as(principal.user, origin, request_id):
         answer = await endpoint.handler(Call(request, services, principal, request_id, endpoint))
+    if endpoint.ends:
+        await services.directory.heard()
     if isinstance(answer, Response):
         return answer
     return json_response(answer, status=endpoint.status)

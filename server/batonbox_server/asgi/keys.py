@@ -91,5 +91,5 @@ ENDPOINTS: Final = (
         returns=answers.MadeToken,
         errors=("conflict",),
     ),
-    Endpoint("DELETE", f"{_PATH}/{{token}}", _A, _delete_token, status=204),
+    Endpoint("DELETE", f"{_PATH}/{{token}}", _A, _delete_token, status=204, ends=True),
 )

@@ -151,7 +151,14 @@ ENDPOINTS: Final = (
         errors=("unauthorized", "forbidden", "rate_limited"),
     ),
     Endpoint(
-        "DELETE", "/v1/session", None, _sign_out, status=204, errors=("forbidden",), vital=True
+        "DELETE",
+        "/v1/session",
+        None,
+        _sign_out,
+        status=204,
+        errors=("forbidden",),
+        vital=True,
+        ends=True,
     ),
     Endpoint(
         "POST",
@@ -163,7 +170,13 @@ ENDPOINTS: Final = (
         errors=("unauthorized", "forbidden", "rate_limited"),
     ),
     Endpoint(
-        "DELETE", "/v1/sessions", Action.ACCOUNT, _sign_out_everywhere, status=204, vital=True
+        "DELETE",
+        "/v1/sessions",
+        Action.ACCOUNT,
+        _sign_out_everywhere,
+        status=204,
+        vital=True,
+        ends=True,
     ),
     Endpoint(
         "PUT",
@@ -173,5 +186,6 @@ ENDPOINTS: Final = (
         status=204,
         body=PasswordChange,
         errors=("rate_limited",),
+        ends=True,
     ),
 )

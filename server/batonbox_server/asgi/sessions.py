@@ -86,7 +86,9 @@ _USERS: Final = "/v1/admin/users/{user}/sessions"
 _LIST: Final = answers.Items[SessionEntry]
 ENDPOINTS: Final = (
     Endpoint("GET", _OWN, Action.ACCOUNT, _own, returns=_LIST),
-    Endpoint("DELETE", f"{_OWN}/{{session}}", Action.ACCOUNT, _end_own, status=204),
+    Endpoint("DELETE", f"{_OWN}/{{session}}", Action.ACCOUNT, _end_own, status=204, ends=True),
     Endpoint("GET", _USERS, Action.ADMINISTER, _anybodys, returns=_LIST),
-    Endpoint("DELETE", f"{_USERS}/{{session}}", Action.ADMINISTER, _end_anybodys, status=204),
+    Endpoint(
+        "DELETE", f"{_USERS}/{{session}}", Action.ADMINISTER, _end_anybodys, status=204, ends=True
+    ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
@@ -27,6 +28,7 @@ _CLOSE_ROLES_CHANGED: Final = 4102
 _TOKENS_WATCHED: Final = 50_000
 _REVOKED_KEPT: Final = 10_000
 _RELOAD_PAUSE_S: Final = 0.5
+_HEARD_S: Final = 1.0
 
 
 class LiveDirectory:
@@ -40,6 +42,8 @@ class LiveDirectory:
     def __init__(self, store: DirectoryStore) -> None:
         self._store = store
         self._seq = 0
+        self._heard = 0  # events; the state that was read may be ahead of them
+        self._news = asyncio.Event()
         self._epoch = ""
         self.name = ""
         self.users: dict[str, User] = {}
@@ -73,14 +77,30 @@ class LiveDirectory:
             # Whatever the position: closing twice is harmless, not closing is not.
             close = _CLOSE_EXPIRED if meta.get("expired") else _CLOSE_REVOKED
             self._revoke(user=meta["user"], token=meta["token"], close=close)
-        if seq <= self._seq:
-            return
-        self._apply(delta_of_event(meta["type"], body))
-        self._seq = seq
+        if seq > self._seq:
+            self._apply(delta_of_event(meta["type"], body))
+            self._seq = seq
+        self._hear(seq)
 
     def on_reset(self) -> None:
         """The log was lost in part: read everything again."""
         spawn(self._tasks, self._reload(), name="directory-reload")
+
+    async def heard(self) -> None:
+        """Until what was done before this call is known here: whose access ended, has none.
+
+        A node that does not hear of it in time answers all the same: it is done.
+        """
+        with contextlib.suppress(BatonboxError, TimeoutError):
+            async with asyncio.timeout(_HEARD_S):
+                top = await self._store.top()
+                while self._heard < top:
+                    self._news.clear()
+                    await self._news.wait()
+
+    def _hear(self, seq: int) -> None:
+        self._heard = max(self._heard, seq)
+        self._news.set()
 
     def listen(self, listener: OrgListener) -> Callable[[], None]:
         """See the port."""
@@ -142,6 +162,7 @@ class LiveDirectory:
                     continue  # an event overtook the reading
                 self._become(state)
                 await self._look_at_tokens()
+                self._hear(state.seq)
                 return
             except BatonboxError as error:
                 _log.warning("directory_reload_failed", error=str(error))

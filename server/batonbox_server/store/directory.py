@@ -127,6 +127,10 @@ class RedisDirectory:
             name.decode(),
         )
 
+    async def top(self) -> int:
+        """See the port."""
+        return int(await self._execute("HGET", f"{self._keys.org}:meta", "seq") or 0)
+
     async def secret(self) -> bytes:
         """See the port."""
         return bytes(await self._execute("GET", f"{self._keys.org}:secret") or b"")

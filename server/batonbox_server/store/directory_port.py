@@ -186,6 +186,9 @@ class DirectoryStore(Protocol):
     async def state(self) -> OrgState:
         """One instant of the directory."""
 
+    async def top(self) -> int:
+        """The seq of the newest event of the organisation's log."""
+
     async def secret(self) -> bytes:
         """32 random bytes made once per organisation: signs connection tokens."""
 
