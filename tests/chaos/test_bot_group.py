@@ -137,13 +137,16 @@ async def town_with_bots(
 
 
 async def ready(town: Town, bots: Copies) -> None:
-    """Until each copy has answered somebody: a group that begins, does so at the log's end."""
-    async with asyncio.timeout(20):
+    """Until each copy has answered somebody: a group that begins, does so at the log's end.
+
+    Whose conversations a copy gets is chance: more customers come until each has one.
+    """
+    async with asyncio.timeout(30):
         while not all("ready as" in log.read_text() for log in bots.folder.glob("bot*.log")):
             await asyncio.sleep(0.02)
         while not all(bots.notes()):
-            for customer in town.customers:
-                await town.writes(customer, 1, 0.0)
+            town.customers.append(f"+1647{len(town.customers):07}")
+            await town.writes(town.customers[-1], 1, 0.05)
 
 
 async def test_one_dies_and_one_freezes_and_every_message_is_answered_once_and_in_order(
