@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import random
 import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -196,8 +198,8 @@ def test_ctrl_c_interrupts_what_blocks_and_loses_no_event(
         drained(events)
 
         def press() -> None:
-            while not events._turn.locked():  # it waits
-                pass
+            while events._turn.acquire(blocking=False):  # nobody waits yet
+                events._turn.release()
             signal.pthread_kill(main, signal.SIGINT)
 
         pressing = threading.Thread(target=press)
@@ -207,6 +209,29 @@ def test_ctrl_c_interrupts_what_blocks_and_loses_no_event(
         pressing.join()
         conv = batonbox_server.customer().says("after Ctrl-C")
         assert received(events, "after Ctrl-C").conversation.id == conv
+
+
+def test_ctrl_c_in_the_middle_of_anything_locks_nothing_and_loses_no_event(
+    batonbox_server: LocalServer, batonbox_client: sync.Client
+) -> None:
+    rng, before = random.Random(7), signal.signal(signal.SIGALRM, signal.default_int_handler)
+    customer = batonbox_server.customer()
+    with batonbox_client.events(sync.MessageReceived, inbox="sales") as events:
+        drained(events)
+        try:
+            for number in range(4000):
+                with suppress(KeyboardInterrupt, TimeoutError):
+                    try:
+                        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 4e-4))
+                        events.next(0.02)
+                    finally:
+                        signal.setitimer(signal.ITIMER_REAL, 0)
+                if number % 500 == 0:
+                    assert batonbox_client.inboxes()
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        customer.says("after all of them")
+        received(events, "after all of them")
 
 
 async def test_it_works_where_a_loop_runs_as_in_a_notebook(batonbox_server: LocalServer) -> None:

@@ -8,11 +8,12 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from batonbox._errors import ConnectionLost
 from batonbox._tasks import cancel_all
+from batonbox.sync._job import Job
 
 __all__ = ["Portal"]
 
@@ -48,12 +49,13 @@ class Portal:
     def start(self) -> None:
         """Begin; returns once the loop runs."""
         self._check_process()
-        started: Future[None] = Future()
+        started = threading.Lock()
+        started.acquire()
         self._thread = threading.Thread(
             target=self._serve, args=(started,), name="batonbox-sync", daemon=True
         )
         self._thread.start()
-        started.result()
+        started.acquire()
         _open.add(self)
 
     def stop(self) -> None:
@@ -73,27 +75,55 @@ class Portal:
         if self.running and at_exit is not None:
             at_exit()
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Let the loop run it; raises ConnectionLost where there is no loop any more."""
-        try:
-            self._check_process()
-            self._check_thread()
-            return asyncio.run_coroutine_threadsafe(work, self._running_loop())
-        except BaseException as error:
-            work.close()
-            if isinstance(error, RuntimeError) and "closed" in str(error):
-                raise ConnectionLost(CLOSED) from None
-            raise
+    def hand(self, job: Job[Any]) -> None:
+        """Let the loop begin it; raises ConnectionLost where there is no loop any more."""
+        if job.handed:
+            return
+        self._check_process()
+        self._check_thread()
+        self._soon(job.begin)
+        job.handed = True
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run it to its end and give what it gives; Ctrl-C meanwhile cancels it."""
-        running = self.submit(work)
+        job = Job(lambda: work)
         try:
-            return running.result()
-        except CancelledError:
+            self.hand(job)
+            self.wait(job, None)
+            return job.result()
+        except asyncio.CancelledError:
             raise ConnectionLost(CLOSED) from None
         except BaseException:
-            running.cancel()
+            self._give_up(job, work)
+            raise
+
+    def wait(self, job: Job[Any], timeout_s: float | None) -> bool:
+        """Whether it has ended, in this time, or the loop has."""
+        return job.wait(timeout_s, over=lambda: self.ended)
+
+    def _give_up(self, job: Job[Any], work: Coroutine[Any, Any, Any]) -> None:
+        def end() -> None:
+            job.cancel()
+            if not job.begun:
+                work.close()
+
+        if job.done:
+            return
+        try:
+            if self.running:
+                self._soon(end)
+                return
+        except ConnectionLost:
+            pass
+        if not job.begun:  # nor will it be: there is no loop
+            work.close()
+
+    def _soon(self, act: Callable[[], None]) -> None:
+        try:
+            self._running_loop().call_soon_threadsafe(act)
+        except RuntimeError as error:
+            if "closed" in str(error):
+                raise ConnectionLost(CLOSED) from None
             raise
 
     def call(self, ask: Callable[[], T]) -> T:
@@ -106,7 +136,7 @@ class Portal:
 
         return self.run(asked())
 
-    def _serve(self, started: Future[None]) -> None:
+    def _serve(self, started: threading.Lock) -> None:
         loop = asyncio.new_event_loop()
         # Its threads are not waited for: whoever uploads while we end has been cancelled.
         loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="batonbox-sync"))
@@ -116,10 +146,10 @@ class Portal:
             self._loop = None
             loop.close()
 
-    async def _until_stopped(self, started: Future[None]) -> None:
+    async def _until_stopped(self, started: threading.Lock) -> None:
         self._stopping = asyncio.Event()
         self._loop = loop = asyncio.get_running_loop()
-        started.set_result(None)
+        started.release()
         await self._stopping.wait()
         await cancel_all(asyncio.all_tasks())
         await loop.shutdown_asyncgens()

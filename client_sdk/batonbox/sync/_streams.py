@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from batonbox._events import Event
 from batonbox._streams import EventStream as AsyncEventStream
+from batonbox.sync._job import Job
 from batonbox.sync._portal import Portal
 
 __all__ = ["EventStream", "Stream", "entered"]
@@ -31,9 +31,9 @@ class Stream(Generic[T]):
         self._portal = portal
         self._source: AsyncIterator[Any] = source
         self._shown: Callable[[Any], T] = shown
-        self._turn = threading.Lock()
-        self._coming: Future[Any] | None = None
-        self._task: asyncio.Task[Any] | None = None  # that waits for what comes
+        # Of a thread that was interrupted before it could give it back, and comes again.
+        self._turn = threading.RLock()
+        self._coming: Job[Any] | None = None
         self._ended = False
 
     def __iter__(self) -> Self:
@@ -62,9 +62,10 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """No more values; whoever waits for one gets the end."""
-        self._ended, self._coming = True, None
+        self._ended, coming = True, self._coming
+        self._coming = None
         if self._portal.running:
-            self._portal.run(self._closed())
+            self._portal.run(self._closed(coming))
 
     def _next(self, timeout_s: float | None) -> T:
         if not self._turn.acquire(timeout=-1 if timeout_s is None else timeout_s):
@@ -80,26 +81,28 @@ class Stream(Generic[T]):
     def _arrived(self, timeout_s: float | None) -> Any:
         if self._ended or self._portal.ended:
             return _END
-        coming = self._coming = self._coming or self._portal.submit(self._one())
-        if not wait([coming], timeout_s).done:
+        if self._coming is None:
+            self._coming = Job(self._one)
+        coming = self._coming
+        self._portal.hand(coming)
+        if not self._portal.wait(coming, timeout_s):
             raise TimeoutError(f"nothing came within {timeout_s:g} s")
         self._coming = None
         try:
             found = coming.result()
-        except CancelledError:
+        except asyncio.CancelledError:
             found = _END
         if found is _END:
             self._ended = True
         return found
 
     async def _one(self) -> Any:
-        self._task = asyncio.current_task()
         return await anext(self._source, _END)
 
-    async def _closed(self) -> None:
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task])
+    async def _closed(self, coming: Job[Any] | None) -> None:
+        if coming is not None:
+            coming.cancel()
+            await coming.over()
         aclose = getattr(self._source, "aclose", None)
         if aclose is not None:
             await aclose()
