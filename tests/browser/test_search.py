@@ -293,6 +293,7 @@ async def test_what_is_typed_before_the_palette_is_there_is_in_it(
     await site.texts("the boiler leaks")
     await indexed(site, "agent1", "boiler")
     page = await sign_in("agent1")
+    await Desk(page).ready()
     asked, comes = asyncio.Event(), asyncio.Event()
 
     async def late(route: Route) -> None:

@@ -79,14 +79,17 @@ class Site:
         self._clients: list[Client] = []
 
     async def dial(self, first: bytes = b"", *, window: int = 0) -> Client:
-        """A connection, its first bytes sent; `window`: so little is taken from the server."""
+        """A connection, its first bytes sent; `window`: so little is taken from the server.
+
+        They are there before the server, which lives in this loop, learns of the connection.
+        """
         sock = socket.socket()
-        sock.setblocking(False)
         if window:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        sock.connect(("127.0.0.1", self.port))
+        sock.sendall(first)
+        sock.setblocking(False)
         self._clients.append(Client(*await asyncio.open_connection(sock=sock, limit=4096)))
-        self._clients[-1].writer.write(first)
         return self._clients[-1]
 
     async def close(self) -> None:
@@ -188,6 +191,20 @@ async def test_a_head_without_end_is_refused(http: Any) -> None:
             client.writer.write(b"x-y: " + b"z" * 8000 + b"\r\n")
             await client.writer.drain()
         assert (await client.rest()).startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+
+
+async def test_who_was_refused_reads_why_and_is_cut_when_it_stays(
+    http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its request was there before the refusal, and more of it comes after."""
+    monkeypatch.setattr(http_bounds, "_LINGER_S", 0.3)
+    async with serving(http, 30.0, http_connections_max=1) as site:
+        await site.dial()
+        client = await site.dial(POST)
+        async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+            dripping = group.create_task(client.drip(b"x"))
+            assert (await client.rest()).startswith(b"HTTP/1.1 503 ")
+            await dripping
 
 
 async def test_only_so_many_connections_are_open(http: Any) -> None:

@@ -21,6 +21,11 @@ __all__ = ["bounded"]
 _HEAD_MAX_BYTES: Final = 65_536
 # As much of a body has to come from one look to the next.
 _BODY_STEP_BYTES: Final = 4096
+# Who is refused has so long to read why. A close with bytes of theirs unread would reset the
+# connection, and the answer would be lost with it.
+_LINGER_S: Final = 2.0
+# At most so many at a time; beyond them a connection is closed at once.
+_LINGERING: Final = 1000
 
 _Awaited: TypeAlias = tuple[str, *tuple[int, ...]] | tuple[()]
 
@@ -30,7 +35,7 @@ def bounded(shedder: LoadShedder, *, timeout_s: float) -> type[asyncio.Protocol]
 
     What does not get on for `timeout_s` is cut before twice that time.
     """
-    bounds = {"shedder": shedder, "timeout_s": timeout_s}
+    bounds = {"shedder": shedder, "timeout_s": timeout_s, "refused": set()}
     return type("BoundedHTTP", (_Bounded, AutoHTTPProtocol), bounds)
 
 
@@ -39,6 +44,7 @@ class _Bounded(asyncio.Protocol):
 
     shedder: ClassVar[LoadShedder]
     timeout_s: ClassVar[float]
+    refused: ClassVar[set[Any]]  # those whose last bytes are still read
     transport: asyncio.Transport
     connections: set[Any]
     cycle: Any  # the request that came last; None before the first
@@ -53,12 +59,14 @@ class _Bounded(asyncio.Protocol):
         self._seen: _Awaited = ()
         self._timer: asyncio.TimerHandle | None = None
         self._look_later()
-        if after_s := self.shedder.refuses_http(len(self.connections)):
+        if after_s := self.shedder.refuses_http(len(self.connections) - len(self.refused)):
             retry = f"retry-after: {after_s}\r\n"
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.", retry)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if self in self.refused:
+            return
         before = self.cycle
         if not self._heading and before.response_complete and not before.more_body:
             self._heading, self._head_bytes = True, 0
@@ -86,6 +94,7 @@ class _Bounded(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._forget()
+        self.refused.discard(self)
         super().connection_lost(exc)
 
     # Time
@@ -132,4 +141,11 @@ class _Bounded(asyncio.Protocol):
             f"content-length: {len(text)}\r\nconnection: close\r\n{more}\r\n"
         )
         self._transport.write((head + text).encode())
-        self._transport.close()
+        if len(self.refused) >= _LINGERING or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self.refused.add(self)
+        self._forget()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_LINGER_S, self._transport.abort)
