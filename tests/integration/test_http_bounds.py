@@ -198,8 +198,9 @@ async def test_who_was_refused_reads_why_and_is_cut_when_it_stays(
 ) -> None:
     """Its request was there before the refusal, and more of it comes after."""
     monkeypatch.setattr(http_bounds, "_LINGER_S", 0.3)
-    async with serving(http, 30.0, http_connections_max=1) as site:
-        await site.dial()
+    async with serving(http, 30.0, http_connections_max=20) as site:
+        for _ in range(20):
+            await site.dial()
         client = await site.dial(POST)
         async with asyncio.TaskGroup() as group, asyncio.timeout(10):
             dripping = group.create_task(client.drip(b"x"))
