@@ -91,6 +91,7 @@ async def test_a_name_stands_wherever_the_number_would(site: Served, sign_in: Si
     await expect(bo.page.get_by_role("option").first).to_contain_text("Lee & Sons · Sales")
     await bo.page.keyboard.press("Escape")
     await bo.page.keyboard.press("Control+k")
+    await expect(bo.page.get_by_role("combobox", name="Command or search")).to_be_focused()
     await bo.page.keyboard.type("New conv")
     await bo.page.keyboard.press("Enter")
     compose = bo.page.get_by_role("dialog", name="New conversation")

@@ -1,6 +1,7 @@
 /** Everything by name: what can be done here, and whatever a search finds. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import type { Store } from "../contract";
 import { choices, type Choice } from "./acts";
 import { comeBack } from "./availability";
@@ -44,7 +45,9 @@ const plain = ({ id, label, hint, run }: Choice): Option => ({ id, pieces: [{ te
 
 export function Palette(): JSX.Element {
   const { store, about } = useShared();
-  const words = useSignal(typedAhead());
+  const words = useSignal("");
+  // In the step that gives the field the focus: no key comes between the two.
+  useEffect(() => void (words.value = typedAhead()), []);
   const search = useSearch(words.value);
   const asked = words.value.trim().toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const fits = ({ label, hint }: Choice): boolean => {
