@@ -314,3 +314,26 @@ async def test_what_is_typed_before_the_palette_is_there_is_in_it(
     await page.keyboard.press("Escape")
     await page.keyboard.press("Control+k")
     await expect(field).to_have_value("")
+
+
+# A key in the very step that draws the palette's field, before the field has the focus.
+PRESS_BEFORE_FOCUS = """() => new MutationObserver((_, observer) => {
+  const field = document.querySelector(".palette-input");
+  if (!field) return;
+  observer.disconnect();
+  const on = document.activeElement === field ? "the field" : "the page";
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "x", bubbles: true }));
+  window.pressed = on;
+}).observe(document.body, { childList: true, subtree: true })"""
+
+
+async def test_so_is_what_is_typed_before_its_field_has_the_focus(
+    site: Served, sign_in: SignIn
+) -> None:
+    page = await sign_in("agent1")
+    await Desk(page).ready()
+    await page.evaluate(PRESS_BEFORE_FOCUS)
+    await page.keyboard.press("Control+k")
+    await page.wait_for_function("() => window.pressed")
+    assert await page.evaluate("() => window.pressed") == "the page"
+    await expect(page.get_by_role("combobox", name="Command or search")).to_have_value("x")
