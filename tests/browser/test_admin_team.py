@@ -327,10 +327,15 @@ async def test_an_admin_made_a_member_loses_the_pages_at_once(
     made = await site.call("admin", "PATCH", "/v1/admin/users/agent1", {"role": "admin"})
     assert made.is_success
     page = await sign_in("agent1")
-    await at(page, site, "/admin/team", "Team")
+    main = await at(page, site, "/admin/team", "Team")
+    # What is asked before the change and answered after it is refused, as it must be.
+    await expect(row(main, "agent1")).to_contain_text("Sales")
+    await expect(main).to_contain_text("Nobody is invited at the moment.")
+    asked = admin_requests(page)
     await site.call("admin", "PATCH", "/v1/admin/users/agent1", {"role": "member"})
     await expect(page.get_by_role("heading", name="Admin is for admins")).to_be_visible()
     await expect(Desk(page).nav.get_by_role("link", name="Admin")).to_have_count(0)
+    assert asked == []
 
 
 async def test_a_member_sees_what_an_inbox_is_and_whom_to_ask(
