@@ -114,6 +114,7 @@ export class Clock {
 
 /** The client's end of a websocket; the test is the server. */
 export class FakeSocket implements SocketLike {
+  readyState = 1;
   onopen: (() => void) | null = null;
   onmessage: ((event: { readonly data: unknown }) => void) | null = null;
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null = null;
@@ -123,12 +124,14 @@ export class FakeSocket implements SocketLike {
   readonly sent: unknown[][] = [];
 
   send(data: string): void {
+    if (this.readyState > 1) throw new Error("sent into a connection that is closing");
     const frames = data.split("\n").map((line) => JSON.parse(line) as unknown[]);
     this.sent.push(...frames);
     this.onsent(frames);
   }
 
   close(code = 1005): void {
+    this.readyState = 2;
     this.closed = code;
   }
 
@@ -139,6 +142,7 @@ export class FakeSocket implements SocketLike {
 
   /** The connection breaks, or the server closes it. */
   end(code = 1006, reason = ""): void {
+    this.readyState = 3;
     this.closed = code;
     this.onclose?.({ code, reason });
   }

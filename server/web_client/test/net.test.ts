@@ -121,10 +121,24 @@ describe("the connection", () => {
     expect(line.link).toEqual({ state: "connecting" });
     line.last.onopen?.();
     expect(line.last.sent).toEqual([[Op.HELLO, "tok", "web/1"]]);
-    expect(line.socket.send([[Op.PONG, []]])).toBe(false);
+    expect(line.socket.live).toBe(false);
     line.last.say(WELCOME, [Op.PING]);
     expect(line.link).toEqual({ state: "live" });
+    expect(line.socket.live).toBe(true);
     expect(line.frames.map(([frame]) => frame[0])).toEqual([Op.WELCOME, Op.PING]);
+  });
+
+  test("sends nothing into a connection that the server is closing", async () => {
+    const line = new Line();
+    const closing = await line.start();
+    closing.readyState = 2;
+    expect(line.socket.live).toBe(false);
+    line.socket.send([[Op.PONG, []]]);
+    expect(closing.sent.map(([op]) => op)).toEqual([Op.HELLO]);
+    closing.end(4003);
+    await line.pass(20_000);
+    await line.open();
+    expect(line.socket.live).toBe(true);
   });
 
   test("tries for ever, further and further apart, and says when", async () => {

@@ -13,9 +13,12 @@ const LATE_MS = 15_000;
 /** A page that comes to the front doubts a connection that was silent for this part of the bearable. */
 const DOUBTFUL = 0.6;
 const ABNORMAL = 1006;
+/** WebSocket.OPEN: what is sent in a later state is dropped, with an error on the console. */
+const OPEN = 1;
 
 /** The part of WebSocket that is used. */
 export interface SocketLike {
+  readonly readyState: number;
   onopen: (() => void) | null;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
@@ -58,8 +61,13 @@ class Wire {
     this.bornMs = this.heardMs = nowMs;
   }
 
+  /** Not while it is closing: that it is closed comes later. */
+  get open(): boolean {
+    return this.socket.readyState === OPEN;
+  }
+
   send(frames: readonly (readonly unknown[])[]): void {
-    for (const message of encode(frames)) this.socket.send(message);
+    for (const message of encode(frames)) if (this.open) this.socket.send(message);
   }
 
   /** End it from here; nothing of it is heard any more. */
@@ -93,8 +101,9 @@ export class Socket {
     private readonly events: SocketEvents,
   ) {}
 
+  /** Whether what is sent now goes out. */
   get live(): boolean {
-    return this.wire !== null;
+    return this.wire?.open ?? false;
   }
 
   start(): void {
@@ -118,11 +127,9 @@ export class Socket {
     if (link !== undefined) this.events.link(link);
   }
 
-  /** False when there is no connection. */
-  send(frames: readonly (readonly unknown[])[]): boolean {
-    if (this.wire === null) return false;
-    if (frames.length > 0) this.wire.send(frames);
-    return true;
+  /** Nothing goes out when there is no connection: see `live`. */
+  send(frames: readonly (readonly unknown[])[]): void {
+    if (frames.length > 0) this.wire?.send(frames);
   }
 
   /** A person asks. */
