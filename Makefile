@@ -13,7 +13,7 @@ WORKERS ?= 4
 SHARED := -n $(WORKERS) --dist worksteal
 # Tests of scripts, the channel and the engine's life, which could differ on a Redis.
 ENGINE_FACING := archived_commands archived_reads archive_ahead archive_worker availability_store \
-	availability_timers bot_groups_store cluster connect contacts_store engine hook_streams invariants \
+	availability_timers bot_groups_store cluster connect contacts_store engine hook_deletion hook_streams invariants \
 	live main_job numbers_moving opt_out outbox presence race rates retention rooms_races rooms_socket rooms_store \
 	search_feed sessions sign_in_limits snooze socket store visibility
 ENGINE_TESTS := -m "not long" tests/model/test_model.py \

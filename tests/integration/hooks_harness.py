@@ -30,6 +30,8 @@ QUICK: dict[str, Any] = {
     "webhooks_timeout_s": 1.0,
     "webhooks_sweep_s": 0.2,
 }
+# A webhook that is told of texts alone.
+ONLY = {"events": ["message.received"]}
 Json = dict[str, Any]
 Decide = Callable[[Json], int | Response]
 
@@ -165,3 +167,21 @@ def signatures(told: Told, *secrets: str) -> list[bool]:
         digest = hmac.new(key, signed, hashlib.sha256).digest()
         found.append("v1," + base64.b64encode(digest).decode() in given)
     return found
+
+
+def customer(i: int) -> str:
+    """One of many."""
+    return f"+1416555{200 + i:04d}"
+
+
+async def texts(site: Served, count: int, *, customers: int = 1, name: str = "m") -> list[str]:
+    """Messages from customers in turn; returns their texts."""
+    said = [f"{name}{i}" for i in range(count)]
+    for i, text in enumerate(said):
+        await site.texts(text, customer=customer(i % customers))
+    return said
+
+
+def under_way(site: Served, hook: str) -> bool:
+    """Whether a turn of the webhook runs."""
+    return any(turning == hook for turning, _ in site.node.hook_worker._turning)

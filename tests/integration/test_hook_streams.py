@@ -7,28 +7,28 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 
 from batonbox_server.engine import EmbeddedEngine
-from batonbox_server.service.hook_turn import Turn
-from batonbox_server.tasks import cancel_all, spawn
+from batonbox_server.tasks import cancel_all
 from tests.integration.hooks_harness import (
+    ONLY,
     Json,
     Receiver,
+    customer,
     hook_on,
     hooks_of,
     receiving,
     telling,
+    texts,
     until_logged,
 )
 from tests.served import Served
 from tests.support import eventually
 
-ONLY = {"events": ["message.received"]}
 IMPATIENT: dict[str, Any] = {"webhooks_timeout_s": 0.3}
 
 
@@ -46,19 +46,6 @@ async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
         yield site
 
 
-def customer(i: int) -> str:
-    """One of many."""
-    return f"+1416555{200 + i:04d}"
-
-
-async def texts(site: Served, count: int, *, customers: int = 1, name: str = "m") -> list[str]:
-    """Messages from customers in turn; returns their texts."""
-    said = [f"{name}{i}" for i in range(count)]
-    for i, text in enumerate(said):
-        await site.texts(text, customer=customer(i % customers))
-    return said
-
-
 def by_customer(receiver: Receiver) -> dict[str, list[str]]:
     """Texts in the order in which they were accepted for the first time, per customer."""
     found: dict[str, list[str]] = {}
@@ -74,37 +61,6 @@ def assert_once_each_in_order(receiver: Receiver, said: list[str], *, customers:
     assert sorted(set(receiver.texts())) == sorted(said)
     for i in range(customers):
         assert by_customer(receiver)[customer(i)] == said[i::customers]
-
-
-def under_way(site: Served, hook: str) -> bool:
-    """Whether a turn of the webhook runs."""
-    return any(turning == hook for turning, _ in site.node.hook_worker._turning)
-
-
-async def places(site: Served) -> list[str]:
-    """Which webhooks have a place in the inbox."""
-    found = await site.node.client.execute("HKEYS", f"{site.node.keys.inbox('sales')}:hk")
-    return [hook.decode() for hook in found]
-
-
-async def deliveries(site: Served, hook: str) -> int:
-    """How many keys of its log of deliveries there are."""
-    prefix = site.node.keys.hook(hook)
-    return int(
-        sum(
-            [
-                await site.node.client.execute("EXISTS", f"{prefix}:{name}")
-                for name in ("d", "body", "at", "st")
-            ]
-        )
-    )
-
-
-async def cursors(site: Served, inbox: str = "sales") -> int:
-    """How many places and held lots there are in an inbox's slot."""
-    log = site.node.keys.inbox(inbox)
-    found = [await site.node.client.execute("HLEN", f"{log}:{key}") for key in ("hk", "held")]
-    return sum(found)
 
 
 def sometimes(status: int, *, every: int) -> Any:
@@ -331,108 +287,6 @@ async def test_another_log_and_a_rewritten_one_are_said(
         await eventually(lambda: "after" in receiver.texts())
         reasons = [t.body["reason"] for t in receiver.accepted if "reason" in t.body]
         assert reasons == ["fork", "epoch"]
-
-
-async def test_deleting_a_webhook_or_an_inbox_leaves_nothing(
-    site: Served, receiver: Receiver
-) -> None:
-    receiver.decide = lambda _: 500
-    one = await hook_on(site, receiver.url)
-    two = await hook_on(site, receiver.url)
-    await texts(site, 3)
-    await until_logged(site, one["id"], lambda log: len(log) > 0)
-    await until_logged(site, two["id"], lambda log: len(log) > 0)
-    path = f"/v1/admin/webhooks/{one['id']}"
-    assert (await site.call("admin", "DELETE", path)).status_code == 204
-    assert [hook["id"] for hook in await hooks_of(site)] == [two["id"]]
-    assert (await site.call("admin", "GET", f"{path}/deliveries")).status_code == 404
-    # A turn that was under way ends, and leaves nothing either.
-    await eventually(lambda: not under_way(site, one["id"]))
-    assert await places(site) == [two["id"]]
-    assert await deliveries(site, one["id"]) == 0
-    await site.node.administration.delete_inbox("sales")
-    await eventually(lambda: not site.node.hook_worker._turning)
-    assert await cursors(site) == 0
-
-
-async def test_who_has_not_heard_of_a_deletion_tells_nothing_and_leaves_nothing(
-    site: Served, receiver: Receiver
-) -> None:
-    made = await hook_on(site, receiver.url, **ONLY)
-    await texts(site, 2)
-    await receiver.until(2)
-    stale = (await site.node.webhooks._store.hooks())[made["id"]]
-    path = f"/v1/admin/webhooks/{stale.id}"
-    assert (await site.call("admin", "DELETE", path)).status_code == 204
-    await eventually(lambda: not under_way(site, stale.id))
-    # Another node still has the record: a turn of its own, and a start that it finishes.
-    worker = site.node.hook_worker
-    work = replace(worker._work, present=lambda _: stale)
-    assert await Turn(work, stale, "sales").run() == -1
-    await worker.finish(replace(stale, starting={"sales": "late"}))
-    assert await cursors(site) == 0
-    assert await deliveries(site, stale.id) == 0
-    assert receiver.texts() == ["m0", "m1"]
-
-
-@pytest.mark.parametrize("by", ["a turn", "a test"])
-async def test_an_answer_after_the_deletion_leaves_no_delivery(
-    site: Served, receiver: Receiver, by: str
-) -> None:
-    made = await hook_on(site, receiver.url, **ONLY)
-    receiver.silent.clear()
-    path = f"/v1/admin/webhooks/{made['id']}"
-    asked: set[asyncio.Task[Any]] = set()
-    if by == "a turn":
-        await texts(site, 1)
-    else:
-        spawn(asked, site.call("admin", "POST", f"{path}/test"), name="test")
-    await receiver.until_tried(1)
-    assert (await site.call("admin", "DELETE", path)).status_code == 204
-    receiver.silent.set()
-    await receiver.until(1)
-    await eventually(lambda: not asked and not under_way(site, made["id"]))
-    assert await deliveries(site, made["id"]) == 0
-    assert await cursors(site) == 0
-
-
-async def test_what_a_dead_node_left_of_a_change_is_finished_by_another(
-    engine_url: str, prefix: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with telling(engine_url, prefix) as site:
-        kept = await hook_on(site, receiver.url, **ONLY)
-        gone = await hook_on(site, receiver.url, **ONLY)
-
-        async def dies(_: Any) -> None:
-            raise ConnectionError
-
-        worker = site.node.hook_worker
-        await worker.aclose()
-        with monkeypatch.context() as patch:
-            patch.setattr(worker, "finish", dies)
-            path = "/v1/admin/webhooks"
-            answers = [
-                await site.call("admin", "DELETE", f"{path}/{gone['id']}"),
-                await site.call("admin", "PATCH", f"{path}/{kept['id']}", {"active": False}),
-                await site.call("admin", "PATCH", f"{path}/{kept['id']}", {"active": True}),
-            ]
-        assert [answer.status_code for answer in answers] == [500, 500, 500]
-        await texts(site, 1, name="unheard")
-    async with telling(engine_url, prefix, empty=True) as site:
-        held: list[Any] = []
-
-        async def started() -> bool:
-            held[:] = (await site.node.webhooks._store.hooks()).values()
-            return [(hook.id, dict(hook.starting)) for hook in held] == [(kept["id"], {})]
-
-        for _ in range(500):
-            if await started():
-                break
-            await asyncio.sleep(0.01)
-        assert await started(), held
-        await texts(site, 1, name="heard")
-        await receiver.until(1)
-        assert receiver.texts() == ["heard0"]
 
 
 async def test_a_test_that_arrives_brings_forward_what_waits(
