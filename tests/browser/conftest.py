@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
-from tests.browser.kit import SignIn
+from tests.browser.kit import PATIENCE_MS, SignIn
 from tests.programs import program
 from tests.served import Served, served
 
@@ -62,6 +62,7 @@ def shell() -> str:
 async def browser() -> AsyncIterator[Browser]:
     """One browser per worker; tests get contexts of their own."""
     path = shell()
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield browser
@@ -92,7 +93,7 @@ class Pages:
         self._network_fails |= network_fails or bool(url)
         context = await self._browser.new_context(viewport={"width": 1280, "height": 800})
         context.on("page", self._watch)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         site = at or self._site
         code = await site.node.sign_in.make_link(user)

@@ -9,7 +9,11 @@ from playwright.async_api import Page
 
 from tests.served import Served
 
-__all__ = ["SignIn", "assert_accessible", "watch_notifications"]
+__all__ = ["PATIENCE_MS", "SignIn", "assert_accessible", "watch_notifications"]
+
+#: How long a test waits for what must come. Speed is not tested by it: machines that run the tests
+#: differ by a factor of four, and three browsers share two cores.
+PATIENCE_MS = 20_000
 
 
 class SignIn(Protocol):

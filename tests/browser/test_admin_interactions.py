@@ -324,6 +324,7 @@ async def test_with_an_archive_its_figures_are_shown_and_what_is_in_it_is_found_
         dialog = page.get_by_role("dialog", name="Change retention")
         await dialog.get_by_role("textbox", name=re.compile("customers")).fill("400")
         await dialog.get_by_role("button", name="Save").click()
+        await expect(dialog).to_be_hidden()  # it says "400 days" as well
         await expect(page.get_by_text("400 days")).to_be_visible()
         assert (await site.get("admin", "/v1/retention"))["external_days"] == 400
         await assert_accessible(page)

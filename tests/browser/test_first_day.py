@@ -11,6 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.desk import Desk
+from tests.browser.kit import PATIENCE_MS
 from tests.chaos.processes import Server
 
 PASSWORD = "correct horse"
@@ -27,7 +28,7 @@ class People:
     async def page(self) -> Page:
         """Somebody sits down at a machine of their own."""
         context = await self._browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on(

@@ -10,7 +10,7 @@ from playwright.async_api import Page, ViewportSize
 from tests.browser.admin_kit import at, row
 from tests.browser.desk import Desk, expect
 from tests.browser.guide import IMAGES, Guide
-from tests.browser.kit import SignIn
+from tests.browser.kit import PATIENCE_MS, SignIn
 from tests.browser.talk import Talk
 from tests.served import Served
 
@@ -235,7 +235,7 @@ async def test_what_a_guide_says_and_is_not_so_is_noticed(site: Served, sign_in:
         with pytest.raises(AssertionError, match="which is not there"):
             await guide.sees(page, "Assign to Me")
     finally:
-        expect.set_options(timeout=5000)
+        expect.set_options(timeout=PATIENCE_MS)
     with pytest.raises(AssertionError, match="Assign to Me"):
         guide.is_complete()
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.kit import assert_accessible
+from tests.browser.kit import PATIENCE_MS, assert_accessible
 from tests.integration.oidc_harness import trusting
 from tests.integration.sign_in_harness import PASSWORD
 from tests.oidc_process import OpenIdProvider, openid_provider
@@ -35,7 +35,7 @@ async def opened(browser: Browser, url: str) -> AsyncIterator[Page]:
     """A page in a profile of its own; at its end it has complained of nothing."""
     complaints: list[str] = []
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     try:
         page = await context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
-from tests.browser.kit import assert_accessible
+from tests.browser.kit import PATIENCE_MS, assert_accessible
 from tests.served import Served, served
 
 
@@ -28,7 +28,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
             complaints.append(message.text)
 
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     page.on("console", said)
     page.on("pageerror", lambda error: complaints.append(str(error)))
