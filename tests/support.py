@@ -17,7 +17,7 @@ def unread(marks: dict[str, Any], waiting: Iterable[str]) -> set[str]:
 
 
 async def eventually(
-    condition: Callable[[], object], *, timeout_s: float = 10.0, what: str = "the condition"
+    condition: Callable[[], object], *, timeout_s: float = 30.0, what: str = "the condition"
 ) -> None:
     """Poll until `condition()` holds; fails the test at the deadline."""
     deadline = asyncio.get_running_loop().time() + timeout_s

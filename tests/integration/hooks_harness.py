@@ -88,7 +88,7 @@ class Receiver:
         found = [told.body.get("message") or {} for told in self.accepted]
         return [message["text"] for message in found if "text" in message]
 
-    async def until(self, count: int, *, timeout_s: float = 10.0) -> list[Told]:
+    async def until(self, count: int, *, timeout_s: float = 30.0) -> list[Told]:
         """The accepted, once there are so many."""
         await eventually(
             lambda: len(self.accepted) >= count,
@@ -142,7 +142,7 @@ async def log_of(site: Served, hook: str, query: str = "") -> list[Json]:
 
 
 async def until_logged(
-    site: Served, hook: str, holds: Callable[[list[Json]], bool], *, timeout_s: float = 10.0
+    site: Served, hook: str, holds: Callable[[list[Json]], bool], *, timeout_s: float = 30.0
 ) -> list[Json]:
     """The deliveries, once this holds of them."""
     deadline = time.monotonic() + timeout_s

@@ -53,7 +53,7 @@ async def test_who_only_speaks_and_is_not_answered_hears_of_the_server(node: Nod
             await ann.send([Op.VIEWING, None])
             await asyncio.sleep(0.1)
 
-    await asyncio.wait_for(look(), 5)
+    await asyncio.wait_for(look(), 20)
     await ann.end()
 
 

@@ -172,7 +172,7 @@ class Site:
             with contextlib.suppress(ConnectionError):
                 await client.writer.wait_closed()
         for peer in self.server.peers:
-            await asyncio.wait_for(peer.ended.wait(), 5)
+            await asyncio.wait_for(peer.ended.wait(), 20)
 
 
 @asynccontextmanager
@@ -218,7 +218,7 @@ async def test_messages_of_every_size_come_whole_after_uvicorns_handshake(http: 
         assert client.messages == site.server.peers[0].got == sent
         client.send(Frame(Opcode.CLOSE, Close(1000, "bye").serialize()))
         assert await client.code() == 1000
-        await asyncio.wait_for(site.server.peers[0].ended.wait(), 5)
+        await asyncio.wait_for(site.server.peers[0].ended.wait(), 20)
 
 
 @settings(max_examples=60, deadline=None, phases=[Phase.generate])
@@ -361,7 +361,7 @@ async def test_after_goodbye_messages_are_ignored_and_the_answer_ends_it() -> No
         assert client.protocol.close_rcvd is not None
         assert (client.protocol.close_rcvd.code, peer.got) == (4000, [b"1"])
         client.writer.write(b"".join(client.protocol.data_to_send()))
-        await asyncio.wait_for(peer.ended.wait(), 5)
+        await asyncio.wait_for(peer.ended.wait(), 20)
 
 
 async def flood(client: Client) -> None:

@@ -75,7 +75,7 @@ async def replies(site: Served, conv: str) -> list[Json]:
     return [line for line in thread["messages"] if line["kind"] == "replied"]
 
 
-async def until(site: Served, conv: str, state: str, *, timeout_s: float = 15.0) -> Json:
+async def until(site: Served, conv: str, state: str, *, timeout_s: float = 30.0) -> Json:
     """The last reply, once it has this state."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while (last := (await replies(site, conv))[-1])["state"] != state:

@@ -117,7 +117,7 @@ async def test_events_are_typed_ordered_and_filtered(sign_in: SignIn) -> None:
         event(6, "assigned", status="assigned", assignee="agent2"),
         event(7, body={"text": "two", "media": []}),
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         texts = [(e.seq, e.text) async for e in _first(events, 2)]
     assert texts == [(5, "one"), (7, "two")]
     assert client.position("sales") == Position("e1", 7, "tip7")
@@ -144,7 +144,7 @@ async def test_a_stream_begins_when_it_was_asked_for_though_the_snapshot_is_olde
     early = [event(n, body={"text": str(n)}) for n in (5, 6)]
     await peer.send(snap(4, now=6), *early, event(7, body={"text": "7"}))
     (events,) = await entering
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert [e.seq async for e in _first(events, 1)] == [7]
         assert client.position("sales") == Position("e1", 7, "tip7")
         # After a gap it is told all there is: who has read again may have done so before these.
@@ -164,7 +164,7 @@ async def test_a_slow_consumer_is_told_and_never_holds_up_the_rest(sign_in: Sign
     await peer.send(snap(0), *(event(n) for n in range(1, 8)))
     (events,) = await entering
     await eventually(lambda: client.position("sales") == Position("e1", 7, "tip7"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         seen = [e async for e in _first(events, 3)]
     assert isinstance(seen[0], Resync)
     assert seen[0].reason == "slow_consumer"
@@ -180,7 +180,7 @@ async def test_badges_are_absolute_and_the_latest_wins(sign_in: SignIn) -> None:
     assert [(b.blue, b.green) for b in await first] == [(1, 0)]
     await peer.send([int(Op.BADGE), "sales", 2, 0, 2, 6], [int(Op.BADGE), "sales", 3, 1, 2, 7])
     await eventually(lambda: client._in.badges["sales"].seq == 7)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert (await anext(badges)).blue == 3
     await badges.aclose()
 
@@ -247,7 +247,7 @@ async def test_a_fork_tells_which_of_my_writes_went(sign_in: SignIn) -> None:
     (events,) = await entering
     await peer.send([int(Op.RESET), "sales", "fork", []], snap(4, epoch="e2"))
     await peer.ok(await peer.expect(Op.CHECK), missing=[[5, "tip5"]])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         seen = [e async for e in _first(events, 2)]
     assert [(e.reason, [w.cid for w in e.lost]) for e in seen] == [
         ("fork", []),

@@ -87,7 +87,7 @@ class Floor:
         self.copies.remove(copy)
         self.before += copy.handled
 
-    async def all_handled(self, timeout_s: float = 15.0) -> None:
+    async def all_handled(self, timeout_s: float = 30.0) -> None:
         """Each text once, in order per conversation."""
 
         def told() -> bool:

@@ -62,7 +62,7 @@ async def test_after_a_resumable_close_the_position_is_resumed(
     assert (await peer.expect(Op.SUB))[2] == [["sales", "list", "e1", 5, "tip5"]]
     await peer.send(event(6), event(6), event(8))
     assert (await peer.expect(Op.SUB))[2] == [["sales", "list"]]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         got = [await anext(events) for _ in range(3)]
     assert [getattr(e, "seq", getattr(e, "reason", "")) for e in got] == [5, 6, "gap"]
     assert isinstance(got[2], Resync)
@@ -181,7 +181,7 @@ async def test_goaway_moves_without_a_gap(sign_in: SignIn, script: Script) -> No
     assert again[3]["cid"] == asked[3]["cid"]
     await new.send(event(7))
     await new.ok(again)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert [getattr(await anext(events), "seq", None) for _ in range(3)] == [5, 6, 7]
         assert await old.closed == 1000
     await running
@@ -193,7 +193,7 @@ async def test_leaving_closes_with_1000(sign_in: SignIn) -> None:
     running = asyncio.gather(client.call("note", {"conv": "sales.c1"}), return_exceptions=True)
     await peer.expect(Op.CMD)
     await client.aclose()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await peer.closed == 1000
     assert [type(e) for e in await running] == [batonbox.OutcomeUnknown]
 
@@ -230,7 +230,7 @@ async def test_a_subscription_that_ends_for_a_while_is_resumed(sign_in: SignIn) 
     await peer.send(event(5), [int(Op.UNSUBD), "sales", 130])
     assert (await peer.expect(Op.SUB))[2] == [["sales", "list", "e1", 5, "tip5"]]
     await peer.send([int(Op.UNSUBD), "sales", 103])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert getattr(await anext(events), "seq", None) == 5
         with pytest.raises(batonbox.Forbidden):
             await anext(events)
@@ -253,13 +253,13 @@ async def test_an_inbox_of_mine_that_does_not_know_me_yet_is_asked_again(sign_in
         await peer.send([int(Op.UNSUBD), "support", 103])
     await peer.expect(Op.SUB)
     await peer.send([int(Op.SNAP), "support", "e1", 7, "tip7", {}, {}, []])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await anext(events) == batonbox.Resync(inbox="support", reason="perm")
     await peer.send(
         [int(Op.ORG), "inbox_gone", {"id": "support"}], [int(Op.UNSUBD), "support", 103]
     )
     await peer.send(event(5))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert getattr(await anext(events), "seq", None) == 5
     client._in._follow_again(("support",))
     assert list(client._in.session.follows) == ["sales"]

@@ -57,7 +57,7 @@ async def test_room_waits_while_too_many_wait() -> None:
         await go_on.wait()
 
     for key in range(3):
-        await asyncio.wait_for(lanes.room(), 1)
+        await asyncio.wait_for(lanes.room(), 20)
         lanes.put(key, job)
     async with asyncio.TaskGroup() as group:
         waiting = group.create_task(lanes.room())
@@ -82,7 +82,7 @@ async def test_what_has_not_begun_never_does_once_it_is_closed() -> None:
     lanes.put("d", partial(job, "d"))
     assert (lanes.begun, lanes.busy("a"), lanes.busy("c")) == (2, True, False)
     go_on.set()
-    await asyncio.wait_for(lanes.idle(), 5)
+    await asyncio.wait_for(lanes.idle(), 20)
     assert sorted(ran) == ["a", "b"]
 
 
@@ -100,7 +100,7 @@ async def test_what_is_cut_has_ended() -> None:
     await turns()
     await lanes.cut()
     assert len(ended) == 2
-    await asyncio.wait_for(lanes.idle(), 5)
+    await asyncio.wait_for(lanes.idle(), 20)
 
 
 async def test_what_stands_aside_leaves_its_place_and_comes_back_in_its_turn() -> None:
@@ -121,7 +121,7 @@ async def test_what_stands_aside_leaves_its_place_and_comes_back_in_its_turn() -
     lanes.put("b", partial(leaving, "b"))
     await turns()
     assert order == ["a leaves", "b leaves"]
-    await asyncio.wait_for(lanes.idle(), 1)
+    await asyncio.wait_for(lanes.idle(), 20)
     tasks: set[asyncio.Task[None]] = set()
     room = spawn(tasks, lanes.room(), name="room")  # "a2" waits, "a" and "b" stand aside
     await turns()
@@ -137,5 +137,5 @@ async def test_what_stands_aside_leaves_its_place_and_comes_back_in_its_turn() -
     assert room.done()
     assert lanes.begun == 1
     await lanes.cut()
-    await asyncio.wait_for(lanes.ended(), 1)
+    await asyncio.wait_for(lanes.ended(), 20)
     assert "b is back" not in order
