@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.admin_kit import at, looked_over, row
 from tests.browser.desk import Desk
@@ -62,6 +62,25 @@ async def test_unrouted_messages_are_routed_to_a_members_page(
     conv = items[0]["id"]
     await ana.open(conv)
     await ana.expect_texts(["First", "<b>Second</b>"])
+
+
+async def test_a_message_that_comes_while_the_page_opens_is_shown(
+    site: Served, sign_in: SignIn
+) -> None:
+    page = await sign_in("admin")
+    asked = 0
+
+    async def after_the_list(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:  # the first is for the list, this one to see whether there are others
+            await expect(page.get_by_role("main")).to_contain_text("None. What customers write")
+            await strays(site, "In between")
+        await route.continue_()
+
+    await page.route("**/v1/admin/unrouted", after_the_list)
+    main = await at(page, site, "/admin/numbers", "Numbers")
+    await expect(main).to_contain_text("In between")
 
 
 async def test_kept_messages_are_discarded_after_asking(site: Served, sign_in: SignIn) -> None:

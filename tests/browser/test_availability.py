@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from tests.browser.admin_kit import assert_fits, at, looked_over, row
 from tests.browser.desk import Desk, expect
@@ -278,6 +279,12 @@ async def test_who_opted_out_cannot_be_written_to(site: Served, sign_in: SignIn)
     await expect(ana.composer).to_have_value("Are you there?")
 
 
+async def slowly(route: Route) -> None:
+    """The page waits for this answer."""
+    await asyncio.sleep(0.5)
+    await route.continue_()
+
+
 async def test_an_admin_sets_the_rules_of_an_inbox(site: Served, sign_in: SignIn) -> None:
     page = await sign_in("admin")
     main = await at(page, site, "/admin/inboxes", "Inboxes")
@@ -291,6 +298,7 @@ async def test_an_admin_sets_the_rules_of_an_inbox(site: Served, sign_in: SignIn
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("Minutes are whole numbers")
     await dialog.get_by_role("textbox", name="Minutes without an answer").fill("30")
+    await page.route("**/v1/admin/inboxes", slowly)
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog).to_be_hidden()
     found = await site.get("admin", "/v1/admin/inboxes")

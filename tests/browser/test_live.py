@@ -184,6 +184,8 @@ async def test_signing_out_ends_every_tab(site: Served, sign_in: SignIn) -> None
     await other.goto(page.url)
     await Desk(other).ready()
     await page.goto(re.sub("/inboxes.*", "/settings", page.url))
-    await page.get_by_role("main").get_by_role("button", name="Sign out", exact=True).click()
+    main = page.get_by_role("main")
+    await expect(main).to_contain_text("This browser")  # the list of sessions is there
+    await main.get_by_role("button", name="Sign out", exact=True).click()
     for each in (page, other):
         await expect(each.get_by_role("heading", name="Sign in")).to_be_visible()

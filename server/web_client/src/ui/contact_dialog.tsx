@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { wordsOf } from "./admin/api";
 import { Confirm } from "./admin/confirm";
-import { FormDialog } from "./admin/form_dialog";
+import { FormDialog, type Done } from "./admin/form_dialog";
 import { MergeDialog } from "./contact_merge";
 import { fieldsProblem, numbersIn } from "./contact_words";
 import { addContact, changeContact, deleteContact, holder, type Contact } from "./contacts_api";
@@ -18,7 +18,7 @@ interface Props {
   readonly contact: Contact | null;
   /** The number of a new one. */
   readonly number?: string;
-  readonly onDone?: (() => void) | undefined;
+  readonly onDone?: Done | undefined;
   readonly onClose: () => void;
 }
 
@@ -34,7 +34,7 @@ function Fields({ contact, number = "", onDone, onClose, also }: Props & { also:
     if (contact) await changeContact(contact, fields());
     else await addContact(fields());
     say(`${name.peek().trim()} is saved.`);
-    onDone?.();
+    await onDone?.();
   };
   return (
     <FormDialog label={contact ? "Contact" : "New contact"} button="Save" check={() => fieldsProblem(fields())} act={act} onClose={onClose}>

@@ -109,7 +109,7 @@ export function Contacts(): JSX.Element {
         )}
       </Pages>
       {total.value > 0 ? <p class="soft contact-total" role="status">{`${total.value.toLocaleString("en")} in all`}</p> : null}
-      {edited ? <ContactDialog contact={edited === "new" ? null : edited} onDone={found.reload} onClose={() => (editing.value = null)} /> : null}
+      {edited ? <ContactDialog contact={edited === "new" ? null : edited} onDone={found.renew} onClose={() => (editing.value = null)} /> : null}
       {importing.value ? <ImportDialog onDone={found.reload} onClose={() => (importing.value = false)} /> : null}
     </div>
   );

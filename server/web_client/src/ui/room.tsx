@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Room, Store, Thread } from "../contract";
 import { online, type Choice } from "./acts";
+import { untilAnswered } from "./asking";
 import { Empty } from "./bits";
 import { useStore } from "./context";
 import { openDialog } from "./dialog_state";
@@ -53,12 +54,11 @@ function useMembers(store: Store, room: Room | undefined, thread: Thread): reado
   const channel = room !== undefined && room.kind !== "direct";
   useEffect(() => {
     if (!channel || !live) return;
-    let current = true;
-    membersOf(room.id).then(
-      (members) => void (current && (known.value = members)),
-      () => undefined, // who is in it stays as it was known
+    // Meanwhile who is in it stays as it was known.
+    return untilAnswered(
+      () => membersOf(room.id),
+      (members) => (known.value = members),
     );
-    return () => void (current = false);
   }, [channel && room.id, mark, live]);
   return channel ? known.value : (room?.people ?? null);
 }

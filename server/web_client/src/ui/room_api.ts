@@ -11,6 +11,7 @@ export interface Channel {
   readonly members: number;
 }
 
+/** Those that one may see: an admin every one of them. */
 export const channels = (): Promise<readonly Channel[]> => items<Channel>("/v1/channels");
 
 /** What stood in a post before `by` edited or deleted it. */
@@ -23,6 +24,7 @@ export interface Version {
 /** Of an edited or deleted post, the oldest first; for admins of a channel. */
 export const versionsOf = (room: string, n: number): Promise<readonly Version[]> => items<Version>(`/v1/rooms/${encodeURIComponent(room)}/messages/${n}/versions`);
 
+/** Who is in a channel that I am in. */
 export async function membersOf(room: string): Promise<readonly string[]> {
   const { members } = await ask<{ members: readonly string[] }>("GET", `/v1/rooms/${encodeURIComponent(room)}`);
   return members;

@@ -11,7 +11,7 @@ import { Choice } from "./number_fields";
 interface Props {
   /** The one to change; null for a new one. */
   readonly account: CarrierAccount | null;
-  readonly onDone: (id: string) => void;
+  readonly onDone: (id: string) => Promise<void>;
   readonly onClose: () => void;
 }
 
@@ -108,7 +108,7 @@ export function CarrierDialog({ account, onDone, onClose }: Props): JSX.Element 
     const made = account ? await changeAccount(account.id, fields) : await addAccount({ id, kind: picked.peek(), ...fields });
     secret.value = "";
     say(account ? `${made.name} is changed.` : `${made.name} is added. Check it, then give it numbers.`);
-    onDone(made.id);
+    await onDone(made.id);
   };
   return (
     <FormDialog label={account ? "Edit carrier account" : "Add carrier account"} button={account ? "Save" : "Add account"} check={() => accountProblem(filled(), account)} act={act} onClose={onClose} wide>

@@ -86,7 +86,7 @@ export function Carriers(): JSX.Element {
           account={edited === "new" ? null : edited}
           onDone={(id) => {
             open.value = id;
-            found.reload();
+            return found.renew();
           }}
           onClose={() => (editing.value = null)}
         />

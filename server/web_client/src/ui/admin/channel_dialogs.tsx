@@ -2,16 +2,17 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { nameOf, useStore } from "../context";
+import type { Channel } from "../room_api";
 import { activePeople } from "../room_words";
 import { say } from "../toasts";
-import { addTo, archiveChannel, createChannel, joinChannel, removeFrom, renameChannel, type Channel } from "./channels_api";
+import { addTo, archiveChannel, createChannel, joinChannel, removeFrom, renameChannel } from "./channels_api";
 import { Checks } from "./checks";
 import { Confirm } from "./confirm";
-import { FormDialog } from "./form_dialog";
+import { FormDialog, type Done } from "./form_dialog";
 
 interface Props {
   readonly channel: Channel;
-  readonly onDone: () => void;
+  readonly onDone: Done;
   readonly onClose: () => void;
 }
 
@@ -26,7 +27,7 @@ export function CreateChannel({ onDone, onClose }: Omit<Props, "channel">): JSX.
   const act = async (): Promise<void> => {
     await createChannel({ name: name.peek().trim(), private: closed.peek(), members: members.peek() });
     say(`${name.peek().trim()} is there.`);
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog label="New channel" button="Create" check={() => (name.peek().trim() ? "" : NAME_MISSING)} act={act} onClose={onClose}>
@@ -55,7 +56,7 @@ export function RenameChannel({ channel, onDone, onClose }: Props): JSX.Element 
   const name = useSignal(channel.name);
   const act = async (): Promise<void> => {
     await renameChannel(channel.id, name.peek().trim());
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog label={`Rename ${channel.name}`} button="Rename" check={() => (name.peek().trim() ? "" : NAME_MISSING)} act={act} onClose={onClose}>
@@ -102,7 +103,7 @@ export function AddToChannel({ channel, members, onDone, onClose }: Props & { re
   const act = async (): Promise<void> => {
     await addTo(channel.id, chosen.peek());
     say(`${nameOf(store, chosen.peek())} is in ${channel.name}.`);
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog label={`Add to ${channel.name}`} button="Add" check={() => (chosen.peek() ? "" : "Choose somebody.")} act={act} onClose={onClose}>

@@ -2,10 +2,12 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import { untilAnswered } from "../asking";
 import { nameOf, useStore } from "../context";
+import { channels, membersOf, type Channel } from "../room_api";
 import { address, follow } from "../route";
 import { AddToChannel, ArchiveChannel, CreateChannel, JoinChannel, RemoveFromChannel, RenameChannel } from "./channel_dialogs";
-import { channels, membersOf, type Channel } from "./channels_api";
+import type { Done } from "./form_dialog";
 import { Pages, usePages, whole } from "./paging";
 import { When } from "./when";
 
@@ -13,7 +15,7 @@ type Asked = "rename" | "archive" | "join" | "add" | { readonly remove: string }
 
 interface DetailProps {
   readonly channel: Channel;
-  readonly onDone: () => void;
+  readonly onDone: Done;
 }
 
 function Members({ channel, members, onRemove }: { channel: Channel; members: readonly string[] | null; onRemove: (user: string) => void }): JSX.Element {
@@ -45,16 +47,12 @@ function Detail({ channel, onDone }: DetailProps): JSX.Element {
   const members = useSignal<readonly string[] | null>(null);
   const asked = useSignal<Asked | null>(null);
   useEffect(() => {
-    let ended = false;
-    if (channel.member) {
-      membersOf(channel.id).then(
-        (found) => void (ended || (members.value = found)),
-        () => undefined, // who has left meanwhile is told so when the list comes anew
-      );
-    }
-    return () => {
-      ended = true;
-    };
+    if (!channel.member) return;
+    // Who has left meanwhile is refused, and told so when the list comes anew.
+    return untilAnswered(
+      () => membersOf(channel.id),
+      (found) => (members.value = found),
+    );
   }, [channel]);
   const button = (what: Asked & string, label: string): JSX.Element => (
     <button key={what} type="button" class="button button-small" onClick={() => (asked.value = what)}>
@@ -163,8 +161,8 @@ export function Channels(): JSX.Element {
           </div>
         )}
       </Pages>
-      {chosen ? <Detail key={chosen.id} channel={chosen} onDone={found.reload} /> : null}
-      {creating.value ? <CreateChannel onDone={found.reload} onClose={() => (creating.value = false)} /> : null}
+      {chosen ? <Detail key={chosen.id} channel={chosen} onDone={found.renew} /> : null}
+      {creating.value ? <CreateChannel onDone={found.renew} onClose={() => (creating.value = false)} /> : null}
     </div>
   );
 }

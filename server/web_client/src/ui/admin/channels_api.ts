@@ -1,24 +1,7 @@
-/** Channels over HTTP, as admins see them: every one of them. */
-import { ask, items } from "./api";
-
-export interface Channel {
-  readonly id: string;
-  readonly name: string;
-  readonly kind: "public" | "private";
-  readonly archived_at: string | null;
-  /** I am in it. */
-  readonly member: boolean;
-  readonly members: number;
-}
+/** What an admin does to channels over HTTP. */
+import { ask } from "./api";
 
 const of = (room: string): string => `/v1/rooms/${encodeURIComponent(room)}`;
-
-export const channels = (): Promise<readonly Channel[]> => items<Channel>("/v1/channels");
-
-/** Who is in a channel that I am in. */
-export async function membersOf(room: string): Promise<readonly string[]> {
-  return (await ask<{ members: readonly string[] }>("GET", of(room))).members;
-}
 
 interface NewChannel {
   readonly name: string;

@@ -4,6 +4,9 @@ import type { ComponentChildren, JSX } from "preact";
 import { Dialog } from "../dialog";
 import { wordsOf } from "./api";
 
+/** What follows a change. A dialog that is waited for opens again with what was saved in it. */
+export type Done = () => void | Promise<void>;
+
 interface Props {
   readonly label: string;
   readonly children: ComponentChildren;

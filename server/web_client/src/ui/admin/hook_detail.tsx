@@ -12,7 +12,7 @@ interface Props {
   readonly hook: Hook;
   readonly onEdit: () => void;
   /** With the new secret after rotating, "" otherwise. */
-  readonly onChange: (secret: string) => void;
+  readonly onChange: (secret: string) => Promise<void>;
 }
 
 function Tested({ made }: { made: Delivery }): JSX.Element {
@@ -42,7 +42,7 @@ export function HookDetail({ hook, onEdit, onChange }: Props): JSX.Element {
     }
     testing.value = false;
     sent.value += 1;
-    onChange("");
+    await onChange("");
   };
   const turn = async (): Promise<void> => {
     try {
@@ -51,7 +51,7 @@ export function HookDetail({ hook, onEdit, onChange }: Props): JSX.Element {
     } catch (error) {
       complain(wordsOf(error));
     }
-    onChange("");
+    await onChange("");
   };
   return (
     <section class="detail" aria-label={name}>
@@ -93,7 +93,7 @@ export function HookDetail({ hook, onEdit, onChange }: Props): JSX.Element {
           button="Delete webhook"
           act={async () => {
             await deleteHook(hook.id);
-            onChange("");
+            void onChange("");
           }}
           onClose={() => (asking.value = null)}
         />

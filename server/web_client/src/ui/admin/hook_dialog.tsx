@@ -12,7 +12,7 @@ interface Props {
   readonly hook: Hook | null;
   readonly events: readonly HookEvent[];
   /** With the secret of a new one, "" otherwise. */
-  readonly onDone: (secret: string) => void;
+  readonly onDone: (secret: string) => Promise<void>;
   readonly onClose: () => void;
 }
 
@@ -26,8 +26,8 @@ export function HookDialog({ hook, events, onDone, onClose }: Props): JSX.Elemen
     const body = { url: url.peek().trim(), label: label.peek().trim(), events: chosen.peek(), inboxes: inboxes.peek() };
     if (hook) {
       await changeHook(hook.id, body);
-      onDone("");
-    } else onDone((await addHook(body)).secret);
+      await onDone("");
+    } else await onDone((await addHook(body)).secret);
   };
   return (
     <FormDialog label={hook ? "Edit webhook" : "Add webhook"} button={hook ? "Save" : "Add webhook"} check={() => addressProblem(url.peek())} act={act} onClose={onClose} wide>

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { say } from "../toasts";
 import { Checks } from "./checks";
-import { FormDialog } from "./form_dialog";
+import { FormDialog, type Done } from "./form_dialog";
 import { addInbox, changeInbox, type Teammate } from "./routing_api";
 import { inboxChange, inboxProblem, KINDS, type AdminInbox, type Destination } from "./routing_words";
 
@@ -11,7 +11,7 @@ interface Props {
   /** The one to change; null for a new one. */
   readonly inbox: AdminInbox | null;
   readonly team: readonly Teammate[];
-  readonly onDone: () => void;
+  readonly onDone: Done;
   readonly onClose: () => void;
 }
 
@@ -30,7 +30,7 @@ export function InboxDialog({ inbox, team, onDone, onClose }: Props): JSX.Elemen
     if (inbox) await changeInbox(inbox.id, inboxChange(inbox, typed));
     else await addInbox(typed);
     say(inbox ? `${typed.name} is changed.` : `${typed.name} is added.`);
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog

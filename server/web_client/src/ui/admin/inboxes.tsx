@@ -166,9 +166,9 @@ export function Inboxes(): JSX.Element {
         )}
       </Pages>
       {now?.what === "add" || now?.what === "edit" ? (
-        <InboxDialog inbox={now.what === "edit" ? now.inbox : null} team={people.all ?? []} onDone={found.reload} onClose={close} />
+        <InboxDialog inbox={now.what === "edit" ? now.inbox : null} team={people.all ?? []} onDone={found.renew} onClose={close} />
       ) : null}
-      {now?.what === "rules" ? <RulesDialog inbox={now.inbox} onDone={found.reload} onClose={close} /> : null}
+      {now?.what === "rules" ? <RulesDialog inbox={now.inbox} onDone={found.renew} onClose={close} /> : null}
       {now?.what === "delete" ? <InboxDelete inbox={now.inbox} onDone={deleted} onClose={close} /> : null}
       {now?.what === "assign" ? <AssignNumber inbox={now.inbox} inboxes={all} onDone={found.reload} onClose={close} /> : null}
     </div>

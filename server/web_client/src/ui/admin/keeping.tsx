@@ -8,7 +8,7 @@ import { say } from "../toasts";
 import { wordsOf } from "./api";
 import { Confirm } from "./confirm";
 import { useCustomers } from "./customers";
-import { FormDialog } from "./form_dialog";
+import { FormDialog, type Done } from "./form_dialog";
 import { archive, holds, release, rules, setRules, type ArchiveReport, type Hold, type Rules } from "./keeping_api";
 import { archiveFacts, archiveWords, DAYS_WRONG, daysOf, daysWords, eraseWords } from "./keeping_words";
 import { Pages, usePages, whole } from "./paging";
@@ -49,7 +49,7 @@ function Facts({ facts }: { facts: readonly (readonly [string, string])[] }): JS
   );
 }
 
-function RulesDialog({ now, onDone, onClose }: { now: Rules; onDone: () => void; onClose: () => void }): JSX.Element {
+function RulesDialog({ now, onDone, onClose }: { now: Rules; onDone: Done; onClose: () => void }): JSX.Element {
   const external = useSignal(now.external_days ? String(now.external_days) : "");
   const internal = useSignal(now.internal_days ? String(now.internal_days) : "");
   const typed = (): Rules | null => {
@@ -66,7 +66,7 @@ function RulesDialog({ now, onDone, onClose }: { now: Rules; onDone: () => void;
   const act = async (): Promise<void> => {
     await setRules(typed() as Rules);
     say("The rules are changed.");
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog label="Change retention" button="Save" check={() => (typed() ? "" : DAYS_WRONG)} act={act} onClose={onClose}>
@@ -83,13 +83,12 @@ function Retention(): JSX.Element {
   const now = useSignal<Rules | null>(null);
   const problem = useSignal("");
   const editing = useSignal(false);
-  const load = (): void => {
+  const load = (): Promise<void> =>
     rules().then(
       (found) => void (now.value = found),
       (error: unknown) => void (problem.value = wordsOf(error)),
     );
-  };
-  useEffect(load, []);
+  useEffect(() => void load(), []);
   const found = now.value;
   return (
     <section>

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { toE164 } from "../e164";
 import { phoneNumber } from "../format";
 import { say } from "../toasts";
-import { FormDialog } from "./form_dialog";
+import { FormDialog, type Done } from "./form_dialog";
 import { carrierOptions, Choice, inboxOptions, newCarrierOptions, NumberInput } from "./number_fields";
 import { changeNumber, putNumber, type Named } from "./routing_api";
 import { deliversWords, numberProblem, type AdminInbox, type PhoneNumber } from "./routing_words";
@@ -15,7 +15,7 @@ interface Props {
   readonly known: readonly PhoneNumber[];
   readonly carriers: readonly Named[];
   readonly inboxes: readonly AdminInbox[];
-  readonly onDone: () => void;
+  readonly onDone: Done;
   readonly onClose: () => void;
 }
 
@@ -40,7 +40,7 @@ export function NumberDialog({ number, known, carriers, inboxes, onDone, onClose
     const made = number ? await changeNumber(number.number, named) : await putNumber(toE164(typed.peek()), named);
     const where = inboxes.find(({ id }) => id === made.inbox)?.name;
     say(deliversWords(made, where, made.kept));
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog label={number ? `Edit ${phoneNumber(number.number)}` : "Add number"} button={number ? "Save" : "Add number"} check={check} act={act} onClose={onClose}>

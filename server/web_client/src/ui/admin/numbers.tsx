@@ -14,7 +14,7 @@ import { NumberDialog } from "./number_dialog";
 import { Pages, usePages, whole } from "./paging";
 import { pollWhileVisible } from "./polling";
 import { carriers, changeNumber, deleteNumber, inboxes, kept, numbers } from "./routing_api";
-import type { AdminInbox, PhoneNumber } from "./routing_words";
+import type { AdminInbox, Kept, PhoneNumber } from "./routing_words";
 import { UnroutedMessages } from "./unrouted";
 
 const KEPT_MS = 5_000;
@@ -52,16 +52,17 @@ function Row({ one, inbox, carrier, onDo }: { one: PhoneNumber; inbox: AdminInbo
   );
 }
 
-/** Kept messages come without an ORG frame: looked for while somebody looks. */
-function useNews(onNews: () => void): void {
-  const last = useRef<string | null>(null);
+const idsOf = (all: readonly Kept[]): string => all.map(({ id }) => id).join(" ");
+
+/** Kept messages come without an ORG frame: while somebody looks, it is seen whether there are others than are shown. */
+function useNews(shown: readonly Kept[] | null, onNews: () => void): void {
+  const now = useRef(shown);
+  now.current = shown;
   useEffect(
     () =>
       pollWhileVisible(KEPT_MS, async () => {
-        const ids = await kept().then((all) => all.map(({ id }) => id).join(" "), () => last.current);
-        const isNew = last.current !== null && ids !== last.current;
-        last.current = ids;
-        if (isNew) onNews();
+        const found = await kept().catch(() => null);
+        if (found && now.current && idsOf(found) !== idsOf(now.current)) onNews();
       }),
     [],
   );
@@ -76,14 +77,13 @@ export function Numbers(): JSX.Element {
   const checking = useChecking();
   const doing = useSignal<Doing | null>(null);
   const add = useRef<HTMLButtonElement>(null);
-  const reload = (): void => {
-    found.reload();
-    boxes.reload();
-    unrouted.reload();
+  const renew = async (): Promise<void> => {
+    await Promise.all([found.renew(), boxes.renew(), unrouted.renew()]);
   };
+  const reload = (): void => void renew();
   useEffect(reload, [store.inboxes.value, store.people.value]);
   useEffect(known.reload, []);
-  useNews(reload);
+  useNews(unrouted.all, reload);
   const all = found.all ?? [];
   const places = boxes.all ?? [];
   const placeOf = (one: PhoneNumber): AdminInbox | undefined => places.find(({ id }) => id === one.inbox);
@@ -152,7 +152,7 @@ export function Numbers(): JSX.Element {
       <UnroutedMessages of={unrouted} numbers={all} inboxes={places} onChange={reload} />
       <NumberCheck numbers={lookable} checking={checking} />
       {now?.what === "add" || now?.what === "edit" ? (
-        <NumberDialog number={now.what === "edit" ? now.number : null} known={all} carriers={known.all ?? []} inboxes={places} onDone={reload} onClose={close} />
+        <NumberDialog number={now.what === "edit" ? now.number : null} known={all} carriers={known.all ?? []} inboxes={places} onDone={renew} onClose={close} />
       ) : null}
       {now?.what === "unassign" || now?.what === "delete" ? <Ending what={now.what} one={now.number} inbox={placeOf(now.number)} onDone={ended} onClose={close} /> : null}
     </div>

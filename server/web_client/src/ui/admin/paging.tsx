@@ -12,6 +12,8 @@ export interface Paged<T> {
   readonly problem: string;
   /** From the top; what is shown stays until the answer is there. */
   readonly reload: () => void;
+  /** The same, to be waited for: what is newest is shown then, or why it is not. */
+  readonly renew: () => Promise<void>;
   readonly more: () => void;
 }
 
@@ -24,34 +26,36 @@ export function usePages<T>(load: (cursor: string) => Promise<Page<T>>): Paged<T
   const next = useSignal<string | null>(null);
   const loading = useSignal(false);
   const problem = useSignal("");
-  const asked = useRef(0);
-  const ask = (cursor: string): void => {
-    const mine = ++asked.current;
+  const newest = useRef(Promise.resolve());
+  const ask = (cursor: string): Promise<void> => {
     loading.value = true;
-    load(cursor).then(
+    const mine: Promise<void> = load(cursor).then(
       (page) => {
-        if (mine !== asked.current) return;
+        if (mine !== newest.current) return newest.current;
         all.value = cursor ? [...(all.peek() ?? []), ...page.items] : page.items;
         next.value = page.next;
         problem.value = "";
         loading.value = false;
       },
       (error: unknown) => {
-        if (mine !== asked.current) return;
+        if (mine !== newest.current) return newest.current;
         problem.value = wordsOf(error);
         loading.value = false;
       },
     );
+    newest.current = mine;
+    return mine;
   };
   return {
     all: all.value,
     hasMore: next.value !== null,
     loading: loading.value,
     problem: problem.value,
-    reload: () => ask(""),
+    reload: () => void ask(""),
+    renew: () => ask(""),
     more: () => {
       const cursor = next.peek();
-      if (cursor !== null && !loading.peek()) ask(cursor);
+      if (cursor !== null && !loading.peek()) void ask(cursor);
     },
   };
 }

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useStore } from "../context";
 import { SessionsOf } from "../sessions";
 import { AwayPerson, BackPerson } from "./away_person";
+import type { Done } from "./form_dialog";
 import { Keys } from "./keys";
 import { DeactivatePerson, DeletePerson, EditPerson, PasswordDialog, ReactivatePerson } from "./person_dialogs";
 import { ReassignDialog } from "./reassign_dialog";
@@ -15,7 +16,7 @@ interface Props {
   readonly person: Teammate;
   readonly people: readonly Teammate[];
   readonly inboxes: readonly TeamInbox[];
-  readonly onDone: () => void;
+  readonly onDone: Done;
 }
 
 const ACTIVE: readonly (readonly [Asked, string])[] = [

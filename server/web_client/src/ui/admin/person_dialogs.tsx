@@ -6,14 +6,14 @@ import { passwordProblem } from "../entering";
 import { say } from "../toasts";
 import { Checks } from "./checks";
 import { Confirm } from "./confirm";
-import { FormDialog } from "./form_dialog";
+import { FormDialog, type Done } from "./form_dialog";
 import { RoleField } from "./role_field";
 import { changePerson, deactivate, deletePerson, reactivate, setPassword } from "./team_api";
 import type { Role, Teammate, TeamInbox } from "./team_words";
 
 export interface PersonProps {
   readonly person: Teammate;
-  readonly onDone: () => void;
+  readonly onDone: Done;
   readonly onClose: () => void;
 }
 
@@ -29,7 +29,7 @@ export function EditPerson({ person, onDone, onClose }: PersonProps): JSX.Elemen
       ...(role.peek() === person.role ? {} : { role: role.peek() }),
     });
     say(`${typed} is changed.`);
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog label={`Edit ${person.name}`} button="Save" check={() => (name.peek().trim() ? "" : "Write a name: it is what colleagues see.")} act={act} onClose={onClose}>

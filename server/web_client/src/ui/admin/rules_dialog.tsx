@@ -3,7 +3,7 @@ import { useSignal, type Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useId } from "preact/hooks";
 import { say } from "../toasts";
-import { FormDialog } from "./form_dialog";
+import { FormDialog, type Done } from "./form_dialog";
 import { changeInbox } from "./routing_api";
 import type { AdminInbox } from "./routing_words";
 import { minutes, REOPENS, rulesChange, rulesProblem, TEXT_MAX, TEXTS, type ReopenTo, type Rules, type Texts } from "./rules_words";
@@ -54,7 +54,7 @@ function Answers({ texts }: { texts: Signal<Texts> }): JSX.Element {
 
 interface Props {
   readonly inbox: AdminInbox;
-  readonly onDone: () => void;
+  readonly onDone: Done;
   readonly onClose: () => void;
 }
 
@@ -78,7 +78,7 @@ export function RulesDialog({ inbox, onDone, onClose }: Props): JSX.Element {
     };
     await changeInbox(inbox.id, { options: rulesChange(options, typed) });
     say(`The rules of ${inbox.name} are changed.`);
-    onDone();
+    await onDone();
   };
   return (
     <FormDialog label={`Rules of ${inbox.name}`} button="Save" check={() => rulesProblem(silent.peek(), offline.peek())} act={act} onClose={onClose}>

@@ -49,11 +49,10 @@ export function Team(): JSX.Element {
   const invited = usePages(() => whole(invitations()));
   const open = useSignal("");
   const inviting = useSignal(false);
-  const reload = (): void => {
-    users.reload();
-    inboxes.reload();
-    invited.reload();
+  const renew = async (): Promise<void> => {
+    await Promise.all([users.renew(), inboxes.renew(), invited.renew()]);
   };
+  const reload = (): void => void renew();
   // Also what other admins do, and who accepts an invitation.
   useEffect(reload, [store.people.value, store.inboxes.value]);
   const people = inOrder(users.all ?? []);
@@ -97,7 +96,7 @@ export function Team(): JSX.Element {
           </div>
         )}
       </Pages>
-      {chosen ? <PersonDetail key={chosen.id} person={chosen} people={people} inboxes={all} onDone={reload} /> : null}
+      {chosen ? <PersonDetail key={chosen.id} person={chosen} people={people} inboxes={all} onDone={renew} /> : null}
       <Invitations found={invited} inboxes={all} />
       {inviting.value ? <InviteDialog inboxes={all} onDone={reload} onClose={() => (inviting.value = false)} /> : null}
     </div>

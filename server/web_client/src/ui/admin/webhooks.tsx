@@ -71,9 +71,9 @@ export function Webhooks(): JSX.Element {
     known.reload();
   }, []);
   const chosen = found.all?.find(({ id }) => id === open.value);
-  const done = (shown: string): void => {
+  const done = async (shown: string): Promise<void> => {
+    await found.renew();
     secret.value = shown;
-    found.reload();
   };
   const edited = editing.value;
   return (
