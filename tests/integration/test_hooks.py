@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,7 +22,7 @@ from tests.integration.hooks_harness import (
     telling,
     until_logged,
 )
-from tests.served import CUSTOMER, SALES, Served
+from tests.served import CUSTOMER, SALES, SUPPORT, Served
 
 
 @pytest.fixture
@@ -150,6 +151,24 @@ async def test_a_webhook_begins_with_what_happens_next_and_pauses_when_switched_
     await site.texts("three")
     await receiver.until(3)
     assert receiver.texts() == ["one", "two", "three"]
+
+
+async def test_a_change_counts_from_its_answer_on_whenever_the_log_tells_of_it(
+    site: Served, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = await hook_on(site, receiver.url, events=["message.received"])
+    await site.texts("one")
+    await receiver.until(1)
+    monkeypatch.setattr(site.node.hook_worker, "on_event", lambda *_: None)
+    path = f"/v1/admin/webhooks/{hook['id']}"
+    assert (await site.call("admin", "PATCH", path, {"inboxes": ["support"]})).is_success
+    await site.texts("left out")
+    await site.texts("two", to=SUPPORT)
+    await receiver.until(2)
+    assert (await site.call("admin", "PATCH", path, {"active": False})).is_success
+    await site.texts("while off", to=SUPPORT)
+    await asyncio.sleep(0.3)  # more than a sweep
+    assert receiver.texts() == ["one", "two"]
 
 
 async def test_an_inbox_made_later_is_told_from_its_first_message(

@@ -100,6 +100,8 @@ class Turn:
             return place
         if place.new and not await work.store.confirm(self._hook.id, inboxes=[self._inbox]):
             return -1
+        # What counts is the record as it is now, not as it was when this turn fell due.
+        self._hook = work.present(self._hook.id) or self._hook
         self._now_ms = place.now_ms
         lines = Lines.decode(place.held)
         if place.hurry:

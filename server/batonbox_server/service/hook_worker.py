@@ -91,6 +91,11 @@ class HookWorker:
         self._stale = True
         self._wake.set()
 
+    def know(self, hook: Hook) -> None:
+        """A change made by this node: it counts here at once, not only when the log tells of it."""
+        self._hooks = {**self._hooks, hook.id: hook}
+        self.on_reset()  # what is being read just now may be older
+
     def poke(self, inbox: str) -> None:
         """Something was written here: look now, not at the next sweep."""
         for hook in self._hooks.values():
@@ -118,7 +123,10 @@ class HookWorker:
             try:
                 if self._stale:
                     self._stale = False
-                    self._hooks = await self._store.hooks()
+                    found = await self._store.hooks()
+                    if self._stale:
+                        continue
+                    self._hooks = found
                     self._swept_s = _NEVER
                 await self._sweep()
                 self._begin_turns()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from batonbox_server.carriers.hook_port import Poster
 from batonbox_server.domain.hook_events import EVENTS
 from batonbox_server.errors import Refused
-from batonbox_server.store.hook_port import Delivered, Hook, HookStore, Log
+from batonbox_server.store.hook_port import Delivered, Hook, HookStore, HookUpdate, Log
 
 from .directory import LiveDirectory
 from .hook_lines import Event
@@ -81,7 +81,7 @@ class Webhooks:
         """
         given = {name: value for name, value in changed.items() if value is not None}
         self._check(**{name: given[name] for name in ("url", "events", "inboxes") if name in given})
-        made = await self._store.update(hook, lambda old: replace(old, **given))
+        made = await self._update(hook, lambda old: replace(old, **given))
         await self._worker.finish(made)
         if "url" in given:
             await self._hurry(hook)
@@ -89,7 +89,7 @@ class Webhooks:
 
     async def delete(self, hook: str) -> None:
         """Nothing goes there any more; its deliveries are erased."""
-        gone = await self._store.update(hook, lambda old: replace(old, deleted=True, active=False))
+        gone = await self._update(hook, lambda old: replace(old, deleted=True, active=False))
         await self._worker.finish(gone)
 
     async def rotate(self, hook: str) -> Hook:
@@ -99,7 +99,7 @@ class Webhooks:
             until_ms = _now_ms() + _OLD_SECRET_MS
             return replace(old, secret=_new_secret(), old_secret=old.secret, old_until_ms=until_ms)
 
-        return await self._store.update(hook, change)
+        return await self._update(hook, change)
 
     async def test(self, hook: str) -> Delivered:
         """Send a test event now, once."""
@@ -136,9 +136,14 @@ class Webhooks:
         if not await self._store.confirm(hook.id):
             return made
         if answer.status == GONE and hook.active:
-            await self._store.update(hook.id, lambda old: replace(old, active=False))
+            await self._update(hook.id, lambda old: replace(old, active=False))
         if answer.ok:
             await self._hurry(hook.id)
+        return made
+
+    async def _update(self, hook: str, change: HookUpdate) -> Hook:
+        made = await self._store.update(hook, change)
+        self._worker.know(made)
         return made
 
     async def _hurry(self, hook: str) -> None:
