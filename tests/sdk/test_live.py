@@ -122,8 +122,9 @@ async def test_links_that_break_all_the_time_lose_and_double_nothing(node: Node)
             for number in range(60):
                 if number % 6 == 0:
                     await eventually(lambda: client.state == "connected")
+                    client._connection.last_error = None
                     client._connection.drop()
-                    await eventually(lambda: client.state == "reconnecting")
+                    await eventually(lambda: client._connection.last_error is not None)
                 await node.receive("box", f"+155502{number:02}")
 
         async with asyncio.TaskGroup() as group:
