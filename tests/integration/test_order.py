@@ -189,9 +189,9 @@ class TestLibraryLost:
         other = EngineClient(own.client.locator)
         await other.connect()
         await own.client.execute("FUNCTION", "FLUSH")
-        await other.execute("CLIENT", "KILL", "ID", await own.client.execute("CLIENT", "ID"))
-        await eventually(lambda: not own.client.state, what="the loss")
-        await eventually(lambda: own.client.state, what="the reconnect")
+        client, since = own.client, own.client.since()
+        await other.execute("CLIENT", "KILL", "ID", await client.execute("CLIENT", "ID"))
+        await eventually(lambda: client.state and client.since() != since, what="the reconnect")
         name = own.store._scripts._scripts["assign"].library.name
         assert await other.execute("FUNCTION", "LIST", "LIBRARYNAME", name)
         await other.aclose()
