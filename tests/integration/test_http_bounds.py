@@ -208,6 +208,23 @@ async def test_who_was_refused_reads_why_and_is_cut_when_it_stays(
             await dripping
 
 
+async def test_only_so_many_of_the_refused_may_stay(
+    http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_bounds, "_LINGER_S", 60.0)
+    monkeypatch.setattr(http_bounds, "_LINGERING", 1)
+    async with serving(http, 30.0, http_connections_max=20) as site:
+        for _ in range(20):
+            await site.dial()
+        first, second = await site.dial(POST), await site.dial(POST)
+        async with asyncio.timeout(20):
+            assert (await first.rest()).startswith(b"HTTP/1.1 503 ")
+            await second.drip(b"x")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await first.drip(b"x")
+
+
 async def test_only_so_many_connections_are_open(http: Any) -> None:
     async with serving(http, 30.0, http_connections_max=20) as site:
         some = [await site.dial() for _ in range(20)]
