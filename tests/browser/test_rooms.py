@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.async_api import Locator
+from playwright.async_api import Locator, Route
 
 from tests.browser.desk import expect
 from tests.browser.kit import SignIn, assert_accessible, watch_notifications
@@ -221,6 +221,31 @@ async def test_a_channel_is_found_joined_and_left(site: Served, sign_in: SignIn)
     await ana.page.get_by_role("dialog").get_by_role("button", name="Leave").click()
     await expect(ana.panel).to_contain_text("This room is not here")
     await expect(ana.row(public)).to_have_count(0)
+
+
+async def test_who_is_in_it_is_asked_again_when_the_server_could_not_say(
+    site: Served, sign_in: SignIn
+) -> None:
+    room = await channel(site, "dispatch", "agent1", "agent2")
+    ana = Talk(await sign_in("agent1"))
+    asked = 0
+
+    async def answer(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            await route.continue_()
+        else:
+            problem = {"code": "unavailable", "detail": "The engine is not reachable."}
+            await route.fulfill(status=503, json=problem)
+
+    await ana.page.route(f"**/v1/rooms/{room}", answer)
+    await ana.enter()
+    await ana.open(room)
+    await ana.panel.get_by_role("button", name=re.compile("^Members")).click()
+    await expect(ana.members.get_by_role("listitem")).to_have_count(3)
+    assert asked > 1
+    sign_in.complaints[:] = [said for said in sign_in.complaints if "503" not in said]
 
 
 async def test_an_admin_runs_a_channel(site: Served, sign_in: SignIn) -> None:
