@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from batonbox_server.store.connect import EngineClient
+from tests.integration.hooks_harness import Receiver, receiving
 from tests.integration.rooms_live_harness import Talk, talking
 from tests.integration.store_harness import Box
 
@@ -18,6 +19,13 @@ async def box(client: EngineClient, prefix: str) -> Box:
     box = Box(client, prefix)
     await box.open()
     return box
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Somebody else's server, which is told by webhooks."""
+    async with receiving() as receiver:
+        yield receiver
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

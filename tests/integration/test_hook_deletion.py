@@ -16,7 +16,6 @@ from tests.integration.hooks_harness import (
     Receiver,
     hook_on,
     hooks_of,
-    receiving,
     telling,
     texts,
     under_way,
@@ -24,13 +23,6 @@ from tests.integration.hooks_harness import (
 )
 from tests.served import Served
 from tests.support import eventually
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """Somebody else's server."""
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -33,13 +33,6 @@ IMPATIENT: dict[str, Any] = {"webhooks_timeout_s": 0.3}
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """Somebody else's server."""
-    async with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 async def site(engine_url: str, prefix: str) -> AsyncIterator[Served]:
     """A node."""
     async with telling(engine_url, prefix) as site:

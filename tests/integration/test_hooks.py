@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from starlette.responses import Response
 
 from batonbox_server.domain.hook_events import EVENTS, UNTOLD, names_of
 from batonbox_server.domain.model import Delivery, Kind
+from batonbox_server.service.hook_turn import Turn
+from batonbox_server.store.hook_port import Hook
 from tests.integration.hooks_harness import (
     Receiver,
     hook_on,
@@ -23,13 +26,7 @@ from tests.integration.hooks_harness import (
     until_logged,
 )
 from tests.served import CUSTOMER, SALES, SUPPORT, Served
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """Somebody else's server."""
-    async with receiving() as receiver:
-        yield receiver
+from tests.support import eventually
 
 
 @pytest.fixture
@@ -169,6 +166,50 @@ async def test_a_change_counts_from_its_answer_on_whenever_the_log_tells_of_it(
     await site.texts("while off", to=SUPPORT)
     await asyncio.sleep(0.3)  # more than a sweep
     assert receiver.texts() == ["one", "two"]
+
+
+async def test_what_was_read_before_a_change_does_not_undo_it(
+    site: Served, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = await hook_on(site, receiver.url)
+    worker, store = site.node.hook_worker, site.node.webhooks._store
+    reading, changed = asyncio.Event(), asyncio.Event()
+    used: list[tuple[str, ...]] = []
+
+    class Late:
+        async def hooks(self) -> dict[str, Hook]:
+            found = await store.hooks()
+            reading.set()
+            await changed.wait()
+            return found
+
+    monkeypatch.setattr(worker, "on_event", lambda *_: None)
+    monkeypatch.setattr(worker, "_store", Late())
+    worker.on_reset()
+    await reading.wait()
+    path = f"/v1/admin/webhooks/{hook['id']}"
+    assert (await site.call("admin", "PATCH", path, {"inboxes": ["support"]})).is_success
+    begin = lambda: used.append(worker._hooks[hook["id"]].inboxes)  # noqa: E731
+    monkeypatch.setattr(worker, "_begin_turns", begin)
+    changed.set()
+    await eventually(lambda: used)
+    assert set(used) == {("support",)}
+
+
+async def test_a_turn_goes_by_the_record_as_it_is_when_it_has_its_place(
+    site: Served, receiver: Receiver
+) -> None:
+    hook = await hook_on(site, receiver.url, events=["message.received"])
+    await site.texts("one")
+    await receiver.until(1)
+    worker = site.node.hook_worker
+    stale = (await site.node.webhooks._store.hooks())[hook["id"]]
+    await eventually(lambda: not worker._turning)
+    await worker.aclose()
+    await site.texts("left out")
+    work = replace(worker._work, present=lambda _: replace(stale, events=("conversation.done",)))
+    await Turn(work, stale, "sales").run()
+    assert receiver.texts() == ["one"]
 
 
 async def test_an_inbox_made_later_is_told_from_its_first_message(
