@@ -279,12 +279,6 @@ async def test_who_opted_out_cannot_be_written_to(site: Served, sign_in: SignIn)
     await expect(ana.composer).to_have_value("Are you there?")
 
 
-async def slowly(route: Route) -> None:
-    """The page waits for this answer."""
-    await asyncio.sleep(0.5)
-    await route.continue_()
-
-
 async def test_an_admin_sets_the_rules_of_an_inbox(site: Served, sign_in: SignIn) -> None:
     page = await sign_in("admin")
     main = await at(page, site, "/admin/inboxes", "Inboxes")
@@ -298,6 +292,18 @@ async def test_an_admin_sets_the_rules_of_an_inbox(site: Served, sign_in: SignIn
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("Minutes are whole numbers")
     await dialog.get_by_role("textbox", name="Minutes without an answer").fill("30")
+    asked = 0
+
+    async def slowly(route: Route) -> None:
+        """Meanwhile a colleague changes something: another question outdates this one."""
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            renamed = {"name": "Help"}
+            await site.call("admin", "PATCH", "/v1/admin/inboxes/support", renamed)
+        await asyncio.sleep(0.5 * asked)
+        await route.continue_()
+
     await page.route("**/v1/admin/inboxes", slowly)
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog).to_be_hidden()
