@@ -1,13 +1,9 @@
 /** Asking for what a part of the page needs until there is an answer. */
-import { ERRORS } from "../wire";
 import { Problem } from "./admin/api";
 import { PAUSES_MS } from "./fetched";
 
-/** Whether the same question can be answered later. */
-function passes({ code }: Problem): boolean {
-  if (code === "offline") return true;
-  return code in ERRORS && ERRORS[code as keyof typeof ERRORS].retryable;
-}
+/** Refusals after which the same question can be answered (docs/reference/errors.md), and no connection at all. */
+const PASSING: ReadonlySet<string> = new Set(["internal", "offline", "rate_limited", "unavailable"]);
 
 /** Asks again with growing pauses, the last one for ever; what is refused for good is not asked again. Returns how to stop. */
 export function untilAnswered<T>(ask: () => Promise<T>, answered: (found: T) => void): () => void {
@@ -19,7 +15,7 @@ export function untilAnswered<T>(ask: () => Promise<T>, answered: (found: T) => 
         if (!ended) answered(found);
       },
       (error: unknown) => {
-        if (ended || !(error instanceof Problem) || !passes(error)) return;
+        if (ended || !(error instanceof Problem) || !PASSING.has(error.code)) return;
         timer = setTimeout(next, PAUSES_MS[round] ?? PAUSES_MS.at(-1), round + 1);
       },
     );
